@@ -1,0 +1,226 @@
+//! What a field may hold and who may see it.
+//!
+//! Content classes are those of ISO 8583:1987 4.4.2; the checks look at canonical characters and
+//! are written so that the compiler can take many bytes at a time.
+
+use core::fmt;
+
+/// The class of a field's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// `n`: decimal digits.
+    Digits,
+    /// `a`: letters and space.
+    Letters,
+    /// `an`: letters, digits and space.
+    Alphanumeric,
+    /// `ans`: printable ASCII.
+    Printable,
+    /// `b`: any bytes.
+    Binary,
+    /// `z`: track data, digits with the separators `=` and `D` and the fill `F`.
+    Track,
+    /// `x+n`: `C` or `D` and then digits.
+    SignedDigits,
+}
+
+impl Content {
+    /// The notation of the standard.
+    #[must_use]
+    pub const fn notation(self) -> &'static str {
+        match self {
+            Self::Digits => "n",
+            Self::Letters => "a",
+            Self::Alphanumeric => "an",
+            Self::Printable => "ans",
+            Self::Binary => "b",
+            Self::Track => "z",
+            Self::SignedDigits => "x+n",
+        }
+    }
+
+    /// What the class allows, in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::Letters => "letters and spaces",
+            Self::Alphanumeric => "letters, digits and spaces",
+            Self::Printable => "printable ASCII",
+            Self::Binary => "bytes",
+            Self::Track => "track digits and separators",
+            Self::SignedDigits => "C or D and digits",
+        }
+    }
+
+    /// Whether values are filled on the right with spaces rather than on the left with zeros.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Letters | Self::Alphanumeric | Self::Printable)
+    }
+
+    /// Whether every byte belongs to the class.
+    #[inline]
+    #[must_use]
+    pub fn holds(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Digits => are_digits(bytes),
+            Self::Printable => are_printable(bytes),
+            Self::Binary => true,
+            Self::Letters => bytes.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b' '),
+            Self::Alphanumeric => {
+                bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b' ')
+            }
+            Self::Track => {
+                bytes.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'=' | b'D' | b'F'))
+            }
+            Self::SignedDigits => match bytes.split_first() {
+                Some((b'C' | b'D', digits)) => are_digits(digits),
+                Some(_) | None => false,
+            },
+        }
+    }
+
+    /// Where the first byte outside the class stands; `None` if there is none.
+    #[cold]
+    #[must_use]
+    pub fn first_stranger(self, bytes: &[u8]) -> Option<usize> {
+        if self.holds(bytes) {
+            return None;
+        }
+        (0..bytes.len())
+            .find(|end| bytes.get(..end.saturating_add(1)).is_none_or(|start| !self.holds(start)))
+    }
+}
+
+/// Whether all bytes are `0` to `9`, eight at a time.
+#[inline]
+fn are_digits(bytes: &[u8]) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    let strangers = chunks.iter().fold(0u64, |strangers, chunk| {
+        let word = u64::from_le_bytes(*chunk);
+        // A digit is 0x30 to 0x39: its high nibble is 3 and stays 3 when 6 is added. A carry out
+        // of a byte that is no digit can only add strangers, never remove this byte's mark.
+        let high = word ^ 0x3030_3030_3030_3030;
+        let carried = word.wrapping_add(0x0606_0606_0606_0606) ^ 0x3030_3030_3030_3030;
+        strangers | ((high | carried) & 0xF0F0_F0F0_F0F0_F0F0)
+    });
+    let strangers_in_rest =
+        rest.iter().fold(false, |stranger, byte| stranger | (byte.wrapping_sub(b'0') > 9));
+    strangers == 0 && !strangers_in_rest
+}
+
+/// Whether all bytes are 0x20 to 0x7E.
+#[inline]
+fn are_printable(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |stranger, byte| stranger | (byte.wrapping_sub(0x20) > 0x5E))
+}
+
+/// Who may see a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sensitivity {
+    /// Everybody.
+    Open,
+    /// A card number: first six and last four digits.
+    Pan,
+    /// An account number: last four characters.
+    Account,
+    /// Free text that may name a person: only its length.
+    Private,
+    /// Track, PIN, chip and key data: nothing, and it is never stored (PCI DSS 3.3.1).
+    Secret,
+}
+
+impl Sensitivity {
+    /// What people who are not entitled may see of a value.
+    #[must_use]
+    pub fn mask(self, value: &str) -> String {
+        match self {
+            Self::Open => value.to_owned(),
+            Self::Pan => mask_pan(value),
+            Self::Account => mask_account(value),
+            Self::Private => format!("<{} characters>", value.chars().count()),
+            Self::Secret => "****".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.notation())
+    }
+}
+
+/// First six and last four digits of a card number, the rest as asterisks. A number too short
+/// to stay secret that way (under 13 digits) is masked whole.
+#[must_use]
+pub fn mask_pan(digits: &str) -> String {
+    let (first, last) = if digits.chars().count() >= 13 { (6, 4) } else { (0, 0) };
+    mask(digits, first, last)
+}
+
+/// The last four characters of an account number, the rest as asterisks; four or fewer are
+/// masked whole.
+#[must_use]
+pub fn mask_account(account: &str) -> String {
+    mask(account, 0, if account.chars().count() > 4 { 4 } else { 0 })
+}
+
+fn mask(text: &str, first: usize, last: usize) -> String {
+    let hidden_end = text.chars().count().saturating_sub(last);
+    text.chars()
+        .enumerate()
+        .map(|(at, shown)| if (first..hidden_end).contains(&at) { '*' } else { shown })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_digit_check_agrees_with_the_narrow_one_on_every_byte_and_place() {
+        for length in 1..20usize {
+            for at in 0..length {
+                for byte in 0..=255u8 {
+                    let mut bytes = vec![b'5'; length];
+                    bytes[at] = byte;
+                    assert_eq!(are_digits(&bytes), byte.is_ascii_digit(), "{byte:#x} at {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_strangers_do_not_cancel_out() {
+        for a in 0..=255u8 {
+            for b in 0..=255u8 {
+                let bytes = [b'0', a, b, b'9', b'1', b'2', b'3', b'4'];
+                assert_eq!(are_digits(&bytes), a.is_ascii_digit() && b.is_ascii_digit());
+            }
+        }
+    }
+
+    #[test]
+    fn printable_is_space_to_tilde() {
+        for byte in 0..=255u8 {
+            assert_eq!(are_printable(&[b'a', byte]), (0x20..=0x7E).contains(&byte), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn the_first_stranger_is_found() {
+        assert_eq!(Content::Digits.first_stranger(b"12x4y"), Some(2));
+        assert_eq!(Content::SignedDigits.first_stranger(b"X12"), Some(0));
+        assert_eq!(Content::SignedDigits.first_stranger(b"D1-"), Some(2));
+        assert_eq!(Content::Printable.first_stranger(b"ok"), None);
+    }
+
+    #[test]
+    fn masks() {
+        assert_eq!(mask_pan("4111111111111111"), "411111******1111");
+        assert_eq!(mask_pan("411111111"), "*********");
+        assert_eq!(mask_account("10000000001"), "*******0001");
+        assert_eq!(mask_account("1234"), "****");
+    }
+}

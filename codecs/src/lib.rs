@@ -1,0 +1,49 @@
+//! ISO 8583 messages: bytes to values and back.
+//!
+//! A [`Dialect`] says as data what the messages of a link look like; a [`Codec`] is a dialect
+//! ready for use; a [`Message`] is a received frame with an index of its fields and the values
+//! set since; a [`Framing`] finds messages in a stream of bytes.
+//!
+//! ```
+//! use veksel_codecs::{Codec, Dialect, Message, Mti, field};
+//!
+//! let codec = Codec::new(Dialect::shipped("cbs-ascii-bin")?);
+//! let mut echo = Message::of(Mti::parse("0800").unwrap());
+//! echo.set(field::TRANSMISSION, "1120142807");
+//! echo.set(field::STAN, 123);
+//! echo.set(field::NETWORK_CODE, 301);
+//! let mut bytes = bytes::BytesMut::new();
+//! codec.encode(&echo, &mut bytes)?;
+//!
+//! let mut read = Message::new();
+//! codec.decode_into(&bytes, &mut read)?;
+//! assert_eq!(read.get(field::STAN), Some(123));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Everything is total: any bytes give a value or an error, and an error says where and why but
+//! never what. There is no I/O, no clock, no log and no panic here, and nothing of routing,
+//! sockets or money.
+
+mod codec;
+mod content;
+pub mod dialect;
+mod error;
+pub mod field;
+mod frame;
+mod message;
+mod mti;
+mod presence;
+mod response_code;
+pub mod structured;
+
+pub use codec::{Codec, Line, Refusal, is_known_class};
+pub use content::{Content, Sensitivity, mask_account, mask_pan};
+pub use dialect::Dialect;
+pub use error::{DecodeError, EncodeError, Fault, FieldNumber, FieldPath};
+pub use field::Key;
+pub use frame::{FrameError, Framing, Header, KeepAlive, LengthForm, Step};
+pub use message::{FieldSet, Message, Raw, Text};
+pub use mti::{Class, Mti};
+pub use presence::{Answer, Request, Rule};
+pub use response_code::ResponseCode;

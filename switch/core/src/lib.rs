@@ -1,0 +1,4 @@
+//! veksel-core
+pub mod plan;
+pub mod record;
+pub mod time;

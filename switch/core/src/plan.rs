@@ -1,0 +1,221 @@
+//! The plan: everything the engine was told before it started, checked and resolved.
+//!
+//! `config` builds it from text; the engine only reads it. Names are for people and records,
+//! indices are for the engine. Every table and queue of the engine takes its limit from here.
+
+use core::fmt;
+use veksel_codecs::Mti;
+
+/// A configured peer: an index into [`Plan::links`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(pub u16);
+
+/// A socket of a link. `serial` is never used again while the process lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionId {
+    /// The peer it belongs to.
+    pub link: LinkId,
+    /// Counts the connections of the process.
+    pub serial: u64,
+}
+
+/// A link group: an index into [`Plan::groups`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct GroupId(pub u16);
+
+/// A participant: an index into [`Plan::participants`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ParticipantId(pub u16);
+
+/// Everything the engine knows of its surroundings.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// DE32 of the network messages the switch itself sends, up to 11 digits.
+    pub institution: String,
+    /// Listeners and hosts; a [`LinkId`] is an index here.
+    pub links: Vec<LinkPlan>,
+    /// Link groups; a [`GroupId`] is an index here.
+    pub groups: Vec<GroupPlan>,
+    /// Who may send; a [`ParticipantId`] is an index here.
+    pub participants: Vec<ParticipantPlan>,
+    /// Tried in order, the first that fits decides.
+    pub routes: Vec<RoutePlan>,
+    /// Bounds of the engine's tables.
+    pub limits: Limits,
+    /// Whether an inquiry leaves a record too. It never waits for it.
+    pub record_inquiries: bool,
+    /// Keys the digests that tell a duplicate from a different message.
+    pub digest_key: DigestKey,
+}
+
+/// One configured peer.
+#[derive(Clone, Debug)]
+pub struct LinkPlan {
+    /// As the configuration names it.
+    pub name: String,
+    /// Which side of the switch it is on.
+    pub role: LinkRole,
+}
+
+/// Which side of the switch a link is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkRole {
+    /// Channels connect to it; they act as this participant.
+    Channel(ParticipantId),
+    /// The switch connects to it; it is a destination of this group.
+    Host(GroupId),
+}
+
+/// Who sends through a listener.
+#[derive(Clone, Debug)]
+pub struct ParticipantPlan {
+    /// As the configuration names it; part of the duplicate key and of every record.
+    pub name: String,
+    /// Requests in flight before the next is answered 91.
+    pub in_flight_max: u32,
+}
+
+/// A destination: N connections to the same host, taken as one.
+#[derive(Clone, Debug)]
+pub struct GroupPlan {
+    /// As the configuration names it.
+    pub name: String,
+    /// How sessions on its connections live.
+    pub session: SessionPlan,
+    /// How long a request may take, by service.
+    pub deadlines: Deadlines,
+    /// When the group is taken out of use.
+    pub breaker: BreakerPlan,
+    /// Requests in flight at the host before the next is answered 91.
+    pub window_max: u32,
+    /// How long a late answer is still recognised, in milliseconds.
+    pub tombstone_ms: u64,
+}
+
+/// Sign-on and echo of a host connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionPlan {
+    /// Whether 0800/001 must be accepted before anything else is sent.
+    pub sign_on: bool,
+    /// How long any 0800 may stay unanswered, in milliseconds.
+    pub answer_ms: u64,
+    /// Idle time after which an echo is sent, in milliseconds; 0 sends none.
+    pub echo_idle_ms: u64,
+    /// Unanswered echoes in a row after which the connection is closed.
+    pub echo_misses_max: u32,
+}
+
+/// Milliseconds from receiving a request to giving up on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Whatever moves or holds money.
+    pub payment_ms: u64,
+    /// Balance and other short inquiries.
+    pub inquiry_ms: u64,
+    /// Statements (35, 38).
+    pub statement_ms: u64,
+}
+
+/// When a breaker trips and how it recovers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerPlan {
+    /// Failures in a row that open it.
+    pub failures_max: u32,
+    /// The sliding window over which rates are judged, in milliseconds.
+    pub window_ms: u64,
+    /// Calls in the window below which rates are not judged.
+    pub calls_min: u32,
+    /// Failed calls in the window, in percent, that open it.
+    pub failure_percent: u32,
+    /// A call at least this long is slow, in milliseconds.
+    pub slow_ms: u64,
+    /// Slow calls in the window, in percent, that open it.
+    pub slow_percent: u32,
+    /// First time it stays open, in milliseconds; doubles until `open_ms_max`.
+    pub open_ms: u64,
+    /// Longest time it stays open, in milliseconds.
+    pub open_ms_max: u64,
+    /// Good probes in a row that close it.
+    pub probes: u32,
+}
+
+/// Where a request goes. An empty list fits everything.
+#[derive(Clone, Debug)]
+pub struct RoutePlan {
+    /// As the configuration names it.
+    pub name: String,
+    /// Message types, without the repeat digit.
+    pub mti: Vec<Mti>,
+    /// First two digits of DE3.
+    pub codes: Vec<[u8; 2]>,
+    /// Beginnings of DE102.
+    pub account_prefixes: Vec<String>,
+    /// Beginnings of DE2.
+    pub card_prefixes: Vec<String>,
+    /// Who may use it.
+    pub participants: Vec<ParticipantId>,
+    /// Where it leads.
+    pub group: GroupId,
+}
+
+/// Bounds of the engine's tables. Full is an answer (91), never a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests in flight altogether.
+    pub in_flight_max: u32,
+    /// Share of `in_flight_max` kept for reversals and advices, in percent.
+    pub reserved_percent: u32,
+    /// Late answers that can still be recognised, per group.
+    pub tombstones_max: u32,
+    /// Connections the engine follows.
+    pub connections_max: u32,
+}
+
+/// 32 secret bytes. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DigestKey(pub [u8; 32]);
+
+impl fmt::Debug for DigestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestKey(****)")
+    }
+}
+
+impl Default for SessionPlan {
+    fn default() -> Self {
+        Self { sign_on: true, answer_ms: 10_000, echo_idle_ms: 60_000, echo_misses_max: 3 }
+    }
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { payment_ms: 15_000, inquiry_ms: 8_000, statement_ms: 12_000 }
+    }
+}
+
+impl Default for BreakerPlan {
+    fn default() -> Self {
+        Self {
+            failures_max: 5,
+            window_ms: 30_000,
+            calls_min: 20,
+            failure_percent: 50,
+            slow_ms: 5_000,
+            slow_percent: 80,
+            open_ms: 5_000,
+            open_ms_max: 60_000,
+            probes: 3,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            in_flight_max: 4_096,
+            reserved_percent: 25,
+            tombstones_max: 65_536,
+            connections_max: 20_000,
+        }
+    }
+}
