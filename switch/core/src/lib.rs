@@ -1,4 +1,42 @@
-//! veksel-core
+//! The engine of the switch: route, match, time out, reverse, break.
+//!
+//! [`Switch`] is a state machine without a clock, a socket, a lock or chance. The world tells it
+//! things ([`Input`]), it says what it wants ([`Output`]), and [`Record`]s are what it must not
+//! forget. The same inputs at the same times give the same outputs, in every run.
+//!
+//! ```text
+//!   Input ──► handle ──► poll_output ──► Persist(record) ──► store ──► Committed ──┐
+//!     ▲                             └──► Send(after record) ──► link ◄─────────────┘
+//!     └──────────── Received, Written, Unsent, LinkUp, LinkDown ◄──┘
+//! ```
+//!
+//! What it does not do: read configuration (it is given a [`plan::Plan`]), know an encoding (it
+//! sees messages), or keep history (the store does).
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod breaker;
+mod contract;
+mod durable;
+mod engine;
+mod event;
+mod intent;
+mod map;
+mod originals;
+mod pending;
 pub mod plan;
 pub mod record;
+mod route;
+mod session;
 pub mod time;
+
+pub use breaker::Position;
+pub use contract::{Closing, Input, Leg, Output, Tag, Unsent};
+pub use engine::{Resume, Switch};
+pub use event::{Dropped, Event, Kind};
+pub use plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};
+pub use record::{Record, RecordId, TxnId};
+pub use route::Route;
+pub use session::State;
+pub use time::{Now, Tick, Utc};

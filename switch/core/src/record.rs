@@ -14,6 +14,7 @@
 
 use crate::time::Utc;
 use core::fmt;
+use std::sync::Arc;
 use veksel_codecs::{Mti, ResponseCode};
 
 /// The place of a record in the journal: 1, 2, 3, … without gaps.
@@ -28,7 +29,7 @@ pub struct TxnId(pub u64);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
     /// A request that can move or hold money is about to leave.
-    Intent(Box<Intent>),
+    Intent(Arc<Intent>),
     /// What became of it.
     Outcome(Box<Outcome>),
     /// A step in the life of a reversal.

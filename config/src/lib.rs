@@ -1,0 +1,47 @@
+//! Configuration: text in, checked values out. The only reader of TOML in the product.
+//!
+//! A [`Source`] is a file, environment variables and flags. [`load_switch`] and
+//! [`load_simulator`] turn it into a value every part can rely on, or into all the
+//! [`Problems`] it has, each with the place it comes from. Nothing here opens a port, reads a key
+//! or creates a file: a configuration can be checked on a machine that will never run it.
+//!
+//! Two layers, both without serde: a parser that stops at the first mistake, or that forgets
+//! where a value stood, cannot report everything at once.
+//!
+//! 1. *raw*: `tree` is the file with environment and flags laid over it, `section` reads
+//!    single values out of it and notes every key it was asked for;
+//! 2. *checked*: what only several values together can tell (references, ports, deadlines), and
+//!    the result.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod address;
+mod findings;
+mod framing;
+mod overlay;
+mod problem;
+mod section;
+mod settings;
+mod simulator;
+mod source;
+mod suggest;
+mod switch;
+mod tree;
+mod unit;
+
+pub use address::{Destination, DialectName};
+pub use problem::{Colour, Problem, Problems, Rendering, Severity};
+pub use settings::{Origin, Setting, Settings};
+pub use simulator::{BankConfig, Mix, SimulatorConfig, TerminalsConfig, load_simulator};
+pub use source::Source;
+pub use switch::{
+    AdminConfig, DialConfig, ListenConfig, LogConfig, LogFormat, LogLevel, SocketConfig,
+    StoreConfig, SwitchConfig, load_switch,
+};
+
+/// The shipped `config/switch.toml`: every key with its default, loads as it is.
+pub const SWITCH_EXAMPLE: &str = include_str!("../switch.toml");
+
+/// The shipped `config/simulator.toml`, the bank that [`SWITCH_EXAMPLE`] connects to.
+pub const SIMULATOR_EXAMPLE: &str = include_str!("../simulator.toml");

@@ -1,0 +1,195 @@
+//! The switch file: what `veksel run` needs to know, complete and consistent.
+//!
+//! Opens nothing. The key that digests are made with is a secret and stands in no configuration:
+//! `plan.digest_key` is all zeros here, and the server sets it from the file at `store.keys`.
+
+mod build;
+mod checks;
+mod raw;
+
+use crate::address::{Destination, DialectName};
+use crate::findings::Findings;
+use crate::overlay::{Layout, Shape, lay};
+use crate::problem::Problems;
+use crate::section::Section;
+use crate::settings::Settings;
+use crate::simulator;
+use crate::source::Source;
+use crate::tree;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use veksel_codecs::Framing;
+use veksel_core::plan::Plan;
+
+/// The sections of a switch file.
+pub(crate) const LAYOUT: Layout = &[
+    ("switch", Shape::One),
+    ("log", Shape::One),
+    ("admin", Shape::One),
+    ("store", Shape::One),
+    ("limits", Shape::One),
+    ("participant", Shape::Many),
+    ("listener", Shape::Many),
+    ("group", Shape::Many),
+    ("route", Shape::Many),
+];
+
+/// A whole switch, checked. The fields are plain and guard nothing: whoever changes one after
+/// [`load_switch`] answers for it.
+#[derive(Clone, Debug)]
+pub struct SwitchConfig {
+    /// For people: logs, the console.
+    pub name: String,
+    /// How long a stop waits for requests in flight, in milliseconds.
+    pub drain_ms: u64,
+    /// What the engine is told; its `digest_key` is still zero.
+    pub plan: Plan,
+    /// The socket of each link: as many as `plan.links`, in the same order.
+    pub sockets: Vec<SocketConfig>,
+    /// The HTTP listener for operators.
+    pub admin: AdminConfig,
+    /// Where records go.
+    pub store: StoreConfig,
+    /// What is written to standard error.
+    pub log: LogConfig,
+    /// Every value that was read, for people.
+    pub settings: Settings,
+    /// What is probably not meant, though it works.
+    pub warnings: Problems,
+}
+
+/// The socket of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketConfig {
+    /// Channels connect to it.
+    Listen(ListenConfig),
+    /// The switch connects to it.
+    Dial(DialConfig),
+}
+
+/// A listening socket and what its peers may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenConfig {
+    /// Port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// What its peers speak.
+    pub dialect: DialectName,
+    /// How their messages are delimited.
+    pub framing: Framing,
+    /// Connections beyond these are closed at once.
+    pub connections_max: u32,
+    /// Unanswered requests on one connection after which it is not read.
+    pub in_flight_max: u32,
+    /// From the first byte of a frame to its last, in milliseconds.
+    pub frame_deadline_ms: u64,
+    /// Silence after which a connection is closed, in milliseconds; 0 is never.
+    pub idle_ms: u64,
+    /// Unsent bytes after which a connection is closed.
+    pub outbound_max: u32,
+    /// Frames without a readable message, within the window, after which it is closed.
+    pub malformed_max: u32,
+    /// The window for `malformed_max`, in milliseconds.
+    pub malformed_window_ms: u64,
+    /// How long its peers wait for an answer, in milliseconds.
+    pub channel_timeout_ms: u64,
+    /// Whether a field that the presence matrix does not name is a format error.
+    pub strict: bool,
+}
+
+/// Connections to one address of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialConfig {
+    /// Looked up at every attempt.
+    pub destination: Destination,
+    /// How many are kept open.
+    pub connections: u32,
+    /// What the host speaks.
+    pub dialect: DialectName,
+    /// How its messages are delimited.
+    pub framing: Framing,
+    /// For one attempt, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// First wait after a failed attempt, in milliseconds; doubles up to `reconnect_ms_max`.
+    pub reconnect_ms_min: u64,
+    /// Longest wait, in milliseconds.
+    pub reconnect_ms_max: u64,
+    /// `TCP_USER_TIMEOUT`, in milliseconds: sent bytes the host never confirms.
+    pub tcp_user_timeout_ms: u64,
+    /// From the first byte of a frame to its last, in milliseconds.
+    pub frame_deadline_ms: u64,
+    /// Unsent bytes beyond which a send is refused.
+    pub outbound_max: u32,
+}
+
+/// The HTTP listener for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Without authentication, so loopback unless something else guards it.
+    pub listen: SocketAddr,
+}
+
+/// Where records go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// The file with the secret keys; made at the first start.
+    pub keys: PathBuf,
+    /// Records waiting for the committer before new payments are refused.
+    pub queue_max: u32,
+    /// Records in one commit; never more than `queue_max`.
+    pub batch_max: u32,
+}
+
+/// What is written to standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// For a person or for a program.
+    pub format: LogFormat,
+    /// The least important level written.
+    pub level: LogLevel,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a person.
+    Pretty,
+    /// One object a line.
+    Json,
+    /// Pretty on a terminal, else JSON.
+    Auto,
+}
+
+/// How important a log line must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// A person must act.
+    Error,
+    /// We coped.
+    Warn,
+    /// Life cycle.
+    Info,
+    /// Per connection.
+    Debug,
+    /// Per message, masked.
+    Trace,
+}
+
+/// Reads and checks a switch file.
+///
+/// # Errors
+/// Everything that is wrong with it, and the warnings too. Mistakes of TOML syntax are reported
+/// alone: what stands after one cannot be judged.
+pub fn load_switch(source: Source) -> Result<SwitchConfig, Problems> {
+    let mut findings = Findings::new(source);
+    let Some(mut table) = tree::parse(&mut findings) else {
+        return Err(findings.into_problems());
+    };
+    lay(&mut table, &mut findings, LAYOUT, simulator::LAYOUT);
+    let raw = raw::Switch::read(Section::root(&mut findings, &table));
+    checks::check(&raw, &mut findings);
+    let config = build::build(raw, &mut findings);
+    let (settings, warnings) = findings.into_outcome()?;
+    Ok(SwitchConfig { settings, warnings, ..config })
+}

@@ -1,0 +1,178 @@
+//! Raw values to the result: names become indices, a group becomes one link per address.
+//!
+//! A reference that leads nowhere is reported here and becomes index 0, which is never seen
+//! because the load fails.
+
+use super::raw::{Breaker, Group, Listener, Participant, Route, Switch};
+use super::{
+    AdminConfig, DialConfig, ListenConfig, LogConfig, SocketConfig, StoreConfig, SwitchConfig,
+};
+use crate::address::Destination;
+use crate::findings::{Findings, Found};
+use crate::problem::Problems;
+use crate::settings::Settings;
+use veksel_core::plan::{
+    BreakerPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan, LinkRole, ParticipantId,
+    ParticipantPlan, Plan, RoutePlan,
+};
+
+/// Everything but settings and warnings, which are known when all is done.
+pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
+    let participants: Vec<_> = switch.participants.iter().map(|part| part.name.clone()).collect();
+    let groups: Vec<_> = switch.groups.iter().map(|group| group.name.clone()).collect();
+    let mut links = Vec::new();
+    let mut sockets = Vec::new();
+    for listener in &switch.listeners {
+        let index = resolve(&listener.participant, "[[participant]]", &participants, findings);
+        let role = LinkRole::Channel(ParticipantId(index));
+        links.push(LinkPlan { name: listener.name.value.clone(), role });
+        sockets.push(SocketConfig::Listen(listen(listener)));
+    }
+    for (index, group) in (0..).zip(&switch.groups) {
+        for (number, destination) in (1..).zip(&group.connect.value) {
+            // A dot cannot stand in a name, so no listener can have this one.
+            let name = format!("{}.{number}", group.name.value);
+            links.push(LinkPlan { name, role: LinkRole::Host(GroupId(index)) });
+            sockets.push(SocketConfig::Dial(dial(group, destination.value.clone())));
+        }
+    }
+    let routes = switch
+        .routes
+        .into_iter()
+        .map(|route| route_plan(route, &participants, &groups, findings))
+        .collect();
+    let plan = Plan {
+        institution: switch.institution.value,
+        links,
+        groups: switch.groups.into_iter().map(group_plan).collect(),
+        participants: switch.participants.into_iter().map(participant_plan).collect(),
+        routes,
+        limits: switch.limits,
+        record_inquiries: switch.record_inquiries.value,
+        digest_key: DigestKey([0; 32]),
+    };
+    SwitchConfig {
+        name: switch.name.value,
+        drain_ms: switch.drain.value,
+        plan,
+        sockets,
+        admin: AdminConfig { listen: switch.admin.value },
+        store: StoreConfig {
+            path: switch.store.path.value,
+            keys: switch.store.keys.value,
+            queue_max: switch.store.queue_max.value,
+            batch_max: switch.store.batch_max.value,
+        },
+        log: LogConfig { format: switch.log_format.value, level: switch.log_level.value },
+        settings: Settings::default(),
+        warnings: Problems::default(),
+    }
+}
+
+/// The index of the part that `name` means.
+fn resolve(
+    name: &Found<String>,
+    kind: &str,
+    names: &[Found<String>],
+    findings: &mut Findings,
+) -> u16 {
+    let index = names.iter().position(|other| other.value == name.value);
+    if index.is_none() {
+        let names = names.iter().filter(|name| name.is_sound());
+        let names: Vec<&str> = names.map(|name| name.value.as_str()).collect();
+        findings.unknown_name(name.place, kind, &name.value, &names);
+    }
+    index.and_then(|index| u16::try_from(index).ok()).unwrap_or(0)
+}
+
+fn participant_plan(participant: Participant) -> ParticipantPlan {
+    ParticipantPlan { name: participant.name.value, in_flight_max: participant.in_flight_max.value }
+}
+
+fn group_plan(group: Group) -> GroupPlan {
+    GroupPlan {
+        name: group.name.value,
+        session: group.session,
+        deadlines: Deadlines {
+            payment_ms: group.deadlines.payment.value,
+            inquiry_ms: group.deadlines.inquiry.value,
+            statement_ms: group.deadlines.statement.value,
+        },
+        breaker: breaker_plan(&group.breaker),
+        window_max: group.window_max.value,
+        tombstone_ms: group.tombstone.value,
+    }
+}
+
+const fn breaker_plan(breaker: &Breaker) -> BreakerPlan {
+    BreakerPlan {
+        failures_max: breaker.failures_max.value,
+        window_ms: breaker.window.value,
+        calls_min: breaker.calls_min.value,
+        failure_percent: breaker.failure_percent.value,
+        slow_ms: breaker.slow.value,
+        slow_percent: breaker.slow_percent.value,
+        open_ms: breaker.open.value,
+        open_ms_max: breaker.open_max.value,
+        probes: breaker.probes.value,
+    }
+}
+
+fn route_plan(
+    route: Route,
+    participants: &[Found<String>],
+    groups: &[Found<String>],
+    findings: &mut Findings,
+) -> RoutePlan {
+    fn values<T>(items: Found<Vec<Found<T>>>) -> Vec<T> {
+        items.value.into_iter().map(|item| item.value).collect()
+    }
+    let group = GroupId(resolve(&route.group, "[[group]]", groups, findings));
+    let participants = route
+        .participants
+        .value
+        .iter()
+        .map(|name| ParticipantId(resolve(name, "[[participant]]", participants, findings)))
+        .collect();
+    RoutePlan {
+        name: route.name.value,
+        mti: values(route.mti),
+        codes: values(route.codes),
+        account_prefixes: values(route.account_prefixes),
+        card_prefixes: values(route.card_prefixes),
+        participants,
+        group,
+    }
+}
+
+fn listen(listener: &Listener) -> ListenConfig {
+    ListenConfig {
+        address: listener.listen.value,
+        dialect: listener.dialect.value.clone(),
+        framing: listener.framing.clone(),
+        connections_max: listener.connections_max.value,
+        in_flight_max: listener.in_flight_max.value,
+        frame_deadline_ms: listener.frame_deadline.value,
+        idle_ms: listener.idle.value,
+        outbound_max: listener.outbound_max.value,
+        malformed_max: listener.malformed_max.value,
+        malformed_window_ms: listener.malformed_window.value,
+        channel_timeout_ms: listener.channel_timeout.value,
+        strict: listener.strict.value,
+    }
+}
+
+fn dial(group: &Group, destination: Destination) -> DialConfig {
+    DialConfig {
+        destination,
+        connections: group.connections.value,
+        dialect: group.dialect.value.clone(),
+        framing: group.framing.clone(),
+        connect_timeout_ms: group.connect_timeout.value,
+        reconnect_ms_min: group.reconnect_min.value,
+        reconnect_ms_max: group.reconnect_max.value,
+        tcp_user_timeout_ms: group.tcp_user_timeout.value,
+        frame_deadline_ms: group.frame_deadline.value,
+        outbound_max: group.outbound_max.value,
+    }
+}

@@ -1,0 +1,385 @@
+//! The switch file value by value: types, bounds and defaults, each with its place. What depends
+//! on more than one value is not looked at here.
+
+use super::{LogFormat, LogLevel};
+use crate::address::{Destination, DialectName, parse_listen};
+use crate::findings::{Found, Place};
+use crate::framing::framing;
+use crate::section::{Missing, Section, as_name};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use veksel_codecs::{Framing, Mti};
+use veksel_core::plan::{BreakerPlan, Deadlines, Limits, SessionPlan};
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const KIB: u32 = 1_024;
+
+/// Most elements of a `[[…]]` section; an index of a link, a group and so on is 16 bits wide.
+const PARTICIPANTS_MAX: usize = 1_024;
+const LISTENERS_MAX: usize = 256;
+const GROUPS_MAX: usize = 256;
+const ROUTES_MAX: usize = 1_024;
+const ADDRESSES_MAX: usize = 16;
+
+const FORMATS: [(&str, LogFormat); 3] =
+    [("pretty", LogFormat::Pretty), ("json", LogFormat::Json), ("auto", LogFormat::Auto)];
+const LEVELS: [(&str, LogLevel); 5] = [
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
+
+/// The whole file.
+pub(super) struct Switch {
+    pub(super) name: Found<String>,
+    pub(super) institution: Found<String>,
+    pub(super) record_inquiries: Found<bool>,
+    pub(super) drain: Found<u64>,
+    pub(super) log_format: Found<LogFormat>,
+    pub(super) log_level: Found<LogLevel>,
+    pub(super) admin: Found<SocketAddr>,
+    pub(super) store: Store,
+    pub(super) limits: Limits,
+    pub(super) connections_max: Found<u32>,
+    pub(super) participants: Vec<Participant>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) groups: Vec<Group>,
+    pub(super) routes: Vec<Route>,
+}
+
+pub(super) struct Store {
+    pub(super) path: Found<PathBuf>,
+    pub(super) keys: Found<PathBuf>,
+    pub(super) queue_max: Found<u32>,
+    pub(super) batch_max: Found<u32>,
+}
+
+pub(super) struct Participant {
+    pub(super) name: Found<String>,
+    pub(super) in_flight_max: Found<u32>,
+}
+
+pub(super) struct Listener {
+    pub(super) name: Found<String>,
+    pub(super) listen: Found<SocketAddr>,
+    pub(super) participant: Found<String>,
+    pub(super) dialect: Found<DialectName>,
+    pub(super) framing: Framing,
+    pub(super) connections_max: Found<u32>,
+    pub(super) in_flight_max: Found<u32>,
+    pub(super) frame_deadline: Found<u64>,
+    pub(super) idle: Found<u64>,
+    pub(super) outbound_max: Found<u32>,
+    pub(super) malformed_max: Found<u32>,
+    pub(super) malformed_window: Found<u64>,
+    pub(super) channel_timeout: Found<u64>,
+    pub(super) strict: Found<bool>,
+}
+
+pub(super) struct Group {
+    pub(super) name: Found<String>,
+    pub(super) connect: Found<Vec<Found<Destination>>>,
+    pub(super) connections: Found<u32>,
+    pub(super) dialect: Found<DialectName>,
+    pub(super) framing: Framing,
+    pub(super) window_max: Found<u32>,
+    pub(super) tombstone: Found<u64>,
+    pub(super) connect_timeout: Found<u64>,
+    pub(super) reconnect_min: Found<u64>,
+    pub(super) reconnect_max: Found<u64>,
+    pub(super) tcp_user_timeout: Found<u64>,
+    pub(super) frame_deadline: Found<u64>,
+    pub(super) outbound_max: Found<u32>,
+    pub(super) session: SessionPlan,
+    pub(super) deadlines: GroupDeadlines,
+    pub(super) breaker: Breaker,
+}
+
+pub(super) struct GroupDeadlines {
+    pub(super) payment: Found<u64>,
+    pub(super) inquiry: Found<u64>,
+    pub(super) statement: Found<u64>,
+}
+
+pub(super) struct Breaker {
+    pub(super) failures_max: Found<u32>,
+    pub(super) window: Found<u64>,
+    pub(super) calls_min: Found<u32>,
+    pub(super) failure_percent: Found<u32>,
+    pub(super) slow: Found<u64>,
+    pub(super) slow_percent: Found<u32>,
+    pub(super) open: Found<u64>,
+    pub(super) open_max: Found<u64>,
+    pub(super) probes: Found<u32>,
+}
+
+pub(super) struct Route {
+    pub(super) name: Found<String>,
+    pub(super) group: Found<String>,
+    pub(super) mti: Found<Vec<Found<Mti>>>,
+    pub(super) codes: Found<Vec<Found<[u8; 2]>>>,
+    pub(super) account_prefixes: Found<Vec<Found<String>>>,
+    pub(super) card_prefixes: Found<Vec<Found<String>>>,
+    pub(super) participants: Found<Vec<Found<String>>>,
+}
+
+impl Switch {
+    pub(super) fn read(mut root: Section<'_>) -> Self {
+        let mut switch = root.table("switch");
+        let name = switch.title("name", "veksel");
+        let institution = switch.institution("500001");
+        let record_inquiries = switch.boolean("record_inquiries", true);
+        let drain = switch.duration("drain", 10 * SECOND, 0..=10 * MINUTE);
+        drop(switch);
+        let mut log = root.table("log");
+        let log_format = log.choice("format", LogFormat::Auto, &FORMATS);
+        let log_level = log.choice("level", LogLevel::Info, &LEVELS);
+        drop(log);
+        let admin_default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8580));
+        let admin = listen(&mut root.table("admin"), Missing::Default(admin_default));
+        let store = Store::read(root.table("store"));
+        let (limits, connections_max) = limits(root.table("limits"));
+        let participants = each(&mut root, "participant", PARTICIPANTS_MAX, Participant::read);
+        let listeners = each(&mut root, "listener", LISTENERS_MAX, Listener::read);
+        let groups = each(&mut root, "group", GROUPS_MAX, Group::read);
+        let routes = each(&mut root, "route", ROUTES_MAX, Route::read);
+        Self {
+            name,
+            institution,
+            record_inquiries,
+            drain,
+            log_format,
+            log_level,
+            admin,
+            store,
+            limits,
+            connections_max,
+            participants,
+            listeners,
+            groups,
+            routes,
+        }
+    }
+}
+
+/// Reads every element of a `[[…]]` section, of which at least one is needed.
+fn each<T>(
+    root: &mut Section<'_>,
+    key: &'static str,
+    most: usize,
+    read: impl Fn(Section<'_>) -> T,
+) -> Vec<T> {
+    let count = root.count(key);
+    if count == 0 {
+        root.findings.error(Place::Default, format!("no [[{key}]] is configured"), "");
+    }
+    if count > most {
+        root.findings.error(Place::Default, format!("more than {most} [[{key}]]"), "");
+    }
+    (0..count.min(most)).map(|index| read(root.element(key, index))).collect()
+}
+
+fn listen(section: &mut Section<'_>, missing: Missing<SocketAddr>) -> Found<SocketAddr> {
+    section.parsed("listen", missing, "IP:port", parse_listen, SocketAddr::to_string)
+}
+
+fn limits(mut section: Section<'_>) -> (Limits, Found<u32>) {
+    let default = Limits::default();
+    let in_flight_max = section.integer("in_flight_max", default.in_flight_max, 1..=1_000_000);
+    let reserved_percent = section.integer("reserved_percent", default.reserved_percent, 0..=90);
+    let tombstones_max =
+        section.integer("tombstones_max", default.tombstones_max, 1_024..=16_777_216);
+    let connections_max =
+        section.integer("connections_max", default.connections_max, 1..=1_000_000);
+    let limits = Limits {
+        in_flight_max: in_flight_max.value,
+        reserved_percent: reserved_percent.value,
+        tombstones_max: tombstones_max.value,
+        connections_max: connections_max.value,
+    };
+    (limits, connections_max)
+}
+
+impl Store {
+    fn read(mut section: Section<'_>) -> Self {
+        Self {
+            path: section.path("path", "veksel.db"),
+            keys: section.path("keys", "veksel.key"),
+            queue_max: section.integer("queue_max", 8_192, 1..=1_000_000),
+            batch_max: section.integer("batch_max", 512, 1..=65_536),
+        }
+    }
+}
+
+impl Participant {
+    fn read(mut section: Section<'_>) -> Self {
+        Self {
+            name: section.name("name", "\"channels\""),
+            in_flight_max: section.integer("in_flight_max", 256, 1..=1_000_000),
+        }
+    }
+}
+
+impl Listener {
+    fn read(mut section: Section<'_>) -> Self {
+        let stand_in = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let example = "\"127.0.0.1:8583\"";
+        Self {
+            name: section.name("name", "\"channels\""),
+            listen: listen(&mut section, Missing::Required { example, stand_in }),
+            participant: section.name("participant", "\"channels\""),
+            dialect: section.dialect(),
+            connections_max: section.integer("connections_max", 8_192, 1..=1_000_000),
+            in_flight_max: section.integer("in_flight_max", 64, 1..=65_536),
+            frame_deadline: section.duration("frame_deadline", 5 * SECOND, 100..=MINUTE),
+            idle: section.duration("idle", 0, 0..=24 * HOUR),
+            outbound_max: section.size("outbound_max", 256 * KIB, 64 * KIB..=65_536 * KIB),
+            malformed_max: section.integer("malformed_max", 10, 1..=65_536),
+            malformed_window: section.duration("malformed_window", MINUTE, SECOND..=HOUR),
+            channel_timeout: section.duration(
+                "channel_timeout",
+                20 * SECOND,
+                3 * SECOND..=10 * MINUTE,
+            ),
+            strict: section.boolean("strict", false),
+            framing: framing(section.table("framing")),
+        }
+    }
+}
+
+impl Group {
+    fn read(mut section: Section<'_>) -> Self {
+        Self {
+            name: section.name("name", "\"cbs\""),
+            connect: addresses(&mut section),
+            connections: section.integer("connections", 4, 1..=64),
+            dialect: section.dialect(),
+            window_max: section.integer("window_max", 128, 1..=65_536),
+            tombstone: section.duration("tombstone", 5 * MINUTE, SECOND..=24 * HOUR),
+            connect_timeout: section.duration("connect_timeout", 3 * SECOND, 100..=MINUTE),
+            reconnect_min: section.duration("reconnect_min", 500, 10..=10 * MINUTE),
+            reconnect_max: section.duration("reconnect_max", 30 * SECOND, 10..=10 * MINUTE),
+            tcp_user_timeout: section.duration(
+                "tcp_user_timeout",
+                20 * SECOND,
+                SECOND..=10 * MINUTE,
+            ),
+            frame_deadline: section.duration("frame_deadline", 5 * SECOND, 100..=MINUTE),
+            outbound_max: section.size("outbound_max", 256 * KIB, 64 * KIB..=65_536 * KIB),
+            framing: framing(section.table("framing")),
+            session: session(section.table("session")),
+            deadlines: GroupDeadlines::read(section.table("deadlines")),
+            breaker: Breaker::read(section.table("breaker")),
+        }
+    }
+}
+
+impl GroupDeadlines {
+    fn read(mut section: Section<'_>) -> Self {
+        let default = Deadlines::default();
+        Self {
+            payment: section.duration("payment", default.payment_ms, 100..=10 * MINUTE),
+            inquiry: section.duration("inquiry", default.inquiry_ms, 100..=10 * MINUTE),
+            statement: section.duration("statement", default.statement_ms, 100..=10 * MINUTE),
+        }
+    }
+}
+
+impl Breaker {
+    fn read(mut section: Section<'_>) -> Self {
+        let default = BreakerPlan::default();
+        Self {
+            failures_max: section.integer("failures_max", default.failures_max, 1..=10_000),
+            window: section.duration("window", default.window_ms, SECOND..=HOUR),
+            calls_min: section.integer("calls_min", default.calls_min, 1..=1_000_000),
+            failure_percent: section.integer("failure_percent", default.failure_percent, 1..=100),
+            slow: section.duration("slow", default.slow_ms, 1..=10 * MINUTE),
+            slow_percent: section.integer("slow_percent", default.slow_percent, 1..=100),
+            open: section.duration("open", default.open_ms, 10..=HOUR),
+            open_max: section.duration("open_max", default.open_ms_max, 10..=HOUR),
+            probes: section.integer("probes", default.probes, 1..=100),
+        }
+    }
+}
+
+fn addresses(section: &mut Section<'_>) -> Found<Vec<Found<Destination>>> {
+    let example = Some("[\"127.0.0.1:8593\"]");
+    let connect =
+        section.list("connect", example, "host:port", Destination::parse, Destination::to_string);
+    if let Some(beyond) = connect.value.get(ADDRESSES_MAX) {
+        let message = format!("`connect` has more than {ADDRESSES_MAX} addresses");
+        section.findings.error(beyond.place, message, "");
+    }
+    connect
+}
+
+fn session(mut section: Section<'_>) -> SessionPlan {
+    let default = SessionPlan::default();
+    SessionPlan {
+        sign_on: section.boolean("sign_on", default.sign_on).value,
+        answer_ms: section.duration("answer", default.answer_ms, 100..=10 * MINUTE).value,
+        echo_idle_ms: section.duration("echo_idle", default.echo_idle_ms, 0..=HOUR).value,
+        echo_misses_max: section.integer("echo_misses_max", default.echo_misses_max, 1..=100).value,
+    }
+}
+
+impl Route {
+    fn read(mut section: Section<'_>) -> Self {
+        Self {
+            name: section.name("name", "\"all\""),
+            group: section.name("group", "\"cbs\""),
+            mti: section.list("mti", None, "four digits of a request", mti, Mti::to_string),
+            codes: section.list("codes", None, "the first two digits of DE3", code, |code| {
+                code.iter().copied().map(char::from).collect()
+            }),
+            account_prefixes: section.list(
+                "account_prefixes",
+                None,
+                "beginnings of DE102, 1 to 28 printable characters",
+                account_prefix,
+                String::clone,
+            ),
+            card_prefixes: section.list(
+                "card_prefixes",
+                None,
+                "beginnings of DE2, 1 to 11 digits",
+                card_prefix,
+                String::clone,
+            ),
+            participants: section.list("participants", None, "names", as_name, String::clone),
+        }
+    }
+}
+
+/// A route is looked up without the repeat digit, and answers are never routed.
+fn mti(text: &str) -> Result<Mti, String> {
+    let mti = Mti::parse(text).ok_or("these are not four digits")?;
+    if !mti.is_request() {
+        return Err("this is an answer, which goes back where its request came from".to_owned());
+    }
+    if mti.is_repeat() {
+        return Err(format!("this is a repeat, which goes where \"{}\" goes", mti.original()));
+    }
+    Ok(mti)
+}
+
+fn code(text: &str) -> Result<[u8; 2], String> {
+    let digits = <[u8; 2]>::try_from(text.as_bytes()).ok();
+    let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_digit));
+    digits.ok_or_else(|| "these are not two digits".to_owned())
+}
+
+fn account_prefix(text: &str) -> Result<String, String> {
+    let fits = (1..=28).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then(|| text.to_owned()).ok_or_else(|| "no account begins like this".to_owned())
+}
+
+/// Eleven digits are more than any range of cards needs and far from a whole number.
+fn card_prefix(text: &str) -> Result<String, String> {
+    let fits = (1..=11).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    fits.then(|| text.to_owned()).ok_or_else(|| "this is no such prefix".to_owned())
+}

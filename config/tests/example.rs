@@ -1,0 +1,219 @@
+//! The shipped files: complete, documented, true, and fitting each other.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::collections::BTreeSet;
+use std::path::Path;
+use veksel_config::{
+    Origin, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, Settings, SocketConfig, Source, load_simulator,
+    load_switch,
+};
+
+const DIALECTS: [&str; 3] = ["cbs-ascii-bin", "cbs-ascii-hex", "cbs-bcd"];
+
+fn switch(text: &str) -> Source {
+    Source::text("switch.toml", text).known_dialects(&DIALECTS)
+}
+
+fn simulator(text: &str) -> Source {
+    Source::text("simulator.toml", text).known_dialects(&DIALECTS)
+}
+
+/// The comment lines right above a line, counted from 1, as one text.
+fn comment_above(text: &str, line: usize) -> String {
+    let lines: Vec<&str> = text.lines().take(line - 1).collect();
+    let comment = lines.iter().rev().take_while(|line| line.starts_with("# "));
+    comment.map(|line| line[2..].to_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// Every key that the loader asks for stands in the file, with the truth above it.
+fn complain(text: &str, settings: &Settings) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for setting in settings.iter() {
+        let Origin::File { line } = setting.origin else {
+            complaints.push(format!("{} is not in the example", setting.path));
+            continue;
+        };
+        let comment = comment_above(text, line);
+        let promise = match &setting.default {
+            Some(default) => format!("Default: {default}."),
+            None => "Required.".to_owned(),
+        };
+        if !comment.ends_with(&promise) || comment.len() < promise.len() + 10 {
+            complaints.push(format!("{} is not described: {promise}", setting.path));
+        }
+        if setting.default.as_ref().is_some_and(|default| *default != setting.value) {
+            complaints.push(format!("{} is not at its default", setting.path));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn examples_cover_every_key() {
+    let config = load_switch(switch(SWITCH_EXAMPLE)).unwrap();
+    assert_eq!(complain(SWITCH_EXAMPLE, &config.settings), Vec::<String>::new());
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    let config = load_simulator(simulator(SIMULATOR_EXAMPLE)).unwrap();
+    assert_eq!(complain(SIMULATOR_EXAMPLE, &config.settings), Vec::<String>::new());
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+}
+
+#[test]
+fn a_key_taken_out_of_an_example_is_noticed() {
+    for (text, is_switch) in [(SWITCH_EXAMPLE, true), (SIMULATOR_EXAMPLE, false)] {
+        let load = |text: &str| match is_switch {
+            true => load_switch(switch(text)).map(|config| config.settings),
+            false => load_simulator(simulator(text)).map(|config| config.settings),
+        };
+        let lines: Vec<&str> = text.lines().collect();
+        let mut removed = 0;
+        for (index, _) in lines.iter().enumerate().filter(|(_, line)| {
+            line.starts_with(|c: char| c.is_ascii_lowercase()) && line.contains(" = ")
+        }) {
+            let mut rest = lines.clone();
+            rest.remove(index);
+            let rest = rest.join("\n");
+            let noticed = match load(&rest) {
+                Ok(settings) => !complain(&rest, &settings).is_empty(),
+                Err(problems) => {
+                    problems.to_string().contains("missing key")
+                        || problems.to_string().contains("must not be empty")
+                }
+            };
+            assert!(noticed, "{}", lines[index]);
+            removed += 1;
+        }
+        assert!(removed > 20, "{removed} keys");
+    }
+}
+
+#[test]
+fn the_examples_meet() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = Source::read(folder.join("switch.toml")).unwrap().known_dialects(&DIALECTS);
+    let switch = load_switch(source).unwrap();
+    assert_eq!(switch.store.path, folder.join("veksel.db"));
+    let source = Source::read(folder.join("simulator.toml")).unwrap().known_dialects(&DIALECTS);
+    let bank = load_simulator(source).unwrap().bank;
+    assert_eq!(switch.plan.links.len(), switch.sockets.len());
+    let dials: Vec<_> = switch
+        .sockets
+        .iter()
+        .filter_map(|socket| match socket {
+            SocketConfig::Dial(dial) => Some(dial),
+            SocketConfig::Listen(_) => None,
+        })
+        .collect();
+    let [dial] = dials.as_slice() else { panic!("{} addresses", dials.len()) };
+    assert_eq!(dial.destination.to_string(), bank.listen.to_string());
+    assert_eq!((&dial.dialect, &dial.framing), (&bank.dialect, &bank.framing));
+}
+
+#[test]
+fn defaults_are_those_of_the_engine() {
+    let plan = load_switch(switch(SWITCH_EXAMPLE)).unwrap().plan;
+    assert_eq!(plan.limits, Default::default());
+    assert_eq!(plan.groups[0].breaker, Default::default());
+    assert_eq!(plan.groups[0].deadlines, Default::default());
+    assert_eq!(plan.groups[0].session, Default::default());
+    assert_eq!(plan.digest_key.0, [0; 32]);
+}
+
+#[test]
+fn resolved_settings_are_a_configuration_that_means_the_same() {
+    let flags = [("group.cbs.connect", "10.0.0.1:1,10.0.0.2:2"), ("switch.name", "a \"b\" \\c")];
+    let first = load_switch(switch(SWITCH_EXAMPLE).flags(flags)).unwrap();
+    let second = load_switch(switch(&first.settings.to_string())).unwrap();
+    let debug = |config: &veksel_config::SwitchConfig| {
+        format!("{} {:?} {:?}", config.name, config.plan, config.sockets)
+    };
+    assert_eq!(debug(&first), debug(&second));
+}
+
+#[test]
+fn lines_of_the_examples_fit() {
+    for text in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE] {
+        assert!(text.lines().all(|line| line.chars().count() <= 100));
+    }
+    let load = load_switch(switch(SWITCH_EXAMPLE)).unwrap();
+    let paths: BTreeSet<_> = load.settings.iter().map(|setting| &setting.path).collect();
+    assert_eq!(paths.len(), load.settings.iter().count(), "every path means one setting");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(
+        changes in prop::collection::vec((any::<Index>(), any::<u8>(), 0..3u8), 1..24),
+        tokens in prop::collection::vec((any::<Index>(), 0..12usize), 0..4),
+    ) {
+        const TOKENS: [&[u8]; 12] = [
+            b"[[", b"]]", b"=", b"\"\"\"", b"{", b"}\n", b"\n[group]\n", b"\xC3\xA5", b"-1", b"\0",
+            b"9999999999999999999", b"\nname = \"cbs\"\n",
+        ];
+        for example in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE] {
+            let mut bytes = example.as_bytes().to_vec();
+            for (index, byte, kind) in &changes {
+                let at = index.index(bytes.len());
+                match kind {
+                    0 => bytes[at] = *byte,
+                    1 => bytes.insert(at, *byte),
+                    _ => { bytes.remove(at); }
+                }
+            }
+            for (index, token) in &tokens {
+                let at = index.index(bytes.len());
+                bytes.splice(at..at, TOKENS[*token].iter().copied());
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            let shown = match load_switch(switch(&text)) {
+                Ok(config) => config.warnings.to_string(),
+                Err(problems) => problems.to_string(),
+            };
+            prop_assert!(!shown.contains('\0'));
+            let _ = load_simulator(simulator(&text)).map_err(|problems| problems.to_string());
+        }
+    }
+
+    /// Still TOML, so that the checks of single values and between values are reached.
+    #[test]
+    fn no_values_make_it_panic(
+        changes in prop::collection::vec((any::<Index>(), 0..18usize), 1..30),
+    ) {
+        const VALUES: [&str; 18] = [
+            "0", "-1", "1", "65535", "170141183460469231731687303715884105728", "1.5", "true",
+            "\"\"", "\"cbs\"", "\"127.0.0.1:8583\"", "\"[::]:8593\"", "\"20s\"", "\"99999999h\"",
+            "[]", "[\"0200\", \"cbs\", 1]", "{ name = \"x\" }", "2026-08-01", "[[{ a = [] }]]",
+        ];
+        for example in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE] {
+            let mut lines: Vec<String> = example.lines().map(str::to_owned).collect();
+            let keys: Vec<usize> = (0..lines.len())
+                .filter(|&at| !lines[at].starts_with('#') && lines[at].contains(" = "))
+                .collect();
+            for (index, value) in &changes {
+                let line = &mut lines[keys[index.index(keys.len())]];
+                let key = line.split(" = ").next().unwrap().to_owned();
+                *line = format!("{key} = {}", VALUES[*value]);
+            }
+            let text = lines.join("\n");
+            let result = load_switch(switch(&text)).map(|config| config.settings.to_string());
+            if let Ok(resolved) = result {
+                prop_assert!(load_switch(switch(&resolved)).is_ok());
+            }
+            let result = load_simulator(simulator(&text)).map(|config| config.settings.to_string());
+            if let Ok(resolved) = result {
+                prop_assert!(load_simulator(simulator(&resolved)).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn no_variable_or_flag_makes_it_panic(path in "[a-zA-Z_.-]{0,40}", value in ".{0,20}") {
+        for path in [path.clone(), format!("group.cbs.{path}"), format!("admin.{path}")] {
+            let variable = format!("VEKSEL_{}", path.replace('.', "__").to_uppercase());
+            let source = switch(SWITCH_EXAMPLE);
+            let source = source.environment([(variable, value.clone())]).flags([(path, &value)]);
+            let _ = load_switch(source).map_err(|problems| problems.to_string());
+        }
+    }
+}

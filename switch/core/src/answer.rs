@@ -1,0 +1,141 @@
+//! Answers: the only three ways in which an answer to a channel comes to be.
+//!
+//! A decline carries a code that cannot be an approval. A relay needs a [`Verified`] answer of the
+//! host, which only the matcher makes. An acknowledgement belongs to network management. So no
+//! approval can be invented (guarantee G4): there is no function that would build one.
+
+use crate::pending::Txn;
+use veksel_codecs::{Class, FieldNumber, FieldSet, Message, Mti, ResponseCode, field};
+
+/// A response code that is not an approval.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Decline(ResponseCode);
+
+impl Decline {
+    pub(crate) const FORMAT_ERROR: Self = Self(ResponseCode::FORMAT_ERROR);
+    pub(crate) const INVALID_TRANSACTION: Self = Self(ResponseCode::INVALID_TRANSACTION);
+    pub(crate) const NOT_SUPPORTED: Self = Self(ResponseCode::NOT_SUPPORTED);
+    pub(crate) const OUTCOME_UNKNOWN: Self = Self(ResponseCode::OUTCOME_UNKNOWN);
+    pub(crate) const HOST_UNAVAILABLE: Self = Self(ResponseCode::HOST_UNAVAILABLE);
+    pub(crate) const NO_ROUTE: Self = Self(ResponseCode::NO_ROUTE);
+    pub(crate) const DUPLICATE: Self = Self(ResponseCode::DUPLICATE);
+
+    pub(crate) const fn code(self) -> ResponseCode {
+        self.0
+    }
+}
+
+/// What an answer repeats of its request. Track, PIN and chip data (35, 36, 45, 52, 55) are never
+/// among it (switch semantics 16).
+fn echo() -> FieldSet {
+    [2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 59, 60, 70, 90, 95, 102, 103]
+        .into_iter()
+        .filter_map(FieldNumber::new)
+        .collect()
+}
+
+/// What an answer of a host never brings to a channel.
+fn withheld() -> FieldSet {
+    [35, 36, 45, 52].into_iter().filter_map(FieldNumber::new).collect()
+}
+
+fn answer(request: &mut Message, response: ResponseCode) {
+    let mti = request.mti().response().unwrap_or(Mti::NONE);
+    request.retain(echo());
+    request.set_mti(mti);
+    request.set(field::RESPONSE_CODE, response);
+}
+
+/// Turns a request into the answer that declines it.
+pub(crate) fn decline(request: &mut Message, why: Decline) {
+    answer(request, why.code());
+}
+
+/// Turns a request for network management into the answer that grants it.
+pub(crate) fn acknowledge(request: &mut Message) {
+    debug_assert_eq!(request.mti().class(), Class::Network, "only these are granted here");
+    answer(request, ResponseCode::APPROVED);
+}
+
+/// An answer of the host that fits its request in everything that both have.
+pub(crate) struct Verified {
+    message: Message,
+    response: ResponseCode,
+}
+
+impl Verified {
+    pub(crate) const fn response(&self) -> ResponseCode {
+        self.response
+    }
+
+    pub(crate) const fn message(&self) -> &Message {
+        &self.message
+    }
+
+    pub(crate) fn into_message(self) -> Message {
+        self.message
+    }
+
+    /// The answer to the channel: the host's, with what the switch had replaced put back.
+    pub(crate) fn relay(self, txn: &Txn) -> Message {
+        let mut message = self.message;
+        message.retain(message.fields().minus(withheld()));
+        message.copy_field(&txn.request, field::STAN.number());
+        let header = message.header_mut();
+        header.clear();
+        header.extend_from_slice(txn.request.header());
+        message
+    }
+}
+
+/// Why an answer with the right trace number is not the answer to the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Contradiction(pub(crate) FieldNumber);
+
+/// Checks an answer of the host against its request: type, DE39, and DE3 (its first two digits),
+/// DE4, DE7, DE37, DE41 and DE49 where both have them. The amount may be lower with code 10.
+///
+/// # Errors
+/// The answer, and the first field that contradicts the request.
+pub(crate) fn verify(txn: &Txn, message: Message) -> Result<Verified, (Message, Contradiction)> {
+    match contradiction(&txn.request, &message) {
+        Ok(response) => Ok(Verified { message, response }),
+        Err(number) => Err((message, Contradiction(number))),
+    }
+}
+
+fn contradiction(request: &Message, answer: &Message) -> Result<ResponseCode, FieldNumber> {
+    if Some(answer.mti()) != request.mti().response() {
+        return Err(FieldNumber::MTI);
+    }
+    let response = answer.get(field::RESPONSE_CODE).ok_or(field::RESPONSE_CODE.number())?;
+    for key in [field::TRANSMISSION, field::RRN, field::TERMINAL] {
+        if let (Some(asked), Some(said)) = (request.get(key), answer.get(key))
+            && asked.trimmed() != said.trimmed()
+        {
+            return Err(key.number());
+        }
+    }
+    let code = field::PROCESSING_CODE;
+    if let (Some(asked), Some(said)) = (request.get(code), answer.get(code))
+        && asked.as_bytes().get(..2) != said.as_bytes().get(..2)
+    {
+        return Err(code.number());
+    }
+    let partial = response == ResponseCode::PARTIALLY_APPROVED;
+    if let (Some(asked), Some(said)) = (request.get(field::AMOUNT), answer.get(field::AMOUNT)) {
+        let fits = if partial { said <= asked } else { said == asked };
+        if !fits {
+            return Err(field::AMOUNT.number());
+        }
+    } else if partial {
+        // Without an amount nobody knows what was approved.
+        return Err(field::AMOUNT.number());
+    }
+    if let (Some(asked), Some(said)) = (request.get(field::CURRENCY), answer.get(field::CURRENCY))
+        && asked != said
+    {
+        return Err(field::CURRENCY.number());
+    }
+    Ok(response)
+}

@@ -1,0 +1,134 @@
+//! What the world tells the engine and what the engine wants of it.
+
+use crate::event::Event;
+use crate::plan::ConnectionId;
+use crate::record::{Record, RecordId, TxnId};
+use crate::time::Tick;
+use veksel_codecs::{Message, Refusal};
+
+/// Something the world tells the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// A message that its link's codec read whole and, if it is a request from a channel,
+    /// found to have the fields it must have.
+    Received {
+        /// Where it came from.
+        connection: ConnectionId,
+        /// The message.
+        message: Message,
+    },
+    /// A frame that is not such a message.
+    Malformed {
+        /// Where it came from.
+        connection: ConnectionId,
+        /// As much of it as could be read.
+        message: Message,
+        /// What is wrong.
+        refusal: Refusal,
+    },
+    /// A connection was made.
+    LinkUp(ConnectionId),
+    /// A connection is gone. Every `Written` of it came before; what was not written by now
+    /// never will be.
+    LinkDown(ConnectionId),
+    /// The first byte of a tagged message was handed to the system.
+    Written(Tag),
+    /// A tagged message was dropped before its first byte was written.
+    Unsent {
+        /// Which message.
+        tag: Tag,
+        /// Why.
+        why: Unsent,
+    },
+    /// All records up to this one are durable.
+    Committed {
+        /// The last of them.
+        upto: RecordId,
+    },
+    /// The store refused an intent because it holds another with the same key. What waited for
+    /// the intent was dropped.
+    Conflict {
+        /// The transaction that was refused.
+        txn: TxnId,
+        /// The one that is stored.
+        stored: TxnId,
+    },
+    /// Finish what is in flight and take nothing new.
+    Drain,
+}
+
+/// Something the engine wants done, in this order.
+#[derive(Debug)]
+pub enum Output {
+    /// Append a record.
+    Persist {
+        /// Its place in the journal.
+        id: RecordId,
+        /// The fact.
+        record: Record,
+    },
+    /// Write a message.
+    Send {
+        /// Not before this record is durable; never if the store refuses it.
+        after: Option<RecordId>,
+        /// Where to.
+        connection: ConnectionId,
+        /// The message. Give it back with [`crate::Switch::recycle`].
+        message: Message,
+        /// Whether to report what became of it.
+        tag: Option<Tag>,
+        /// Drop it rather than begin to write it at this time or later.
+        expires: Option<Tick>,
+    },
+    /// Close a connection; what is already in its buffer may still be written.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// Why, for the log.
+        why: Closing,
+    },
+    /// Count and log.
+    Count(Event),
+}
+
+/// Names a message whose fate the engine wants to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag {
+    /// The transaction it belongs to.
+    pub txn: TxnId,
+    /// Which message of the transaction it is.
+    pub leg: Leg,
+}
+
+/// The two messages of a transaction that the engine sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leg {
+    /// The request to the host.
+    Request,
+    /// The answer to the channel.
+    Answer,
+}
+
+/// Why a message was dropped before its first byte was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unsent {
+    /// The connection is gone.
+    Closed,
+    /// It expired while it waited.
+    Expired,
+    /// The connection's buffer is full: the peer does not read.
+    Full,
+    /// It does not fit the dialect or the framing of the link.
+    Unencodable,
+}
+
+/// Why the engine closes a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closing {
+    /// Its sign-on was refused or not answered.
+    SignOn,
+    /// Its echoes were not answered.
+    Echo,
+    /// There are more connections than the plan allows.
+    TooMany,
+}

@@ -1,0 +1,118 @@
+//! The durable state: what the records say, folded.
+//!
+//! Only [`Durable::apply`] changes what must survive. It holds what is not settled and nothing
+//! else, so it is small however long the history.
+
+use crate::record::{Intent, Record, RecordId, ReversalStep, TxnId, Verdict};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is not settled, and the numbers given out.
+#[derive(Debug, Default)]
+pub(crate) struct Durable {
+    last_record: RecordId,
+    last_txn: TxnId,
+    /// Transactions with an intent that still matters.
+    open: BTreeMap<TxnId, Open>,
+}
+
+/// A transaction that is not settled.
+#[derive(Debug)]
+struct Open {
+    intent: Arc<Intent>,
+    verdict: Option<Verdict>,
+    reversal: Option<Progress>,
+}
+
+/// How far a reversal has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    Queued,
+    Sent,
+    Parked,
+}
+
+impl Durable {
+    pub(crate) fn apply(&mut self, id: RecordId, record: &Record) {
+        self.last_record = self.last_record.max(id);
+        self.last_txn = self.last_txn.max(record.txn().unwrap_or_default());
+        match record {
+            Record::Intent(intent) => {
+                let intent = Arc::clone(intent);
+                let open = Open { intent, verdict: None, reversal: None };
+                self.open.insert(open.intent.txn, open);
+            }
+            Record::Outcome(outcome) => match outcome.verdict {
+                Verdict::NotSent => {
+                    self.open.remove(&outcome.txn);
+                }
+                Verdict::Indefinite | Verdict::Answered => {
+                    if let Some(open) = self.open.get_mut(&outcome.txn) {
+                        open.verdict = Some(outcome.verdict);
+                    }
+                }
+            },
+            Record::Reversal(reversal) => {
+                let progress = match reversal.step {
+                    ReversalStep::Queued { .. } => Progress::Queued,
+                    ReversalStep::Sent { .. } => Progress::Sent,
+                    ReversalStep::Parked { .. } => Progress::Parked,
+                    ReversalStep::Settled { .. } | ReversalStep::Resolved { .. } => {
+                        self.open.remove(&reversal.txn);
+                        return;
+                    }
+                };
+                if let Some(open) = self.open.get_mut(&reversal.txn) {
+                    open.reversal = Some(progress);
+                }
+            }
+            Record::Inquiry(_) | Record::Notice(_) => {}
+        }
+    }
+
+    /// The place of the next record.
+    pub(crate) const fn next_record(&self) -> RecordId {
+        RecordId(self.last_record.0 + 1)
+    }
+
+    /// The number of the next transaction. It is given out once, recorded or not.
+    pub(crate) const fn next_txn(&mut self) -> TxnId {
+        self.last_txn.0 += 1;
+        self.last_txn
+    }
+
+    /// Numbers go on after these.
+    pub(crate) fn resume(&mut self, record: RecordId, txn: TxnId) {
+        self.last_record = self.last_record.max(record);
+        self.last_txn = self.last_txn.max(txn);
+    }
+
+    /// The store refused the intent: it never was.
+    pub(crate) fn refused(&mut self, txn: TxnId) {
+        self.open.remove(&txn);
+    }
+
+    /// A transaction ended with an answer that was delivered, or never needs a reversal. This
+    /// forgets a copy; the records say the same without it.
+    pub(crate) fn forget(&mut self, txn: TxnId) {
+        if self.open.get(&txn).is_some_and(|open| open.reversal.is_none()) {
+            self.open.remove(&txn);
+        }
+    }
+
+    /// The intent of a transaction that is not settled.
+    pub(crate) fn intent(&self, txn: TxnId) -> Option<&Arc<Intent>> {
+        self.open.get(&txn).map(|open| &open.intent)
+    }
+
+    /// Transactions with an intent and no outcome.
+    pub(crate) fn undecided(&self) -> Vec<TxnId> {
+        let undecided = self.open.iter().filter(|(_, open)| open.verdict.is_none());
+        undecided.map(|(txn, _)| *txn).collect()
+    }
+
+    /// Reversals that are neither settled nor resolved.
+    pub(crate) fn reversals_open(&self) -> usize {
+        self.open.values().filter(|open| open.reversal.is_some()).count()
+    }
+}

@@ -1,0 +1,345 @@
+//! The engine: one state machine that decides everything and does nothing.
+//!
+//! The world calls [`Switch::handle`] and [`Switch::handle_timeout`], then takes what the engine
+//! wants from [`Switch::poll_output`] until there is no more, and asks [`Switch::poll_timeout`]
+//! how long it may sleep. It has no clock, socket, lock or chance; the same inputs give the same
+//! outputs.
+//!
+//! Whatever can move or hold money is recorded before its first byte leaves (`Intent`), and what
+//! became of it is recorded before the channel hears it (`Outcome`). Records change the durable
+//! state through [`Switch::apply`] and nothing else does.
+
+mod channel;
+mod host;
+mod outcome;
+
+use crate::answer::Decline;
+use crate::breaker::Breaker;
+use crate::contract::{Closing, Input, Leg, Output, Tag, Unsent};
+use crate::durable::Durable;
+use crate::event::Event;
+use crate::map::Table;
+use crate::originals::Originals;
+use crate::pending::{Deadlines, Stage, Stans, Txns};
+use crate::plan::{ConnectionId, GroupId, LinkRole, Plan};
+use crate::record::{Notice, Reason, Record, RecordId, TxnId};
+use crate::session::{Session, State};
+use crate::time::{Now, Tick};
+use std::collections::VecDeque;
+use veksel_codecs::{Message, Mti};
+
+/// Messages kept for the next frames, so that a warm engine allocates none.
+const SPARE_MAX: usize = 1_024;
+
+/// The engine of one shard.
+#[derive(Debug)]
+pub struct Switch {
+    plan: Plan,
+    groups: Vec<Group>,
+    /// Channel connections by serial; whether each has signed off.
+    channels: Table<u64, bool>,
+    /// Requests in flight, by participant.
+    participants: Vec<u32>,
+    txns: Txns,
+    deadlines: Deadlines,
+    originals: Originals,
+    durable: Durable,
+    outputs: VecDeque<Output>,
+    spare: Vec<Message>,
+    draining: bool,
+}
+
+/// The live side of a link group.
+#[derive(Debug)]
+struct Group {
+    hosts: Vec<Host>,
+    breaker: Breaker,
+    stans: Stans,
+    in_flight: u32,
+}
+
+/// One connection to a host.
+#[derive(Debug)]
+struct Host {
+    connection: ConnectionId,
+    session: Session,
+    in_flight: u32,
+}
+
+impl Switch {
+    /// An engine without connections and without a past.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        let group = |group: &crate::plan::GroupPlan| Group {
+            hosts: Vec::new(),
+            breaker: Breaker::new(group.breaker),
+            stans: Stans::default(),
+            in_flight: 0,
+        };
+        Self {
+            groups: plan.groups.iter().map(group).collect(),
+            channels: Table::default(),
+            participants: vec![0; plan.participants.len()],
+            txns: Txns::default(),
+            deadlines: Deadlines::default(),
+            originals: Originals::new(plan.limits.tombstones_max),
+            durable: Durable::default(),
+            outputs: VecDeque::new(),
+            spare: Vec::new(),
+            draining: false,
+            plan,
+        }
+    }
+
+    /// What the engine was told before it started.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Takes in a record: at the start those the store returns, in their order, and afterwards
+    /// each one the engine itself makes.
+    pub fn apply(&mut self, id: RecordId, record: &Record) {
+        self.durable.apply(id, record);
+    }
+
+    /// Ends the recovery: numbers go on after those of the past, and what was in flight when the
+    /// process ended is indefinite, because nobody knows whether the host saw it.
+    pub fn recover(&mut self, now: Now, last: Resume) {
+        self.durable.resume(last.record, last.txn);
+        for (name, stan) in last.stans {
+            let place = self.plan.groups.iter().position(|group| group.name == name);
+            if let Some(group) = place.and_then(|place| self.groups.get_mut(place)) {
+                group.stans.resume_after(stan);
+            }
+        }
+        for txn in self.durable.undecided() {
+            self.record_restart(now, txn);
+        }
+    }
+
+    /// The world tells the engine something.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Received { connection, message } => self.handle_received(now, connection, message),
+            Input::Malformed { connection, message, refusal } => {
+                self.handle_malformed(connection, message, refusal);
+            }
+            Input::LinkUp(connection) => self.handle_link_up(now, connection),
+            Input::LinkDown(connection) => self.handle_link_down(now, connection),
+            Input::Written(tag) => self.handle_written(now, tag),
+            Input::Unsent { tag, why } => self.handle_unsent(now, tag, why),
+            Input::Committed { .. } => {}
+            Input::Conflict { txn, stored: _ } => self.handle_conflict(now, txn),
+            Input::Drain => self.draining = true,
+        }
+        self.debug_assert_invariants();
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(id) = self.deadlines.expire(now.tick) {
+            self.handle_deadline(now, id);
+        }
+        for place in 0..self.groups.len() {
+            self.handle_group_timeout(now, GroupId(u16::try_from(place).unwrap_or(u16::MAX)));
+        }
+        self.debug_assert_invariants();
+    }
+
+    /// The next thing the engine wants done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Switch::handle_timeout`] has something to do; `None` if never.
+    pub fn poll_timeout(&mut self) -> Option<Tick> {
+        let txns = &self.txns;
+        let alive = |id, at| {
+            txns.get(id).is_some_and(|txn| {
+                txn.deadline == at && matches!(txn.stage, Stage::Waiting { .. })
+            })
+        };
+        let deadline = self.deadlines.next(alive);
+        let sessions = self.groups.iter().flat_map(|group| {
+            let hosts = group.hosts.iter().filter_map(|host| host.session.timeout());
+            hosts.chain(group.breaker.timeout())
+        });
+        sessions.chain(deadline).min()
+    }
+
+    /// An empty message, for a frame to be read into.
+    pub fn spare(&mut self) -> Message {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes back a message that was written.
+    pub fn recycle(&mut self, mut message: Message) {
+        if self.spare.len() < SPARE_MAX {
+            message.clear();
+            self.spare.push(message);
+        }
+    }
+
+    /// Whether nothing is in flight any more.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.txns.len() == 0
+    }
+
+    /// How many requests are in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.txns.len()
+    }
+
+    /// How many reversals are not settled.
+    #[must_use]
+    pub fn reversals_open(&self) -> usize {
+        self.durable.reversals_open()
+    }
+
+    /// Connections of a group that carry requests.
+    #[must_use]
+    pub fn online(&self, group: GroupId) -> usize {
+        let online = |host: &&Host| host.session.state() == State::Online;
+        self.group(group).map_or(0, |group| group.hosts.iter().filter(online).count())
+    }
+
+    fn group(&self, group: GroupId) -> Option<&Group> {
+        self.groups.get(usize::from(group.0))
+    }
+
+    fn group_mut(&mut self, group: GroupId) -> Option<&mut Group> {
+        self.groups.get_mut(usize::from(group.0))
+    }
+
+    fn host_mut(&mut self, group: GroupId, connection: ConnectionId) -> Option<&mut Host> {
+        self.group_mut(group)?.hosts.iter_mut().find(|host| host.connection == connection)
+    }
+
+    fn role(&self, connection: ConnectionId) -> Option<LinkRole> {
+        self.plan.links.get(usize::from(connection.link.0)).map(|link| link.role)
+    }
+
+    fn count(&mut self, event: Event) {
+        self.outputs.push_back(Output::Count(event));
+    }
+
+    /// Records a fact and takes it in.
+    fn persist(&mut self, record: Record) -> RecordId {
+        let id = self.durable.next_record();
+        self.durable.apply(id, &record);
+        self.outputs.push_back(Output::Persist { id, record });
+        id
+    }
+
+    fn send(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+        after: Option<RecordId>,
+        tag: Option<Tag>,
+        expires: Option<Tick>,
+    ) {
+        self.outputs.push_back(Output::Send { after, connection, message, tag, expires });
+    }
+
+    fn close(&mut self, connection: ConnectionId, why: Closing) {
+        self.outputs.push_back(Output::Close { connection, why });
+    }
+
+    /// Records that the switch itself did something an auditor wants to find.
+    pub fn note(&mut self, now: Now, actor: &str, action: &str, detail: String) {
+        let (actor, action) = (actor.to_owned(), action.to_owned());
+        self.persist(Record::Notice(Notice { utc: now.utc, actor, action, detail }));
+    }
+
+    fn debug_assert_invariants(&self) {
+        debug_assert_eq!(
+            self.groups.iter().map(|group| group.in_flight as usize).sum::<usize>(),
+            self.txns.select(|txn| !matches!(txn.stage, Stage::Answering { .. })).len(),
+            "a group counts exactly the requests that wait for it"
+        );
+        debug_assert!(
+            self.groups.iter().all(|group| {
+                group.hosts.iter().map(|host| host.in_flight).sum::<u32>() <= group.in_flight
+            }),
+            "connections count no more than their group"
+        );
+    }
+}
+
+/// Where the numbers of the past ended.
+#[derive(Clone, Debug, Default)]
+pub struct Resume {
+    /// The last record.
+    pub record: RecordId,
+    /// The last transaction.
+    pub txn: TxnId,
+    /// The last trace number of each group, by its name.
+    pub stans: Vec<(String, u32)>,
+}
+
+/// A request the switch makes itself.
+fn network_request(institution: &str, now: Now, code: u64, stan: u32) -> Message {
+    use veksel_codecs::field;
+    let mut message = Message::of(Mti::known(b"0800"));
+    let transmission = now.utc.transmission();
+    message.set(field::TRANSMISSION, core::str::from_utf8(&transmission).unwrap_or_default());
+    message.set(field::STAN, stan.into());
+    if !institution.is_empty() {
+        message.set(field::ACQUIRER, institution);
+    }
+    message.set(field::NETWORK_CODE, code);
+    message
+}
+
+impl Switch {
+    fn handle_written(&mut self, now: Now, tag: Tag) {
+        let Some(txn) = self.txns.get_mut(tag.txn) else { return };
+        match (tag.leg, txn.stage) {
+            (Leg::Request, Stage::Sending) => txn.stage = Stage::Waiting { since: now.tick },
+            (Leg::Answer, Stage::Answering { .. }) => {
+                self.finish(tag.txn);
+            }
+            // A report of a leg that is already over.
+            (Leg::Request | Leg::Answer, _) => {}
+        }
+    }
+
+    fn handle_unsent(&mut self, now: Now, tag: Tag, why: Unsent) {
+        let Some(txn) = self.txns.get(tag.txn) else { return };
+        match (tag.leg, txn.stage) {
+            (Leg::Request, Stage::Sending) => self.handle_request_unsent(now, tag.txn, why),
+            (Leg::Answer, Stage::Answering { approved }) => {
+                let link = txn.channel_link();
+                self.count(Event::Undelivered { link, approved });
+                if approved {
+                    self.queue_reversal(now, tag.txn, Reason::Undelivered);
+                }
+                self.finish(tag.txn);
+            }
+            (Leg::Request | Leg::Answer, _) => {}
+        }
+    }
+
+    fn handle_deadline(&mut self, now: Now, id: TxnId) {
+        let Some(txn) = self.txns.get(id) else { return };
+        // A request that still waits for the journal expires when it is about to be written; an
+        // answer on its way needs no deadline.
+        if txn.deadline > now.tick || !matches!(txn.stage, Stage::Waiting { .. }) {
+            return;
+        }
+        let reason = if txn.contradicted { Reason::Mismatch } else { Reason::Timeout };
+        self.indefinite(now, id, reason);
+    }
+
+    fn handle_conflict(&mut self, now: Now, id: TxnId) {
+        self.durable.refused(id);
+        if self.txns.get(id).is_some_and(|txn| txn.stage == Stage::Sending) {
+            self.leave_group(id, None);
+            self.answer_unrecorded(now, id, Decline::DUPLICATE, Reason::Duplicate);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Requests from channels: admit, route, record, send.
+
+use super::{Group, Host, Switch};
+use crate::answer::{Decline, acknowledge, decline};
+use crate::breaker::Position;
+use crate::contract::{Leg, Tag, Unsent};
+use crate::event::{Dropped, Event, Kind};
+use crate::intent;
+use crate::pending::{Stage, Txn};
+use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId};
+use crate::record::{Reason, Record, TxnId, Verdict};
+use crate::route::Route;
+use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, State};
+use crate::time::{Now, Tick};
+use std::sync::Arc;
+use veksel_codecs::{
+    DecodeError, Fault, Message, Mti, Refusal, ResponseCode, field, is_known_class,
+};
+
+/// Connections of a group that one request may be offered to.
+const ATTEMPTS_MAX: u32 = 3;
+
+impl Switch {
+    pub(super) fn handle_received(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        message: Message,
+    ) {
+        match self.role(connection) {
+            Some(LinkRole::Host(group)) => self.handle_host_message(now, group, connection, message),
+            Some(LinkRole::Channel(participant)) => {
+                self.handle_request(now, connection, participant, message);
+            }
+            None => self.recycle(message),
+        }
+    }
+
+    /// Answers what can be answered of a frame that is no valid request.
+    pub(super) fn handle_malformed(
+        &mut self,
+        connection: ConnectionId,
+        mut message: Message,
+        refusal: Refusal,
+    ) {
+        let link = connection.link;
+        let is_host = matches!(self.role(connection), Some(LinkRole::Host(_)));
+        let is_request = message.mti() != Mti::NONE && message.mti().is_request();
+        // Without its trace number nobody can tell what an answer is to; but a message that was
+        // read to its end and simply has none is told so.
+        let missing =
+            matches!(refusal, Refusal::Format(DecodeError { fault: Fault::Missing, .. }));
+        let readable = is_request && (message.has(field::STAN) || missing);
+        if is_host || !readable {
+            let is_answer = !message.mti().is_request();
+            let why = match (is_host, is_answer) {
+                (false, true) => Dropped::AnswerFromChannel,
+                (true, _) | (false, false) => Dropped::Unreadable,
+            };
+            self.count(Event::Dropped { link, why });
+            self.recycle(message);
+            return;
+        }
+        let (why, fault) = match refusal {
+            Refusal::Format(error) => (Decline::FORMAT_ERROR, Some(error)),
+            Refusal::UnknownCode => (Decline::INVALID_TRANSACTION, None),
+            Refusal::UnknownType if is_known_class(message.mti()) => (Decline::NOT_SUPPORTED, None),
+            Refusal::UnknownType => (Decline::INVALID_TRANSACTION, None),
+        };
+        decline(&mut message, why);
+        if let Some(error) = fault {
+            message.set(field::ADDITIONAL_RESPONSE, &error.additional_response());
+        }
+        let fault = fault.map(|error| error.fault);
+        self.count(Event::Refused { link, response: why.code(), fault });
+        self.send(connection, message, None, None, None);
+    }
+
+    fn handle_request(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        participant: ParticipantId,
+        mut message: Message,
+    ) {
+        let mti = message.mti();
+        if !mti.is_request() {
+            self.count(Event::Dropped { link: connection.link, why: Dropped::AnswerFromChannel });
+            self.recycle(message);
+            return;
+        }
+        let code = message.get(field::PROCESSING_CODE);
+        let code = code.as_ref().and_then(|code| code.as_bytes().first_chunk::<2>().copied());
+        let Some(kind) = Kind::of(mti, code.unwrap_or_default()) else {
+            decline(&mut message, Decline::NOT_SUPPORTED);
+            let response = ResponseCode::NOT_SUPPORTED;
+            self.count(Event::Refused { link: connection.link, response, fault: None });
+            self.send(connection, message, None, None, None);
+            return;
+        };
+        self.count(Event::Received { link: connection.link, kind });
+        if kind == Kind::Network {
+            self.handle_channel_network(connection, message);
+            return;
+        }
+        match self.admit(connection, participant, kind, &message) {
+            Ok(admitted) => self.open(now, connection, participant, kind, admitted, message),
+            Err((why, reason, group)) => {
+                decline(&mut message, why);
+                let event = Event::Answered {
+                    link: connection.link,
+                    kind,
+                    group,
+                    response: why.code(),
+                    verdict: Verdict::NotSent,
+                    reason,
+                    elapsed: 0,
+                };
+                self.count(event);
+                self.send(connection, message, None, None, None);
+            }
+        }
+    }
+
+    /// Sign-on, sign-off, echo and cut-over of a channel.
+    fn handle_channel_network(&mut self, connection: ConnectionId, mut message: Message) {
+        let code = message.get(field::NETWORK_CODE);
+        match code {
+            Some(SIGN_ON) => {
+                self.channels.insert(connection.serial, false);
+                acknowledge(&mut message);
+            }
+            Some(SIGN_OFF) => {
+                self.channels.insert(connection.serial, true);
+                acknowledge(&mut message);
+            }
+            Some(ECHO | CUT_OVER) => acknowledge(&mut message),
+            Some(_) | None => decline(&mut message, Decline::NOT_SUPPORTED),
+        }
+        self.send(connection, message, None, None, None);
+    }
+
+    /// Decides whether a request may go anywhere, and where, before anything is spent on it.
+    fn admit(
+        &mut self,
+        connection: ConnectionId,
+        participant: ParticipantId,
+        kind: Kind,
+        message: &Message,
+    ) -> Result<(Route, ConnectionId), (Decline, Reason, Option<GroupId>)> {
+        let overload = (Decline::HOST_UNAVAILABLE, Reason::Overload, None);
+        let signed_off = self.channels.get(&connection.serial).copied().unwrap_or(false);
+        if self.draining || signed_off {
+            return Err(overload);
+        }
+        let limits = self.plan.limits;
+        let kept = match kind {
+            Kind::Reversal | Kind::Advice => 0,
+            Kind::Inquiry | Kind::Statement | Kind::Payment | Kind::Hold | Kind::Network => {
+                u64::from(limits.in_flight_max) * u64::from(limits.reserved_percent) / 100
+            }
+        };
+        let room = u64::from(limits.in_flight_max).saturating_sub(kept);
+        let place = usize::from(participant.0);
+        let most = self.plan.participants.get(place).map_or(0, |p| p.in_flight_max);
+        let own = self.participants.get(place).copied().unwrap_or(u32::MAX);
+        if self.txns.len() as u64 >= room || own >= most {
+            return Err(overload);
+        }
+        let no_route = (Decline::NO_ROUTE, Reason::NoConnection, None);
+        let route = self.plan.route(message, participant).ok_or(no_route)?;
+        let window_max = self.window_max(route.group);
+        let Some(group) = self.group_mut(route.group) else { return Err(no_route) };
+        let refuse = |reason| Err((Decline::HOST_UNAVAILABLE, reason, Some(route.group)));
+        if group.in_flight >= window_max && kind != Kind::Reversal {
+            return refuse(Reason::Overload);
+        }
+        let Some(host) = pick(group, None) else { return refuse(Reason::NoConnection) };
+        if kind != Kind::Reversal && !group.breaker.admit() {
+            return refuse(Reason::BreakerOpen);
+        }
+        Ok((route, host))
+    }
+
+    fn window_max(&self, group: GroupId) -> u32 {
+        self.plan.groups.get(usize::from(group.0)).map_or(0, |group| group.window_max)
+    }
+
+    /// When a request of this kind is given up.
+    fn deadline(&self, now: Tick, group: GroupId, kind: Kind) -> Tick {
+        let deadlines =
+            self.plan.groups.get(usize::from(group.0)).map(|g| g.deadlines).unwrap_or_default();
+        now.after_ms(match kind {
+            Kind::Inquiry | Kind::Network => deadlines.inquiry_ms,
+            Kind::Statement => deadlines.statement_ms,
+            Kind::Payment | Kind::Hold | Kind::Advice | Kind::Reversal => deadlines.payment_ms,
+        })
+    }
+
+    /// Opens a transaction: records the intent if money may move, and sends the request.
+    fn open(
+        &mut self,
+        now: Now,
+        channel: ConnectionId,
+        participant: ParticipantId,
+        kind: Kind,
+        (route, host): (Route, ConnectionId),
+        request: Message,
+    ) {
+        let id = self.durable.next_txn();
+        let Some(stan) = self.group_mut(route.group).and_then(|g| g.stans.allocate(id)) else {
+            let mut request = request;
+            decline(&mut request, Decline::HOST_UNAVAILABLE);
+            self.send(channel, request, None, None, None);
+            return;
+        };
+        if kind.moves_money() {
+            self.originals.remember(participant, &request, stan);
+        }
+        let deadline = self.deadline(now.tick, route.group, kind);
+        let txn = Txn {
+            id,
+            channel,
+            participant,
+            kind,
+            route: route.index,
+            group: route.group,
+            request,
+            received: now,
+            deadline,
+            host,
+            stan,
+            stage: Stage::Sending,
+            attempts: 1,
+            intent: None,
+            contradicted: false,
+        };
+        let intent = kind.moves_money().then(|| intent::of(&self.plan, &txn));
+        self.join(route.group, participant, host);
+        self.txns.insert(txn);
+        self.deadlines.push(deadline, id);
+        let after = intent.map(|intent| self.persist(Record::Intent(Arc::new(intent))));
+        if let Some(txn) = self.txns.get_mut(id) {
+            txn.intent = after;
+        }
+        self.send_request(id);
+    }
+
+    fn join(&mut self, group: GroupId, participant: ParticipantId, host: ConnectionId) {
+        if let Some(count) = self.participants.get_mut(usize::from(participant.0)) {
+            *count += 1;
+        }
+        if let Some(group) = self.group_mut(group) {
+            group.in_flight += 1;
+        }
+        if let Some(host) = self.host_mut(group, host) {
+            host.in_flight += 1;
+        }
+    }
+
+    /// Hands the request, with the switch's trace number, to its connection.
+    fn send_request(&mut self, id: TxnId) {
+        let mut message = self.spare();
+        let Some(txn) = self.txns.get(id) else { return };
+        message.copy_from(&txn.request);
+        message.header_mut().clear();
+        message.set(field::STAN, txn.stan.into());
+        if let Some(original) = txn.request.get(field::ORIGINAL_DATA)
+            && let Some(translated) = self.originals.translate(txn.participant, &original)
+        {
+            message.set(field::ORIGINAL_DATA, &translated);
+        }
+        let tag = Some(Tag { txn: id, leg: Leg::Request });
+        let (after, host, expires) = (txn.intent, txn.host, Some(txn.deadline));
+        self.send(host, message, after, tag, expires);
+    }
+
+    /// The request was not written: try another connection, or give up with nothing to undo.
+    pub(super) fn handle_request_unsent(&mut self, now: Now, id: TxnId, why: Unsent) {
+        let Some(txn) = self.txns.get(id) else { return };
+        let (group, tried, attempts) = (txn.group, txn.host, txn.attempts);
+        let expired = txn.deadline <= now.tick;
+        let other = match why {
+            Unsent::Closed | Unsent::Full if !expired && attempts < ATTEMPTS_MAX => {
+                self.group_mut(group).and_then(|group| pick(group, Some(tried)))
+            }
+            Unsent::Closed | Unsent::Full | Unsent::Expired | Unsent::Unencodable => None,
+        };
+        if let Some(other) = other {
+            for (host, left) in [(tried, true), (other, false)] {
+                if let Some(host) = self.host_mut(group, host) {
+                    host.in_flight =
+                        if left { host.in_flight.saturating_sub(1) } else { host.in_flight + 1 };
+                }
+            }
+            if let Some(txn) = self.txns.get_mut(id) {
+                (txn.host, txn.attempts) = (other, attempts + 1);
+            }
+            self.send_request(id);
+            return;
+        }
+        let reason = match why {
+            Unsent::Expired => Reason::Expired,
+            Unsent::Unencodable => Reason::Unencodable,
+            Unsent::Full => Reason::Overload,
+            Unsent::Closed if expired => Reason::Expired,
+            Unsent::Closed => Reason::ClosedUnsent,
+        };
+        let decline = match why {
+            Unsent::Unencodable => Decline::FORMAT_ERROR,
+            Unsent::Closed | Unsent::Expired | Unsent::Full => Decline::HOST_UNAVAILABLE,
+        };
+        self.not_sent(now, id, decline, reason);
+    }
+
+    pub(super) fn handle_link_up(&mut self, now: Now, connection: ConnectionId) {
+        match self.role(connection) {
+            Some(LinkRole::Channel(_)) => {
+                if self.channels.len() >= self.plan.limits.connections_max as usize {
+                    self.close(connection, crate::contract::Closing::TooMany);
+                } else {
+                    self.channels.insert(connection.serial, false);
+                }
+            }
+            Some(LinkRole::Host(group)) => self.handle_host_up(now, group, connection),
+            None => {}
+        }
+    }
+
+    pub(super) fn handle_link_down(&mut self, now: Now, connection: ConnectionId) {
+        match self.role(connection) {
+            Some(LinkRole::Channel(_)) => {
+                self.channels.remove(&connection.serial);
+            }
+            Some(LinkRole::Host(group)) => self.handle_host_down(now, group, connection),
+            None => {}
+        }
+    }
+
+    pub(super) fn handle_breaker_change(&mut self, group: GroupId, before: Position) {
+        if let Some(position) = self.group(group).map(|group| group.breaker.position())
+            && position != before
+        {
+            self.count(Event::Breaker { group, position });
+        }
+    }
+}
+
+/// The connection of the group that carries the fewest requests, other than `not`.
+fn pick(group: &mut Group, not: Option<ConnectionId>) -> Option<ConnectionId> {
+    let usable = |host: &&Host| {
+        host.session.state() == State::Online && Some(host.connection) != not
+    };
+    let least = group.hosts.iter().filter(usable).min_by_key(|host| host.in_flight)?;
+    Some(least.connection)
+}

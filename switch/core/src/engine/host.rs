@@ -1,0 +1,202 @@
+//! Hosts: sessions, what they send, and the moment a connection to one is gone.
+
+use super::{Host, Switch, network_request};
+use crate::answer::{Decline, Verified, acknowledge, decline, verify};
+use crate::breaker::Health;
+use crate::event::{Dropped, Event};
+use crate::pending::{Stage, Traced};
+use crate::plan::{ConnectionId, GroupId};
+use crate::record::{Reason, TxnId};
+use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, Session, State, Step};
+use crate::time::Now;
+use veksel_codecs::{Class, Message, field};
+
+impl Switch {
+    pub(super) fn handle_host_up(&mut self, now: Now, group: GroupId, connection: ConnectionId) {
+        let place = usize::from(group.0);
+        let Some(plan) = self.plan.groups.get(place).map(|group| group.session) else { return };
+        let (session, step) = Session::new(plan, connection.serial, now.tick);
+        let state = session.state();
+        if let Some(group) = self.group_mut(group) {
+            group.hosts.push(Host { connection, session, in_flight: 0 });
+        }
+        self.count(Event::Session { connection, state });
+        self.take_step(now, connection, step);
+    }
+
+    /// A connection is gone: what it carried and was written is indefinite at once.
+    pub(super) fn handle_host_down(&mut self, now: Now, group: GroupId, connection: ConnectionId) {
+        let Some(live) = self.group_mut(group) else { return };
+        live.hosts.retain(|host| host.connection != connection);
+        self.count(Event::Session { connection, state: State::Down });
+        let lost = self.txns.select(|txn| {
+            txn.host == connection && matches!(txn.stage, Stage::Waiting { .. })
+        });
+        for id in lost {
+            self.indefinite(now, id, Reason::ClosedSent);
+        }
+    }
+
+    pub(super) fn handle_group_timeout(&mut self, now: Now, id: GroupId) {
+        let Some(group) = self.group_mut(id) else { return };
+        group.stans.forget(now.tick);
+        let steps: Vec<_> = group
+            .hosts
+            .iter_mut()
+            .map(|host| (host.connection, host.session.handle_timeout(now.tick)))
+            .filter(|(_, step)| *step != Step::Nothing)
+            .collect();
+        let mut probe = (ConnectionId { link: crate::plan::LinkId(0), serial: 0 }, Step::Nothing);
+        if group.breaker.echo_is_due(now.tick) {
+            group.breaker.postpone(now.tick);
+            let online = group.hosts.iter_mut().find(|h| h.session.state() == State::Online);
+            if let Some(host) = online {
+                probe = (host.connection, host.session.echo(now.tick));
+            }
+        }
+        for (connection, step) in steps.into_iter().chain([probe]) {
+            self.take_step(now, connection, step);
+        }
+    }
+
+    fn take_step(&mut self, now: Now, connection: ConnectionId, step: Step) {
+        match step {
+            Step::Nothing => {}
+            Step::Send { code, stan } => {
+                let message = network_request(&self.plan.institution, now, code, stan);
+                self.send(connection, message, None, None, None);
+            }
+            Step::Close(why) => self.close(connection, why),
+        }
+    }
+
+    pub(super) fn handle_host_message(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        connection: ConnectionId,
+        message: Message,
+    ) {
+        if let Some(host) = self.host_mut(group, connection) {
+            host.session.hear(now.tick);
+        }
+        match (message.mti().class(), message.mti().is_request()) {
+            (_, true) => self.handle_host_request(group, connection, message),
+            (Class::Network, false) => self.handle_session_answer(now, group, connection, message),
+            (_, false) => self.handle_host_answer(now, group, connection, message),
+        }
+    }
+
+    /// A host may sign on, sign off, cut over and ask for an echo. Nothing else is taken.
+    fn handle_host_request(
+        &mut self,
+        group: GroupId,
+        connection: ConnectionId,
+        mut message: Message,
+    ) {
+        let code = message.get(field::NETWORK_CODE);
+        let known = matches!(code, Some(SIGN_ON | SIGN_OFF | CUT_OVER | ECHO));
+        if message.mti().class() == Class::Network && known {
+            let host = self.host_mut(group, connection);
+            let change = host.and_then(|host| {
+                let before = host.session.state();
+                host.session.peer_said(code.unwrap_or_default());
+                Some(host.session.state()).filter(|state| *state != before)
+            });
+            if let Some(state) = change {
+                self.count(Event::Session { connection, state });
+            }
+            acknowledge(&mut message);
+        } else {
+            self.count(Event::Dropped { link: connection.link, why: Dropped::RequestFromHost });
+            decline(&mut message, Decline::NOT_SUPPORTED);
+        }
+        self.send(connection, message, None, None, None);
+    }
+
+    fn handle_session_answer(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        connection: ConnectionId,
+        message: Message,
+    ) {
+        let stan = message.get(field::STAN).unwrap_or_default();
+        let (code, response) =
+            (message.get(field::NETWORK_CODE), message.get(field::RESPONSE_CODE));
+        self.recycle(message);
+        let host = self.host_mut(group, connection);
+        let answered = host.and_then(|host| host.session.answer(stan, code, response));
+        let Some((answered, step)) = answered else {
+            self.count(Event::Dropped { link: connection.link, why: Dropped::Unmatched });
+            return;
+        };
+        if step == Step::Nothing {
+            if answered == SIGN_ON {
+                self.count(Event::Session { connection, state: State::Online });
+            }
+            if let Some(live) = self.group_mut(group) {
+                let before = live.breaker.position();
+                // A sign-on tells no more than an echo: the host is there. It may not shorten
+                // the time the breaker stays open.
+                if live.breaker.echo_was_asked() {
+                    live.breaker.echo_answered();
+                }
+                self.handle_breaker_change(group, before);
+            }
+        }
+        self.take_step(now, connection, step);
+    }
+
+    fn handle_host_answer(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        connection: ConnectionId,
+        message: Message,
+    ) {
+        let stan = message.get(field::STAN).and_then(|stan| u32::try_from(stan).ok());
+        let traced = stan.and_then(|stan| self.group(group)?.stans.find(stan));
+        let link = connection.link;
+        let id = match traced {
+            Some(Traced::Pending(id)) => id,
+            Some(Traced::Tombstone) | None => {
+                let why = if traced.is_some() { Dropped::Late } else { Dropped::Unmatched };
+                self.count(Event::Dropped { link, why });
+                self.recycle(message);
+                return;
+            }
+        };
+        match self.txns.get(id).map(|txn| verify(txn, message)) {
+            Some(Ok(verified)) => self.handle_verified(now, id, verified),
+            Some(Err((message, _contradiction))) => {
+                if let Some(txn) = self.txns.get_mut(id) {
+                    txn.contradicted = true;
+                }
+                self.count(Event::Dropped { link, why: Dropped::Mismatch });
+                self.recycle(message);
+            }
+            None => {}
+        }
+    }
+
+    fn handle_verified(&mut self, now: Now, id: TxnId, verified: Verified) {
+        let Some(txn) = self.txns.get(id) else { return };
+        // An answer can overtake the report that its request was written.
+        let since = match txn.stage {
+            Stage::Waiting { since } => since,
+            Stage::Sending => txn.received.tick,
+            Stage::Answering { .. } => {
+                self.recycle(verified.into_message());
+                return;
+            }
+        };
+        let elapsed = now.tick.since(since);
+        let (group, response) = (txn.group, verified.response());
+        self.count(Event::HostAnswered { group, elapsed });
+        let health =
+            if response.is_host_fault() { Health::Bad } else { Health::Good { elapsed } };
+        self.leave_group(id, Some((now.tick, health)));
+        self.answered(now, id, verified);
+    }
+}

@@ -1,0 +1,236 @@
+//! Outcomes: how transactions end, and that the journal knows before the channel does.
+
+use super::Switch;
+use crate::answer::{Decline, Verified, decline};
+use crate::breaker::Health;
+use crate::contract::{Leg, Tag};
+use crate::event::{Event, Kind};
+use crate::intent;
+use crate::pending::{Stage, Txn};
+use crate::record::{
+    Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict,
+};
+use crate::time::{Now, Tick};
+use veksel_codecs::{FieldNumber, Message, ResponseCode, field};
+
+impl Switch {
+    /// The transaction no longer waits for its group. `health` is what the breaker learns, or
+    /// `None` if nothing left the switch.
+    pub(super) fn leave_group(&mut self, id: TxnId, health: Option<(Tick, Health)>) {
+        let Some(txn) = self.txns.get(id) else { return };
+        let (group, host, stan) = (txn.group, txn.host, txn.stan);
+        let passed_breaker = txn.kind != Kind::Reversal;
+        if let Some(host) = self.host_mut(group, host) {
+            host.in_flight = host.in_flight.saturating_sub(1);
+        }
+        let Some(live) = self.group_mut(group) else { return };
+        live.in_flight = live.in_flight.saturating_sub(1);
+        live.stans.release(stan);
+        let before = live.breaker.position();
+        match health {
+            Some((now, health)) => live.breaker.report(now, health),
+            None if passed_breaker => live.breaker.release(),
+            None => {}
+        }
+        self.handle_breaker_change(group, before);
+    }
+
+    /// The host gave a verified answer: record it if money may have moved, and relay it.
+    pub(super) fn answered(&mut self, now: Now, id: TxnId, verified: Verified) {
+        let Some(txn) = self.txns.get(id) else { return };
+        let response = verified.response();
+        let kept = if txn.intent.is_some() { kept_fields(verified.message()) } else { Vec::new() };
+        let message = verified.relay(txn);
+        self.conclude(now, id, message, Ending {
+            verdict: Verdict::Answered,
+            response,
+            reason: Reason::Host,
+            kept,
+        });
+    }
+
+    /// Nothing left the switch.
+    pub(super) fn not_sent(&mut self, now: Now, id: TxnId, why: Decline, reason: Reason) {
+        self.leave_group(id, None);
+        self.declined(now, id, why, Verdict::NotSent, reason);
+    }
+
+    /// A byte left and no verified answer came: the reversal is recorded with the outcome, and
+    /// only then does the channel get its 68.
+    pub(super) fn indefinite(&mut self, now: Now, id: TxnId, reason: Reason) {
+        let Some(txn) = self.txns.get(id) else { return };
+        let (group, stan, kind) = (txn.group, txn.stan, txn.kind);
+        let plan = self.plan.groups.get(usize::from(group.0));
+        let until = now.tick.after_ms(plan.map_or(0, |plan| plan.tombstone_ms));
+        self.leave_group(id, Some((now.tick, Health::Bad)));
+        let most = self.plan.limits.tombstones_max;
+        if let Some(group) = self.group_mut(group) {
+            group.stans.bury(stan, until, most);
+        }
+        if is_reversible(kind) {
+            self.queue_reversal(now, id, reason);
+        }
+        self.declined(now, id, Decline::OUTCOME_UNKNOWN, Verdict::Indefinite, reason);
+    }
+
+    fn declined(&mut self, now: Now, id: TxnId, why: Decline, verdict: Verdict, reason: Reason) {
+        let Some(txn) = self.txns.get_mut(id) else { return };
+        let mut message = core::mem::take(&mut txn.request);
+        // The record of an inquiry reads the request; the answer repeats what it needs of it.
+        let inquiry = txn.intent.is_none();
+        if inquiry {
+            txn.request = message.clone();
+        }
+        decline(&mut message, why);
+        let ending = Ending { verdict, response: why.code(), reason, kept: Vec::new() };
+        self.conclude(now, id, message, ending);
+    }
+
+    /// The store knows the key already: answer without a record of our own.
+    pub(super) fn answer_unrecorded(&mut self, now: Now, id: TxnId, why: Decline, reason: Reason) {
+        let Some(mut txn) = self.remove(id) else { return };
+        let mut message = core::mem::take(&mut txn.request);
+        decline(&mut message, why);
+        let verdict = Verdict::NotSent;
+        self.count(answered_event(&txn, now, why.code(), verdict, reason));
+        self.send(txn.channel, message, None, None, None);
+    }
+
+    fn conclude(&mut self, now: Now, id: TxnId, message: Message, ending: Ending) {
+        let Ending { verdict, response, reason, kept } = ending;
+        let Some(txn) = self.txns.get(id) else { return };
+        let channel = txn.channel;
+        self.outputs.push_back(crate::Output::Count(answered_event(txn, now, response, verdict, reason)));
+        if txn.intent.is_some() {
+            let utc = now.utc;
+            let outcome = Outcome { txn: id, utc, verdict, response, reason, answer: kept };
+            let after = self.persist(Record::Outcome(Box::new(outcome)));
+            let approved = verdict == Verdict::Answered && response.is_approval();
+            self.answer_after(id, channel, message, after, approved);
+            return;
+        }
+        self.send(channel, message, None, None, None);
+        if self.plan.record_inquiries && let Some(txn) = self.txns.get(id) {
+            let inquiry = intent::inquiry(&self.plan, txn, now.utc, verdict, response, reason);
+            self.persist(Record::Inquiry(Box::new(inquiry)));
+        }
+        self.remove(id);
+    }
+
+    /// Sends the answer once its outcome is durable. An approval is followed until it is written,
+    /// because money has moved; anything else is over now.
+    fn answer_after(
+        &mut self,
+        id: TxnId,
+        channel: crate::plan::ConnectionId,
+        message: Message,
+        after: RecordId,
+        approved: bool,
+    ) {
+        let tag = approved.then_some(Tag { txn: id, leg: Leg::Answer });
+        self.send(channel, message, Some(after), tag, None);
+        match self.txns.get_mut(id) {
+            Some(txn) if approved => txn.stage = Stage::Answering { approved },
+            _ => self.finish(id),
+        }
+    }
+
+    pub(super) fn queue_reversal(&mut self, now: Now, id: TxnId, reason: Reason) {
+        if self.durable.intent(id).is_none() {
+            return;
+        }
+        let step = ReversalStep::Queued { reason };
+        self.persist(Record::Reversal(Reversal { txn: id, utc: now.utc, step }));
+        if let Some(group) = self.txns.get(id).map(|txn| txn.group) {
+            self.count(Event::ReversalQueued { group });
+        }
+    }
+
+    /// A transaction that was in flight when the process ended.
+    pub(super) fn record_restart(&mut self, now: Now, txn: TxnId) {
+        let Some(intent) = self.durable.intent(txn) else { return };
+        let reason = Reason::Restart;
+        let code = intent.code.as_bytes().first_chunk::<2>().copied().unwrap_or_default();
+        let reversible = Kind::of(intent.mti, code).is_some_and(is_reversible);
+        if reversible {
+            let step = ReversalStep::Queued { reason };
+            self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+        }
+        let response = ResponseCode::OUTCOME_UNKNOWN;
+        let (verdict, answer) = (Verdict::Indefinite, Vec::new());
+        let outcome = Outcome { txn, utc: now.utc, verdict, response, reason, answer };
+        self.persist(Record::Outcome(Box::new(outcome)));
+        if !reversible {
+            self.durable.forget(txn);
+        }
+    }
+
+    /// The transaction is over.
+    pub(super) fn finish(&mut self, id: TxnId) {
+        self.durable.forget(id);
+        if let Some(txn) = self.remove(id) {
+            self.recycle(txn.request);
+        }
+    }
+
+    fn remove(&mut self, id: TxnId) -> Option<Txn> {
+        let txn = self.txns.remove(id)?;
+        if let Some(count) = self.participants.get_mut(usize::from(txn.participant.0)) {
+            *count = count.saturating_sub(1);
+        }
+        Some(txn)
+    }
+}
+
+/// How a transaction ended.
+struct Ending {
+    verdict: Verdict,
+    response: ResponseCode,
+    reason: Reason,
+    kept: Vec<(u8, String)>,
+}
+
+/// Whether a request of this kind is undone by a reversal. An advice and a reversal are repeated
+/// by their sender until they are answered.
+const fn is_reversible(kind: Kind) -> bool {
+    match kind {
+        Kind::Payment | Kind::Hold => true,
+        Kind::Inquiry | Kind::Statement | Kind::Advice | Kind::Reversal | Kind::Network => false,
+    }
+}
+
+/// What a replay of the answer needs beside the request: never a sensitive field.
+fn kept_fields(answer: &Message) -> Vec<(u8, String)> {
+    let keys: [FieldNumber; 8] = [
+        field::AMOUNT.number(),
+        field::SETTLEMENT_DATE.number(),
+        field::APPROVAL.number(),
+        field::RESPONSE_CODE.number(),
+        field::ADDITIONAL_RESPONSE.number(),
+        field::ADDITIONAL_DATA.number(),
+        field::ADDITIONAL_AMOUNTS.number(),
+        field::DISPLAY.number(),
+    ];
+    let kept = |number: &FieldNumber| {
+        Some((number.get(), answer.expose(*number)?.text()?.as_str().to_owned()))
+    };
+    keys.iter().filter_map(kept).collect()
+}
+
+fn answered_event(
+    txn: &Txn,
+    now: Now,
+    response: ResponseCode,
+    verdict: Verdict,
+    reason: Reason,
+) -> Event {
+    Event::Answered {
+        link: txn.channel_link(),
+        kind: txn.kind,
+        group: Some(txn.group),
+        response,
+        verdict,
+        reason,
+        elapsed: now.tick.since(txn.received.tick),
+    }
+}

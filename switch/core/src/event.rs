@@ -1,0 +1,210 @@
+//! Events: what happened, for metrics, logs and the curious.
+//!
+//! The engine counts nothing itself. One file of the server turns these values into metrics; a
+//! label can only come from a closed set or from the plan, never from a message.
+
+use crate::breaker::Position;
+use crate::plan::{ConnectionId, GroupId, LinkId};
+use crate::record::{Reason, Verdict};
+use crate::session::State;
+use veksel_codecs::{Class, Fault, ResponseCode};
+
+/// Something that happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A request arrived.
+    Received {
+        /// Over which link.
+        link: LinkId,
+        /// Of which kind.
+        kind: Kind,
+    },
+    /// A request got its answer.
+    Answered {
+        /// Over which link.
+        link: LinkId,
+        /// Of which kind.
+        kind: Kind,
+        /// From which group, if it got that far.
+        group: Option<GroupId>,
+        /// With which code.
+        response: ResponseCode,
+        /// How certain the switch is.
+        verdict: Verdict,
+        /// Why.
+        reason: Reason,
+        /// From its arrival, in nanoseconds.
+        elapsed: u64,
+    },
+    /// A host answered, whatever came of it.
+    HostAnswered {
+        /// Which group.
+        group: GroupId,
+        /// From handing the request over, in nanoseconds.
+        elapsed: u64,
+    },
+    /// A frame that is not a request the switch can carry was answered with a refusal.
+    Refused {
+        /// Over which link.
+        link: LinkId,
+        /// With which code.
+        response: ResponseCode,
+        /// What was wrong, if it was the format.
+        fault: Option<Fault>,
+    },
+    /// A frame was dropped without an answer.
+    Dropped {
+        /// Over which link.
+        link: LinkId,
+        /// Why.
+        why: Dropped,
+    },
+    /// An answer to a channel could not be delivered.
+    Undelivered {
+        /// Over which link.
+        link: LinkId,
+        /// Whether it was an approval.
+        approved: bool,
+    },
+    /// A reversal was recorded.
+    ReversalQueued {
+        /// For which group.
+        group: GroupId,
+    },
+    /// The session of a host connection changed.
+    Session {
+        /// Which connection.
+        connection: ConnectionId,
+        /// To which state.
+        state: State,
+    },
+    /// The breaker of a group changed.
+    Breaker {
+        /// Which group.
+        group: GroupId,
+        /// To which position.
+        position: Position,
+    },
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// A balance or another short inquiry.
+    Inquiry,
+    /// A statement.
+    Statement,
+    /// Whatever moves money.
+    Payment,
+    /// A hold.
+    Hold,
+    /// A completion or another advice.
+    Advice,
+    /// A reversal.
+    Reversal,
+    /// Network management.
+    Network,
+}
+
+impl Kind {
+    /// Every kind, in the order of declaration.
+    pub const ALL: [Self; 7] = [
+        Self::Inquiry,
+        Self::Statement,
+        Self::Payment,
+        Self::Hold,
+        Self::Advice,
+        Self::Reversal,
+        Self::Network,
+    ];
+
+    /// What a message of this class and processing code is about. `None` for a class that the
+    /// switch does not carry.
+    #[must_use]
+    pub fn of(mti: veksel_codecs::Mti, code: [u8; 2]) -> Option<Self> {
+        let advice = mti.is_advice();
+        Some(match (mti.class(), code) {
+            (Class::Network, _) => Self::Network,
+            (Class::Reversal, _) => Self::Reversal,
+            // 30 to 39 ask, 90 to 97 order paper or ask: neither moves money.
+            (Class::Financial | Class::Authorisation, [b'3', b'5' | b'8']) => Self::Statement,
+            (Class::Financial | Class::Authorisation, [b'3' | b'9', _]) => Self::Inquiry,
+            (Class::Financial | Class::Authorisation, _) if advice => Self::Advice,
+            (Class::Authorisation, _) => Self::Hold,
+            (Class::Financial, _) => Self::Payment,
+            (
+                Class::FileAction
+                | Class::Reconciliation
+                | Class::Administrative
+                | Class::Fee
+                | Class::Reserved,
+                _,
+            ) => return None,
+        })
+    }
+
+    /// Whether it can move or hold money, so that it is recorded before it leaves.
+    #[must_use]
+    pub const fn moves_money(self) -> bool {
+        match self {
+            Self::Payment | Self::Hold | Self::Advice | Self::Reversal => true,
+            Self::Inquiry | Self::Statement | Self::Network => false,
+        }
+    }
+
+    /// The word that metrics use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Inquiry => "inquiry",
+            Self::Statement => "statement",
+            Self::Payment => "payment",
+            Self::Hold => "hold",
+            Self::Advice => "advice",
+            Self::Reversal => "reversal",
+            Self::Network => "network",
+        }
+    }
+}
+
+/// Why a frame was dropped.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Dropped {
+    /// A channel sent an answer. Answering it would start a loop.
+    AnswerFromChannel,
+    /// A host sent a request the switch does not take from hosts.
+    RequestFromHost,
+    /// It could not be read far enough to answer it.
+    Unreadable,
+    /// An answer matches nothing that was asked.
+    Unmatched,
+    /// An answer matches something already given up.
+    Late,
+    /// An answer has the trace number of a request and contradicts it elsewhere.
+    Mismatch,
+}
+
+impl Dropped {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 6] = [
+        Self::AnswerFromChannel,
+        Self::RequestFromHost,
+        Self::Unreadable,
+        Self::Unmatched,
+        Self::Late,
+        Self::Mismatch,
+    ];
+
+    /// The word that metrics use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AnswerFromChannel => "answer_from_channel",
+            Self::RequestFromHost => "request_from_host",
+            Self::Unreadable => "unreadable",
+            Self::Unmatched => "unmatched",
+            Self::Late => "late",
+            Self::Mismatch => "mismatch",
+        }
+    }
+}

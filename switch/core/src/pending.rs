@@ -1,0 +1,259 @@
+//! Transactions in flight.
+//!
+//! A transaction enters with a deadline and leaves exactly once. It is found by its number, by
+//! the trace number its group knows it by, or because its deadline has passed. The tables never
+//! grow past their limits: who does not fit is refused before anything is sent.
+
+use crate::event::Kind;
+use crate::map::Table;
+use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
+use crate::record::{RecordId, TxnId};
+use crate::time::{Now, Tick};
+use std::collections::VecDeque;
+use veksel_codecs::Message;
+
+/// How far a transaction has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// Its request waits for the journal or for its connection; no byte was written.
+    Sending,
+    /// A byte was written; the host may have acted.
+    Waiting {
+        /// Since when.
+        since: Tick,
+    },
+    /// Decided and recorded; its answer is on the way to the channel.
+    Answering {
+        /// Whether it is an approval, so that money moved.
+        approved: bool,
+    },
+}
+
+/// A transaction in flight.
+#[derive(Debug)]
+pub(crate) struct Txn {
+    pub(crate) id: TxnId,
+    /// Where the request came from and the answer goes.
+    pub(crate) channel: ConnectionId,
+    pub(crate) participant: ParticipantId,
+    pub(crate) kind: Kind,
+    pub(crate) route: usize,
+    pub(crate) group: GroupId,
+    /// As received.
+    pub(crate) request: Message,
+    pub(crate) received: Now,
+    pub(crate) deadline: Tick,
+    /// The host connection it was given to.
+    pub(crate) host: ConnectionId,
+    /// DE11 the host sees.
+    pub(crate) stan: u32,
+    pub(crate) stage: Stage,
+    /// Connections tried before this one.
+    pub(crate) attempts: u32,
+    /// The record that must be durable before the request leaves.
+    pub(crate) intent: Option<RecordId>,
+    /// An answer came that contradicts the request.
+    pub(crate) contradicted: bool,
+}
+
+impl Txn {
+    pub(crate) const fn channel_link(&self) -> LinkId {
+        self.channel.link
+    }
+}
+
+/// Transactions by number.
+#[derive(Debug, Default)]
+pub(crate) struct Txns {
+    by_id: Table<u64, Txn>,
+}
+
+impl Txns {
+    pub(crate) fn insert(&mut self, txn: Txn) {
+        self.by_id.insert(txn.id.0, txn);
+    }
+
+    pub(crate) fn get(&self, id: TxnId) -> Option<&Txn> {
+        self.by_id.get(&id.0)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: TxnId) -> Option<&mut Txn> {
+        self.by_id.get_mut(&id.0)
+    }
+
+    pub(crate) fn remove(&mut self, id: TxnId) -> Option<Txn> {
+        self.by_id.remove(&id.0)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// The transactions for which `wanted` is true, in the order they came in.
+    pub(crate) fn select(&self, wanted: impl Fn(&Txn) -> bool) -> Vec<TxnId> {
+        let mut found: Vec<_> =
+            self.by_id.values().filter(|txn| wanted(txn)).map(|txn| txn.id).collect();
+        found.sort_unstable();
+        found
+    }
+}
+
+/// What a trace number stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Traced {
+    /// A transaction that waits for its answer.
+    Pending(TxnId),
+    /// One that was given up; its answer is late.
+    Tombstone,
+}
+
+/// The trace numbers (DE11) of one group: which are in use, and which come next.
+#[derive(Debug, Default)]
+pub(crate) struct Stans {
+    last: u32,
+    used: Table<u32, Traced>,
+    /// Given up, in the order in which they may be forgotten.
+    tombstones: VecDeque<(Tick, u32)>,
+}
+
+impl Stans {
+    /// Trace numbers go on after this one.
+    pub(crate) const fn resume_after(&mut self, stan: u32) {
+        self.last = stan;
+    }
+
+    /// The next number that is neither in flight nor recently given up: 000001 to 999999, never
+    /// 0. `None` if there is none, which limits well under a million do not let happen.
+    pub(crate) fn allocate(&mut self, txn: TxnId) -> Option<u32> {
+        for _ in 0..=self.used.len() {
+            self.last = self.last % 999_999 + 1;
+            if let std::collections::hash_map::Entry::Vacant(place) = self.used.entry(self.last) {
+                place.insert(Traced::Pending(txn));
+                return Some(self.last);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn find(&self, stan: u32) -> Option<Traced> {
+        self.used.get(&stan).copied()
+    }
+
+    /// The number is free again.
+    pub(crate) fn release(&mut self, stan: u32) {
+        self.used.remove(&stan);
+    }
+
+    /// The number stays known until `until`, so that a late answer is told from a stray one.
+    pub(crate) fn bury(&mut self, stan: u32, until: Tick, most: u32) {
+        self.used.insert(stan, Traced::Tombstone);
+        self.tombstones.push_back((until, stan));
+        if self.tombstones.len() > most as usize {
+            self.forget_oldest();
+        }
+    }
+
+    /// Forgets what was given up long enough ago.
+    pub(crate) fn forget(&mut self, now: Tick) {
+        while self.tombstones.front().is_some_and(|(until, _)| *until <= now) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, stan)) = self.tombstones.pop_front() {
+            self.used.remove(&stan);
+        }
+    }
+
+    #[cfg(test)]
+    fn in_use(&self) -> usize {
+        self.used.len()
+    }
+}
+
+/// Deadlines in order. One that no longer matters is skipped when its turn comes.
+///
+/// Almost every deadline is later than all before it, because requests of one service have the
+/// same time; so it is a queue, and the few that are not walk to their place from its end.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    queue: VecDeque<(Tick, TxnId)>,
+}
+
+impl Deadlines {
+    pub(crate) fn push(&mut self, at: Tick, txn: TxnId) {
+        let mut place = self.queue.len();
+        while place > 0 && self.queue.get(place - 1).is_some_and(|(earlier, _)| *earlier > at) {
+            place -= 1;
+        }
+        if place == self.queue.len() {
+            self.queue.push_back((at, txn));
+        } else {
+            self.queue.insert(place, (at, txn));
+        }
+    }
+
+    /// The first deadline that `alive` still wants.
+    pub(crate) fn next(&mut self, alive: impl Fn(TxnId, Tick) -> bool) -> Option<Tick> {
+        while let Some((at, txn)) = self.queue.front() {
+            if alive(*txn, *at) {
+                return Some(*at);
+            }
+            self.queue.pop_front();
+        }
+        None
+    }
+
+    /// Takes out the first deadline that has passed.
+    pub(crate) fn expire(&mut self, now: Tick) -> Option<TxnId> {
+        let (at, txn) = *self.queue.front()?;
+        if at > now {
+            return None;
+        }
+        self.queue.pop_front();
+        Some(txn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_numbers_skip_zero_and_those_in_use() {
+        let mut stans = Stans::default();
+        stans.resume_after(999_998);
+        let given: Vec<_> = (0..3).filter_map(|n| stans.allocate(TxnId(n))).collect();
+        assert_eq!(given, [999_999, 1, 2]);
+        stans.release(1);
+        stans.resume_after(999_999);
+        assert_eq!(stans.allocate(TxnId(9)), Some(1));
+        assert_eq!(stans.allocate(TxnId(9)), Some(3), "2 is still in flight");
+    }
+
+    #[test]
+    fn tombstones_are_bounded_and_forgotten_in_time() {
+        let mut stans = Stans::default();
+        for n in 0..10 {
+            let stan = stans.allocate(TxnId(n)).unwrap();
+            stans.bury(stan, Tick(n), 4);
+        }
+        assert_eq!(stans.in_use(), 4);
+        assert_eq!(stans.find(10), Some(Traced::Tombstone));
+        assert_eq!(stans.find(1), None);
+        stans.forget(Tick(8));
+        assert_eq!(stans.in_use(), 1);
+    }
+
+    #[test]
+    fn deadlines_come_in_order_whatever_the_order_they_were_made_in() {
+        let mut deadlines = Deadlines::default();
+        for (at, txn) in [(5, 1), (9, 2), (7, 3), (7, 4), (1, 5)] {
+            deadlines.push(Tick(at), TxnId(txn));
+        }
+        assert_eq!(deadlines.next(|txn, _| txn != TxnId(5)), Some(Tick(5)));
+        let expired: Vec<_> = core::iter::from_fn(|| deadlines.expire(Tick(8))).collect();
+        assert_eq!(expired, [TxnId(1), TxnId(3), TxnId(4)]);
+    }
+}

@@ -1,0 +1,251 @@
+//! The session of one host connection: sign-on, echo, sign-off.
+//!
+//! ```text
+//!   (made) ─► SigningOn ──0810 00──► Online ──0800 002 from the host──► Draining
+//!                 │ refused, late      │ ▲                                  │
+//!                 ▼                    │ └──────0800 001 from the host──────┘
+//!               Down ◄── echoes missed ┘
+//! ```
+//!
+//! Only `Online` carries requests. Echoes have their own trace numbers, so that they take none
+//! from business. It writes nothing itself: each call says what is to be sent, if anything.
+
+use crate::contract::Closing;
+use crate::plan::SessionPlan;
+use crate::time::Tick;
+use veksel_codecs::ResponseCode;
+
+/// DE70 of a sign-on.
+pub(crate) const SIGN_ON: u64 = 1;
+/// DE70 of a sign-off.
+pub(crate) const SIGN_OFF: u64 = 2;
+/// DE70 of a cut-over.
+pub(crate) const CUT_OVER: u64 = 201;
+/// DE70 of an echo.
+pub(crate) const ECHO: u64 = 301;
+
+/// How far a session has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum State {
+    /// Sign-on was sent and not yet answered.
+    SigningOn,
+    /// Requests may be sent.
+    Online,
+    /// Signed off by the host: what is in flight may end, nothing new is sent.
+    Draining,
+    /// The connection is gone.
+    Down,
+}
+
+impl State {
+    /// Every state, in the order of declaration.
+    pub const ALL: [Self; 4] = [Self::SigningOn, Self::Online, Self::Draining, Self::Down];
+
+    /// The word that metrics use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SigningOn => "signing_on",
+            Self::Online => "online",
+            Self::Draining => "draining",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// What a session wants done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// Nothing.
+    Nothing,
+    /// Send an 0800.
+    Send {
+        /// DE70.
+        code: u64,
+        /// DE11.
+        stan: u32,
+    },
+    /// Close the connection.
+    Close(Closing),
+}
+
+/// An 0800 that waits for its 0810.
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    code: u64,
+    stan: u32,
+    deadline: Tick,
+}
+
+/// The session of one connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    plan: SessionPlan,
+    state: State,
+    /// When something was last received.
+    heard: Tick,
+    pending: Option<Exchange>,
+    misses: u32,
+    stan: u32,
+    /// Added to the idle time, so that the echoes of many connections do not come together.
+    spread_ms: u64,
+}
+
+impl Session {
+    /// A connection was just made.
+    pub(crate) fn new(plan: SessionPlan, serial: u64, now: Tick) -> (Self, Step) {
+        let tenth = plan.echo_idle_ms / 10;
+        let spread_ms = serial.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (tenth + 1);
+        let state = if plan.sign_on { State::SigningOn } else { State::Online };
+        let mut session =
+            Self { plan, state, heard: now, pending: None, misses: 0, stan: 0, spread_ms };
+        let step = if plan.sign_on { session.send(SIGN_ON, now) } else { Step::Nothing };
+        (session, step)
+    }
+
+    pub(crate) const fn state(&self) -> State {
+        self.state
+    }
+
+    fn send(&mut self, code: u64, now: Tick) -> Step {
+        self.stan = self.stan % 999_999 + 1;
+        let (stan, deadline) = (self.stan, now.after_ms(self.plan.answer_ms));
+        self.pending = Some(Exchange { code, stan, deadline });
+        Step::Send { code, stan }
+    }
+
+    /// Sends an echo now, unless one is already out.
+    pub(crate) fn echo(&mut self, now: Tick) -> Step {
+        match (self.state, self.pending) {
+            (State::Online, None) => self.send(ECHO, now),
+            _ => Step::Nothing,
+        }
+    }
+
+    /// Anything at all was received.
+    pub(crate) const fn hear(&mut self, now: Tick) {
+        self.heard = now;
+        self.misses = 0;
+    }
+
+    /// An 0810 arrived. The code of the 0800 it answers, or `None` if it answers none.
+    pub(crate) fn answer(
+        &mut self,
+        stan: u64,
+        code: Option<u64>,
+        response: Option<ResponseCode>,
+    ) -> Option<(u64, Step)> {
+        let fits = |exchange: &Exchange| {
+            u64::from(exchange.stan) == stan && code.is_none_or(|code| code == exchange.code)
+        };
+        let exchange = self.pending.take_if(|exchange| fits(exchange))?;
+        let accepted = response == Some(ResponseCode::APPROVED);
+        let step = match exchange.code {
+            SIGN_ON if accepted => {
+                self.state = State::Online;
+                Step::Nothing
+            }
+            SIGN_ON => Step::Close(Closing::SignOn),
+            // A host that refuses an echo is there all the same.
+            _ => Step::Nothing,
+        };
+        Some((exchange.code, step))
+    }
+
+    /// The host signed on or off.
+    pub(crate) fn peer_said(&mut self, code: u64) {
+        match (code, self.state) {
+            (SIGN_ON, State::SigningOn | State::Draining) => {
+                self.state = State::Online;
+                self.pending = None;
+            }
+            (SIGN_OFF, State::Online) => self.state = State::Draining,
+            _ => {}
+        }
+    }
+
+    /// When [`Session::handle_timeout`] has something to do.
+    pub(crate) fn timeout(&self) -> Option<Tick> {
+        match self.pending {
+            Some(exchange) => Some(exchange.deadline),
+            None if self.plan.echo_idle_ms == 0 => None,
+            None => Some(self.heard.after_ms(self.plan.echo_idle_ms + self.spread_ms)),
+        }
+    }
+
+    /// Time has passed.
+    pub(crate) fn handle_timeout(&mut self, now: Tick) -> Step {
+        if self.timeout().is_none_or(|due| now < due) {
+            return Step::Nothing;
+        }
+        match self.pending.take() {
+            Some(Exchange { code: SIGN_ON, .. }) => Step::Close(Closing::SignOn),
+            Some(_) => {
+                self.misses += 1;
+                if self.misses >= self.plan.echo_misses_max {
+                    Step::Close(Closing::Echo)
+                } else {
+                    self.send(ECHO, now)
+                }
+            }
+            None => self.send(ECHO, now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Tick {
+        Tick::default().after_ms(ms)
+    }
+
+    fn online() -> Session {
+        let (mut session, step) = Session::new(SessionPlan::default(), 0, at(0));
+        assert_eq!(step, Step::Send { code: SIGN_ON, stan: 1 });
+        assert_eq!(session.state(), State::SigningOn);
+        let answered = session.answer(1, Some(SIGN_ON), Some(ResponseCode::APPROVED));
+        assert_eq!(answered, Some((SIGN_ON, Step::Nothing)));
+        assert_eq!(session.state(), State::Online);
+        session
+    }
+
+    #[test]
+    fn a_refused_or_silent_sign_on_closes() {
+        let (mut session, _) = Session::new(SessionPlan::default(), 0, at(0));
+        let answered = session.answer(1, Some(SIGN_ON), Some(ResponseCode::DO_NOT_HONOUR));
+        assert_eq!(answered, Some((SIGN_ON, Step::Close(Closing::SignOn))));
+        let (mut session, _) = Session::new(SessionPlan::default(), 0, at(0));
+        assert_eq!(session.handle_timeout(at(9_999)), Step::Nothing);
+        assert_eq!(session.handle_timeout(at(10_000)), Step::Close(Closing::SignOn));
+    }
+
+    #[test]
+    fn an_answer_to_something_else_is_not_taken() {
+        let (mut session, _) = Session::new(SessionPlan::default(), 0, at(0));
+        assert_eq!(session.answer(2, Some(SIGN_ON), Some(ResponseCode::APPROVED)), None);
+        assert_eq!(session.answer(1, Some(ECHO), Some(ResponseCode::APPROVED)), None);
+        assert_eq!(session.state(), State::SigningOn);
+    }
+
+    #[test]
+    fn three_missed_echoes_close_and_any_traffic_saves() {
+        let mut session = online();
+        assert_eq!(session.handle_timeout(at(60_000)), Step::Send { code: ECHO, stan: 2 });
+        assert_eq!(session.handle_timeout(at(70_000)), Step::Send { code: ECHO, stan: 3 });
+        session.hear(at(71_000));
+        assert_eq!(session.handle_timeout(at(80_000)), Step::Send { code: ECHO, stan: 4 });
+        assert_eq!(session.handle_timeout(at(90_000)), Step::Send { code: ECHO, stan: 5 });
+        assert_eq!(session.handle_timeout(at(100_000)), Step::Close(Closing::Echo));
+    }
+
+    #[test]
+    fn the_host_may_sign_off_and_on_again() {
+        let mut session = online();
+        session.peer_said(SIGN_OFF);
+        assert_eq!(session.state(), State::Draining);
+        session.peer_said(SIGN_ON);
+        assert_eq!(session.state(), State::Online);
+    }
+}
