@@ -1,0 +1,20 @@
+//! Joining: builds every part of the switch once, and runs the loop that carries values between
+//! them.
+//!
+//! [`start`] takes a checked configuration and gives a [`Running`] switch. Decisions are the
+//! engine's, bytes are the links', facts are the store's; here is only who gets what from whom.
+//! It is the only place where a name becomes a part.
+
+#![forbid(unsafe_code)]
+
+mod admin;
+mod gate;
+mod log;
+mod names;
+mod observe;
+mod shard;
+mod start;
+mod status;
+
+pub use log::init_tracing;
+pub use start::{Running, StartError, Stopped, start};

@@ -1,0 +1,66 @@
+//! The name of every metric, and what it counts. Nothing else in the product writes one.
+
+/// Name and help of one metric.
+pub(crate) type Name = (&'static str, &'static str);
+
+pub(crate) const REQUESTS: Name =
+    ("veksel_requests_total", "Requests received from channels, by link and kind.");
+pub(crate) const ANSWERS: Name = (
+    "veksel_answers_total",
+    "Requests answered, by link, kind, response code, verdict and reason.",
+);
+pub(crate) const ANSWER_SECONDS: Name = (
+    "veksel_answer_seconds",
+    "From receiving a request to deciding its answer, by link and kind.",
+);
+pub(crate) const HOST_SECONDS: Name =
+    ("veksel_host_answer_seconds", "From writing a request to its host's answer, by group.");
+pub(crate) const REFUSALS: Name = (
+    "veksel_refusals_total",
+    "Frames answered with a refusal because they are no valid request, by link, code and fault.",
+);
+pub(crate) const DROPS: Name =
+    ("veksel_dropped_frames_total", "Frames dropped without an answer, by link and reason.");
+pub(crate) const UNDELIVERED: Name = (
+    "veksel_undelivered_answers_total",
+    "Answers whose channel was gone, by link and whether they approved.",
+);
+pub(crate) const REVERSALS_QUEUED: Name =
+    ("veksel_reversals_queued_total", "Reversals recorded, by group.");
+pub(crate) const REVERSALS_OPEN: Name =
+    ("veksel_reversals_open", "Reversals that are neither settled nor resolved.");
+pub(crate) const IN_FLIGHT: Name = ("veksel_requests_in_flight", "Requests not yet answered.");
+pub(crate) const SESSIONS: Name =
+    ("veksel_session_changes_total", "Changes of host sessions, by link and new state.");
+pub(crate) const HOSTS_ONLINE: Name =
+    ("veksel_host_connections_online", "Signed-on host connections, by group.");
+pub(crate) const BREAKER_CHANGES: Name =
+    ("veksel_breaker_changes_total", "Changes of breakers, by group and new position.");
+pub(crate) const BREAKER_POSITION: Name = (
+    "veksel_breaker_position",
+    "1 for the position a breaker is in, 0 for the others, by group and position.",
+);
+pub(crate) const RECORDS: Name = ("veksel_journal_records_total", "Records made durable.");
+pub(crate) const COMMITS: Name = ("veksel_journal_commits_total", "Commits of the journal.");
+pub(crate) const COMMIT_WAIT: Name = (
+    "veksel_journal_wait_seconds",
+    "From handing a batch of records over to learning that it is durable.",
+);
+pub(crate) const BACKLOG: Name =
+    ("veksel_journal_backlog_records", "Records that wait to be handed to the committer.");
+pub(crate) const DUPLICATES: Name =
+    ("veksel_journal_duplicates_total", "Intents the store refused because it holds their key.");
+pub(crate) const CONNECTIONS: Name =
+    ("veksel_link_connections", "Open connections, by link.");
+pub(crate) const BUFFERED: Name =
+    ("veksel_link_buffered_bytes", "Bytes held for the connections of a link.");
+pub(crate) const BYTES: Name =
+    ("veksel_link_bytes_total", "Bytes read and written, by link and direction.");
+pub(crate) const FRAMES: Name =
+    ("veksel_link_frames_total", "Frames read and written, by link and direction.");
+pub(crate) const CLOSED: Name =
+    ("veksel_link_closed_total", "Connections that ended, by link and reason.");
+pub(crate) const CONNECTS: Name = (
+    "veksel_link_connects_total",
+    "Connections accepted, refused, made and failed to make, by link and result.",
+);

@@ -1,0 +1,305 @@
+//! From events and counters to Prometheus. Labels come from the plan and from closed sets.
+
+use crate::names::{self, Name};
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use std::collections::HashMap;
+use veksel_core::record::{Reason, Verdict};
+use veksel_core::{Event, GroupId, Kind, LinkId, Plan, Position};
+use veksel_codecs::ResponseCode;
+use veksel_link::{CloseReason, LinkStats};
+
+/// Upper bounds of latency buckets in seconds.
+const SECONDS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 15.0, 30.0,
+];
+
+const NANOS: f64 = 1e9;
+
+/// All metrics of the switch.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    answers: IntCounterVec,
+    answer_seconds: HistogramVec,
+    host_seconds: HistogramVec,
+    refusals: IntCounterVec,
+    drops: IntCounterVec,
+    undelivered: IntCounterVec,
+    reversals_queued: IntCounterVec,
+    sessions: IntCounterVec,
+    breaker_changes: IntCounterVec,
+    breaker_position: IntGaugeVec,
+    hosts_online: IntGaugeVec,
+    connections: IntGaugeVec,
+    buffered: IntGaugeVec,
+    bytes: IntCounterVec,
+    frames: IntCounterVec,
+    closed: IntCounterVec,
+    connects: IntCounterVec,
+    pub(crate) reversals_open: IntGauge,
+    pub(crate) in_flight: IntGauge,
+    pub(crate) records: IntCounter,
+    pub(crate) commits: IntCounter,
+    pub(crate) commit_wait: Histogram,
+    pub(crate) backlog: IntGauge,
+    pub(crate) duplicates: IntCounter,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub(crate) fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let made = Made { registry: &registry };
+        Ok(Self {
+            requests: made.counters(names::REQUESTS, &["link", "kind"])?,
+            answers: made.counters(
+                names::ANSWERS,
+                &["link", "kind", "response", "verdict", "reason"],
+            )?,
+            answer_seconds: made.histograms(names::ANSWER_SECONDS, &["link", "kind"])?,
+            host_seconds: made.histograms(names::HOST_SECONDS, &["group"])?,
+            refusals: made.counters(names::REFUSALS, &["link", "response", "fault"])?,
+            drops: made.counters(names::DROPS, &["link", "reason"])?,
+            undelivered: made.counters(names::UNDELIVERED, &["link", "approved"])?,
+            reversals_queued: made.counters(names::REVERSALS_QUEUED, &["group"])?,
+            sessions: made.counters(names::SESSIONS, &["link", "state"])?,
+            breaker_changes: made.counters(names::BREAKER_CHANGES, &["group", "position"])?,
+            breaker_position: made.gauges(names::BREAKER_POSITION, &["group", "position"])?,
+            hosts_online: made.gauges(names::HOSTS_ONLINE, &["group"])?,
+            connections: made.gauges(names::CONNECTIONS, &["link"])?,
+            buffered: made.gauges(names::BUFFERED, &["link"])?,
+            bytes: made.counters(names::BYTES, &["link", "direction"])?,
+            frames: made.counters(names::FRAMES, &["link", "direction"])?,
+            closed: made.counters(names::CLOSED, &["link", "reason"])?,
+            connects: made.counters(names::CONNECTS, &["link", "result"])?,
+            reversals_open: made.gauge(names::REVERSALS_OPEN)?,
+            in_flight: made.gauge(names::IN_FLIGHT)?,
+            records: made.counter(names::RECORDS)?,
+            commits: made.counter(names::COMMITS)?,
+            commit_wait: made.histogram(names::COMMIT_WAIT)?,
+            backlog: made.gauge(names::BACKLOG)?,
+            duplicates: made.counter(names::DUPLICATES)?,
+            registry,
+        })
+    }
+
+    /// The page that Prometheus reads.
+    pub(crate) fn page(&self) -> Result<String, prometheus::Error> {
+        let mut page = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
+        Ok(String::from_utf8_lossy(&page).into_owned())
+    }
+}
+
+/// Makes metrics and registers them.
+struct Made<'r> {
+    registry: &'r Registry,
+}
+
+impl Made<'_> {
+    fn keep<C: Collector + Clone + 'static>(&self, metric: C) -> Result<C, prometheus::Error> {
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, (name, help): Name) -> Result<IntCounter, prometheus::Error> {
+        self.keep(IntCounter::new(name, help)?)
+    }
+
+    fn gauge(&self, (name, help): Name) -> Result<IntGauge, prometheus::Error> {
+        self.keep(IntGauge::new(name, help)?)
+    }
+
+    fn histogram(&self, (name, help): Name) -> Result<Histogram, prometheus::Error> {
+        let opts = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+        self.keep(Histogram::with_opts(opts)?)
+    }
+
+    fn counters(&self, name: Name, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.keep(IntCounterVec::new(Opts::new(name.0, name.1), labels)?)
+    }
+
+    fn gauges(&self, name: Name, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.keep(IntGaugeVec::new(Opts::new(name.0, name.1), labels)?)
+    }
+
+    fn histograms(&self, name: Name, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+        let opts = HistogramOpts::new(name.0, name.1).buckets(SECONDS.to_vec());
+        self.keep(HistogramVec::new(opts, labels)?)
+    }
+}
+
+/// What an answer is counted by.
+type AnswerKey = (LinkId, Kind, ResponseCode, Verdict, Reason);
+
+/// The shard's side: names of the plan, and handles already looked up.
+pub(crate) struct Observer {
+    pub(crate) metrics: Metrics,
+    links: Vec<String>,
+    groups: Vec<String>,
+    requests: HashMap<(LinkId, Kind), IntCounter>,
+    answers: HashMap<AnswerKey, IntCounter>,
+    answer_seconds: HashMap<(LinkId, Kind), Histogram>,
+    host_seconds: Vec<Histogram>,
+    last_stats: Vec<LinkStats>,
+}
+
+impl Observer {
+    pub(crate) fn new(metrics: Metrics, plan: &Plan) -> Self {
+        let groups: Vec<_> = plan.groups.iter().map(|group| group.name.clone()).collect();
+        let host_seconds =
+            groups.iter().map(|g| metrics.host_seconds.with_label_values(&[g])).collect();
+        let observer = Self {
+            links: plan.links.iter().map(|link| link.name.clone()).collect(),
+            requests: HashMap::new(),
+            answers: HashMap::new(),
+            answer_seconds: HashMap::new(),
+            host_seconds,
+            last_stats: vec![LinkStats::default(); plan.links.len()],
+            groups,
+            metrics,
+        };
+        for group in 0..observer.groups.len() {
+            let group = GroupId(u16::try_from(group).unwrap_or(u16::MAX));
+            observer.set_position(group, Position::Closed);
+        }
+        observer
+    }
+
+    fn link(&self, link: LinkId) -> &str {
+        self.links.get(usize::from(link.0)).map_or("?", String::as_str)
+    }
+
+    fn group(&self, group: GroupId) -> &str {
+        self.groups.get(usize::from(group.0)).map_or("?", String::as_str)
+    }
+
+    /// Counts an event, and logs it if somebody may have to act on it.
+    pub(crate) fn event(&mut self, event: Event) {
+        match event {
+            Event::Received { link, kind } => self.request(link, kind).inc(),
+            Event::Answered { link, kind, response, verdict, reason, elapsed, group: _ } => {
+                self.answer((link, kind, response, verdict, reason)).inc();
+                self.seconds(link, kind).observe(elapsed as f64 / NANOS);
+            }
+            Event::HostAnswered { group, elapsed } => {
+                if let Some(histogram) = self.host_seconds.get(usize::from(group.0)) {
+                    histogram.observe(elapsed as f64 / NANOS);
+                }
+            }
+            Event::Refused { link, response, fault } => {
+                let fault = fault.map_or("none", veksel_codecs::Fault::word);
+                let labels = [self.link(link), closed(&response), fault];
+                self.metrics.refusals.with_label_values(&labels).inc();
+            }
+            Event::Dropped { link, why } => {
+                let labels = [self.link(link), why.word()];
+                self.metrics.drops.with_label_values(&labels).inc();
+                tracing::debug!(link = labels[0], why = labels[1], "frame dropped");
+            }
+            Event::Undelivered { link, approved } => {
+                let labels = [self.link(link), if approved { "yes" } else { "no" }];
+                self.metrics.undelivered.with_label_values(&labels).inc();
+                tracing::warn!(link = labels[0], approved, "an answer could not be delivered");
+            }
+            Event::ReversalQueued { group } => {
+                let group = self.group(group);
+                self.metrics.reversals_queued.with_label_values(&[group]).inc();
+                tracing::warn!(group, "outcome unknown, reversal recorded");
+            }
+            Event::Session { connection, state } => {
+                let labels = [self.link(connection.link), state.word()];
+                self.metrics.sessions.with_label_values(&labels).inc();
+                let serial = connection.serial;
+                tracing::info!(link = labels[0], serial, state = labels[1], "host session");
+            }
+            Event::Breaker { group, position } => {
+                self.set_position(group, position);
+                let labels = [self.group(group), position.word()];
+                self.metrics.breaker_changes.with_label_values(&labels).inc();
+                tracing::warn!(group = labels[0], position = labels[1], "breaker");
+            }
+        }
+    }
+
+    fn set_position(&self, group: GroupId, current: Position) {
+        for position in Position::ALL {
+            let labels = [self.group(group), position.word()];
+            let gauge = self.metrics.breaker_position.with_label_values(&labels);
+            gauge.set(i64::from(position == current));
+        }
+    }
+
+    fn request(&mut self, link: LinkId, kind: Kind) -> &IntCounter {
+        let name = self.links.get(usize::from(link.0)).map_or("?", String::as_str);
+        let metric = &self.metrics.requests;
+        self.requests
+            .entry((link, kind))
+            .or_insert_with(|| metric.with_label_values(&[name, kind.word()]))
+    }
+
+    fn answer(&mut self, key: AnswerKey) -> &IntCounter {
+        let (link, kind, response, verdict, reason) = key;
+        // A code outside the table is a host's invention and would open the label set.
+        let response = if response.meaning().is_some() { response } else { ResponseCode::ERROR };
+        let name = self.links.get(usize::from(link.0)).map_or("?", String::as_str);
+        let metric = &self.metrics.answers;
+        self.answers.entry((link, kind, response, verdict, reason)).or_insert_with(|| {
+            let labels = [name, kind.word(), response.as_str(), verdict.word(), reason.word()];
+            metric.with_label_values(&labels)
+        })
+    }
+
+    fn seconds(&mut self, link: LinkId, kind: Kind) -> &Histogram {
+        let name = self.links.get(usize::from(link.0)).map_or("?", String::as_str);
+        let metric = &self.metrics.answer_seconds;
+        self.answer_seconds
+            .entry((link, kind))
+            .or_insert_with(|| metric.with_label_values(&[name, kind.word()]))
+    }
+
+    /// Signed-on connections of a group.
+    pub(crate) fn online(&self, group: GroupId, online: usize) {
+        let gauge = self.metrics.hosts_online.with_label_values(&[self.group(group)]);
+        gauge.set(i64::try_from(online).unwrap_or(i64::MAX));
+    }
+
+    /// Takes in what a link has done since the last time.
+    pub(crate) fn link_stats(&mut self, link: LinkId, now: LinkStats) {
+        let Some(last) = self.last_stats.get_mut(usize::from(link.0)) else { return };
+        let then = core::mem::replace(last, now);
+        let name = self.link(link);
+        let metrics = &self.metrics;
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        metrics.connections.with_label_values(&[name]).set(gauge(now.connections));
+        metrics.buffered.with_label_values(&[name]).set(gauge(now.buffered));
+        let add = |metric: &IntCounterVec, label: &str, now: u64, then: u64| {
+            metric.with_label_values(&[name, label]).inc_by(now.saturating_sub(then));
+        };
+        add(&metrics.bytes, "in", now.bytes_in, then.bytes_in);
+        add(&metrics.bytes, "out", now.bytes_out, then.bytes_out);
+        add(&metrics.frames, "in", now.frames_in, then.frames_in);
+        add(&metrics.frames, "out", now.frames_out, then.frames_out);
+        add(&metrics.connects, "accepted", now.accepted, then.accepted);
+        add(&metrics.connects, "refused", now.refused, then.refused);
+        add(&metrics.connects, "made", now.dialled, then.dialled);
+        add(&metrics.connects, "failed", now.dial_failures, then.dial_failures);
+        for why in CloseReason::ALL {
+            let (now, then) = (now.closed(why), then.closed(why));
+            if now > then {
+                add(&metrics.closed, why.word(), now, then);
+            }
+        }
+    }
+}
+
+/// The code if it is in the table; labels come from closed sets.
+fn closed(response: &ResponseCode) -> &str {
+    if response.meaning().is_some() { response.as_str() } else { "other" }
+}

@@ -1,0 +1,331 @@
+//! The shard loop: one thread that owns an engine, its sockets and its place in the journal.
+//!
+//! A turn takes what arrived, lets the engine decide, hands records to the committer and writes
+//! each connection once. Nothing in it waits but the one point where it sleeps.
+
+use crate::gate::{Gate, Letter};
+use crate::observe::Observer;
+use crate::start::Stopped;
+use crate::status::{Picture, Status};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, sleep_until};
+use veksel_core::{
+    GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent, Utc,
+};
+use veksel_link::Wires;
+use veksel_store::{Committer, Done, Refused, TrySend};
+
+/// How often gauges and the picture are renewed.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How long a full committer is left alone before it is asked again.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// How long open connections get to take their last bytes.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Inputs taken in one turn, so that answers do not wait for an endless stream of requests.
+const TURN_MAX: usize = 4_096;
+
+/// Both clocks. Ticks count from when it was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    pub(crate) origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    pub(crate) fn now(self) -> Now {
+        let tick = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let utc = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let utc = u64::try_from(utc.as_millis()).unwrap_or(u64::MAX);
+        Now { tick: Tick(tick), utc: Utc(utc) }
+    }
+
+    fn instant(self, tick: Tick) -> tokio::time::Instant {
+        // A tick beyond what the clock can say is as good as never.
+        let later = self.origin.checked_add(Duration::from_nanos(tick.0));
+        later.unwrap_or(self.origin + Duration::from_secs(86_400 * 365)).into()
+    }
+}
+
+/// What a shard is made of.
+pub(crate) struct Shard {
+    pub(crate) clock: Clock,
+    pub(crate) switch: Switch,
+    pub(crate) wires: Wires,
+    pub(crate) committer: Committer,
+    pub(crate) done: mpsc::Receiver<Done>,
+    pub(crate) observer: Observer,
+    pub(crate) status: Status,
+    pub(crate) stop: oneshot::Receiver<()>,
+    pub(crate) drain: Duration,
+    /// Records that may wait for the committer before no more inputs are taken.
+    pub(crate) backlog_max: usize,
+    /// The last record that is durable.
+    pub(crate) durable: RecordId,
+}
+
+/// A shard while it runs.
+struct Turning {
+    shard: Shard,
+    gate: Gate,
+    /// Made and not yet handed over.
+    backlog: Vec<(RecordId, Record)>,
+    /// Handed over and not yet durable: the last of a batch, and when.
+    handed: std::collections::VecDeque<(RecordId, Tick)>,
+    draining_until: Option<Tick>,
+    failed: Option<String>,
+}
+
+/// Why the loop woke up.
+enum Wake {
+    Input,
+    Done(Option<Done>),
+    Time,
+    Stop,
+}
+
+impl Shard {
+    /// Runs until it is stopped, or until the store fails.
+    pub(crate) async fn run(self) -> Stopped {
+        let gate = Gate::new(self.durable);
+        let turning = Turning {
+            gate,
+            shard: self,
+            backlog: Vec::new(),
+            handed: std::collections::VecDeque::new(),
+            draining_until: None,
+            failed: None,
+        };
+        turning.run().await
+    }
+}
+
+impl Turning {
+    async fn run(mut self) -> Stopped {
+        let mut look = self.shard.clock.now().tick;
+        // What recovery found is recorded before anything new is.
+        self.carry_out();
+        self.turn();
+        loop {
+            if let Some(error) = self.failed.take() {
+                tracing::error!(error, "the store failed; nothing unrecorded is acknowledged");
+                self.shard.status.set(Picture::default());
+                return Stopped::Store(error);
+            }
+            let now = self.shard.clock.now().tick;
+            if now >= look {
+                look = now.after_ms(u64::try_from(LOOK.as_millis()).unwrap_or(250));
+                self.look();
+            }
+            if let Some(until) = self.draining_until
+                && (self.is_quiet() || now >= until)
+            {
+                return self.finish().await;
+            }
+            match self.sleep(look).await {
+                Wake::Input | Wake::Time => {}
+                Wake::Done(done) => self.take_done(done),
+                Wake::Stop => {
+                    let drain = u64::try_from(self.shard.drain.as_millis()).unwrap_or(u64::MAX);
+                    self.draining_until = Some(now.after_ms(drain));
+                    self.shard.wires.stop_listening();
+                    self.shard.switch.handle(self.shard.clock.now(), Input::Drain);
+                    tracing::info!("stopping: what is in flight may end");
+                }
+            }
+            self.turn();
+        }
+    }
+
+    /// The one place where the shard waits.
+    async fn sleep(&mut self, look: Tick) -> Wake {
+        let due = self.shard.switch.poll_timeout().map_or(look, |due| due.min(look));
+        let due = self.shard.clock.instant(due);
+        let is_full = self.is_full();
+        let has_backlog = !self.backlog.is_empty();
+        let stopping = self.draining_until.is_some();
+        let shard = &mut self.shard;
+        tokio::select! {
+            biased;
+            done = shard.done.recv() => Wake::Done(done),
+            () = shard.wires.ready(), if !is_full => Wake::Input,
+            _ = &mut shard.stop, if !stopping => Wake::Stop,
+            () = sleep_until(due) => Wake::Time,
+            () = sleep(RETRY), if has_backlog => Wake::Time,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.backlog.len() >= self.shard.backlog_max
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.shard.switch.is_idle()
+            && self.backlog.is_empty()
+            && self.handed.is_empty()
+            && self.gate.is_empty()
+    }
+
+    /// Takes what arrived, carries out what the engine wants, writes each connection once.
+    fn turn(&mut self) {
+        let now = self.shard.clock.now();
+        if self.shard.switch.poll_timeout().is_some_and(|due| due <= now.tick) {
+            self.shard.switch.handle_timeout(now);
+            self.carry_out();
+        }
+        // Writing reports what was written, and that may be the end of a transaction.
+        for _ in 0..2 {
+            self.take_inputs(now);
+            self.hand_over(now.tick);
+            self.shard.wires.flush();
+        }
+    }
+
+    fn take_inputs(&mut self, now: Now) {
+        for _ in 0..TURN_MAX {
+            if self.is_full() {
+                return;
+            }
+            let Some(input) = self.shard.wires.poll_input() else { return };
+            self.shard.switch.handle(now, input);
+            self.carry_out();
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.shard.switch.poll_output() {
+            match output {
+                Output::Persist { id, record } => self.backlog.push((id, record)),
+                Output::Send { after, connection, message, tag, expires } => {
+                    let letter = Letter { connection, message, tag, expires };
+                    if let Some(letter) = self.gate.pass(after, letter) {
+                        self.write(letter);
+                    }
+                }
+                Output::Close { connection, why } => self.shard.wires.close(connection, why),
+                Output::Count(event) => self.shard.observer.event(event),
+            }
+        }
+    }
+
+    fn write(&mut self, letter: Letter) {
+        let Letter { connection, message, tag, expires } = letter;
+        self.shard.wires.send(connection, &message, tag, expires);
+        self.shard.wires.spare(message);
+    }
+
+    /// Hands the records of this turn to the committer, all or none.
+    fn hand_over(&mut self, now: Tick) {
+        let Some((last, _)) = self.backlog.last() else { return };
+        let last = *last;
+        match self.shard.committer.try_send(std::mem::take(&mut self.backlog)) {
+            Ok(()) => self.handed.push_back((last, now)),
+            Err(TrySend::Full(records)) => self.backlog = records,
+            // Its report of the failure is on the way.
+            Err(TrySend::Stopped(records)) => self.backlog = records,
+        }
+    }
+
+    fn take_done(&mut self, done: Option<Done>) {
+        let mut next = done;
+        loop {
+            match next {
+                Some(Done::Committed { upto, refused }) => self.take_committed(upto, &refused),
+                Some(Done::Failed(error)) => self.failed = Some(error.to_string()),
+                None => self.failed = Some("the committer ended".to_owned()),
+            }
+            match self.shard.done.try_recv() {
+                Ok(more) if self.failed.is_none() => next = Some(more),
+                _ => return,
+            }
+        }
+    }
+
+    fn take_committed(&mut self, upto: RecordId, refused: &[Refused]) {
+        let now = self.shard.clock.now();
+        let metrics = &self.shard.observer.metrics;
+        metrics.commits.inc();
+        while let Some((last, since)) = self.handed.front().copied() {
+            if last > upto {
+                break;
+            }
+            self.handed.pop_front();
+            metrics.commit_wait.observe(now.tick.since(since) as f64 / 1e9);
+        }
+        let before = self.shard.durable;
+        metrics.records.inc_by(upto.0.saturating_sub(before.0));
+        self.shard.durable = self.shard.durable.max(upto);
+        for Refused { txn, stored, .. } in refused {
+            self.shard.observer.metrics.duplicates.inc();
+            self.shard.switch.handle(now, Input::Conflict { txn: *txn, stored: *stored });
+        }
+        self.gate.open(upto);
+        while let Some((record, letter)) = self.gate.next() {
+            if refused.iter().any(|refused| refused.id == record) {
+                self.shard.wires.spare(letter.message);
+                continue;
+            }
+            match (letter.tag, letter.expires) {
+                (Some(tag), Some(expires)) if now.tick >= expires => {
+                    let input = Input::Unsent { tag, why: Unsent::Expired };
+                    self.shard.wires.spare(letter.message);
+                    self.shard.switch.handle(now, input);
+                }
+                _ => self.write(letter),
+            }
+        }
+        self.shard.switch.handle(now, Input::Committed { upto });
+        self.carry_out();
+    }
+
+    /// Renews gauges and the picture.
+    fn look(&mut self) {
+        let Shard { switch, observer, wires, status, .. } = &mut self.shard;
+        let plan = switch.plan();
+        let count = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
+        let groups: Vec<_> = (0..count(plan.groups.len()))
+            .zip(&plan.groups)
+            .map(|(place, group)| (group.name.clone(), switch.online(GroupId(place))))
+            .collect();
+        for (place, (_, online)) in (0..).zip(&groups) {
+            observer.online(GroupId(place), *online);
+        }
+        for place in 0..count(plan.links.len()) {
+            observer.link_stats(LinkId(place), wires.stats(LinkId(place)));
+        }
+        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        observer.metrics.in_flight.set(gauge(switch.in_flight()));
+        observer.metrics.reversals_open.set(gauge(switch.reversals_open()));
+        observer.metrics.backlog.set(gauge(self.backlog.len()));
+        let serving = self.draining_until.is_none();
+        status.set(Picture { groups, serving, store: self.failed.is_none() });
+    }
+
+    /// The end of a drain: what could not be finished stays in the journal as an open intent,
+    /// which the next start takes for indefinite.
+    async fn finish(mut self) -> Stopped {
+        let now = self.shard.clock.now();
+        let left = self.shard.switch.in_flight();
+        self.shard.switch.note(now, "switch", "stop", format!("{left} requests in flight"));
+        self.carry_out();
+        let mut records = std::mem::take(&mut self.backlog);
+        // A full queue empties by itself; the committer commits while this waits.
+        while let Err(TrySend::Full(again)) = self.shard.committer.try_send(records) {
+            records = again;
+            sleep(RETRY).await;
+        }
+        let Shard { committer, wires, mut done, .. } = self.shard;
+        let kept = tokio::task::spawn_blocking(move || committer.finish().is_some());
+        // The committer's last reports must be taken, or it would wait for them to be.
+        while done.recv().await.is_some() {}
+        let kept = kept.await.unwrap_or(false);
+        wires.shutdown(GRACE).await;
+        if kept { Stopped::Asked } else { Stopped::Store("the last commit failed".to_owned()) }
+    }
+}

@@ -1,0 +1,299 @@
+//! Building the parts, and the handle by which a running switch is asked and stopped.
+
+use crate::admin::Admin;
+use crate::observe::{Metrics, Observer};
+use crate::shard::{Clock, Shard};
+use crate::status::Status;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc as threads;
+use std::time::Duration;
+use std::{fs, io, thread};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+use veksel_codecs::{Codec, Dialect};
+use veksel_config::{DialectName, SocketConfig, SwitchConfig};
+use veksel_core::plan::DigestKey;
+use veksel_core::{LinkId, Record, RecordId, Resume, Switch};
+use veksel_link::Wires;
+use veksel_store::{
+    Committer, KeyError, Keys, Purpose, Recovered, SqliteStore, Store, StoreError,
+};
+
+/// Commits whose report may wait to be taken.
+const REPORTS_MAX: usize = 1_024;
+
+/// Messages that may wait to be taken by the engine.
+const INBOX_MAX: usize = 16_384;
+
+/// Why the switch did not start. Nothing of it runs then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A dialect file cannot be read or is wrong.
+    #[error("{0}")]
+    Dialect(String),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A socket cannot be had.
+    #[error("{part}: {source}")]
+    Socket {
+        /// Which part wanted it.
+        part: String,
+        /// What the system said; it names the address.
+        source: io::Error,
+    },
+    /// The system gave no thread or runtime.
+    #[error("the system gave no thread: {0}")]
+    Thread(#[from] io::Error),
+    /// Two metrics have one name: a defect.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Why a switch ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Stopped {
+    /// It was asked to.
+    Asked,
+    /// The store failed, and a switch that cannot record may not go on.
+    Store(String),
+    /// Its thread ended by a panic: a defect.
+    Panicked,
+}
+
+/// A running switch.
+pub struct Running {
+    addresses: Vec<(String, SocketAddr)>,
+    status: Status,
+    admin: Option<Admin>,
+    stop: Option<oneshot::Sender<()>>,
+    ended: threads::Receiver<Stopped>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Where the listener of that name can be reached.
+    #[must_use]
+    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+        self.addresses.iter().find(|(name, _)| name == listener).map(|(_, address)| *address)
+    }
+
+    /// Where operators reach it.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
+    }
+
+    /// Whether it takes requests and is signed on to a host.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.status.is_ready()
+    }
+
+    /// Waits for it to end by itself. `None` if it still runs after `timeout`.
+    #[must_use]
+    pub fn wait(&self, timeout: Duration) -> Option<Stopped> {
+        match self.ended.recv_timeout(timeout) {
+            Ok(stopped) => Some(stopped),
+            Err(threads::RecvTimeoutError::Timeout) => None,
+            Err(threads::RecvTimeoutError::Disconnected) => Some(Stopped::Panicked),
+        }
+    }
+
+    /// Takes no new requests, lets those in flight end for as long as the configuration says,
+    /// and stops. What is left in flight is in the journal.
+    #[must_use]
+    pub fn stop(mut self) -> Stopped {
+        // The receiver is gone only if the shard has ended already.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        let stopped = self.ended.recv().unwrap_or(Stopped::Panicked);
+        self.end();
+        stopped
+    }
+
+    fn end(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic was reported by the hook and shows as `Stopped::Panicked`.
+            let _ = thread.join();
+        }
+        if let Some(admin) = self.admin.take() {
+            admin.stop();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        self.end();
+    }
+}
+
+/// Starts a switch: opens its journal, recovers, and listens. Returns when it does.
+///
+/// # Errors
+/// What could not be had, by name.
+pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
+    let dialects: Vec<_> = config.sockets.iter().map(dialect).collect::<Result<_, _>>()?;
+    let keys = Arc::new(keys(&config.store.keys)?);
+    config.plan.digest_key = DigestKey(*keys.secret(Purpose::Digest));
+    let mut store = SqliteStore::open(&config.store.path, keys)?;
+    let recovered = store.open()?;
+    let metrics = Metrics::new()?;
+    let status = Status::default();
+    let admin = Admin::start(config.admin.listen, metrics.clone(), status.clone())
+        .map_err(|source| socket(format!("admin listener {}", config.admin.listen), source))?;
+    let (stop, stopping) = oneshot::channel();
+    let (ready, started) = threads::channel();
+    let (ending, ended) = threads::channel();
+    let shown = status.clone();
+    let thread = thread::Builder::new().name("shard".into()).spawn(move || {
+        let parts =
+            Parts { config, dialects, store, recovered, metrics, status, stopping };
+        if let Some(stopped) = run(parts, &ready) {
+            // Nobody waits any more if the handle was dropped.
+            let _ = ending.send(stopped);
+        }
+    })?;
+    let addresses = match started.recv() {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) => return Err(error),
+        Err(threads::RecvError) => return Err(io::Error::other("the shard ended").into()),
+    };
+    let (stop, admin, thread) = (Some(stop), Some(admin), Some(thread));
+    Ok(Running { addresses, status: shown, admin, stop, ended, thread })
+}
+
+fn socket(part: String, source: io::Error) -> StartError {
+    StartError::Socket { part, source }
+}
+
+/// The dialect a socket speaks.
+fn dialect(socket: &SocketConfig) -> Result<Dialect, StartError> {
+    let name = match socket {
+        SocketConfig::Listen(listen) => &listen.dialect,
+        SocketConfig::Dial(dial) => &dial.dialect,
+    };
+    let wrong = |error: &dyn std::fmt::Display| StartError::Dialect(error.to_string());
+    match name {
+        DialectName::Shipped(name) => Dialect::shipped(name).map_err(|error| wrong(&error)),
+        DialectName::File(path) => {
+            let text = fs::read_to_string(path)
+                .map_err(|error| wrong(&format_args!("{}: {error}", path.display())))?;
+            Dialect::parse(&text).map_err(|error| wrong(&error))
+        }
+    }
+}
+
+/// The secret keys; made at the first start.
+fn keys(path: &Path) -> Result<Keys, KeyError> {
+    match Keys::load(path) {
+        Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            tracing::info!(path = %path.display(), "making the key file; keep it safe and apart");
+            Keys::create(path)
+        }
+        other => other,
+    }
+}
+
+/// What the shard's thread is given.
+struct Parts {
+    config: SwitchConfig,
+    dialects: Vec<Dialect>,
+    store: SqliteStore,
+    recovered: Recovered,
+    metrics: Metrics,
+    status: Status,
+    stopping: oneshot::Receiver<()>,
+}
+
+type Started = Result<Vec<(String, SocketAddr)>, StartError>;
+
+/// The body of the shard's thread. `None` if it did not come to run.
+fn run(parts: Parts, ready: &threads::Sender<Started>) -> Option<Stopped> {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = ready.send(Err(error.into()));
+            return None;
+        }
+    };
+    LocalSet::new().block_on(&runtime, async {
+        match build(parts) {
+            Ok((shard, addresses)) => {
+                let _ = ready.send(Ok(addresses));
+                Some(shard.run().await)
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                None
+            }
+        }
+    })
+}
+
+/// Recovers the engine and opens the sockets.
+fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError> {
+    let Parts { config, dialects, store, recovered, metrics, status, stopping } = parts;
+    let clock = Clock::new();
+    let now = clock.now();
+    let observer = Observer::new(metrics, &config.plan);
+    let mut switch = Switch::new(config.plan);
+    for (id, record) in &recovered.records {
+        switch.apply(*id, record);
+    }
+    let Recovered { last: record, txn, stans, records } = recovered;
+    let open = records.iter().filter(|(_, record)| matches!(record, Record::Intent(_))).count();
+    let durable: RecordId = record;
+    switch.recover(now, Resume { record, txn, stans });
+    switch.note(now, "switch", "start", format!("{open} transactions not settled"));
+
+    let (reports, done) = mpsc::channel(REPORTS_MAX);
+    let queue_max = usize::try_from(config.store.queue_max).unwrap_or(usize::MAX);
+    let committer = Committer::spawn(Box::new(store), queue_max, move |report| {
+        // Without a receiver the shard has ended, and nobody waits for the report.
+        let _ = reports.blocking_send(report);
+    })?;
+
+    let wires = Wires::new(INBOX_MAX, clock.origin, now.utc.0);
+    let mut addresses = Vec::new();
+    for ((place, socket_config), dialect) in (0..).zip(&config.sockets).zip(dialects) {
+        let (link, codec) = (LinkId(place), Rc::new(Codec::new(dialect)));
+        match socket_config {
+            SocketConfig::Listen(listen) => {
+                let name = name(&switch, link);
+                let address = wires
+                    .listen(link, listen, codec)
+                    .map_err(|source| socket(format!("listener \"{name}\""), source))?;
+                addresses.push((name, address));
+            }
+            SocketConfig::Dial(dial) => wires.dial(link, dial, codec),
+        }
+    }
+    let shard = Shard {
+        clock,
+        switch,
+        wires,
+        committer,
+        done,
+        observer,
+        status,
+        stop: stopping,
+        drain: Duration::from_millis(config.drain_ms),
+        backlog_max: queue_max,
+        durable,
+    };
+    Ok((shard, addresses))
+}
+
+fn name(switch: &Switch, link: LinkId) -> String {
+    let link = switch.plan().links.get(usize::from(link.0));
+    link.map(|link| link.name.clone()).unwrap_or_default()
+}
+
