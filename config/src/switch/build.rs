@@ -3,7 +3,7 @@
 //! A reference that leads nowhere is reported here and becomes index 0, which is never seen
 //! because the load fails.
 
-use super::raw::{Breaker, Group, Listener, Participant, Route, Switch};
+use super::raw::{Breaker, Group, Listener, Participant, Reversals, Route, Switch};
 use super::{
     AdminConfig, DialConfig, ListenConfig, LogConfig, SocketConfig, StoreConfig, SwitchConfig,
 };
@@ -13,7 +13,7 @@ use crate::problem::Problems;
 use crate::settings::Settings;
 use veksel_core::plan::{
     BreakerPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan, LinkRole, ParticipantId,
-    ParticipantPlan, Plan, RoutePlan,
+    ParticipantPlan, Plan, ReversalPlan, RoutePlan,
 };
 
 /// Everything but settings and warnings, which are known when all is done.
@@ -99,6 +99,7 @@ fn group_plan(group: Group) -> GroupPlan {
             statement_ms: group.deadlines.statement.value,
         },
         breaker: breaker_plan(&group.breaker),
+        reversals: reversal_plan(&group.reversals),
         window_max: group.window_max.value,
         tombstone_ms: group.tombstone.value,
     }
@@ -115,6 +116,17 @@ const fn breaker_plan(breaker: &Breaker) -> BreakerPlan {
         open_ms: breaker.open.value,
         open_ms_max: breaker.open_max.value,
         probes: breaker.probes.value,
+    }
+}
+
+const fn reversal_plan(reversals: &Reversals) -> ReversalPlan {
+    ReversalPlan {
+        answer_ms: reversals.answer.value,
+        retry_ms: reversals.retry.value,
+        retry_ms_max: reversals.retry_max.value,
+        guard_ms: reversals.guard.value,
+        window_max: reversals.window_max.value,
+        alarm_ms: reversals.alarm.value,
     }
 }
 

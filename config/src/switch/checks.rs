@@ -157,6 +157,7 @@ fn backoffs(group: &Group, findings: &mut Findings) {
     let pairs = [
         ("reconnect_min", &group.reconnect_min, "reconnect_max", &group.reconnect_max),
         ("open", &group.breaker.open, "open_max", &group.breaker.open_max),
+        ("retry", &group.reversals.retry, "retry_max", &group.reversals.retry_max),
     ];
     for (least_key, least, most_key, most) in pairs {
         if least.is_sound() && most.is_sound() && least.value > most.value {

@@ -9,7 +9,7 @@ use crate::section::{Missing, Section, as_name};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use veksel_codecs::{Framing, Mti};
-use veksel_core::plan::{BreakerPlan, Deadlines, Limits, SessionPlan};
+use veksel_core::plan::{BreakerPlan, Deadlines, Limits, ReversalPlan, SessionPlan};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -97,6 +97,16 @@ pub(super) struct Group {
     pub(super) session: SessionPlan,
     pub(super) deadlines: GroupDeadlines,
     pub(super) breaker: Breaker,
+    pub(super) reversals: Reversals,
+}
+
+pub(super) struct Reversals {
+    pub(super) answer: Found<u64>,
+    pub(super) retry: Found<u64>,
+    pub(super) retry_max: Found<u64>,
+    pub(super) guard: Found<u64>,
+    pub(super) window_max: Found<u32>,
+    pub(super) alarm: Found<u64>,
 }
 
 pub(super) struct GroupDeadlines {
@@ -274,6 +284,7 @@ impl Group {
             session: session(section.table("session")),
             deadlines: GroupDeadlines::read(section.table("deadlines")),
             breaker: Breaker::read(section.table("breaker")),
+            reversals: Reversals::read(section.table("reversals")),
         }
     }
 }
@@ -302,6 +313,20 @@ impl Breaker {
             open: section.duration("open", default.open_ms, 10..=HOUR),
             open_max: section.duration("open_max", default.open_ms_max, 10..=HOUR),
             probes: section.integer("probes", default.probes, 1..=100),
+        }
+    }
+}
+
+impl Reversals {
+    fn read(mut section: Section<'_>) -> Self {
+        let default = ReversalPlan::default();
+        Self {
+            answer: section.duration("answer", default.answer_ms, 100..=10 * MINUTE),
+            retry: section.duration("retry", default.retry_ms, 10..=HOUR),
+            retry_max: section.duration("retry_max", default.retry_ms_max, 10..=24 * HOUR),
+            guard: section.duration("guard", default.guard_ms, 0..=24 * HOUR),
+            window_max: section.integer("window_max", default.window_max, 1..=1_024),
+            alarm: section.duration("alarm", default.alarm_ms, SECOND..=24 * HOUR),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Only [`Durable::apply`] changes what must survive. It holds what is not settled and nothing
 //! else, so it is small however long the history.
 
-use crate::record::{Intent, Record, RecordId, ReversalStep, TxnId, Verdict};
+use crate::record::{Intent, Reason, Record, RecordId, ReversalStep, TxnId, Verdict};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,10 +26,12 @@ struct Open {
 
 /// How far a reversal has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Progress {
-    Queued,
-    Sent,
-    Parked,
+pub(crate) struct Progress {
+    pub(crate) reason: Reason,
+    pub(crate) actual: Option<u64>,
+    /// How often it was sent.
+    pub(crate) attempts: u32,
+    pub(crate) is_parked: bool,
 }
 
 impl Durable {
@@ -53,17 +55,23 @@ impl Durable {
                 }
             },
             Record::Reversal(reversal) => {
-                let progress = match reversal.step {
-                    ReversalStep::Queued { .. } => Progress::Queued,
-                    ReversalStep::Sent { .. } => Progress::Sent,
-                    ReversalStep::Parked { .. } => Progress::Parked,
-                    ReversalStep::Settled { .. } | ReversalStep::Resolved { .. } => {
-                        self.open.remove(&reversal.txn);
-                        return;
+                let Some(open) = self.open.get_mut(&reversal.txn) else { return };
+                match (&reversal.step, &mut open.reversal) {
+                    (ReversalStep::Queued { reason, actual }, progress) => {
+                        let (reason, actual) = (*reason, *actual);
+                        let new = Progress { reason, actual, attempts: 0, is_parked: false };
+                        *progress = Some(new);
                     }
-                };
-                if let Some(open) = self.open.get_mut(&reversal.txn) {
-                    open.reversal = Some(progress);
+                    (ReversalStep::Sent { attempt }, Some(progress)) => {
+                        progress.attempts = *attempt;
+                        progress.is_parked = false;
+                    }
+                    (ReversalStep::Parked { .. }, Some(progress)) => progress.is_parked = true,
+                    (ReversalStep::Settled { .. } | ReversalStep::Resolved { .. }, _) => {
+                        self.open.remove(&reversal.txn);
+                    }
+                    // A step of what was never queued means nothing.
+                    (ReversalStep::Sent { .. } | ReversalStep::Parked { .. }, None) => {}
                 }
             }
             Record::Inquiry(_) | Record::Notice(_) => {}
@@ -105,10 +113,32 @@ impl Durable {
         self.open.get(&txn).map(|open| &open.intent)
     }
 
+    /// Whether the transaction is being undone.
+    pub(crate) fn is_reversing(&self, txn: TxnId) -> bool {
+        self.open.get(&txn).is_some_and(|open| open.reversal.is_some())
+    }
+
+    /// What is undone, and how far that has come.
+    pub(crate) fn reversal(&self, txn: TxnId) -> Option<(&Arc<Intent>, Progress)> {
+        let open = self.open.get(&txn)?;
+        Some((&open.intent, open.reversal?))
+    }
+
+    /// Everything that is being undone, oldest first.
+    pub(crate) fn reversing(&self) -> Vec<TxnId> {
+        let reversing = self.open.iter().filter(|(_, open)| open.reversal.is_some());
+        reversing.map(|(txn, _)| *txn).collect()
+    }
+
     /// Transactions with an intent and no outcome.
     pub(crate) fn undecided(&self) -> Vec<TxnId> {
         let undecided = self.open.iter().filter(|(_, open)| open.verdict.is_none());
         undecided.map(|(txn, _)| *txn).collect()
+    }
+
+    /// Forgets what was decided and needs no reversal: an advice whose sender repeats it.
+    pub(crate) fn forget_decided(&mut self) {
+        self.open.retain(|_, open| open.verdict.is_none() || open.reversal.is_some());
     }
 
     /// Reversals that are neither settled nor resolved.

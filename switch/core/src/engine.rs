@@ -12,6 +12,7 @@
 mod channel;
 mod host;
 mod outcome;
+mod reversal;
 
 use crate::answer::Decline;
 use crate::breaker::Breaker;
@@ -23,6 +24,7 @@ use crate::originals::Originals;
 use crate::pending::{Deadlines, Stage, Stans, Txns};
 use crate::plan::{ConnectionId, GroupId, LinkRole, Plan};
 use crate::record::{Notice, Reason, Record, RecordId, TxnId};
+use crate::reversals::Reversals;
 use crate::session::{Session, State};
 use crate::time::{Now, Tick};
 use std::collections::VecDeque;
@@ -55,6 +57,7 @@ struct Group {
     hosts: Vec<Host>,
     breaker: Breaker,
     stans: Stans,
+    reversals: Reversals,
     in_flight: u32,
 }
 
@@ -74,6 +77,7 @@ impl Switch {
             hosts: Vec::new(),
             breaker: Breaker::new(group.breaker),
             stans: Stans::default(),
+            reversals: Reversals::default(),
             in_flight: 0,
         };
         Self {
@@ -116,6 +120,10 @@ impl Switch {
         for txn in self.durable.undecided() {
             self.record_restart(now, txn);
         }
+        self.durable.forget_decided();
+        for txn in self.durable.reversing() {
+            self.start_reversal(now, txn);
+        }
     }
 
     /// The world tells the engine something.
@@ -133,6 +141,7 @@ impl Switch {
             Input::Conflict { txn, stored: _ } => self.handle_conflict(now, txn),
             Input::Drain => self.draining = true,
         }
+        self.send_reversals(now);
         self.debug_assert_invariants();
     }
 
@@ -144,6 +153,7 @@ impl Switch {
         for place in 0..self.groups.len() {
             self.handle_group_timeout(now, GroupId(u16::try_from(place).unwrap_or(u16::MAX)));
         }
+        self.send_reversals(now);
         self.debug_assert_invariants();
     }
 
@@ -163,7 +173,10 @@ impl Switch {
         let deadline = self.deadlines.next(alive);
         let sessions = self.groups.iter().flat_map(|group| {
             let hosts = group.hosts.iter().filter_map(|host| host.session.timeout());
-            hosts.chain(group.breaker.timeout())
+            // Without anybody to send them to, reversals wait for a connection, not for time.
+            let online = group.hosts.iter().any(|host| host.session.state() == State::Online);
+            let reversals = group.reversals.timeout().filter(|_| online);
+            hosts.chain(group.breaker.timeout()).chain(reversals)
         });
         sessions.chain(deadline).min()
     }
@@ -316,7 +329,7 @@ impl Switch {
                 let link = txn.channel_link();
                 self.count(Event::Undelivered { link, approved });
                 if approved {
-                    self.queue_reversal(now, tag.txn, Reason::Undelivered);
+                    self.queue_reversal(now, tag.txn, Reason::Undelivered, None);
                 }
                 self.finish(tag.txn);
             }

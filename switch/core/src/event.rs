@@ -71,6 +71,27 @@ pub enum Event {
         /// For which group.
         group: GroupId,
     },
+    /// A reversal was sent.
+    ReversalSent {
+        /// To which group.
+        group: GroupId,
+        /// Whether it was sent before.
+        repeat: bool,
+    },
+    /// The host confirmed that nothing is left to reverse.
+    ReversalSettled {
+        /// Which group.
+        group: GroupId,
+        /// With which code.
+        response: ResponseCode,
+    },
+    /// A reversal cannot be settled by repeating it; a person must look.
+    ReversalParked {
+        /// Of which group.
+        group: GroupId,
+        /// What the host said last.
+        response: ResponseCode,
+    },
     /// The session of a host connection changed.
     Session {
         /// Which connection.

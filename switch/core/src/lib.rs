@@ -17,6 +17,7 @@
 
 mod answer;
 mod breaker;
+mod bug;
 mod contract;
 mod durable;
 mod engine;
@@ -27,11 +28,14 @@ mod originals;
 mod pending;
 pub mod plan;
 pub mod record;
+mod reversals;
 mod route;
 mod session;
 pub mod time;
 
 pub use breaker::Position;
+#[cfg(feature = "planted-bugs")]
+pub use bug::{Bug, plant};
 pub use contract::{Closing, Input, Leg, Output, Tag, Unsent};
 pub use engine::{Resume, Switch};
 pub use event::{Dropped, Event, Kind};

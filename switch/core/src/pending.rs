@@ -103,8 +103,12 @@ impl Txns {
 pub(crate) enum Traced {
     /// A transaction that waits for its answer.
     Pending(TxnId),
+    /// One that was approved and whose answer is on the way to the channel.
+    Answered(TxnId),
     /// One that was given up; its answer is late.
     Tombstone,
+    /// One that is being reversed under this number.
+    Reversing(TxnId),
 }
 
 /// The trace numbers (DE11) of one group: which are in use, and which come next.
@@ -144,6 +148,17 @@ impl Stans {
         self.used.remove(&stan);
     }
 
+    /// The number is kept until the approval it belongs to is delivered, because it may have to
+    /// be reversed under it.
+    pub(crate) fn keep(&mut self, stan: u32, txn: TxnId) {
+        self.used.insert(stan, Traced::Answered(txn));
+    }
+
+    /// The number belongs to a reversal until it is settled.
+    pub(crate) fn reverse(&mut self, stan: u32, txn: TxnId) {
+        self.used.insert(stan, Traced::Reversing(txn));
+    }
+
     /// The number stays known until `until`, so that a late answer is told from a stray one.
     pub(crate) fn bury(&mut self, stan: u32, until: Tick, most: u32) {
         self.used.insert(stan, Traced::Tombstone);
@@ -161,7 +176,9 @@ impl Stans {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, stan)) = self.tombstones.pop_front() {
+        if let Some((_, stan)) = self.tombstones.pop_front()
+            && self.used.get(&stan) == Some(&Traced::Tombstone)
+        {
             self.used.remove(&stan);
         }
     }

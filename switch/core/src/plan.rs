@@ -86,6 +86,8 @@ pub struct GroupPlan {
     pub deadlines: Deadlines,
     /// When the group is taken out of use.
     pub breaker: BreakerPlan,
+    /// How what must be undone is undone.
+    pub reversals: ReversalPlan,
     /// Requests in flight at the host before the next is answered 91.
     pub window_max: u32,
     /// How long a late answer is still recognised, in milliseconds.
@@ -137,6 +139,24 @@ pub struct BreakerPlan {
     pub open_ms_max: u64,
     /// Good probes in a row that close it.
     pub probes: u32,
+}
+
+/// How reversals are sent until they are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReversalPlan {
+    /// How long a 0420 may stay unanswered, in milliseconds.
+    pub answer_ms: u64,
+    /// First wait before it is repeated, in milliseconds; doubles until `retry_ms_max`.
+    pub retry_ms: u64,
+    /// Longest wait, in milliseconds.
+    pub retry_ms_max: u64,
+    /// "Not found" is believed of a repeat sent this long after the reversal was queued, in
+    /// milliseconds: by then the original cannot be on its way any more.
+    pub guard_ms: u64,
+    /// Reversals in flight at the host.
+    pub window_max: u32,
+    /// Age from which an unsettled reversal raises an alarm, in milliseconds.
+    pub alarm_ms: u64,
 }
 
 /// Where a request goes. An empty list fits everything.
@@ -205,6 +225,19 @@ impl Default for BreakerPlan {
             open_ms: 5_000,
             open_ms_max: 60_000,
             probes: 3,
+        }
+    }
+}
+
+impl Default for ReversalPlan {
+    fn default() -> Self {
+        Self {
+            answer_ms: 15_000,
+            retry_ms: 5_000,
+            retry_ms_max: 300_000,
+            guard_ms: 60_000,
+            window_max: 8,
+            alarm_ms: 900_000,
         }
     }
 }

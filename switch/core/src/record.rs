@@ -194,6 +194,8 @@ pub enum Reason {
     Undelivered,
     /// The store holds another transaction with the same key.
     Duplicate,
+    /// The channel took it back.
+    Cancelled,
 }
 
 /// A step in the life of a reversal.
@@ -214,6 +216,8 @@ pub enum ReversalStep {
     Queued {
         /// Why.
         reason: Reason,
+        /// What moved after all, in minor units, if only a part is to be undone (DE95).
+        actual: Option<u64>,
     },
     /// It was handed to a connection for the `attempt`-th time; from the second it is a 0421.
     Sent {
@@ -342,4 +346,5 @@ words!(
     Restart = "restart",
     Undelivered = "undelivered",
     Duplicate = "duplicate",
+    Cancelled = "cancelled",
 );

@@ -3,12 +3,15 @@
 //! One bank, one participant, no sockets and no clock: each test plays the world by hand. Whole
 //! histories under faults belong to the simulation, not here.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use veksel_codecs::{DecodeError, Fault, FieldPath, Message, Mti, Refusal, ResponseCode, field};
 use veksel_core::plan::{
     BreakerPlan, Deadlines, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
+    ReversalPlan,
     RoutePlan, SessionPlan,
 };
-use veksel_core::record::{Reason, ReversalStep, Verdict};
+use veksel_core::record::{Outcome, Reason, ReversalStep, Verdict};
 use veksel_core::{
     Closing, ConnectionId, Dropped, Event, GroupId, Input, Leg, LinkId, Now, Output,
     ParticipantId, Plan, Position, Record, RecordId, Switch, Tag, Tick, Unsent, Utc,
@@ -30,6 +33,7 @@ fn plan() -> Plan {
             session: SessionPlan::default(),
             deadlines: Deadlines::default(),
             breaker: BreakerPlan::default(),
+            reversals: ReversalPlan::default(),
             window_max: 128,
             tombstone_ms: 300_000,
         }],
@@ -102,6 +106,24 @@ impl World {
             }
             self.seen.push(output);
         }
+    }
+
+    /// The last outcome recorded.
+    fn outcome(&self) -> Outcome {
+        let outcome = self.journal.iter().rev().find_map(|(_, record)| match record {
+            Record::Outcome(outcome) => Some((**outcome).clone()),
+            _ => None,
+        });
+        outcome.expect("an outcome")
+    }
+
+    /// All steps of reversals recorded.
+    fn steps(&self) -> Vec<ReversalStep> {
+        let step = |(_, record): &(RecordId, Record)| match record {
+            Record::Reversal(reversal) => Some(reversal.step.clone()),
+            _ => None,
+        };
+        self.journal.iter().filter_map(step).collect()
     }
 
     fn take(&mut self) -> Vec<Output> {
@@ -250,7 +272,8 @@ fn a_timeout_after_the_first_byte_is_reversed_and_answered_68() {
         matches!(&steps[..], [
             Record::Reversal(reversal),
             Record::Outcome(outcome),
-        ] if reversal.step == (ReversalStep::Queued { reason: Reason::Timeout })
+            Record::Reversal(_),
+        ] if reversal.step == (ReversalStep::Queued { reason: Reason::Timeout, actual: None })
             && outcome.verdict == Verdict::Indefinite),
         "{steps:?}"
     );
@@ -324,7 +347,7 @@ fn an_answer_that_contradicts_its_request_is_no_answer() {
         assert!(world.all_sent_to(ATM).is_empty(), "{name}");
         world.pass(15_000);
         assert_eq!(code(&world.sent_to(ATM)), "68", "{name}");
-        let Some((_, Record::Outcome(outcome))) = world.journal.last() else { panic!("{name}") };
+        let outcome = world.outcome();
         assert_eq!(outcome.reason, Reason::Mismatch, "{name}");
     }
 }
@@ -352,8 +375,8 @@ fn an_approval_that_cannot_be_delivered_is_reversed() {
         _ => None,
     });
     world.tell(Input::Unsent { tag: answer.unwrap(), why: Unsent::Closed });
-    let Some((_, Record::Reversal(reversal))) = world.journal.last() else { panic!("a reversal") };
-    assert_eq!(reversal.step, ReversalStep::Queued { reason: Reason::Undelivered });
+    let queued = ReversalStep::Queued { reason: Reason::Undelivered, actual: None };
+    assert!(world.steps().contains(&queued));
     assert!(world.switch.is_idle());
     assert_eq!(world.switch.reversals_open(), 1);
 }
@@ -563,7 +586,7 @@ fn what_was_in_flight_at_a_restart_is_reversed() {
     again.pass(0);
     let records: Vec<_> = again.journal.iter().map(|(_, record)| record).collect();
     assert!(
-        matches!(&records[..], [Record::Reversal(_), Record::Outcome(outcome)]
+        matches!(&records[..], [Record::Reversal(_), Record::Outcome(outcome), ..]
             if outcome.reason == Reason::Restart),
         "{records:?}"
     );
@@ -571,6 +594,118 @@ fn what_was_in_flight_at_a_restart_is_reversed() {
     again.sign_on(BANK);
     let (request, tag) = again.payment();
     assert_eq!((request.get(field::STAN), tag.txn.0), (Some(501), 42));
+}
+
+/// A world whose payment timed out, and the reversal as the bank sees it.
+fn reversing() -> (World, Message) {
+    let mut world = World::online();
+    world.payment();
+    world.pass(15_000);
+    let mut sent = world.all_sent_to(BANK);
+    assert_eq!(sent.len(), 1);
+    (world, sent.remove(0))
+}
+
+#[test]
+fn a_reversal_names_its_original_and_carries_its_numbers() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    world.pass(15_000);
+    let reversal = world.all_sent_to(BANK).remove(0);
+    assert_eq!(reversal.mti().as_str(), "0420");
+    for key in [field::STAN.number(), field::RRN.number(), field::AMOUNT.number()] {
+        assert!(reversal.expose(key).unwrap().text() == request.expose(key).unwrap().text());
+    }
+    assert_eq!(code(&reversal), "68");
+    let stan = request.get(field::STAN).unwrap();
+    let original = format!("0200{stan:06}11201428070000050000100000000000");
+    assert_eq!(reversal.get(field::ORIGINAL_DATA).unwrap(), original.as_str());
+    assert!(!reversal.has(field::PIN_BLOCK));
+}
+
+#[test]
+fn a_reversal_is_repeated_as_0421_until_it_is_settled() {
+    let (mut world, first) = reversing();
+    for _ in 0..3 {
+        world.pass(15_000);
+        world.pass(300_000);
+        let again = world.all_sent_to(BANK);
+        let again = again.iter().find(|m| m.mti().as_str() == "0421").expect("a repeat");
+        assert_eq!(again.get(field::STAN), first.get(field::STAN));
+    }
+    world.take();
+    world.tell(received(BANK, answer_to(&first, "00")));
+    assert!(matches!(world.steps().last(), Some(ReversalStep::Settled { .. })));
+    assert_eq!(world.switch.reversals_open(), 0);
+}
+
+#[test]
+fn not_found_is_believed_only_of_a_repeat_sent_after_the_guard() {
+    let (mut world, reversal) = reversing();
+    world.tell(received(BANK, answer_to(&reversal, "25")));
+    assert_eq!(world.switch.reversals_open(), 1, "the original may still be on its way");
+    let mut repeat = None;
+    for _ in 0..200 {
+        world.pass(2_000);
+        if let Some(sent) = world.all_sent_to(BANK).into_iter().find(|m| m.mti().is_repeat()) {
+            let early = world.now.tick < Tick(75_000_000_000);
+            world.tell(received(BANK, answer_to(&sent, "25")));
+            assert_eq!(world.switch.reversals_open() == 1, early, "{:?}", world.now.tick);
+            repeat = Some(sent);
+        }
+    }
+    assert!(repeat.is_some());
+    assert_eq!(world.switch.reversals_open(), 0);
+}
+
+#[test]
+fn a_host_that_is_unwell_is_asked_again_and_one_that_refuses_needs_a_person() {
+    for (response, parked) in [("91", false), ("96", false), ("06", false), ("30", true), ("12", true)]
+    {
+        let (mut world, reversal) = reversing();
+        world.tell(received(BANK, answer_to(&reversal, response)));
+        let last = world.steps().pop().unwrap();
+        assert_eq!(matches!(last, ReversalStep::Parked { .. }), parked, "{response}");
+        assert_eq!(world.switch.reversals_open(), 1, "nothing is dropped");
+    }
+}
+
+#[test]
+fn reversals_of_one_account_wait_for_each_other_and_others_do_not() {
+    let mut world = World::online();
+    for (stan, account) in [(1, "10000000001"), (2, "10000000001"), (3, "10000000002")] {
+        let mut request = payment(stan);
+        request.set(field::ACCOUNT, account);
+        request.set(field::RRN, &format!("{stan:012}"));
+        world.tell(received(ATM, request));
+        let (_, tag) = world.request();
+        world.tell(Input::Written(tag));
+    }
+    world.pass(15_000);
+    let sent = world.all_sent_to(BANK);
+    let numbers = |sent: &[Message]| -> Vec<String> {
+        sent.iter().map(|m| m.get(field::RRN).unwrap().to_string()).collect()
+    };
+    assert_eq!(numbers(&sent), ["000000000001", "000000000003"]);
+    world.tell(received(BANK, answer_to(&sent[0], "00")));
+    assert_eq!(numbers(&world.all_sent_to(BANK)), ["000000000002"]);
+}
+
+#[test]
+fn reversals_go_on_after_a_restart_as_repeats() {
+    let (world, _) = reversing();
+    let mut again = World::new(plan());
+    for (id, record) in &world.journal {
+        again.switch.apply(*id, record);
+    }
+    let record = world.journal.last().unwrap().0;
+    let resume = veksel_core::Resume { record, ..Default::default() };
+    again.switch.recover(again.now, resume);
+    again.tell(Input::LinkUp(BANK));
+    let sign_on = again.sent_to(BANK);
+    again.tell(received(BANK, answer_to(&sign_on, "00")));
+    let sent = again.all_sent_to(BANK);
+    assert_eq!(sent.iter().map(|m| m.mti().to_string()).collect::<Vec<_>>(), ["0421"]);
 }
 
 #[test]

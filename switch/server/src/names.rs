@@ -27,6 +27,12 @@ pub(crate) const UNDELIVERED: Name = (
 );
 pub(crate) const REVERSALS_QUEUED: Name =
     ("veksel_reversals_queued_total", "Reversals recorded, by group.");
+pub(crate) const REVERSALS_SENT: Name =
+    ("veksel_reversals_sent_total", "Reversals sent, by group and whether sent before.");
+pub(crate) const REVERSALS_SETTLED: Name =
+    ("veksel_reversals_settled_total", "Reversals the host confirmed, by group and code.");
+pub(crate) const REVERSALS_PARKED: Name =
+    ("veksel_reversals_parked_total", "Reversals that need a person, by group and code.");
 pub(crate) const REVERSALS_OPEN: Name =
     ("veksel_reversals_open", "Reversals that are neither settled nor resolved.");
 pub(crate) const IN_FLIGHT: Name = ("veksel_requests_in_flight", "Requests not yet answered.");

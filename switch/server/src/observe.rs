@@ -32,6 +32,9 @@ pub(crate) struct Metrics {
     drops: IntCounterVec,
     undelivered: IntCounterVec,
     reversals_queued: IntCounterVec,
+    reversals_sent: IntCounterVec,
+    reversals_settled: IntCounterVec,
+    reversals_parked: IntCounterVec,
     sessions: IntCounterVec,
     breaker_changes: IntCounterVec,
     breaker_position: IntGaugeVec,
@@ -68,6 +71,9 @@ impl Metrics {
             drops: made.counters(names::DROPS, &["link", "reason"])?,
             undelivered: made.counters(names::UNDELIVERED, &["link", "approved"])?,
             reversals_queued: made.counters(names::REVERSALS_QUEUED, &["group"])?,
+            reversals_sent: made.counters(names::REVERSALS_SENT, &["group", "repeat"])?,
+            reversals_settled: made.counters(names::REVERSALS_SETTLED, &["group", "response"])?,
+            reversals_parked: made.counters(names::REVERSALS_PARKED, &["group", "response"])?,
             sessions: made.counters(names::SESSIONS, &["link", "state"])?,
             breaker_changes: made.counters(names::BREAKER_CHANGES, &["group", "position"])?,
             breaker_position: made.gauges(names::BREAKER_POSITION, &["group", "position"])?,
@@ -212,6 +218,24 @@ impl Observer {
                 let group = self.group(group);
                 self.metrics.reversals_queued.with_label_values(&[group]).inc();
                 tracing::warn!(group, "outcome unknown, reversal recorded");
+            }
+            Event::ReversalSent { group, repeat } => {
+                let labels = [self.group(group), if repeat { "yes" } else { "no" }];
+                self.metrics.reversals_sent.with_label_values(&labels).inc();
+            }
+            Event::ReversalSettled { group, response } => {
+                let labels = [self.group(group), closed(&response)];
+                self.metrics.reversals_settled.with_label_values(&labels).inc();
+                tracing::info!(group = labels[0], response = labels[1], "reversal settled");
+            }
+            Event::ReversalParked { group, response } => {
+                let labels = [self.group(group), closed(&response)];
+                self.metrics.reversals_parked.with_label_values(&labels).inc();
+                tracing::error!(
+                    group = labels[0],
+                    response = labels[1],
+                    "a reversal is refused and parked; somebody must look at it"
+                );
             }
             Event::Session { connection, state } => {
                 let labels = [self.link(connection.link), state.word()];

@@ -35,9 +35,11 @@ impl Switch {
         for id in lost {
             self.indefinite(now, id, Reason::ClosedSent);
         }
+        self.retry_reversals(now, group, Some(connection));
     }
 
     pub(super) fn handle_group_timeout(&mut self, now: Now, id: GroupId) {
+        self.retry_reversals(now, id, None);
         let Some(group) = self.group_mut(id) else { return };
         group.stans.forget(now.tick);
         let steps: Vec<_> = group
@@ -158,9 +160,16 @@ impl Switch {
         let stan = message.get(field::STAN).and_then(|stan| u32::try_from(stan).ok());
         let traced = stan.and_then(|stan| self.group(group)?.stans.find(stan));
         let link = connection.link;
+        if message.mti().class() == Class::Reversal
+            && let Some(stan) = stan
+            && self.handle_reversal_answer(now, group, stan, &message)
+        {
+            self.recycle(message);
+            return;
+        }
         let id = match traced {
             Some(Traced::Pending(id)) => id,
-            Some(Traced::Tombstone) | None => {
+            Some(Traced::Tombstone | Traced::Reversing(_) | Traced::Answered(_)) | None => {
                 let why = if traced.is_some() { Dropped::Late } else { Dropped::Unmatched };
                 self.count(Event::Dropped { link, why });
                 self.recycle(message);

@@ -6,7 +6,7 @@ use crate::breaker::Health;
 use crate::contract::{Leg, Tag};
 use crate::event::{Event, Kind};
 use crate::intent;
-use crate::pending::{Stage, Txn};
+use crate::pending::{Stage, Traced, Txn};
 use crate::record::{
     Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict,
 };
@@ -25,7 +25,9 @@ impl Switch {
         }
         let Some(live) = self.group_mut(group) else { return };
         live.in_flight = live.in_flight.saturating_sub(1);
-        live.stans.release(stan);
+        if live.stans.find(stan) == Some(Traced::Pending(id)) {
+            live.stans.release(stan);
+        }
         let before = live.breaker.position();
         match health {
             Some((now, health)) => live.breaker.report(now, health),
@@ -64,11 +66,10 @@ impl Switch {
         let until = now.tick.after_ms(plan.map_or(0, |plan| plan.tombstone_ms));
         self.leave_group(id, Some((now.tick, Health::Bad)));
         let most = self.plan.limits.tombstones_max;
-        if let Some(group) = self.group_mut(group) {
-            group.stans.bury(stan, until, most);
-        }
         if is_reversible(kind) {
-            self.queue_reversal(now, id, reason);
+            self.queue_reversal(now, id, reason, None);
+        } else if let Some(group) = self.group_mut(group) {
+            group.stans.bury(stan, until, most);
         }
         self.declined(now, id, Decline::OUTCOME_UNKNOWN, Verdict::Indefinite, reason);
     }
@@ -114,7 +115,9 @@ impl Switch {
             let inquiry = intent::inquiry(&self.plan, txn, now.utc, verdict, response, reason);
             self.persist(Record::Inquiry(Box::new(inquiry)));
         }
-        self.remove(id);
+        if let Some(txn) = self.remove(id) {
+            self.recycle(txn.request);
+        }
     }
 
     /// Sends the answer once its outcome is durable. An approval is followed until it is written,
@@ -130,19 +133,14 @@ impl Switch {
         let tag = approved.then_some(Tag { txn: id, leg: Leg::Answer });
         self.send(channel, message, Some(after), tag, None);
         match self.txns.get_mut(id) {
-            Some(txn) if approved => txn.stage = Stage::Answering { approved },
+            Some(txn) if approved => {
+                txn.stage = Stage::Answering { approved };
+                let (group, stan) = (txn.group, txn.stan);
+                if let Some(group) = self.group_mut(group) {
+                    group.stans.keep(stan, id);
+                }
+            }
             _ => self.finish(id),
-        }
-    }
-
-    pub(super) fn queue_reversal(&mut self, now: Now, id: TxnId, reason: Reason) {
-        if self.durable.intent(id).is_none() {
-            return;
-        }
-        let step = ReversalStep::Queued { reason };
-        self.persist(Record::Reversal(Reversal { txn: id, utc: now.utc, step }));
-        if let Some(group) = self.txns.get(id).map(|txn| txn.group) {
-            self.count(Event::ReversalQueued { group });
         }
     }
 
@@ -153,7 +151,7 @@ impl Switch {
         let code = intent.code.as_bytes().first_chunk::<2>().copied().unwrap_or_default();
         let reversible = Kind::of(intent.mti, code).is_some_and(is_reversible);
         if reversible {
-            let step = ReversalStep::Queued { reason };
+            let step = ReversalStep::Queued { reason, actual: None };
             self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
         }
         let response = ResponseCode::OUTCOME_UNKNOWN;
@@ -169,6 +167,11 @@ impl Switch {
     pub(super) fn finish(&mut self, id: TxnId) {
         self.durable.forget(id);
         if let Some(txn) = self.remove(id) {
+            if let Some(group) = self.group_mut(txn.group)
+                && group.stans.find(txn.stan) == Some(Traced::Answered(id))
+            {
+                group.stans.release(txn.stan);
+            }
             self.recycle(txn.request);
         }
     }

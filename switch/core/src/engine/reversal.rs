@@ -1,0 +1,238 @@
+//! Sending reversals until they are settled.
+//!
+//! The queue ([`crate::reversals`]) says which and when; here they become messages, and the
+//! host's answers become records. A reversal is written only after the record that it is sent,
+//! so that after a restart it goes out as a repeat.
+
+use super::Switch;
+use crate::event::Event;
+use crate::pending::Traced;
+use crate::plan::{ConnectionId, GroupId};
+use crate::record::{Intent, Reason, Record, Reversal, ReversalStep, TxnId};
+use crate::reversals::{Answer, NewItem};
+use crate::session::State;
+use crate::time::Now;
+use crate::{Position, plan::ReversalPlan};
+use std::sync::Arc;
+use veksel_codecs::structured::{OriginalData, format_replacement};
+use veksel_codecs::{Message, Mti, ResponseCode, field};
+
+/// DE39 of the 0420: why it is sent (switch semantics 28).
+const fn reason_code(reason: Reason) -> ResponseCode {
+    match reason {
+        Reason::Undelivered => ResponseCode::NO_ACTION_TAKEN,
+        Reason::Mismatch => ResponseCode::SUSPECTED_MALFUNCTION,
+        Reason::Cancelled => ResponseCode::CUSTOMER_CANCELLATION,
+        Reason::Host
+        | Reason::NoConnection
+        | Reason::BreakerOpen
+        | Reason::Overload
+        | Reason::Expired
+        | Reason::ClosedUnsent
+        | Reason::Unencodable
+        | Reason::Timeout
+        | Reason::ClosedSent
+        | Reason::Restart
+        | Reason::Duplicate => ResponseCode::OUTCOME_UNKNOWN,
+    }
+}
+
+impl Switch {
+    /// Records that a transaction must be undone and queues its reversal. Does nothing if there
+    /// is no intent to undo or it is being undone already.
+    pub(super) fn queue_reversal(
+        &mut self,
+        now: Now,
+        txn: TxnId,
+        reason: Reason,
+        actual: Option<u64>,
+    ) {
+        if self.durable.intent(txn).is_none() || self.durable.is_reversing(txn) {
+            return;
+        }
+        let step = ReversalStep::Queued { reason, actual };
+        self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+        self.start_reversal(now, txn);
+    }
+
+    /// Puts a recorded reversal into the queue of its group.
+    pub(super) fn start_reversal(&mut self, now: Now, txn: TxnId) {
+        let Some((intent, progress)) = self.durable.reversal(txn) else { return };
+        let intent = Arc::clone(intent);
+        let place = self.plan.groups.iter().position(|group| group.name == intent.group);
+        let Some(group) = place.and_then(|place| u16::try_from(place).ok()).map(GroupId) else {
+            return;
+        };
+        let (reason, actual) = (reason_code(progress.reason), progress.actual);
+        let item = NewItem { intent: Arc::clone(&intent), reason, actual, group, attempts: progress.attempts };
+        if let Some(live) = self.group_mut(group) {
+            live.stans.reverse(intent.host_stan, txn);
+            live.reversals.queue(item, now.tick, now.tick);
+            if progress.is_parked {
+                live.reversals.park(txn, now.tick);
+            }
+        }
+        self.count(Event::ReversalQueued { group });
+    }
+
+    /// Sends every reversal whose turn has come, as far as the window and the host allow.
+    pub(super) fn send_reversals(&mut self, now: Now) {
+        for place in 0..self.groups.len() {
+            let group = GroupId(u16::try_from(place).unwrap_or(u16::MAX));
+            let Some(plan) = self.plan.groups.get(place).map(|group| group.reversals) else {
+                return;
+            };
+            let Some(live) = self.groups.get_mut(place) else { return };
+            if live.reversals.len() == 0 {
+                continue;
+            }
+            // While the breaker is open one reversal at a time is probe enough.
+            let window = match live.breaker.position() {
+                Position::Closed => plan.window_max as usize,
+                Position::Open | Position::HalfOpen => 1,
+            };
+            let room = window.saturating_sub(live.reversals.in_flight());
+            for txn in live.reversals.take_due(now.tick, room) {
+                self.send_reversal(now, group, txn, &plan);
+            }
+        }
+    }
+
+    fn send_reversal(&mut self, now: Now, group: GroupId, txn: TxnId, plan: &ReversalPlan) {
+        let mut message = self.spare();
+        let Some(live) = self.group(group) else { return };
+        let online = live.hosts.iter().filter(|host| host.session.state() == State::Online);
+        let Some(host) = online.min_by_key(|host| host.in_flight).map(|host| host.connection)
+        else {
+            return;
+        };
+        let Some(item) = live.reversals.get(txn) else { return };
+        let attempt = item.attempts.saturating_add(1);
+        build(&mut message, &item.intent, item.reason, item.actual, attempt > 1);
+        let step = ReversalStep::Sent { attempt };
+        let after = self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+        let deadline = now.tick.after_ms(plan.answer_ms);
+        self.send(host, message, Some(after), None, Some(deadline));
+        if let Some(live) = self.group_mut(group) {
+            live.reversals.send(txn, host, now.tick, deadline);
+        }
+        self.count(Event::ReversalSent { group, repeat: attempt > 1 });
+    }
+
+    /// Reversals whose answer did not come, in time or because `gone` is gone, wait for their
+    /// next turn.
+    pub(super) fn retry_reversals(&mut self, now: Now, group: GroupId, gone: Option<ConnectionId>) {
+        let Some(plan) = self.plan.groups.get(usize::from(group.0)).map(|g| g.reversals) else {
+            return;
+        };
+        let Some(live) = self.group_mut(group) else { return };
+        for txn in live.reversals.take_unanswered(now.tick, gone) {
+            let due = live.reversals.again(txn, now.tick, &plan);
+            live.reversals.postpone(txn, due);
+        }
+    }
+
+    /// A 0430 came. `true` if it belongs to a reversal of ours.
+    pub(super) fn handle_reversal_answer(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        stan: u32,
+        message: &Message,
+    ) -> bool {
+        let Some(plan) = self.plan.groups.get(usize::from(group.0)).map(|g| g.reversals) else {
+            return false;
+        };
+        let Some(live) = self.group_mut(group) else { return false };
+        let Some(Traced::Reversing(txn)) = live.stans.find(stan) else { return false };
+        let Some(item) = live.reversals.get(txn) else { return false };
+        let own_rrn = &item.intent.key.rrn;
+        let rrn_fits = message.get(field::RRN).is_none_or(|rrn| rrn.trimmed() == own_rrn);
+        let Some(response) = message.get(field::RESPONSE_CODE).filter(|_| rrn_fits) else {
+            return false;
+        };
+        match live.reversals.judge(txn, response, &plan) {
+            Answer::Settled => self.settle_reversal(now, group, txn, response),
+            Answer::Park => {
+                let step = ReversalStep::Parked { response: Some(response) };
+                self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+                if let Some(live) = self.group_mut(group) {
+                    live.reversals.park(txn, now.tick);
+                }
+                self.count(Event::ReversalParked { group, response });
+            }
+            Answer::Again => {
+                let due = live.reversals.again(txn, now.tick, &plan);
+                live.reversals.postpone(txn, due);
+            }
+        }
+        true
+    }
+
+    fn settle_reversal(&mut self, now: Now, group: GroupId, txn: TxnId, response: ResponseCode) {
+        let tombstone_ms =
+            self.plan.groups.get(usize::from(group.0)).map_or(0, |plan| plan.tombstone_ms);
+        let most = self.plan.limits.tombstones_max;
+        let step = ReversalStep::Settled { response };
+        self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+        if let Some(live) = self.group_mut(group) {
+            if let Some(item) = live.reversals.get(txn) {
+                let stan = item.intent.host_stan;
+                live.stans.bury(stan, now.tick.after_ms(tombstone_ms), most);
+            }
+            live.reversals.settle(txn, now.tick);
+        }
+        self.count(Event::ReversalSettled { group, response });
+    }
+}
+
+/// The 0420 or 0421 that undoes a request: its own numbers, so that any repeat is the same
+/// message to the host, and DE90 to name it.
+fn build(
+    message: &mut Message,
+    intent: &Intent,
+    reason: ResponseCode,
+    actual: Option<u64>,
+    repeat: bool,
+) {
+    let key = &intent.key;
+    let advice = Mti::known(b"0420");
+    message.set_mti(if repeat { advice.repeat() } else { advice });
+    if let Some(pan) = &intent.pan {
+        message.set(field::PAN, pan.expose());
+    }
+    message.set(field::PROCESSING_CODE, &intent.code);
+    message.set(field::AMOUNT, intent.amount);
+    message.set(field::STAN, intent.host_stan.into());
+    message.set(field::RESPONSE_CODE, reason);
+    message.set(field::CURRENCY, intent.currency.into());
+    let texts = [
+        (field::TRANSMISSION, &key.transmission),
+        (field::LOCAL_TIME, &intent.local_time),
+        (field::LOCAL_DATE, &intent.local_date),
+        (field::ACQUIRER, &key.acquirer),
+        (field::FORWARDER, &intent.forwarder),
+        (field::RRN, &key.rrn),
+        (field::TERMINAL, &key.terminal),
+        (field::ACCEPTOR, &key.acceptor),
+    ];
+    for (name, value) in texts.into_iter().filter(|(_, value)| !value.is_empty()) {
+        message.set(name, value);
+    }
+    let accounts =
+        [(field::ACCOUNT, &intent.account), (field::COUNTER_ACCOUNT, &intent.counter_account)];
+    for (name, value) in accounts.into_iter().filter(|(_, value)| !value.is_empty()) {
+        message.set(name, value);
+    }
+    let original = OriginalData {
+        mti: intent.mti.original(),
+        stan: intent.host_stan,
+        transmission: key.transmission.clone(),
+        acquirer: key.acquirer.clone(),
+        forwarder: intent.forwarder.clone(),
+    };
+    message.set(field::ORIGINAL_DATA, &original.format());
+    if let Some(actual) = actual {
+        message.set(field::REPLACEMENT_AMOUNTS, &format_replacement(actual));
+    }
+}
