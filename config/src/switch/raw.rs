@@ -203,12 +203,16 @@ fn limits(mut section: Section<'_>) -> (Limits, Found<u32>) {
     let reserved_percent = section.integer("reserved_percent", default.reserved_percent, 0..=90);
     let tombstones_max =
         section.integer("tombstones_max", default.tombstones_max, 1_024..=16_777_216);
+    let reversals_max = section.integer("reversals_max", default.reversals_max, 16..=16_777_216);
+    let keys_max = section.integer("keys_max", default.keys_max, 1_024..=16_777_216);
     let connections_max =
         section.integer("connections_max", default.connections_max, 1..=1_000_000);
     let limits = Limits {
         in_flight_max: in_flight_max.value,
         reserved_percent: reserved_percent.value,
         tombstones_max: tombstones_max.value,
+        reversals_max: reversals_max.value,
+        keys_max: keys_max.value,
         connections_max: connections_max.value,
     };
     (limits, connections_max)

@@ -1,10 +1,12 @@
-//! Answers: the only three ways in which an answer to a channel comes to be.
+//! Answers: the only four ways in which an answer to a channel comes to be.
 //!
 //! A decline carries a code that cannot be an approval. A relay needs a [`Verified`] answer of the
-//! host, which only the matcher makes. An acknowledgement belongs to network management. So no
-//! approval can be invented (guarantee G4): there is no function that would build one.
+//! host, which only the matcher makes. A replay needs the recorded outcome of an earlier copy. An
+//! acknowledgement belongs to network management, and to advices the switch has taken over. So
+//! no approval can be invented (guarantee G4): there is no function that would build one.
 
 use crate::pending::Txn;
+use crate::record::Outcome;
 use veksel_codecs::{Class, FieldNumber, FieldSet, Message, Mti, ResponseCode, field};
 
 /// A response code that is not an approval.
@@ -15,6 +17,7 @@ impl Decline {
     pub(crate) const FORMAT_ERROR: Self = Self(ResponseCode::FORMAT_ERROR);
     pub(crate) const INVALID_TRANSACTION: Self = Self(ResponseCode::INVALID_TRANSACTION);
     pub(crate) const NOT_SUPPORTED: Self = Self(ResponseCode::NOT_SUPPORTED);
+    pub(crate) const IN_PROGRESS: Self = Self(ResponseCode::IN_PROGRESS);
     pub(crate) const OUTCOME_UNKNOWN: Self = Self(ResponseCode::OUTCOME_UNKNOWN);
     pub(crate) const HOST_UNAVAILABLE: Self = Self(ResponseCode::HOST_UNAVAILABLE);
     pub(crate) const NO_ROUTE: Self = Self(ResponseCode::NO_ROUTE);
@@ -51,10 +54,25 @@ pub(crate) fn decline(request: &mut Message, why: Decline) {
     answer(request, why.code());
 }
 
-/// Turns a request for network management into the answer that grants it.
+/// Turns a request for network management into the answer that grants it, or an advice or
+/// reversal into the answer that takes it over. The latter must wait for its record.
 pub(crate) fn acknowledge(request: &mut Message) {
-    debug_assert_eq!(request.mti().class(), Class::Network, "only these are granted here");
+    debug_assert!(
+        matches!(request.mti().class(), Class::Network | Class::Reversal)
+            || request.mti().is_advice(),
+        "only these are granted here"
+    );
     answer(request, ResponseCode::APPROVED);
+}
+
+/// Turns a copy of a request into the answer that the request itself got.
+pub(crate) fn replay(request: &mut Message, outcome: &Outcome) {
+    answer(request, outcome.response);
+    for (number, value) in &outcome.answer {
+        if let Some(number) = FieldNumber::new(*number) {
+            request.set_text(number, value);
+        }
+    }
 }
 
 /// An answer of the host that fits its request in everything that both have.

@@ -1,6 +1,7 @@
 //! What the world tells the engine and what the engine wants of it.
 
 use crate::event::Event;
+use crate::keys::Stored;
 use crate::plan::ConnectionId;
 use crate::record::{Record, RecordId, TxnId};
 use crate::time::Tick;
@@ -50,8 +51,15 @@ pub enum Input {
     Conflict {
         /// The transaction that was refused.
         txn: TxnId,
-        /// The one that is stored.
-        stored: TxnId,
+        /// The one that is stored; `None` if it could not be read.
+        stored: Option<Box<Stored>>,
+    },
+    /// What the store found for [`Output::Find`].
+    Found {
+        /// Who asked.
+        txn: TxnId,
+        /// Every transaction with that DE37, if they could be read.
+        stored: Result<Vec<Stored>, Unreadable>,
     },
     /// Finish what is in flight and take nothing new.
     Drain,
@@ -60,12 +68,20 @@ pub enum Input {
 /// Something the engine wants done, in this order.
 #[derive(Debug)]
 pub enum Output {
-    /// Append a record.
+    /// Append a record. Those wanted by one call of the engine are durable together or not at
+    /// all.
     Persist {
         /// Its place in the journal.
         id: RecordId,
         /// The fact.
         record: Record,
+    },
+    /// Look for recorded transactions; answered by [`Input::Found`].
+    Find {
+        /// Who asks.
+        txn: TxnId,
+        /// DE37, the same for the whole life of a transaction.
+        rrn: String,
     },
     /// Write a message.
     Send {
@@ -90,6 +106,10 @@ pub enum Output {
     /// Count and log.
     Count(Event),
 }
+
+/// The store could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unreadable;
 
 /// Names a message whose fate the engine wants to know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

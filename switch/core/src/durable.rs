@@ -3,17 +3,21 @@
 //! Only [`Durable::apply`] changes what must survive. It holds what is not settled and nothing
 //! else, so it is small however long the history.
 
+use crate::keys::Keys;
 use crate::record::{Intent, Reason, Record, RecordId, ReversalStep, TxnId, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is not settled, and the numbers given out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Durable {
     last_record: RecordId,
     last_txn: TxnId,
     /// Transactions with an intent that still matters.
     open: BTreeMap<TxnId, Open>,
+    /// Those of `open` that are being undone or delivered.
+    reversing: BTreeSet<TxnId>,
+    keys: Keys,
 }
 
 /// A transaction that is not settled.
@@ -35,32 +39,66 @@ pub(crate) struct Progress {
 }
 
 impl Durable {
+    pub(crate) fn new(keys_max: u32) -> Self {
+        Self {
+            last_record: RecordId::default(),
+            last_txn: TxnId::default(),
+            open: BTreeMap::new(),
+            reversing: BTreeSet::new(),
+            keys: Keys::new(keys_max),
+        }
+    }
+
+    pub(crate) const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Takes in what the store remembers. This widens what is known and changes nothing.
+    pub(crate) fn learn(&mut self, stored: &crate::keys::Stored) {
+        self.keys.learn(stored, RecordId::default());
+    }
+
+    /// Brings back the intent of a transaction that was over, because it is to be undone.
+    pub(crate) fn revive(&mut self, txn: TxnId) {
+        let Some(known) = self.keys.get(txn) else { return };
+        let (intent, verdict) = (Arc::clone(&known.intent), Some(Verdict::Answered));
+        self.open.entry(txn).or_insert(Open { intent, verdict, reversal: None });
+    }
+
     pub(crate) fn apply(&mut self, id: RecordId, record: &Record) {
         self.last_record = self.last_record.max(id);
         self.last_txn = self.last_txn.max(record.txn().unwrap_or_default());
         match record {
             Record::Intent(intent) => {
+                self.keys.open(intent);
                 let intent = Arc::clone(intent);
                 let open = Open { intent, verdict: None, reversal: None };
                 self.open.insert(open.intent.txn, open);
             }
-            Record::Outcome(outcome) => match outcome.verdict {
-                Verdict::NotSent => {
-                    self.open.remove(&outcome.txn);
-                }
-                Verdict::Indefinite | Verdict::Answered => {
-                    if let Some(open) = self.open.get_mut(&outcome.txn) {
-                        open.verdict = Some(outcome.verdict);
+            Record::Outcome(outcome) => {
+                self.keys.decide(id, outcome);
+                match outcome.verdict {
+                    Verdict::NotSent => {
+                        self.open.remove(&outcome.txn);
+                    }
+                    Verdict::Indefinite | Verdict::Answered | Verdict::Accepted => {
+                        if let Some(open) = self.open.get_mut(&outcome.txn) {
+                            open.verdict = Some(outcome.verdict);
+                        }
                     }
                 }
-            },
+            }
             Record::Reversal(reversal) => {
+                if let ReversalStep::Queued { .. } = reversal.step {
+                    self.keys.undo(reversal.txn);
+                }
                 let Some(open) = self.open.get_mut(&reversal.txn) else { return };
                 match (&reversal.step, &mut open.reversal) {
                     (ReversalStep::Queued { reason, actual }, progress) => {
                         let (reason, actual) = (*reason, *actual);
                         let new = Progress { reason, actual, attempts: 0, is_parked: false };
                         *progress = Some(new);
+                        self.reversing.insert(reversal.txn);
                     }
                     (ReversalStep::Sent { attempt }, Some(progress)) => {
                         progress.attempts = *attempt;
@@ -69,6 +107,7 @@ impl Durable {
                     (ReversalStep::Parked { .. }, Some(progress)) => progress.is_parked = true,
                     (ReversalStep::Settled { .. } | ReversalStep::Resolved { .. }, _) => {
                         self.open.remove(&reversal.txn);
+                        self.reversing.remove(&reversal.txn);
                     }
                     // A step of what was never queued means nothing.
                     (ReversalStep::Sent { .. } | ReversalStep::Parked { .. }, None) => {}
@@ -98,6 +137,7 @@ impl Durable {
     /// The store refused the intent: it never was.
     pub(crate) fn refused(&mut self, txn: TxnId) {
         self.open.remove(&txn);
+        self.keys.remove(txn);
     }
 
     /// A transaction ended with an answer that was delivered, or never needs a reversal. This
@@ -126,8 +166,7 @@ impl Durable {
 
     /// Everything that is being undone, oldest first.
     pub(crate) fn reversing(&self) -> Vec<TxnId> {
-        let reversing = self.open.iter().filter(|(_, open)| open.reversal.is_some());
-        reversing.map(|(txn, _)| *txn).collect()
+        self.reversing.iter().copied().collect()
     }
 
     /// Transactions with an intent and no outcome.
@@ -143,6 +182,6 @@ impl Durable {
 
     /// Reversals that are neither settled nor resolved.
     pub(crate) fn reversals_open(&self) -> usize {
-        self.open.values().filter(|open| open.reversal.is_some()).count()
+        self.reversing.len()
     }
 }

@@ -9,25 +9,27 @@
 //! became of it is recorded before the channel hears it (`Outcome`). Records change the durable
 //! state through [`Switch::apply`] and nothing else does.
 
+mod advice;
 mod channel;
+mod duplicate;
 mod host;
 mod outcome;
 mod reversal;
 
-use crate::answer::Decline;
 use crate::breaker::Breaker;
+use crate::bug::{Bug, planted};
 use crate::contract::{Closing, Input, Leg, Output, Tag, Unsent};
 use crate::durable::Durable;
 use crate::event::Event;
 use crate::map::Table;
-use crate::originals::Originals;
 use crate::pending::{Deadlines, Stage, Stans, Txns};
 use crate::plan::{ConnectionId, GroupId, LinkRole, Plan};
 use crate::record::{Notice, Reason, Record, RecordId, TxnId};
 use crate::reversals::Reversals;
 use crate::session::{Session, State};
 use crate::time::{Now, Tick};
-use std::collections::VecDeque;
+use duplicate::Seeking;
+use std::collections::{BTreeMap, VecDeque};
 use veksel_codecs::{Message, Mti};
 
 /// Messages kept for the next frames, so that a warm engine allocates none.
@@ -44,7 +46,7 @@ pub struct Switch {
     participants: Vec<u32>,
     txns: Txns,
     deadlines: Deadlines,
-    originals: Originals,
+    seeking: BTreeMap<TxnId, Seeking>,
     durable: Durable,
     outputs: VecDeque<Output>,
     spare: Vec<Message>,
@@ -86,8 +88,8 @@ impl Switch {
             participants: vec![0; plan.participants.len()],
             txns: Txns::default(),
             deadlines: Deadlines::default(),
-            originals: Originals::new(plan.limits.tombstones_max),
-            durable: Durable::default(),
+            seeking: BTreeMap::new(),
+            durable: Durable::new(plan.limits.keys_max),
             outputs: VecDeque::new(),
             spare: Vec::new(),
             draining: false,
@@ -138,7 +140,8 @@ impl Switch {
             Input::Written(tag) => self.handle_written(now, tag),
             Input::Unsent { tag, why } => self.handle_unsent(now, tag, why),
             Input::Committed { .. } => {}
-            Input::Conflict { txn, stored: _ } => self.handle_conflict(now, txn),
+            Input::Conflict { txn, stored } => self.handle_conflict(now, txn, stored.map(|s| *s)),
+            Input::Found { txn, stored } => self.handle_found(now, txn, stored),
             Input::Drain => self.draining = true,
         }
         self.send_reversals(now);
@@ -197,7 +200,7 @@ impl Switch {
     /// Whether nothing is in flight any more.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.txns.len() == 0
+        self.txns.len() == 0 && self.seeking.is_empty()
     }
 
     /// How many requests are in flight.
@@ -314,7 +317,8 @@ impl Switch {
         match (tag.leg, txn.stage) {
             (Leg::Request, Stage::Sending) => txn.stage = Stage::Waiting { since: now.tick },
             (Leg::Answer, Stage::Answering { .. }) => {
-                self.finish(tag.txn);
+                txn.delivered = true;
+                self.delivery_ended(now, tag.txn);
             }
             // A report of a leg that is already over.
             (Leg::Request | Leg::Answer, _) => {}
@@ -328,10 +332,7 @@ impl Switch {
             (Leg::Answer, Stage::Answering { approved }) => {
                 let link = txn.channel_link();
                 self.count(Event::Undelivered { link, approved });
-                if approved {
-                    self.queue_reversal(now, tag.txn, Reason::Undelivered, None);
-                }
-                self.finish(tag.txn);
+                self.delivery_ended(now, tag.txn);
             }
             (Leg::Request | Leg::Answer, _) => {}
         }
@@ -348,11 +349,17 @@ impl Switch {
         self.indefinite(now, id, reason);
     }
 
-    fn handle_conflict(&mut self, now: Now, id: TxnId) {
-        self.durable.refused(id);
-        if self.txns.get(id).is_some_and(|txn| txn.stage == Stage::Sending) {
-            self.leave_group(id, None);
-            self.answer_unrecorded(now, id, Decline::DUPLICATE, Reason::Duplicate);
+    /// One of the copies of an approval reached its channel, or did not. If none did, money moved
+    /// that nobody knows of, and it goes back.
+    fn delivery_ended(&mut self, now: Now, id: TxnId) {
+        let Some(txn) = self.txns.get_mut(id) else { return };
+        txn.deliveries = txn.deliveries.saturating_sub(1);
+        if txn.deliveries > 0 {
+            return;
         }
+        if !txn.delivered && !planted(Bug::NoReversalUndelivered) {
+            self.queue_reversal(now, id, Reason::Undelivered, None);
+        }
+        self.finish(id);
     }
 }

@@ -66,6 +66,19 @@ pub enum Event {
         /// Whether it was an approval.
         approved: bool,
     },
+    /// A request has the key of another and different content: somebody numbers badly, or plays
+    /// foul.
+    Clash {
+        /// Over which link.
+        link: LinkId,
+    },
+    /// A duplicate was recognised and not executed.
+    Recognised {
+        /// Over which link.
+        link: LinkId,
+        /// Whether its original was still in flight.
+        in_flight: bool,
+    },
     /// A reversal was recorded.
     ReversalQueued {
         /// For which group.

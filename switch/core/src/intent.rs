@@ -1,13 +1,12 @@
 //! What of a request is recorded, and the digest that tells a repeat from a different message.
 
 use crate::pending::Txn;
-use crate::plan::Plan;
-use crate::record::{
-    CardNumber, DuplicateKey, Inquiry, Intent, Reason, Verdict,
-};
+use crate::plan::{GroupId, LinkId, ParticipantId, Plan};
+use crate::record::{CardNumber, DuplicateKey, Inquiry, Intent, Reason, TxnId, Verdict};
 use crate::time::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use veksel_codecs::structured::OriginalData;
 use veksel_codecs::field::{Account, Characters, Key, Pan};
 use veksel_codecs::{Message, ResponseCode, field};
 
@@ -23,34 +22,57 @@ fn number(message: &Message, key: Key<field::Number>) -> u64 {
     message.get(key).unwrap_or_default()
 }
 
-/// The intent of a transaction that can move or hold money.
-pub(crate) fn of(plan: &Plan, txn: &Txn) -> Intent {
-    let request = &txn.request;
+/// What makes a request the same as another.
+pub(crate) fn key(plan: &Plan, participant: ParticipantId, request: &Message) -> DuplicateKey {
+    let participant = plan.participants.get(usize::from(participant.0));
+    DuplicateKey {
+        participant: participant.map(|participant| participant.name.clone()).unwrap_or_default(),
+        class: request.mti().digits()[1],
+        transmission: text(request, field::TRANSMISSION),
+        stan: u32::try_from(number(request, field::STAN)).unwrap_or_default(),
+        acquirer: text(request, field::ACQUIRER),
+        rrn: text(request, field::RRN),
+        terminal: text(request, field::TERMINAL),
+        acceptor: text(request, field::ACCEPTOR),
+    }
+}
+
+/// The key of the message that DE90 names. It shares everything with the message that names it
+/// but its type, DE7 and DE11 (switch semantics 18, 19).
+pub(crate) fn original_key(key: &DuplicateKey, request: &Message) -> Option<DuplicateKey> {
+    let original = OriginalData::parse(&request.get(field::ORIGINAL_DATA)?)?;
+    let class = original.mti.digits()[1];
+    let OriginalData { stan, transmission, .. } = original;
+    Some(DuplicateKey { class, stan, transmission, ..key.clone() })
+}
+
+/// Where a request comes from and goes to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(crate) link: LinkId,
+    pub(crate) route: usize,
+    pub(crate) group: GroupId,
+    /// DE11 the host sees.
+    pub(crate) stan: u32,
+}
+
+/// The intent of a request that can move or hold money.
+pub(crate) fn of(plan: &Plan, id: TxnId, utc: Utc, key: DuplicateKey, request: &Message, way: Way) -> Intent {
     let name = |names: Option<&String>| names.cloned().unwrap_or_default();
-    let link = plan.links.get(usize::from(txn.channel.link.0));
-    let participant = plan.participants.get(usize::from(txn.participant.0));
+    let link = plan.links.get(usize::from(way.link.0));
     Intent {
-        txn: txn.id,
-        utc: txn.received.utc,
-        key: DuplicateKey {
-            participant: name(participant.map(|participant| &participant.name)),
-            class: request.mti().digits()[1],
-            transmission: text(request, field::TRANSMISSION),
-            stan: u32::try_from(number(request, field::STAN)).unwrap_or_default(),
-            acquirer: text(request, field::ACQUIRER),
-            rrn: text(request, field::RRN),
-            terminal: text(request, field::TERMINAL),
-            acceptor: text(request, field::ACCEPTOR),
-        },
+        txn: id,
+        utc,
+        key,
         digest: digest(plan, request),
         link: name(link.map(|link| &link.name)),
-        route: name(plan.routes.get(txn.route).map(|route| &route.name)),
-        group: name(plan.groups.get(usize::from(txn.group.0)).map(|group| &group.name)),
+        route: name(plan.routes.get(way.route).map(|route| &route.name)),
+        group: name(plan.groups.get(usize::from(way.group.0)).map(|group| &group.name)),
         mti: request.mti(),
         code: text(request, field::PROCESSING_CODE),
         amount: number(request, field::AMOUNT),
         currency: u16::try_from(number(request, field::CURRENCY)).unwrap_or_default(),
-        host_stan: txn.stan,
+        host_stan: way.stan,
         local_time: text(request, field::LOCAL_TIME),
         local_date: text(request, field::LOCAL_DATE),
         forwarder: text(request, field::FORWARDER),
@@ -58,7 +80,30 @@ pub(crate) fn of(plan: &Plan, txn: &Txn) -> Intent {
         account: account(request, field::ACCOUNT),
         counter_account: account(request, field::COUNTER_ACCOUNT),
         original: text(request, field::ORIGINAL_DATA),
+        carried: Vec::new(),
     }
+}
+
+/// What an advice carries beside what every intent holds: its open text fields.
+pub(crate) fn carried(request: &Message) -> Vec<(u8, String)> {
+    let keys = [
+        field::CATEGORY,
+        field::ENTRY_MODE,
+        field::CONDITION,
+        field::FEE,
+        field::APPROVAL,
+        field::ACCEPTOR_NAME,
+        field::ADDITIONAL_DATA,
+        field::ADDITIONAL_AMOUNTS,
+        field::ECHO_DATA,
+        field::CHANNEL,
+        field::REPLACEMENT_AMOUNTS,
+        field::NARRATION,
+    ];
+    let carried = |key: &Key<Characters>| {
+        Some((key.number().get(), request.get(*key)?.as_str().to_owned()))
+    };
+    keys.iter().filter_map(carried).collect()
 }
 
 /// The record of an inquiry.
@@ -92,9 +137,9 @@ pub(crate) fn inquiry(
 }
 
 /// Keyed digest of what a duplicate must have in common with its original beside the key: DE2,
-/// 3, 4, 49, 90, 102 and 103. Keyed, because a card number with a known amount is soon guessed
+/// 3, 4, 49, 102 and 103. Keyed, because a card number with a known amount is soon guessed
 /// from a plain one (PCI DSS 3.5.1.1).
-fn digest(plan: &Plan, request: &Message) -> [u8; 32] {
+pub(crate) fn digest(plan: &Plan, request: &Message) -> [u8; 32] {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&plan.digest_key.0) else {
         return [0; 32];
     };
@@ -103,7 +148,6 @@ fn digest(plan: &Plan, request: &Message) -> [u8; 32] {
         field::PROCESSING_CODE.number(),
         field::AMOUNT.number(),
         field::CURRENCY.number(),
-        field::ORIGINAL_DATA.number(),
         field::ACCOUNT.number(),
         field::COUNTER_ACCOUNT.number(),
     ];

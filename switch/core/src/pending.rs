@@ -54,6 +54,23 @@ pub(crate) struct Txn {
     pub(crate) intent: Option<RecordId>,
     /// An answer came that contradicts the request.
     pub(crate) contradicted: bool,
+    /// Copies of the request that wait for the same answer.
+    pub(crate) copies: Vec<Copy>,
+    /// The channel has taken it back: what moved is undone once that is known. The amount is
+    /// what shall have moved after all.
+    pub(crate) cancelled: Option<Option<u64>>,
+    /// Answers on their way to channels.
+    pub(crate) deliveries: u32,
+    /// Whether one of them was written.
+    pub(crate) delivered: bool,
+}
+
+/// A copy of a request in flight.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) channel: ConnectionId,
+    /// As received.
+    pub(crate) request: Message,
 }
 
 impl Txn {

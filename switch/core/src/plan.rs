@@ -187,6 +187,10 @@ pub struct Limits {
     pub reserved_percent: u32,
     /// Late answers that can still be recognised, per group.
     pub tombstones_max: u32,
+    /// Reversals and advices not yet settled; beyond it new payments are refused first.
+    pub reversals_max: u32,
+    /// Recent requests that are recognised without asking the store.
+    pub keys_max: u32,
     /// Connections the engine follows.
     pub connections_max: u32,
 }
@@ -248,6 +252,8 @@ impl Default for Limits {
             in_flight_max: 4_096,
             reserved_percent: 25,
             tombstones_max: 65_536,
+            reversals_max: 100_000,
+            keys_max: 65_536,
             connections_max: 20_000,
         }
     }

@@ -15,7 +15,7 @@
 use crate::time::Utc;
 use core::fmt;
 use std::sync::Arc;
-use veksel_codecs::{Mti, ResponseCode};
+use veksel_codecs::{Class, Mti, ResponseCode};
 
 /// The place of a record in the journal: 1, 2, 3, … without gaps.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -81,8 +81,20 @@ pub struct Intent {
     pub account: String,
     /// DE103, empty if absent.
     pub counter_account: String,
-    /// DE90 of an advice or reversal that names an earlier message, empty if absent.
+    /// DE90 of an advice or reversal that names an earlier message, by the numbers that the host
+    /// knows; empty if absent.
     pub original: String,
+    /// What else an advice must carry whenever it is sent, as (field number, canonical value).
+    /// Never a sensitive field.
+    pub carried: Vec<(u8, String)>,
+}
+
+impl Intent {
+    /// Whether it is an advice or a channel's reversal: taken over, and delivered as itself.
+    #[must_use]
+    pub const fn is_taken_over(&self) -> bool {
+        self.mti.is_advice() || matches!(self.mti.class(), Class::Reversal)
+    }
 }
 
 /// The duplicate key of ARCHITECTURE.md: who sent it and what the sender called it.
@@ -163,6 +175,8 @@ pub enum Verdict {
     Indefinite,
     /// A verified answer that matched the request.
     Answered,
+    /// An advice or a channel's reversal that the switch has taken over: it will reach the host.
+    Accepted,
 }
 
 /// Why a transaction ended as it did.
@@ -196,12 +210,15 @@ pub enum Reason {
     Duplicate,
     /// The channel took it back.
     Cancelled,
+    /// It tells of something done and cannot be declined.
+    Advice,
 }
 
-/// A step in the life of a reversal.
+/// A step of what is sent until the host has answered for good: the reversal of a request, or an
+/// advice itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reversal {
-    /// The transaction that is reversed.
+    /// The transaction that is reversed, or the advice that is delivered.
     pub txn: TxnId,
     /// When the step was taken.
     pub utc: Utc,
@@ -330,7 +347,13 @@ macro_rules! words {
     };
 }
 
-words!(Verdict, NotSent = "not_sent", Indefinite = "indefinite", Answered = "answered");
+words!(
+    Verdict,
+    NotSent = "not_sent",
+    Indefinite = "indefinite",
+    Answered = "answered",
+    Accepted = "accepted",
+);
 words!(
     Reason,
     Host = "host",
@@ -347,4 +370,5 @@ words!(
     Undelivered = "undelivered",
     Duplicate = "duplicate",
     Cancelled = "cancelled",
+    Advice = "advice",
 );

@@ -17,12 +17,12 @@
 
 use crate::bug::{Bug, planted};
 use crate::map::Table;
-use crate::plan::{ConnectionId, GroupId, ReversalPlan};
+use crate::plan::{ConnectionId, ReversalPlan};
 use crate::record::{Intent, TxnId};
 use crate::time::Tick;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use veksel_codecs::ResponseCode;
+use veksel_codecs::{Class, ResponseCode};
 
 /// A reversal that is not settled.
 #[derive(Debug)]
@@ -32,7 +32,6 @@ pub(crate) struct Item {
     pub(crate) reason: ResponseCode,
     /// What did move, if not nothing: the first amount of DE95.
     pub(crate) actual: Option<u64>,
-    pub(crate) group: GroupId,
     /// How often it was sent.
     pub(crate) attempts: u32,
     queued: Tick,
@@ -87,7 +86,7 @@ fn account(intent: &Intent) -> u64 {
 impl Reversals {
     /// Takes a reversal in. `due` is when it may first be sent.
     pub(crate) fn queue(&mut self, item: NewItem, now: Tick, due: Tick) {
-        let NewItem { intent, reason, actual, group, attempts } = item;
+        let NewItem { intent, reason, actual, attempts } = item;
         let id = intent.txn;
         if self.items.contains_key(&id) {
             return;
@@ -98,7 +97,7 @@ impl Reversals {
             self.due.insert((due, id));
         }
         let stage = Stage::Waiting { due };
-        let item = Item { intent, reason, actual, group, attempts, queued: now, stage };
+        let item = Item { intent, reason, actual, attempts, queued: now, stage };
         self.items.insert(id, item);
     }
 
@@ -194,6 +193,9 @@ impl Reversals {
             | ResponseCode::PARTIALLY_APPROVED
             | ResponseCode::NO_ACTION_TAKEN
             | ResponseCode::DUPLICATE => Answer::Settled,
+            // A completion without its hold, or the like: only a person can tell what happened.
+            ResponseCode::NOT_FOUND if item.intent.mti.class() != Class::Reversal
+                && item.intent.is_taken_over() => Answer::Park,
             ResponseCode::NOT_FOUND => {
                 let guard = item.queued.after_ms(plan.guard_ms);
                 let is_late = matches!(item.stage, Stage::Sent { at, .. } if at >= guard);
@@ -287,6 +289,5 @@ pub(crate) struct NewItem {
     pub(crate) intent: Arc<Intent>,
     pub(crate) reason: ResponseCode,
     pub(crate) actual: Option<u64>,
-    pub(crate) group: GroupId,
     pub(crate) attempts: u32,
 }

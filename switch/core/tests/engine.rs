@@ -440,7 +440,7 @@ fn a_format_error_is_answered_30_with_the_field_and_the_reason() {
 }
 
 #[test]
-fn limits_are_answers_and_reversals_pass_them() {
+fn limits_are_answers_and_advices_pass_them() {
     let mut tight = plan();
     tight.groups[0].window_max = 2;
     let mut world = World::online_with(tight);
@@ -450,10 +450,10 @@ fn limits_are_answers_and_reversals_pass_them() {
     }
     world.tell(received(ATM, balance(3)));
     assert_eq!(code(&world.sent_to(ATM)), "91");
-    let mut reversal = payment(4);
-    reversal.set_mti(Mti::parse("0420").unwrap());
-    world.tell(received(ATM, reversal));
-    assert_eq!(world.request().0.mti().as_str(), "0420");
+    let mut advice = payment(4);
+    advice.set_mti(Mti::parse("0220").unwrap());
+    world.tell(received(ATM, advice));
+    assert_eq!(code(&world.all_sent_to(ATM).remove(0)), "00");
 }
 
 #[test]
@@ -540,8 +540,22 @@ fn channels_may_sign_on_and_off_and_ask_for_echoes() {
     assert_eq!(code(&world.sent_to(ATM)), "91", "signed off");
 }
 
+/// A message that names an earlier one.
+fn naming(mti: &str, stan: u64, original: &str) -> Message {
+    let mut message = request("000000", stan, 4_500);
+    message.set_mti(Mti::parse(mti).unwrap());
+    message.set(field::ORIGINAL_DATA, original);
+    message
+}
+
+const ORIGINAL: &str = "020000000711201428070000050000100000000000";
+
+fn purchase(stan: u64) -> Message {
+    request("000000", stan, 4_500)
+}
+
 #[test]
-fn a_completion_names_its_hold_by_the_number_the_bank_knows() {
+fn a_completion_is_taken_over_and_names_its_hold_by_the_number_the_bank_knows() {
     let mut world = World::online();
     let mut hold = request("000000", 7, 4_500);
     hold.set_mti(Mti::parse("0100").unwrap());
@@ -550,50 +564,205 @@ fn a_completion_names_its_hold_by_the_number_the_bank_knows() {
     world.tell(Input::Written(tag));
     world.tell(received(BANK, answer_to(&at_bank, "00")));
     world.take();
-    let mut completion = request("000000", 8, 4_500);
-    completion.set_mti(Mti::parse("0220").unwrap());
-    completion.set(field::ORIGINAL_DATA, "010000000711201428070000050000100000000000");
+    let completion = naming("0220", 8, "010000000711201428070000050000100000000000");
     world.tell(received(ATM, completion));
-    let (at_bank_too, _) = world.request();
-    let original = at_bank_too.get(field::ORIGINAL_DATA).unwrap();
+    let outputs = world.take();
+    let mut sent = outputs.into_iter().filter_map(|output| match output {
+        Output::Send { connection, message, after: Some(_), .. } => Some((connection, message)),
+        _ => None,
+    });
+    let (to, acknowledged) = sent.next().unwrap();
+    assert_eq!((to, code(&acknowledged).as_str()), (ATM, "00"));
+    let (to, delivered) = sent.next().unwrap();
+    assert_eq!((to, delivered.mti().as_str()), (BANK, "0220"));
+    let original = delivered.get(field::ORIGINAL_DATA).unwrap();
     let stan = at_bank.get(field::STAN).unwrap();
     assert_eq!(*original, format!("0100{stan:06}11201428070000050000100000000000"));
+    world.tell(received(BANK, answer_to(&delivered, "00")));
+    assert_eq!(world.switch.reversals_open(), 0);
 }
 
 #[test]
-fn a_refused_intent_is_a_duplicate() {
+fn an_advice_is_taken_over_while_the_bank_is_away_and_delivered_when_it_is_back() {
+    let mut world = World::new(plan());
+    world.tell(Input::LinkUp(ATM));
+    let mut advice = purchase(8);
+    advice.set_mti(Mti::parse("0220").unwrap());
+    world.tell(received(ATM, advice));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    world.tell(Input::LinkUp(BANK));
+    let sign_on = world.sent_to(BANK);
+    world.tell(received(BANK, answer_to(&sign_on, "00")));
+    assert_eq!(world.sent_to(BANK).mti().as_str(), "0220");
+}
+
+#[test]
+fn a_channel_that_takes_a_payment_back_gets_00_and_the_bank_a_reversal() {
     let mut world = World::online();
-    world.tell(received(ATM, payment(7)));
-    let (_, tag) = world.request();
-    world.tell(Input::Conflict { txn: tag.txn, stored: veksel_core::TxnId(1) });
-    assert_eq!(code(&world.sent_to(ATM)), "94");
-    assert!(world.switch.is_idle());
+    world.tell(received(ATM, purchase(7)));
+    let (at_bank, tag) = world.request();
+    world.tell(Input::Written(tag));
+    world.tell(received(BANK, answer_to(&at_bank, "00")));
+    world.take();
+    world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
+    let outputs = world.take();
+    let sent: Vec<_> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Send { connection, message, .. } => Some((*connection, message)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().any(|(to, m)| *to == ATM && code(m) == "00"));
+    let reversal = sent.iter().find(|(to, _)| *to == BANK).unwrap().1;
+    assert_eq!((reversal.mti().as_str(), code(reversal).as_str()), ("0420", "17"));
+    assert_eq!(reversal.get(field::STAN), at_bank.get(field::STAN));
+    // The same again is answered again and undoes nothing twice.
+    world.tell(received(ATM, naming("0421", 8, ORIGINAL)));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
 }
 
 #[test]
-fn what_was_in_flight_at_a_restart_is_reversed() {
+fn a_payment_taken_back_in_flight_is_undone_once_its_outcome_is_known() {
+    for (response, reversals) in [("00", 1), ("51", 0)] {
+        let mut world = World::online();
+        world.tell(received(ATM, purchase(7)));
+        let (at_bank, tag) = world.request();
+        world.tell(Input::Written(tag));
+        world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
+        assert_eq!(code(&world.sent_to(ATM)), "00");
+        assert_eq!(world.switch.reversals_open(), 0);
+        world.tell(received(BANK, answer_to(&at_bank, response)));
+        assert_eq!(world.switch.reversals_open(), reversals, "{response}");
+    }
+}
+
+#[test]
+fn a_payment_that_comes_after_its_reversal_is_not_executed() {
+    let mut world = World::online();
+    world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
+    let outputs = world.take();
+    let find = outputs.iter().find_map(|output| match output {
+        Output::Find { txn, rrn } => Some((*txn, rrn.clone())),
+        _ => None,
+    });
+    let (txn, rrn) = find.expect("the store is asked");
+    assert_eq!(rrn, "632516000124");
+    world.tell(received(ATM, purchase(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "09", "nobody knows yet");
+    world.tell(Input::Found { txn, stored: Ok(vec![]) });
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    world.tell(received(ATM, purchase(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "21");
+}
+
+#[test]
+fn a_duplicate_gets_the_same_answer_and_is_not_executed() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    let mut answer = answer_to(&request, "00");
+    answer.set(field::APPROVAL, "A12345");
+    world.tell(received(BANK, answer));
+    world.take();
+    world.tell(received(ATM, payment(7)));
+    let again = world.sent_to(ATM);
+    assert_eq!((code(&again).as_str(), again.get(field::STAN)), ("00", Some(7)));
+    assert_eq!(again.get(field::APPROVAL).unwrap(), "A12345");
+    // A repeat may have another time.
+    let mut repeat = payment(7);
+    repeat.set_mti(Mti::parse("0201").unwrap());
+    repeat.set(field::TRANSMISSION, "1120142999");
+    world.tell(received(ATM, repeat));
+    let again = world.sent_to(ATM);
+    assert_eq!((code(&again).as_str(), again.mti().as_str()), ("00", "0210"));
+}
+
+#[test]
+fn copies_in_flight_are_answered_with_the_first() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    let elsewhere = ConnectionId { link: LinkId(0), serial: 77 };
+    world.tell(Input::LinkUp(elsewhere));
+    for connection in [ATM, elsewhere, elsewhere] {
+        world.tell(received(connection, payment(7)));
+    }
+    assert!(world.take().iter().all(|output| matches!(output, Output::Count(_))));
+    world.tell(received(BANK, answer_to(&request, "00")));
+    let answers: Vec<_> = world
+        .take()
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Send { message, tag: Some(tag), .. } => Some((code(&message), tag)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(answers.len(), 4);
+    assert!(answers.iter().all(|(code, _)| code == "00"));
+    // One that is delivered is enough: the channel knows.
+    for (place, (_, tag)) in answers.into_iter().enumerate() {
+        let fate = if place == 2 {
+            Input::Written(tag)
+        } else {
+            Input::Unsent { tag, why: Unsent::Closed }
+        };
+        world.tell(fate);
+    }
+    assert!(world.switch.is_idle());
+    assert_eq!(world.switch.reversals_open(), 0);
+}
+
+#[test]
+fn the_same_key_with_other_content_is_94_and_an_alarm() {
     let mut world = World::online();
     world.payment();
-    let mut again = World::new(plan());
-    for (id, record) in &world.journal {
-        again.switch.apply(*id, record);
-    }
-    again.switch.recover(again.now, veksel_core::Resume {
-        record: world.journal.last().unwrap().0,
-        txn: veksel_core::TxnId(41),
-        stans: vec![("bank".into(), 500)],
+    let mut clash = payment(7);
+    clash.set(field::AMOUNT, 4_501);
+    world.tell(received(ATM, clash));
+    let outputs = world.take();
+    assert!(outputs.iter().any(|o| matches!(o, Output::Count(Event::Clash { .. }))));
+    assert!(outputs.iter().any(|o| matches!(o, Output::Send { message, .. } if code(message) == "94")));
+}
+
+#[test]
+fn an_approval_whose_money_goes_back_is_not_given_again() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    world.tell(received(BANK, answer_to(&request, "00")));
+    let tag = world.take().into_iter().find_map(|output| match output {
+        Output::Send { tag, .. } => tag,
+        _ => None,
     });
-    again.pass(0);
-    let records: Vec<_> = again.journal.iter().map(|(_, record)| record).collect();
-    assert!(
-        matches!(&records[..], [Record::Reversal(_), Record::Outcome(outcome), ..]
-            if outcome.reason == Reason::Restart),
-        "{records:?}"
-    );
-    again.tell(Input::LinkUp(ATM));
-    again.sign_on(BANK);
-    let (request, tag) = again.payment();
-    assert_eq!((request.get(field::STAN), tag.txn.0), (Some(501), 42));
+    world.tell(Input::Unsent { tag: tag.unwrap(), why: Unsent::Closed });
+    world.take();
+    world.tell(received(ATM, payment(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "68");
+}
+
+#[test]
+fn what_the_store_knows_is_recognised_after_a_restart() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    world.tell(received(BANK, answer_to(&request, "00")));
+    let stored = veksel_core::Stored::gather(world.journal.iter().map(|(_, record)| record));
+    let mut again = World::online();
+    again.tell(received(ATM, payment(7)));
+    let (_, tag) = again.request();
+    let found = stored.first().cloned().map(Box::new);
+    again.tell(Input::Conflict { txn: tag.txn, stored: found });
+    assert_eq!(code(&again.sent_to(ATM)), "00");
+    assert!(again.switch.is_idle());
+    // And for a repeat the store is asked before anything is sent.
+    let mut third = World::online();
+    let mut repeat = payment(7);
+    repeat.set_mti(Mti::parse("0201").unwrap());
+    third.tell(received(ATM, repeat));
+    let find = third.take().into_iter().find_map(|output| match output {
+        Output::Find { txn, .. } => Some(txn),
+        _ => None,
+    });
+    third.tell(Input::Found { txn: find.unwrap(), stored: Ok(stored) });
+    assert_eq!(code(&third.sent_to(ATM)), "00");
 }
 
 /// A world whose payment timed out, and the reversal as the bank sees it.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod finder;
 mod gate;
 mod log;
 mod names;

@@ -25,6 +25,14 @@ pub(crate) const UNDELIVERED: Name = (
     "veksel_undelivered_answers_total",
     "Answers whose channel was gone, by link and whether they approved.",
 );
+pub(crate) const CLASHES: Name = (
+    "veksel_key_clashes_total",
+    "Requests with the duplicate key of another and different content, by link.",
+);
+pub(crate) const RECOGNISED: Name = (
+    "veksel_duplicates_recognised_total",
+    "Duplicates not executed, by link and whether the original was in flight.",
+);
 pub(crate) const REVERSALS_QUEUED: Name =
     ("veksel_reversals_queued_total", "Reversals recorded, by group.");
 pub(crate) const REVERSALS_SENT: Name =

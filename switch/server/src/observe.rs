@@ -31,6 +31,8 @@ pub(crate) struct Metrics {
     refusals: IntCounterVec,
     drops: IntCounterVec,
     undelivered: IntCounterVec,
+    clashes: IntCounterVec,
+    recognised: IntCounterVec,
     reversals_queued: IntCounterVec,
     reversals_sent: IntCounterVec,
     reversals_settled: IntCounterVec,
@@ -70,6 +72,8 @@ impl Metrics {
             refusals: made.counters(names::REFUSALS, &["link", "response", "fault"])?,
             drops: made.counters(names::DROPS, &["link", "reason"])?,
             undelivered: made.counters(names::UNDELIVERED, &["link", "approved"])?,
+            clashes: made.counters(names::CLASHES, &["link"])?,
+            recognised: made.counters(names::RECOGNISED, &["link", "in_flight"])?,
             reversals_queued: made.counters(names::REVERSALS_QUEUED, &["group"])?,
             reversals_sent: made.counters(names::REVERSALS_SENT, &["group", "repeat"])?,
             reversals_settled: made.counters(names::REVERSALS_SETTLED, &["group", "response"])?,
@@ -213,6 +217,15 @@ impl Observer {
                 let labels = [self.link(link), if approved { "yes" } else { "no" }];
                 self.metrics.undelivered.with_label_values(&labels).inc();
                 tracing::warn!(link = labels[0], approved, "an answer could not be delivered");
+            }
+            Event::Clash { link } => {
+                let link = self.link(link);
+                self.metrics.clashes.with_label_values(&[link]).inc();
+                tracing::error!(link, "a request has the key of another and other content");
+            }
+            Event::Recognised { link, in_flight } => {
+                let labels = [self.link(link), if in_flight { "yes" } else { "no" }];
+                self.metrics.recognised.with_label_values(&labels).inc();
             }
             Event::ReversalQueued { group } => {
                 let group = self.group(group);

@@ -3,6 +3,7 @@
 //! A turn takes what arrived, lets the engine decide, hands records to the committer and writes
 //! each connection once. Nothing in it waits but the one point where it sleeps.
 
+use crate::finder::{Finder, Question};
 use crate::gate::{Gate, Letter};
 use crate::observe::Observer;
 use crate::start::Stopped;
@@ -60,6 +61,7 @@ pub(crate) struct Shard {
     pub(crate) wires: Wires,
     pub(crate) committer: Committer,
     pub(crate) done: mpsc::Receiver<Done>,
+    pub(crate) finder: Finder,
     pub(crate) observer: Observer,
     pub(crate) status: Status,
     pub(crate) stop: oneshot::Receiver<()>,
@@ -86,6 +88,7 @@ struct Turning {
 enum Wake {
     Input,
     Done(Option<Done>),
+    Found(Input),
     Time,
     Stop,
 }
@@ -131,6 +134,10 @@ impl Turning {
             match self.sleep(look).await {
                 Wake::Input | Wake::Time => {}
                 Wake::Done(done) => self.take_done(done),
+                Wake::Found(input) => {
+                    self.shard.switch.handle(self.shard.clock.now(), input);
+                    self.carry_out();
+                }
                 Wake::Stop => {
                     let drain = u64::try_from(self.shard.drain.as_millis()).unwrap_or(u64::MAX);
                     self.draining_until = Some(now.after_ms(drain));
@@ -154,6 +161,7 @@ impl Turning {
         tokio::select! {
             biased;
             done = shard.done.recv() => Wake::Done(done),
+            Some(found) = shard.finder.answers.recv() => Wake::Found(found),
             () = shard.wires.ready(), if !is_full => Wake::Input,
             _ = &mut shard.stop, if !stopping => Wake::Stop,
             () = sleep_until(due) => Wake::Time,
@@ -208,9 +216,16 @@ impl Turning {
                         self.write(letter);
                     }
                 }
+                Output::Find { txn, rrn } => self.ask(Question::Rrn { txn, rrn }),
                 Output::Close { connection, why } => self.shard.wires.close(connection, why),
                 Output::Count(event) => self.shard.observer.event(event),
             }
+        }
+    }
+
+    fn ask(&mut self, question: Question) {
+        if let Some(instead) = self.shard.finder.ask(question) {
+            self.shard.switch.handle(self.shard.clock.now(), instead);
         }
     }
 
@@ -263,7 +278,7 @@ impl Turning {
         self.shard.durable = self.shard.durable.max(upto);
         for Refused { txn, stored, .. } in refused {
             self.shard.observer.metrics.duplicates.inc();
-            self.shard.switch.handle(now, Input::Conflict { txn: *txn, stored: *stored });
+            self.ask(Question::Holder { txn: *txn, stored: *stored });
         }
         self.gate.open(upto);
         while let Some((record, letter)) = self.gate.next() {

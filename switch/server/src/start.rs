@@ -1,6 +1,7 @@
 //! Building the parts, and the handle by which a running switch is asked and stopped.
 
 use crate::admin::Admin;
+use crate::finder::Finder;
 use crate::observe::{Metrics, Observer};
 use crate::shard::{Clock, Shard};
 use crate::status::Status;
@@ -24,6 +25,9 @@ use veksel_store::{
 
 /// Commits whose report may wait to be taken.
 const REPORTS_MAX: usize = 1_024;
+
+/// Questions that may wait for the journal to be read.
+const QUESTIONS_MAX: usize = 4_096;
 
 /// Messages that may wait to be taken by the engine.
 const INBOX_MAX: usize = 16_384;
@@ -254,6 +258,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
     switch.recover(now, Resume { record, txn, stans });
     switch.note(now, "switch", "start", format!("{open} transactions not settled"));
 
+    let finder = Finder::spawn(store.reader()?, QUESTIONS_MAX)?;
     let (reports, done) = mpsc::channel(REPORTS_MAX);
     let queue_max = usize::try_from(config.store.queue_max).unwrap_or(usize::MAX);
     let committer = Committer::spawn(Box::new(store), queue_max, move |report| {
@@ -282,6 +287,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
         wires,
         committer,
         done,
+        finder,
         observer,
         status,
         stop: stopping,

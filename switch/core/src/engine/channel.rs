@@ -1,14 +1,15 @@
 //! Requests from channels: admit, route, record, send.
 
+use super::duplicate::Seeking;
 use super::{Group, Host, Switch};
 use crate::answer::{Decline, acknowledge, decline};
 use crate::breaker::Position;
 use crate::contract::{Leg, Tag, Unsent};
 use crate::event::{Dropped, Event, Kind};
-use crate::intent;
+use crate::intent::{self, Way};
 use crate::pending::{Stage, Txn};
 use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId};
-use crate::record::{Reason, Record, TxnId, Verdict};
+use crate::record::{DuplicateKey, Reason, Record, TxnId};
 use crate::route::Route;
 use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, State};
 use crate::time::{Now, Tick};
@@ -103,22 +104,13 @@ impl Switch {
             self.handle_channel_network(connection, message);
             return;
         }
-        match self.admit(connection, participant, kind, &message) {
-            Ok(admitted) => self.open(now, connection, participant, kind, admitted, message),
-            Err((why, reason, group)) => {
-                decline(&mut message, why);
-                let event = Event::Answered {
-                    link: connection.link,
-                    kind,
-                    group,
-                    response: why.code(),
-                    verdict: Verdict::NotSent,
-                    reason,
-                    elapsed: 0,
-                };
-                self.count(event);
-                self.send(connection, message, None, None, None);
-            }
+        let key = intent::key(&self.plan, participant, &message);
+        let original = intent::original_key(&key, &message);
+        let seeking = Seeking { connection, participant, kind, key, original, message };
+        if kind.moves_money() {
+            self.handle_money(now, seeking, false);
+        } else {
+            self.admit_and_open(now, seeking);
         }
     }
 
@@ -141,7 +133,7 @@ impl Switch {
     }
 
     /// Decides whether a request may go anywhere, and where, before anything is spent on it.
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         connection: ConnectionId,
         participant: ParticipantId,
@@ -160,6 +152,9 @@ impl Switch {
                 u64::from(limits.in_flight_max) * u64::from(limits.reserved_percent) / 100
             }
         };
+        if kind.moves_money() && self.durable.reversals_open() >= limits.reversals_max as usize {
+            return Err(overload);
+        }
         let room = u64::from(limits.in_flight_max).saturating_sub(kept);
         let place = usize::from(participant.0);
         let most = self.plan.participants.get(place).map_or(0, |p| p.in_flight_max);
@@ -198,13 +193,14 @@ impl Switch {
     }
 
     /// Opens a transaction: records the intent if money may move, and sends the request.
-    fn open(
+    pub(super) fn open(
         &mut self,
         now: Now,
         channel: ConnectionId,
         participant: ParticipantId,
         kind: Kind,
         (route, host): (Route, ConnectionId),
+        key: Option<DuplicateKey>,
         request: Message,
     ) {
         let id = self.durable.next_txn();
@@ -214,9 +210,6 @@ impl Switch {
             self.send(channel, request, None, None, None);
             return;
         };
-        if kind.moves_money() {
-            self.originals.remember(participant, &request, stan);
-        }
         let deadline = self.deadline(now.tick, route.group, kind);
         let txn = Txn {
             id,
@@ -234,8 +227,14 @@ impl Switch {
             attempts: 1,
             intent: None,
             contradicted: false,
+            copies: Vec::new(),
+            cancelled: None,
+            deliveries: 0,
+            delivered: false,
         };
-        let intent = kind.moves_money().then(|| intent::of(&self.plan, &txn));
+        let way = Way { link: channel.link, route: route.index, group: route.group, stan };
+        let key = key.filter(|_| kind.moves_money());
+        let intent = key.map(|key| intent::of(&self.plan, id, now.utc, key, &txn.request, way));
         self.join(route.group, participant, host);
         self.txns.insert(txn);
         self.deadlines.push(deadline, id);
@@ -265,11 +264,6 @@ impl Switch {
         message.copy_from(&txn.request);
         message.header_mut().clear();
         message.set(field::STAN, txn.stan.into());
-        if let Some(original) = txn.request.get(field::ORIGINAL_DATA)
-            && let Some(translated) = self.originals.translate(txn.participant, &original)
-        {
-            message.set(field::ORIGINAL_DATA, &translated);
-        }
         let tag = Some(Tag { txn: id, leg: Leg::Request });
         let (after, host, expires) = (txn.intent, txn.host, Some(txn.deadline));
         self.send(host, message, after, tag, expires);

@@ -160,8 +160,7 @@ impl Switch {
         let stan = message.get(field::STAN).and_then(|stan| u32::try_from(stan).ok());
         let traced = stan.and_then(|stan| self.group(group)?.stans.find(stan));
         let link = connection.link;
-        if message.mti().class() == Class::Reversal
-            && let Some(stan) = stan
+        if let Some(stan) = stan
             && self.handle_reversal_answer(now, group, stan, &message)
         {
             self.recycle(message);

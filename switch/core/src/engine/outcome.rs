@@ -1,12 +1,14 @@
 //! Outcomes: how transactions end, and that the journal knows before the channel does.
 
 use super::Switch;
-use crate::answer::{Decline, Verified, decline};
+use crate::answer::{Decline, Verified, decline, replay};
 use crate::breaker::Health;
+use crate::bug::{Bug, planted};
 use crate::contract::{Leg, Tag};
 use crate::event::{Event, Kind};
 use crate::intent;
-use crate::pending::{Stage, Traced, Txn};
+use crate::pending::{Copy, Stage, Traced, Txn};
+use crate::plan::ConnectionId;
 use crate::record::{
     Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict,
 };
@@ -87,16 +89,6 @@ impl Switch {
         self.conclude(now, id, message, ending);
     }
 
-    /// The store knows the key already: answer without a record of our own.
-    pub(super) fn answer_unrecorded(&mut self, now: Now, id: TxnId, why: Decline, reason: Reason) {
-        let Some(mut txn) = self.remove(id) else { return };
-        let mut message = core::mem::take(&mut txn.request);
-        decline(&mut message, why);
-        let verdict = Verdict::NotSent;
-        self.count(answered_event(&txn, now, why.code(), verdict, reason));
-        self.send(txn.channel, message, None, None, None);
-    }
-
     fn conclude(&mut self, now: Now, id: TxnId, message: Message, ending: Ending) {
         let Ending { verdict, response, reason, kept } = ending;
         let Some(txn) = self.txns.get(id) else { return };
@@ -105,9 +97,11 @@ impl Switch {
         if txn.intent.is_some() {
             let utc = now.utc;
             let outcome = Outcome { txn: id, utc, verdict, response, reason, answer: kept };
-            let after = self.persist(Record::Outcome(Box::new(outcome)));
+            let copies = self.answer_copies(id, &outcome);
             let approved = verdict == Verdict::Answered && response.is_approval();
-            self.answer_after(id, channel, message, after, approved);
+            self.undo_if_cancelled(now, id, approved);
+            let after = self.persist(Record::Outcome(Box::new(outcome)));
+            self.answer_after(id, channel, message, copies, after, approved);
             return;
         }
         self.send(channel, message, None, None, None);
@@ -120,23 +114,44 @@ impl Switch {
         }
     }
 
-    /// Sends the answer once its outcome is durable. An approval is followed until it is written,
-    /// because money has moved; anything else is over now.
+    /// The same answer for every copy that came while the request was in flight.
+    fn answer_copies(&mut self, id: TxnId, outcome: &Outcome) -> Vec<(ConnectionId, Message)> {
+        let Some(txn) = self.txns.get_mut(id) else { return Vec::new() };
+        let copies = core::mem::take(&mut txn.copies);
+        let answer = |copy: Copy| {
+            let mut message = copy.request;
+            replay(&mut message, outcome);
+            (copy.channel, message)
+        };
+        copies.into_iter().map(answer).collect()
+    }
+
+    /// Sends the answer and its copies once the outcome is durable. An approval is followed until
+    /// it is written, because money has moved; anything else is over now.
     fn answer_after(
         &mut self,
         id: TxnId,
-        channel: crate::plan::ConnectionId,
+        channel: ConnectionId,
         message: Message,
+        copies: Vec<(ConnectionId, Message)>,
         after: RecordId,
         approved: bool,
     ) {
+        let after = Some(after).filter(|_| !planted(Bug::AnswerBeforeOutcome));
         let tag = approved.then_some(Tag { txn: id, leg: Leg::Answer });
-        self.send(channel, message, Some(after), tag, None);
+        let deliveries = u32::try_from(copies.len()).unwrap_or(u32::MAX).saturating_add(1);
+        for (channel, message) in core::iter::once((channel, message)).chain(copies) {
+            self.send(channel, message, after, tag, None);
+        }
         match self.txns.get_mut(id) {
             Some(txn) if approved => {
                 txn.stage = Stage::Answering { approved };
+                txn.deliveries = deliveries;
                 let (group, stan) = (txn.group, txn.stan);
-                if let Some(group) = self.group_mut(group) {
+                // A reversal that is under way already holds the number.
+                if !self.durable.is_reversing(id)
+                    && let Some(group) = self.group_mut(group)
+                {
                     group.stans.keep(stan, id);
                 }
             }
@@ -148,16 +163,20 @@ impl Switch {
     pub(super) fn record_restart(&mut self, now: Now, txn: TxnId) {
         let Some(intent) = self.durable.intent(txn) else { return };
         let reason = Reason::Restart;
+        if intent.is_taken_over() {
+            // Its outcome was never told: it is taken over now, or sent again by its channel.
+            let (verdict, response) = (Verdict::Accepted, ResponseCode::APPROVED);
+            self.persist_outcome(now, txn, verdict, response, Reason::Advice);
+            return;
+        }
         let code = intent.code.as_bytes().first_chunk::<2>().copied().unwrap_or_default();
         let reversible = Kind::of(intent.mti, code).is_some_and(is_reversible);
         if reversible {
             let step = ReversalStep::Queued { reason, actual: None };
             self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
         }
-        let response = ResponseCode::OUTCOME_UNKNOWN;
-        let (verdict, answer) = (Verdict::Indefinite, Vec::new());
-        let outcome = Outcome { txn, utc: now.utc, verdict, response, reason, answer };
-        self.persist(Record::Outcome(Box::new(outcome)));
+        let (verdict, response) = (Verdict::Indefinite, ResponseCode::OUTCOME_UNKNOWN);
+        self.persist_outcome(now, txn, verdict, response, reason);
         if !reversible {
             self.durable.forget(txn);
         }
@@ -176,7 +195,7 @@ impl Switch {
         }
     }
 
-    fn remove(&mut self, id: TxnId) -> Option<Txn> {
+    pub(super) fn remove(&mut self, id: TxnId) -> Option<Txn> {
         let txn = self.txns.remove(id)?;
         if let Some(count) = self.participants.get_mut(usize::from(txn.participant.0)) {
             *count = count.saturating_sub(1);

@@ -15,7 +15,7 @@ use crate::time::Now;
 use crate::{Position, plan::ReversalPlan};
 use std::sync::Arc;
 use veksel_codecs::structured::{OriginalData, format_replacement};
-use veksel_codecs::{Message, Mti, ResponseCode, field};
+use veksel_codecs::{FieldNumber, Message, Mti, ResponseCode, field};
 
 /// DE39 of the 0420: why it is sent (switch semantics 28).
 const fn reason_code(reason: Reason) -> ResponseCode {
@@ -33,7 +33,8 @@ const fn reason_code(reason: Reason) -> ResponseCode {
         | Reason::Timeout
         | Reason::ClosedSent
         | Reason::Restart
-        | Reason::Duplicate => ResponseCode::OUTCOME_UNKNOWN,
+        | Reason::Duplicate
+        | Reason::Advice => ResponseCode::OUTCOME_UNKNOWN,
     }
 }
 
@@ -64,7 +65,8 @@ impl Switch {
             return;
         };
         let (reason, actual) = (reason_code(progress.reason), progress.actual);
-        let item = NewItem { intent: Arc::clone(&intent), reason, actual, group, attempts: progress.attempts };
+        let attempts = progress.attempts;
+        let item = NewItem { intent: Arc::clone(&intent), reason, actual, attempts };
         if let Some(live) = self.group_mut(group) {
             live.stans.reverse(intent.host_stan, txn);
             live.reversals.queue(item, now.tick, now.tick);
@@ -146,6 +148,9 @@ impl Switch {
         let Some(live) = self.group_mut(group) else { return false };
         let Some(Traced::Reversing(txn)) = live.stans.find(stan) else { return false };
         let Some(item) = live.reversals.get(txn) else { return false };
+        if Some(message.mti()) != mti_of(&item.intent).response() {
+            return false;
+        }
         let own_rrn = &item.intent.key.rrn;
         let rrn_fits = message.get(field::RRN).is_none_or(|rrn| rrn.trimmed() == own_rrn);
         let Some(response) = message.get(field::RESPONSE_CODE).filter(|_| rrn_fits) else {
@@ -186,6 +191,11 @@ impl Switch {
     }
 }
 
+/// The type of what is sent: an advice goes as itself, anything else is undone.
+const fn mti_of(intent: &Intent) -> Mti {
+    if intent.is_taken_over() { intent.mti.original() } else { Mti::known(b"0420") }
+}
+
 /// The 0420 or 0421 that undoes a request: its own numbers, so that any repeat is the same
 /// message to the host, and DE90 to name it.
 fn build(
@@ -196,15 +206,17 @@ fn build(
     repeat: bool,
 ) {
     let key = &intent.key;
-    let advice = Mti::known(b"0420");
-    message.set_mti(if repeat { advice.repeat() } else { advice });
+    let (mti, is_advice) = (mti_of(intent), intent.is_taken_over());
+    message.set_mti(if repeat { mti.repeat() } else { mti });
     if let Some(pan) = &intent.pan {
         message.set(field::PAN, pan.expose());
     }
     message.set(field::PROCESSING_CODE, &intent.code);
     message.set(field::AMOUNT, intent.amount);
     message.set(field::STAN, intent.host_stan.into());
-    message.set(field::RESPONSE_CODE, reason);
+    if !is_advice {
+        message.set(field::RESPONSE_CODE, reason);
+    }
     message.set(field::CURRENCY, intent.currency.into());
     let texts = [
         (field::TRANSMISSION, &key.transmission),
@@ -223,6 +235,17 @@ fn build(
         [(field::ACCOUNT, &intent.account), (field::COUNTER_ACCOUNT, &intent.counter_account)];
     for (name, value) in accounts.into_iter().filter(|(_, value)| !value.is_empty()) {
         message.set(name, value);
+    }
+    for (number, value) in &intent.carried {
+        if let Some(number) = FieldNumber::new(*number) {
+            message.set_text(number, value);
+        }
+    }
+    if is_advice {
+        if !intent.original.is_empty() {
+            message.set(field::ORIGINAL_DATA, &intent.original);
+        }
+        return;
     }
     let original = OriginalData {
         mti: intent.mti.original(),

@@ -1,0 +1,232 @@
+//! Advices, and reversals that come from channels: what cannot be declined.
+//!
+//! They tell of something done. The switch records that it takes them over, says 00, and sends
+//! them until the host has answered for good (switch semantics 34, 44, 45).
+
+use super::Switch;
+use super::duplicate::Seeking;
+use crate::answer::{Decline, acknowledge, decline};
+use crate::bug::{Bug, planted};
+use crate::event::Event;
+use crate::intent::{self, Way};
+use crate::plan::GroupId;
+use crate::keys::Fate;
+use crate::record::{
+    Intent, Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict,
+};
+use crate::route::Route;
+use crate::time::Now;
+use std::sync::Arc;
+use veksel_codecs::structured::{OriginalData, replacement_amount};
+use veksel_codecs::{ResponseCode, field};
+
+/// The group of what never went to one. It has no name, so that its trace number, which is none,
+/// is not taken for the last of a real group.
+const NOWHERE: GroupId = GroupId(u16::MAX);
+
+impl Switch {
+    /// An advice: recorded, acknowledged, delivered. It needs a route and nothing else: that the
+    /// host is down is no reason to refuse it.
+    pub(super) fn handle_advice(&mut self, now: Now, seeking: Seeking) {
+        let Some(route) = self.plan.route(&seeking.message, seeking.participant) else {
+            self.answer_at_once(seeking, Decline::NO_ROUTE);
+            return;
+        };
+        // Payments were refused long before this.
+        let most = (self.plan.limits.reversals_max as usize).saturating_mul(2);
+        if self.durable.reversals_open() >= most {
+            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            return;
+        }
+        let Some(intent) = self.intend(now, &seeking, route) else {
+            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            return;
+        };
+        let txn = intent.txn;
+        self.persist(Record::Intent(Arc::new(intent)));
+        self.deliver(now, txn);
+        self.accept(now, seeking, txn, Reason::Advice);
+    }
+
+    /// A reversal from a channel.
+    pub(super) fn handle_channel_reversal(&mut self, now: Now, seeking: Seeking) {
+        let route = self.plan.route(&seeking.message, seeking.participant);
+        let named = seeking.original.clone();
+        let original = self.original(named.as_ref());
+        let actual = seeking.message.get(field::REPLACEMENT_AMOUNTS);
+        let actual = actual.and_then(|text| replacement_amount(&text)).filter(|left| *left > 0);
+        let Some(route) = route else {
+            self.answer_at_once(seeking, Decline::NO_ROUTE);
+            return;
+        };
+        let Some(intent) = self.intend(now, &seeking, route) else {
+            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            return;
+        };
+        let txn = intent.txn;
+        self.persist(Record::Intent(Arc::new(intent)));
+        match original {
+            Some(original) => self.cancel(now, original, txn, actual),
+            None if planted(Bug::TombstoneSkipped) => {}
+            None => self.bury_unseen(now, &seeking, route, named),
+        }
+        self.accept(now, seeking, txn, Reason::Cancelled);
+    }
+
+    /// Undoes what a channel takes back: now if its outcome is known, else when it is.
+    fn cancel(&mut self, now: Now, original: TxnId, reversal: TxnId, actual: Option<u64>) {
+        let Some(known) = self.durable.keys().get(original) else { return };
+        if let Fate::Pending = known.fate {
+            if let Some(txn) = self.txns.get_mut(original) {
+                txn.cancelled = Some(actual);
+            }
+            return;
+        }
+        let is_accepted = matches!(
+            &known.fate,
+            Fate::Decided { outcome, .. } if outcome.verdict == Verdict::Accepted
+        );
+        if is_accepted {
+            // An advice is not undone under its own number: the reversal itself is delivered,
+            // behind it, because both are of one account.
+            self.deliver(now, reversal);
+        } else if known.is_approved() && !known.undone {
+            self.durable.revive(original);
+            self.queue_reversal(now, original, Reason::Cancelled, actual);
+        }
+    }
+
+    /// A reversal whose original was never seen: if it comes yet, it meets a record that it was
+    /// refused, and is refused again.
+    fn bury_unseen(
+        &mut self,
+        now: Now,
+        seeking: &Seeking,
+        route: Route,
+        named: Option<crate::record::DuplicateKey>,
+    ) {
+        let Some(key) = named else { return };
+        let id = self.durable.next_txn();
+        let link = seeking.connection.link;
+        let way = Way { link, route: route.index, group: NOWHERE, stan: 0 };
+        let original = seeking.message.get(field::ORIGINAL_DATA);
+        let mti = original.and_then(|text| OriginalData::parse(&text)).map(|o| o.mti);
+        let mut intent = intent::of(&self.plan, id, now.utc, key, &seeking.message, way);
+        intent.mti = mti.unwrap_or(intent.mti);
+        intent.original = String::new();
+        self.persist(Record::Intent(Arc::new(intent)));
+        let response = ResponseCode::NO_ACTION_TAKEN;
+        self.persist_outcome(now, id, Verdict::NotSent, response, Reason::Cancelled);
+    }
+
+    /// The intent of an advice or of a channel's reversal, with DE90 as the host knows it.
+    fn intend(&mut self, now: Now, seeking: &Seeking, route: Route) -> Option<Intent> {
+        let id = self.durable.next_txn();
+        let stan = self.group_mut(route.group)?.stans.allocate(id)?;
+        let link = seeking.connection.link;
+        let way = Way { link, route: route.index, group: route.group, stan };
+        let key = seeking.key.clone();
+        let mut intent = intent::of(&self.plan, id, now.utc, key, &seeking.message, way);
+        intent.carried = intent::carried(&seeking.message);
+        if let Some(original) = self.original(seeking.original.as_ref())
+            && let Some(known) = self.durable.keys().get(original)
+            && let Some(named) = OriginalData::parse(&intent.original)
+        {
+            let key = &known.intent.key;
+            let (stan, transmission) = (known.intent.host_stan, key.transmission.clone());
+            intent.original = OriginalData { stan, transmission, ..named }.format();
+        }
+        Some(intent)
+    }
+
+    /// Queues an advice for its host.
+    fn deliver(&mut self, now: Now, txn: TxnId) {
+        let step = ReversalStep::Queued { reason: Reason::Advice, actual: None };
+        self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+        self.start_reversal(now, txn);
+    }
+
+    /// Says 00 once it is recorded that the switch answers for it.
+    fn accept(&mut self, now: Now, seeking: Seeking, txn: TxnId, reason: Reason) {
+        let response = ResponseCode::APPROVED;
+        let record = self.persist_outcome(now, txn, Verdict::Accepted, response, reason);
+        if !self.durable.is_reversing(txn) {
+            self.release_number(txn);
+            self.durable.forget(txn);
+        }
+        let (verdict, kind) = (Verdict::Accepted, seeking.kind);
+        let link = seeking.connection.link;
+        let group = None;
+        self.count(Event::Answered { link, kind, group, response, verdict, reason, elapsed: 0 });
+        let mut message = seeking.message;
+        acknowledge(&mut message);
+        self.send(seeking.connection, message, Some(record), None, None);
+    }
+
+    /// A channel's reversal that is not itself sent needs no trace number at the host.
+    fn release_number(&mut self, txn: TxnId) {
+        let Some(intent) = self.durable.intent(txn) else { return };
+        let stan = intent.host_stan;
+        let place = self.plan.groups.iter().position(|group| group.name == intent.group);
+        if let Some(group) = place.and_then(|place| self.groups.get_mut(place)) {
+            group.stans.release(stan);
+        }
+    }
+
+    pub(super) fn persist_outcome(
+        &mut self,
+        now: Now,
+        txn: TxnId,
+        verdict: Verdict,
+        response: ResponseCode,
+        reason: Reason,
+    ) -> RecordId {
+        let utc = now.utc;
+        let outcome = Outcome { txn, utc, verdict, response, reason, answer: Vec::new() };
+        self.persist(Record::Outcome(Box::new(outcome)))
+    }
+
+    /// A payment or hold: admitted and sent, or refused with nothing to undo.
+    pub(super) fn admit_and_open(&mut self, now: Now, seeking: Seeking) {
+        let Seeking { connection, participant, kind, key, mut message, .. } = seeking;
+        match self.admit(connection, participant, kind, &message) {
+            Ok(admitted) => {
+                self.open(now, connection, participant, kind, admitted, Some(key), message);
+            }
+            Err((why, reason, group)) => {
+                let link = connection.link;
+                let (response, verdict) = (why.code(), Verdict::NotSent);
+                self.count(Event::Answered {
+                    link,
+                    kind,
+                    group,
+                    response,
+                    verdict,
+                    reason,
+                    elapsed: 0,
+                });
+                // A refusal is an answer like any other: the next copy must get it too, or one
+                // copy would be refused and the other executed. What was not valid is not kept.
+                let is_kept = kind.moves_money() && why == Decline::HOST_UNAVAILABLE;
+                let after = is_kept.then(|| {
+                    let id = self.durable.next_txn();
+                    let (route, group) = (usize::MAX, NOWHERE);
+                    let way = Way { link, route, group, stan: 0 };
+                    let intent = intent::of(&self.plan, id, now.utc, key, &message, way);
+                    self.persist(Record::Intent(Arc::new(intent)));
+                    self.persist_outcome(now, id, verdict, response, reason)
+                });
+                decline(&mut message, why);
+                self.send(connection, message, after, None, None);
+            }
+        }
+    }
+
+    /// After its outcome is recorded: what its channel took back meanwhile is undone.
+    pub(super) fn undo_if_cancelled(&mut self, now: Now, id: TxnId, approved: bool) {
+        let cancelled = self.txns.get(id).and_then(|txn| txn.cancelled);
+        if let (true, Some(actual)) = (approved, cancelled) {
+            self.queue_reversal(now, id, Reason::Cancelled, actual);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Duplicates: the same request again, and that it is never executed again.
+//!
+//! Recent requests and everything in flight are recognised in memory. A repeat, or a message that
+//! names an original, that is not known there asks the store first and waits for what it says. For
+//! everything else the store's unique index has the last word when the intent is appended.
+
+use super::Switch;
+use crate::answer::{Decline, decline, replay};
+use crate::bug::{Bug, planted};
+use crate::contract::{Leg, Output, Tag, Unreadable};
+use crate::event::{Event, Kind};
+use crate::intent;
+use crate::keys::{Fate, Stored, same_trace};
+use crate::pending::{Copy, Stage};
+use crate::plan::{ConnectionId, ParticipantId};
+use crate::record::{DuplicateKey, Outcome, TxnId};
+use crate::time::Now;
+use std::sync::Arc;
+use veksel_codecs::Message;
+
+/// A request that waits for what the store remembers.
+#[derive(Debug)]
+pub(super) struct Seeking {
+    pub(super) connection: ConnectionId,
+    pub(super) participant: ParticipantId,
+    pub(super) kind: Kind,
+    pub(super) key: DuplicateKey,
+    /// The key of the message it names, if it names one.
+    pub(super) original: Option<DuplicateKey>,
+    pub(super) message: Message,
+}
+
+impl Switch {
+    /// A request that can move or hold money: recognised, looked up, or new.
+    pub(super) fn handle_money(&mut self, now: Now, seeking: Seeking, has_sought: bool) {
+        let repeat = seeking.message.mti().is_repeat();
+        let keys = self.durable.keys();
+        if let Some(id) = keys.find(&seeking.key, repeat) {
+            self.handle_duplicate(seeking, id);
+            return;
+        }
+        // The original of a reversal may be on its way through the store, or this request may be
+        // one that somebody is just being looked up for.
+        let is_sought = |other: &Seeking| {
+            other.original.as_ref().is_some_and(|named| same_trace(named, &seeking.key))
+                || same_trace(&other.key, &seeking.key)
+        };
+        if self.seeking.values().any(is_sought) {
+            self.answer_at_once(seeking, Decline::IN_PROGRESS);
+            return;
+        }
+        let original = seeking.original.as_ref();
+        let unknown = original.is_some_and(|original| keys.find(original, true).is_none());
+        if !has_sought && (repeat || unknown) {
+            self.seek(seeking);
+            return;
+        }
+        match seeking.kind {
+            Kind::Reversal => self.handle_channel_reversal(now, seeking),
+            Kind::Advice => self.handle_advice(now, seeking),
+            Kind::Payment | Kind::Hold | Kind::Inquiry | Kind::Statement | Kind::Network => {
+                self.admit_and_open(now, seeking);
+            }
+        }
+    }
+
+    /// Asks the store. Requests that wait for it are bounded like those in flight.
+    fn seek(&mut self, seeking: Seeking) {
+        if self.seeking.len() >= self.plan.limits.in_flight_max as usize {
+            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            return;
+        }
+        let (txn, rrn) = (self.durable.next_txn(), seeking.key.rrn.clone());
+        self.seeking.insert(txn, seeking);
+        self.outputs.push_back(Output::Find { txn, rrn });
+    }
+
+    pub(super) fn handle_found(
+        &mut self,
+        now: Now,
+        txn: TxnId,
+        stored: Result<Vec<Stored>, Unreadable>,
+    ) {
+        let Some(seeking) = self.seeking.remove(&txn) else { return };
+        let Ok(stored) = stored else {
+            // Not knowing whether it was executed, it may not be executed.
+            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            return;
+        };
+        for stored in &stored {
+            let key = &stored.intent.key;
+            let original = seeking.original.as_ref();
+            if same_trace(key, &seeking.key) || original.is_some_and(|o| same_trace(key, o)) {
+                self.durable.learn(stored);
+            }
+        }
+        self.handle_money(now, seeking, true);
+    }
+
+    /// The store refused an intent: another request holds its key.
+    pub(super) fn handle_conflict(&mut self, now: Now, id: TxnId, stored: Option<Stored>) {
+        self.durable.refused(id);
+        self.leave_group(id, None);
+        let Some(txn) = self.remove(id) else { return };
+        if let Some(stored) = &stored {
+            self.durable.learn(stored);
+        }
+        let copies = txn.copies.into_iter().map(|copy| (copy.channel, copy.request));
+        for (connection, message) in core::iter::once((txn.channel, txn.request)).chain(copies) {
+            let key = intent::key(&self.plan, txn.participant, &message);
+            let (participant, kind) = (txn.participant, txn.kind);
+            let seeking =
+                Seeking { connection, participant, kind, key, original: None, message };
+            match &stored {
+                Some(stored) => self.handle_duplicate(seeking, stored.intent.txn),
+                None => self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE),
+            }
+        }
+        let _ = now;
+    }
+
+    /// The same key again: the same answer, unless the content differs.
+    fn handle_duplicate(&mut self, seeking: Seeking, id: TxnId) {
+        let Some(known) = self.durable.keys().get(id) else { return };
+        let link = seeking.connection.link;
+        let same = known.intent.digest == intent::digest(&self.plan, &seeking.message);
+        if !same && !planted(Bug::ClashReplayed) {
+            self.count(Event::Clash { link });
+            self.answer_at_once(seeking, Decline::DUPLICATE);
+            return;
+        }
+        let (undone, fate) = (known.undone, known.fate.clone());
+        self.count(Event::Recognised { link, in_flight: matches!(fate, Fate::Pending) });
+        match fate {
+            Fate::Pending => self.join_original(seeking, id),
+            Fate::Decided { outcome, record } => {
+                let approved = outcome.response.is_approval() && self.is_answering(id);
+                let message = answer_again(seeking.message, &outcome, undone);
+                let tag = (approved && !undone).then_some(Tag { txn: id, leg: Leg::Answer });
+                if let Some(txn) = self.txns.get_mut(id).filter(|_| tag.is_some()) {
+                    txn.deliveries += 1;
+                }
+                self.send(seeking.connection, message, Some(record), tag, None);
+            }
+        }
+    }
+
+    fn is_answering(&self, id: TxnId) -> bool {
+        self.txns.get(id).is_some_and(|txn| matches!(txn.stage, Stage::Answering { .. }))
+    }
+
+    /// A copy of a request in flight waits for the same answer.
+    fn join_original(&mut self, seeking: Seeking, id: TxnId) {
+        let most = self.plan.limits.in_flight_max as usize;
+        let Seeking { connection: channel, message: request, .. } = seeking;
+        match self.txns.get_mut(id) {
+            Some(txn) if txn.copies.len() < most => txn.copies.push(Copy { channel, request }),
+            Some(_) | None => {
+                let mut request = request;
+                decline(&mut request, Decline::IN_PROGRESS);
+                self.send(channel, request, None, None, None);
+            }
+        }
+    }
+
+    /// Declines without a record: nothing was and nothing will be done for this copy.
+    pub(super) fn answer_at_once(&mut self, seeking: Seeking, why: Decline) {
+        let mut message = seeking.message;
+        decline(&mut message, why);
+        let event = Event::Answered {
+            link: seeking.connection.link,
+            kind: seeking.kind,
+            group: None,
+            response: why.code(),
+            verdict: crate::record::Verdict::NotSent,
+            reason: crate::record::Reason::Duplicate,
+            elapsed: 0,
+        };
+        self.count(event);
+        self.send(seeking.connection, message, None, None, None);
+    }
+
+    /// What is known of the original that a message names, by its key but for DE7.
+    pub(super) fn original(&self, named: Option<&DuplicateKey>) -> Option<TxnId> {
+        self.durable.keys().find(named?, true)
+    }
+}
+
+/// The answer to a copy. An approval whose money went back, or is about to, is not given again.
+pub(super) fn answer_again(mut message: Message, outcome: &Arc<Outcome>, undone: bool) -> Message {
+    if undone && outcome.response.is_approval() {
+        decline(&mut message, Decline::OUTCOME_UNKNOWN);
+    } else {
+        replay(&mut message, outcome);
+    }
+    message
+}
