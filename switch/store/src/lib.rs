@@ -1,0 +1,146 @@
+//! veksel-store: facts. An ordered list of records that survives whatever happens to the process.
+//!
+//! It knows no business: what a record means, and what follows from a refusal, is the engine's.
+//! It gives records bytes ([`bytes`]), seals card numbers ([`keys`]), appends batches in one
+//! durable commit each ([`Store::append`], on a thread of its own in [`Committer`]), and finds
+//! what a restart needs without reading the history ([`Store::open`]).
+//!
+//! [`SqliteStore`] is the default; [`MemoryStore`] is the reference it is tested against and
+//! what simulations use. Both pass the same contract suite (`tests/store/contract.rs`).
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod bytes;
+pub mod keys;
+
+mod committer;
+mod error;
+mod index;
+mod memory;
+mod pending;
+mod sqlite;
+
+pub use committer::{Committer, Done, TrySend};
+pub use error::{Fault, StoreError};
+pub use keys::{KeyError, Keys, Purpose};
+pub use memory::MemoryStore;
+pub use sqlite::{SqliteReader, SqliteStore};
+
+use veksel_core::record::{CardNumber, DuplicateKey, Record, RecordId, TxnId};
+use veksel_core::time::Utc;
+
+/// A record and its place.
+pub type Entry = (RecordId, Record);
+
+/// The reading half. A [`Store`] is one, and hands out others that read beside it.
+pub trait Journal: Send {
+    /// Every record of the transactions that fit, in journal order, at most
+    /// [`FIND_MAX`] transactions and of those the newest. Nothing found is an empty list.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or a record of these is damaged.
+    fn find(&mut self, lookup: &Lookup) -> Result<Vec<Entry>, StoreError>;
+
+    /// The records that follow `after`, in order, at most `limit` and at most [`PAGE_MAX`].
+    /// Refused and trimmed records are missing from the sequence.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or a record of the page is damaged.
+    fn page(&mut self, after: RecordId, limit: usize) -> Result<Vec<Entry>, StoreError>;
+}
+
+/// The writing half: exactly one in the world per journal.
+pub trait Store: Journal {
+    /// Stores the batch in one durable commit, except intents whose duplicate key is taken.
+    ///
+    /// Returns once the records would survive a loss of power, with what was refused. Numbers
+    /// go on from [`Recovered::last`] without a gap; a refused record uses up its number.
+    ///
+    /// # Errors
+    /// Nothing of the batch may be acknowledged. Unless the error [`StoreError::is_retryable`],
+    /// or only the numbers were wrong, nothing more is accepted.
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Refused>, StoreError>;
+
+    /// What a restart needs. Its cost grows with what is unfinished, not with the history.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or one of these records is damaged: then do not start.
+    fn open(&mut self) -> Result<Recovered, StoreError>;
+
+    /// Removes transactions whose every record is older than `before`, and notices of that age,
+    /// oldest first, looking at no more than `limit` records. Transactions that are unfinished
+    /// or parked stay. Call again while [`Trimmed::more`].
+    ///
+    /// # Errors
+    /// Nothing was removed.
+    fn trim(&mut self, before: Utc, limit: usize) -> Result<Trimmed, StoreError>;
+
+    /// A reader that works beside this store, on any thread. It sees what is committed.
+    ///
+    /// # Errors
+    /// It could not be opened.
+    fn reader(&self) -> Result<Box<dyn Journal>, StoreError>;
+}
+
+/// Which transactions to find.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Lookup {
+    /// The one with this number.
+    Txn(TxnId),
+    /// The one that holds this key.
+    Key(DuplicateKey),
+    /// Payments with this DE7 and DE11, whoever sent them: what DE90 names.
+    Original {
+        /// DE7.
+        transmission: String,
+        /// DE11 as the sender gave it.
+        stan: u32,
+    },
+    /// Those with this DE37.
+    Rrn(String),
+    /// Payments with this card, found by its keyed hash.
+    Card(CardNumber),
+}
+
+/// An intent that was not stored, because its duplicate key was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// The number it used up.
+    pub id: RecordId,
+    /// The transaction it would have opened.
+    pub txn: TxnId,
+    /// The transaction that holds the key.
+    pub stored: TxnId,
+}
+
+/// What a restart needs to know.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Recovered {
+    /// Every record of the transactions that are unfinished, in journal order. Unfinished is an
+    /// intent without outcome, an indefinite outcome without a reversal, and a reversal that is
+    /// not settled, parked or resolved.
+    pub records: Vec<Entry>,
+    /// The last number used, by a stored or a refused record; 0 in an empty journal.
+    pub last: RecordId,
+    /// The highest transaction any record named.
+    pub txn: TxnId,
+    /// The STAN most recently given out per link group, by name. The latest, not the highest:
+    /// after 999999 the numbering starts over, and the highest would say nothing.
+    pub stans: Vec<(String, u32)>,
+}
+
+/// How far a trim came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Trimmed {
+    /// Records removed.
+    pub removed: u64,
+    /// Whether the limit ended it.
+    pub more: bool,
+}
+
+/// Transactions that one [`Journal::find`] returns.
+pub const FIND_MAX: usize = 256;
+
+/// Records that one [`Journal::page`] returns.
+pub const PAGE_MAX: usize = 10_000;

@@ -1,0 +1,172 @@
+//! The reference store: what a store does, without a disk.
+//!
+//! Simple enough to be right by reading it. Contract tests compare the others with it, and
+//! simulations use it because it is deterministic. Clones share one journal, so "reopening"
+//! is cloning; nothing survives the last one.
+
+use crate::pending::Pending;
+use crate::{Entry, FIND_MAX, Journal, Lookup, PAGE_MAX, Recovered, Refused, Store};
+use crate::{StoreError, Trimmed};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use veksel_core::record::{DuplicateKey, Record, RecordId, TxnId};
+use veksel_core::time::Utc;
+
+/// A journal in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    records: BTreeMap<RecordId, Record>,
+    by_txn: BTreeMap<TxnId, Vec<RecordId>>,
+    keys: BTreeMap<DuplicateKey, TxnId>,
+    stans: BTreeMap<String, u32>,
+    pending: Pending,
+    last: RecordId,
+    txn: TxnId,
+}
+
+impl MemoryStore {
+    /// An empty journal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // A panic elsewhere left at worst a batch half applied, in a test that already failed.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal for MemoryStore {
+    fn find(&mut self, lookup: &Lookup) -> Result<Vec<Entry>, StoreError> {
+        let shared = self.lock();
+        let fits = |record: &Record| match (lookup, record) {
+            (Lookup::Txn(txn), _) => record.txn() == Some(*txn),
+            (Lookup::Key(key), Record::Intent(intent)) => intent.key == *key,
+            (Lookup::Original { transmission, stan }, Record::Intent(intent)) => {
+                intent.key.transmission == *transmission && intent.key.stan == *stan
+            }
+            (Lookup::Rrn(rrn), Record::Intent(intent)) => intent.key.rrn == *rrn,
+            (Lookup::Rrn(rrn), Record::Inquiry(inquiry)) => inquiry.rrn == *rrn,
+            (Lookup::Card(pan), Record::Intent(intent)) => intent.pan.as_ref() == Some(pan),
+            (
+                Lookup::Key(_) | Lookup::Original { .. } | Lookup::Rrn(_) | Lookup::Card(_),
+                Record::Outcome(_) | Record::Reversal(_) | Record::Inquiry(_) | Record::Notice(_),
+            ) => false,
+        };
+        let found: BTreeSet<TxnId> =
+            shared.records.values().filter(|record| fits(record)).filter_map(Record::txn).collect();
+        Ok(shared.records_of(found.into_iter().rev().take(FIND_MAX)))
+    }
+
+    fn page(&mut self, after: RecordId, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let shared = self.lock();
+        let rest = shared.records.range((Bound::Excluded(after), Bound::Unbounded));
+        Ok(rest.take(limit.min(PAGE_MAX)).map(|(id, record)| (*id, record.clone())).collect())
+    }
+}
+
+impl Store for MemoryStore {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Refused>, StoreError> {
+        let mut shared = self.lock();
+        check_order(shared.last, batch)?;
+        Ok(batch.iter().filter_map(|(id, record)| shared.append(*id, record)).collect())
+    }
+
+    fn open(&mut self) -> Result<Recovered, StoreError> {
+        let shared = self.lock();
+        Ok(Recovered {
+            records: shared.records_of(shared.pending.open()),
+            last: shared.last,
+            txn: shared.txn,
+            stans: shared.stans.iter().map(|(group, stan)| (group.clone(), *stan)).collect(),
+        })
+    }
+
+    fn trim(&mut self, before: Utc, limit: usize) -> Result<Trimmed, StoreError> {
+        let mut shared = self.lock();
+        let old: Vec<RecordId> = shared
+            .records
+            .iter()
+            .filter(|(_, record)| shared.is_trimmable(record, before))
+            .map(|(id, _)| *id)
+            .collect();
+        let removed = old.iter().take(limit).fold(0, |removed, id| removed + shared.remove(*id));
+        Ok(Trimmed { removed, more: old.len() > limit })
+    }
+
+    fn reader(&self) -> Result<Box<dyn Journal>, StoreError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Shared {
+    fn append(&mut self, id: RecordId, record: &Record) -> Option<Refused> {
+        self.last = id;
+        self.txn = self.txn.max(record.txn().unwrap_or_default());
+        if let Record::Intent(intent) = record {
+            self.stans.insert(intent.group.clone(), intent.host_stan);
+            if let Some(stored) = self.keys.get(&intent.key) {
+                return Some(Refused { id, txn: intent.txn, stored: *stored });
+            }
+            self.keys.insert(intent.key.clone(), intent.txn);
+        }
+        if let Some(txn) = record.txn() {
+            self.by_txn.entry(txn).or_default().push(id);
+        }
+        self.pending.apply(id, record);
+        self.records.insert(id, record.clone());
+        None
+    }
+
+    fn records_of(&self, txns: impl Iterator<Item = TxnId>) -> Vec<Entry> {
+        let mut found: Vec<Entry> = txns
+            .filter_map(|txn| self.by_txn.get(&txn))
+            .flatten()
+            .filter_map(|id| Some((*id, self.records.get(id)?.clone())))
+            .collect();
+        found.sort_unstable_by_key(|(id, _)| *id);
+        found
+    }
+
+    fn is_trimmable(&self, record: &Record, before: Utc) -> bool {
+        let Some(txn) = record.txn() else { return record.utc() < before };
+        let is_old =
+            |id: &RecordId| self.records.get(id).is_none_or(|record| record.utc() < before);
+        let is_all_old = self.by_txn.get(&txn).is_none_or(|all| all.iter().all(is_old));
+        is_all_old && !self.pending.contains(txn)
+    }
+
+    /// Removes the whole transaction the record belongs to, or the notice.
+    fn remove(&mut self, id: RecordId) -> u64 {
+        let Some(record) = self.records.get(&id) else { return 0 };
+        let all = record.txn().and_then(|txn| self.by_txn.remove(&txn)).unwrap_or(vec![id]);
+        let mut removed = 0;
+        for id in all {
+            let Some(record) = self.records.remove(&id) else { continue };
+            removed += 1;
+            if let Record::Intent(intent) = record {
+                self.keys.remove(&intent.key);
+            }
+        }
+        removed
+    }
+}
+
+/// Refuses a batch that skips or repeats a number.
+pub(crate) fn check_order(last: RecordId, batch: &[Entry]) -> Result<(), StoreError> {
+    let mut last = last;
+    for (found, _) in batch {
+        if last.0.checked_add(1) != Some(found.0) {
+            return Err(StoreError::Order { last, found: *found });
+        }
+        last = *found;
+    }
+    Ok(())
+}

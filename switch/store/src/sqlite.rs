@@ -1,0 +1,394 @@
+//! The `SQLite` store: one file, one writer, one `fsync` per batch.
+//!
+//! WAL with `synchronous=FULL`: a commit has returned only when its frames are on disk, and a
+//! frame that a crash cut short is not there after the next start. An OS lock on `<file>.lock`
+//! keeps a second process away; it is gone with the process, however that ends. Readers are
+//! connections of their own and never delay the writer.
+//!
+//! After a failure that may have left a batch half known, the store accepts nothing more: what
+//! is durable is learnt by opening it again.
+
+mod names;
+mod read;
+mod rows;
+
+pub use read::SqliteReader;
+
+use crate::keys::{Keys, Sealer, private};
+use crate::memory::check_order;
+use crate::pending::{Pending, Stage, WINDOW};
+use crate::{Entry, Journal, Lookup, Recovered, Refused, Store, StoreError, Trimmed};
+use names::Names;
+use rows::Inserts;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use veksel_core::record::{Record, RecordId, TxnId};
+use veksel_core::time::Utc;
+
+/// A journal in a `SQLite` database, and the right to write it.
+pub struct SqliteStore {
+    path: PathBuf,
+    keys: Arc<Keys>,
+    connection: Connection,
+    sealer: Sealer,
+    names: Names,
+    pending: Pending,
+    marks: Marks,
+    /// The record behind which the next trim goes on.
+    trimmed: RecordId,
+    stopped: bool,
+    /// Held, never read: dropping it, last of all, gives the journal up.
+    _lock: Lock,
+}
+
+impl SqliteStore {
+    /// Opens the journal in this file, makes it if there is none, and brings its tables up to
+    /// this version. The file is readable by its owner only.
+    ///
+    /// # Errors
+    /// Another process has it, it cannot be opened or was written with other keys or by a later
+    /// version, or one of its last records is damaged.
+    pub fn open(path: &Path, keys: Arc<Keys>) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        // SQLite would make it with the permissions of the day; its side files copy these.
+        open_private(path)?;
+        let mut connection = Connection::open(path).map_err(failed("opening it"))?;
+        configure(&connection).map_err(failed("setting it up"))?;
+        let schema = |source: refinery::Error| StoreError::Schema {
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        // Grouped, or a crash between a migration and the note that it was done would leave a
+        // journal that can never be opened again.
+        schema::migrations::runner().set_grouped(true).run(&mut connection).map_err(schema)?;
+        let marks = Marks::load(&connection, &keys).map_err(failed("reading its marks"))?;
+        if marks.key != keys.id() {
+            return Err(StoreError::Key { path: path.to_owned() });
+        }
+        let names = Names::load(&connection).map_err(failed("reading its names"))?;
+        let mut sealer = Sealer::new(Arc::clone(&keys));
+        let pending = load_pending(&connection, &mut sealer, marks.last)?;
+        tracing::info!(journal = %path.display(), last = marks.last.0, "journal opened");
+        Ok(Self {
+            path: path.to_owned(),
+            sealer,
+            keys,
+            connection,
+            names,
+            pending,
+            marks,
+            trimmed: RecordId(0),
+            stopped: false,
+            _lock: lock,
+        })
+    }
+
+    fn write(&mut self, batch: &[Entry]) -> Result<Vec<Refused>, StoreError> {
+        let Self { connection, sealer, names, pending, marks, .. } = self;
+        let tx = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed("beginning a batch"))?;
+        // From here on `pending` and `marks` run ahead of the disk until the commit.
+        self.stopped = true;
+        let mut refused = Vec::new();
+        let mut inserts = Inserts::prepare(&tx, sealer, names)?;
+        for (id, record) in batch {
+            marks.apply(*id, record);
+            match inserts.insert(*id, record)? {
+                None => pending.apply(*id, record),
+                Some(refusal) => refused.push(refusal),
+            }
+        }
+        drop(inserts);
+        store_pending(&tx, pending, marks.last).map_err(failed("storing what is pending"))?;
+        marks.store(&tx).map_err(failed("storing its marks"))?;
+        tx.commit().map_err(|source| StoreError::Commit {
+            first: batch.first().map_or(marks.last, |(id, _)| *id),
+            last: marks.last,
+            source: Box::new(source),
+        })?;
+        self.stopped = false;
+        Ok(refused)
+    }
+
+    fn remove_old(&mut self, before: Utc, limit: usize) -> Result<Trimmed, StoreError> {
+        let doing = "trimming";
+        let Self { connection, pending, trimmed, .. } = self;
+        let tx = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed(doing))?;
+        let rows = oldest(&tx, *trimmed, limit).map_err(failed(doing))?;
+        let mut removed = 0;
+        let mut seen = BTreeSet::new();
+        for (id, txn, utc) in &rows {
+            let gone = match txn {
+                None if *utc < before => remove_notice(&tx, *id),
+                None => Ok(0),
+                Some(txn) if pending.contains(*txn) || !seen.insert(*txn) => Ok(0),
+                Some(txn) => remove_transaction(&tx, *txn, before),
+            };
+            removed += gone.map_err(failed(doing))?;
+        }
+        tx.commit().map_err(failed(doing))?;
+        // A page that ends with a young record is where the old ones end, give or take a clock
+        // that was set back; what it hid is found by the next round from the start.
+        let more = rows.len() >= limit && rows.last().is_some_and(|(_, _, utc)| *utc < before);
+        *trimmed = match rows.last() {
+            Some((id, _, _)) if more => *id,
+            Some(_) | None => RecordId(0),
+        };
+        Ok(Trimmed { removed, more })
+    }
+}
+
+impl Journal for SqliteStore {
+    fn find(&mut self, lookup: &Lookup) -> Result<Vec<Entry>, StoreError> {
+        read::find(&self.connection, &mut self.sealer, lookup)
+    }
+
+    fn page(&mut self, after: RecordId, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        read::page(&self.connection, &mut self.sealer, after, limit)
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Refused>, StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped);
+        }
+        check_order(self.marks.last, batch)?;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write(batch).map_err(|error| match error {
+            StoreError::Database { doing, source, .. } if self.stopped => {
+                StoreError::Database { doing, source, retryable: false }
+            }
+            error => error,
+        })
+    }
+
+    fn open(&mut self) -> Result<Recovered, StoreError> {
+        Ok(Recovered {
+            records: read::open(&self.connection, &mut self.sealer, self.pending.open())?,
+            last: self.marks.last,
+            txn: self.marks.txn,
+            stans: self.marks.stans.iter().map(|(group, stan)| (group.clone(), *stan)).collect(),
+        })
+    }
+
+    fn trim(&mut self, before: Utc, limit: usize) -> Result<Trimmed, StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped);
+        }
+        self.remove_old(before, limit)
+    }
+
+    fn reader(&self) -> Result<Box<dyn Journal>, StoreError> {
+        Ok(Box::new(SqliteReader::open(&self.path, Arc::clone(&self.keys))?))
+    }
+}
+
+/// The numbers that must outlive the records they came from.
+#[derive(Default)]
+struct Marks {
+    last: RecordId,
+    txn: TxnId,
+    /// The key file that seals this journal.
+    key: u32,
+    stans: BTreeMap<String, u32>,
+    /// Groups whose STAN changed since the last store.
+    changed: BTreeSet<String>,
+}
+
+impl Marks {
+    fn load(connection: &Connection, keys: &Keys) -> rusqlite::Result<Self> {
+        // An empty journal belongs to whoever writes it first.
+        let mut marks = Self { key: keys.id(), ..Self::default() };
+        let mut select = connection.prepare("SELECT name, value FROM marks")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            match name.as_str() {
+                "record" => marks.last = RecordId(row.get(1)?),
+                "txn" => marks.txn = TxnId(row.get(1)?),
+                "key" => marks.key = row.get(1)?,
+                other => {
+                    if let Some(group) = other.strip_prefix("stan:") {
+                        marks.stans.insert(group.to_owned(), row.get(1)?);
+                    }
+                }
+            }
+        }
+        Ok(marks)
+    }
+
+    fn apply(&mut self, id: RecordId, record: &Record) {
+        self.last = id;
+        self.txn = self.txn.max(record.txn().unwrap_or_default());
+        let Record::Intent(intent) = record else { return };
+        match self.stans.get_mut(&intent.group) {
+            Some(stan) => *stan = intent.host_stan,
+            None => _ = self.stans.insert(intent.group.clone(), intent.host_stan),
+        }
+        if !self.changed.contains(&intent.group) {
+            self.changed.insert(intent.group.clone());
+        }
+    }
+
+    fn store(&mut self, tx: &Connection) -> rusqlite::Result<()> {
+        let mut upsert = tx.prepare_cached(
+            "INSERT INTO marks (name, value) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?;
+        upsert.execute(params!["record", self.last.0])?;
+        upsert.execute(params!["key", self.key])?;
+        upsert.execute(params!["txn", self.txn.0])?;
+        for group in std::mem::take(&mut self.changed) {
+            let stan = self.stans.get(&group);
+            upsert.execute(params![format!("stan:{group}"), stan])?;
+        }
+        Ok(())
+    }
+}
+
+fn load_pending(
+    connection: &Connection,
+    sealer: &mut Sealer,
+    last: RecordId,
+) -> Result<Pending, StoreError> {
+    let mut pending = stored_pending(connection).map_err(failed("reading what is pending"))?;
+    let after = RecordId(last.0.saturating_sub(WINDOW));
+    read::each_after(connection, sealer, after, |id, record| pending.replay(id, &record))?;
+    Ok(pending)
+}
+
+fn stored_pending(connection: &Connection) -> rusqlite::Result<Pending> {
+    let mut select = connection.prepare("SELECT txn, stage FROM pending")?;
+    let stages: Vec<_> = select
+        .query_map([], |row| Ok((TxnId(row.get(0)?), Stage::from_bits(row.get(1)?))))?
+        .collect::<Result<_, _>>()?;
+    Ok(Pending::from_stored(stages))
+}
+
+fn store_pending(tx: &Connection, pending: &mut Pending, last: RecordId) -> rusqlite::Result<()> {
+    let changes = pending.take_changes(last);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO pending (txn, stage) VALUES (?1, ?2)
+         ON CONFLICT (txn) DO UPDATE SET stage = excluded.stage",
+    )?;
+    let mut delete = tx.prepare_cached("DELETE FROM pending WHERE txn = ?1")?;
+    for (txn, stage) in changes {
+        match stage {
+            Some(stage) => upsert.execute(params![txn.0, stage.bits()])?,
+            None => delete.execute([txn.0])?,
+        };
+    }
+    Ok(())
+}
+
+type Age = (RecordId, Option<TxnId>, Utc);
+
+fn oldest(tx: &Connection, after: RecordId, limit: usize) -> rusqlite::Result<Vec<Age>> {
+    let mut select =
+        tx.prepare_cached("SELECT id, txn, utc FROM records WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let rows = select.query_map(params![after.0, limit], |row| {
+        let txn: Option<u64> = row.get(1)?;
+        Ok((RecordId(row.get(0)?), txn.map(TxnId), Utc(row.get(2)?)))
+    })?;
+    rows.collect()
+}
+
+fn remove_notice(tx: &Connection, id: RecordId) -> rusqlite::Result<u64> {
+    let mut delete = tx.prepare_cached("DELETE FROM records WHERE id = ?1")?;
+    delete.execute([id.0]).map(count)
+}
+
+/// Removes every record of a transaction, if the youngest is old enough.
+fn remove_transaction(tx: &Connection, txn: TxnId, before: Utc) -> rusqlite::Result<u64> {
+    let mut youngest = tx.prepare_cached("SELECT max(utc) FROM records WHERE txn = ?1")?;
+    let utc: Option<Option<u64>> = youngest.query_row([txn.0], |row| row.get(0)).optional()?;
+    if utc.flatten().is_none_or(|utc| utc >= before.0) {
+        return Ok(0);
+    }
+    let mut delete = tx.prepare_cached("DELETE FROM records WHERE txn = ?1")?;
+    delete.execute([txn.0]).map(count)
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}
+
+/// The right to write, given back when it is dropped.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would do, were it not for a child process that is just being started and
+        // holds a copy of every file until it runs its own program.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the lock of the journal stays until the process ends");
+        }
+    }
+}
+
+/// Takes the journal for this process, or says that another has it.
+fn lock(path: &Path) -> Result<Lock, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = open_private(Path::new(&name))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(StoreError::Open { path: name.into(), source }),
+    }
+}
+
+fn open_private(path: &Path) -> Result<File, StoreError> {
+    private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
+        .open(path)
+        .map_err(|source| StoreError::Open { path: path.to_owned(), source })
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_MAX)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    Ok(())
+}
+
+/// Names what failed, and whether it was only a lock somebody else held.
+fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |source| StoreError::Database {
+        doing,
+        retryable: matches!(
+            source.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+        ),
+        source: Box::new(source),
+    }
+}
+
+mod schema {
+    refinery::embed_migrations!("migrations");
+}
+
+/// How long to wait for somebody who writes with a tool of their own.
+const BUSY_MAX: Duration = Duration::from_secs(10);
+/// Pages in the WAL after which a commit also copies them to the database: 16 MiB.
+const CHECKPOINT_PAGES: i64 = 4_096;
+/// The WAL is cut back to this after a reader made it grow.
+const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
+/// Pages kept in memory, so that the ends of the indexes never leave it.
+const CACHE_KIB: i64 = 32 * 1024;

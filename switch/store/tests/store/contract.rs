@@ -1,0 +1,406 @@
+//! What every store promises, checked on each of them by the same cases.
+//!
+//! A case is given a place: somewhere a journal is, that can be opened again and again. A new
+//! store adds a place and a line at the end of this file, and no case.
+
+use crate::sample::*;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use veksel_codecs::ResponseCode;
+use veksel_core::record::*;
+use veksel_core::time::Utc;
+use veksel_store::{
+    Entry, Journal, Lookup, MemoryStore, Recovered, Refused, SqliteStore, Store, StoreError,
+};
+
+/// Somewhere a journal is.
+pub(crate) trait Place {
+    /// Opens it. The store that was opened before is gone by then.
+    fn open(&self) -> Box<dyn Store>;
+}
+
+pub(crate) struct Sqlite(tempfile::TempDir);
+
+impl Sqlite {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("journal.db")
+    }
+
+    pub(crate) fn store(&self) -> SqliteStore {
+        SqliteStore::open(&self.path(), keys()).unwrap()
+    }
+}
+
+impl Place for Sqlite {
+    fn open(&self) -> Box<dyn Store> {
+        Box::new(self.store())
+    }
+}
+
+impl Place for MemoryStore {
+    fn open(&self) -> Box<dyn Store> {
+        Box::new(self.clone())
+    }
+}
+
+fn append(store: &mut dyn Store, first: u64, records: impl IntoIterator<Item = Record>) {
+    assert_eq!(store.append(&numbered(first, records)).unwrap(), []);
+}
+
+fn ids(entries: &[Entry]) -> Vec<u64> {
+    entries.iter().map(|(id, _)| id.0).collect()
+}
+
+fn all(store: &mut dyn Journal) -> Vec<Entry> {
+    let mut all: Vec<Entry> = Vec::new();
+    loop {
+        let page = store.page(all.last().map_or(RecordId(0), |(id, _)| *id), 1_000).unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+fn an_empty_journal_is_empty(place: &dyn Place) {
+    let mut store = place.open();
+    assert_eq!(store.open().unwrap(), Recovered::default());
+    assert_eq!(all(&mut *store), []);
+    assert_eq!(store.append(&[]).unwrap(), []);
+    assert_eq!(store.find(&Lookup::Txn(TxnId(1))).unwrap(), []);
+    assert_eq!(store.trim(Utc(u64::MAX), 100).unwrap().removed, 0);
+}
+
+fn every_variant_comes_back_as_it_was(place: &dyn Place) {
+    let records: Vec<Record> = every().into_iter().map(|(_, record)| record).collect();
+    append(&mut *place.open(), 1, records.clone());
+    assert_eq!(all(&mut *place.open()), numbered(1, records));
+}
+
+fn reopening_keeps_everything(place: &dyn Place) {
+    for round in 0..4 {
+        let mut store = place.open();
+        let recovered = store.open().unwrap();
+        assert_eq!((recovered.last, recovered.txn), (RecordId(20 * round), TxnId(10 * round)));
+        append(&mut *store, 20 * round + 1, payments(10 * round + 1..10 * round + 11));
+    }
+    let journal = all(&mut *place.open());
+    assert_eq!(journal, numbered(1, payments(1..41)));
+}
+
+fn numbers_that_do_not_follow_are_refused(place: &dyn Place) {
+    let mut store = place.open();
+    append(&mut *store, 1, [notice(1), notice(2)]);
+    let gap = vec![(RecordId(3), notice(3)), (RecordId(5), notice(5))];
+    let wrong = [numbered(2, [notice(2)]), numbered(4, [notice(4)]), numbered(0, [notice(0)]), gap];
+    for batch in wrong {
+        let error = store.append(&batch).unwrap_err();
+        assert!(matches!(error, StoreError::Order { .. }), "{error}");
+    }
+    assert_eq!(ids(&all(&mut *store)), [1, 2]);
+    append(&mut *store, 3, [notice(3)]);
+}
+
+fn a_taken_key_is_refused_and_the_rest_stored(place: &dyn Place) {
+    let mut store = place.open();
+    append(&mut *store, 1, [payment(1)]);
+    let again = Record::Intent(Arc::new(Intent { txn: TxnId(2), ..intent(1) }));
+    let twice = Record::Intent(Arc::new(Intent { txn: TxnId(4), ..intent(3) }));
+    let batch = numbered(2, [again, payment(3), twice, notice(1), approved(1)]);
+    let refused = [
+        Refused { id: RecordId(2), txn: TxnId(2), stored: TxnId(1) },
+        Refused { id: RecordId(4), txn: TxnId(4), stored: TxnId(3) },
+    ];
+    assert_eq!(store.append(&batch).unwrap(), refused);
+    assert_eq!(ids(&all(&mut *store)), [1, 3, 5, 6]);
+    drop(store);
+    // The refused numbers stay used, and a refused transaction is not recovered.
+    let mut store = place.open();
+    let recovered = store.open().unwrap();
+    assert_eq!(ids(&recovered.records), [3]);
+    assert_eq!((recovered.last, recovered.txn), (RecordId(6), TxnId(4)));
+    // Also when nothing of the batch was stored.
+    let last = Record::Intent(Arc::new(Intent { txn: TxnId(9), ..intent(1) }));
+    assert_eq!(store.append(&numbered(7, [last])).unwrap().len(), 1);
+    drop(store);
+    let recovered = place.open().open().unwrap();
+    assert_eq!((recovered.last, recovered.txn), (RecordId(7), TxnId(9)));
+}
+
+fn every_part_of_the_key_counts(place: &dyn Place) {
+    let one = key(1);
+    let keys = [
+        one.clone(),
+        DuplicateKey { participant: "pos".into(), ..one.clone() },
+        DuplicateKey { class: b'1', ..one.clone() },
+        DuplicateKey { transmission: "1120142808".into(), ..one.clone() },
+        DuplicateKey { stan: 2, ..one.clone() },
+        DuplicateKey { acquirer: "1234567890".into(), ..one.clone() },
+        DuplicateKey { rrn: String::new(), ..one.clone() },
+        DuplicateKey { terminal: "ATM00002".into(), ..one.clone() },
+        DuplicateKey { acceptor: String::new(), ..one.clone() },
+        // The same characters, divided between the fields in another way.
+        DuplicateKey { terminal: "ATM0000".into(), acceptor: "1BANK00000000001".into(), ..one },
+    ];
+    let intents = (1..).zip(&keys).map(|(n, key)| {
+        Record::Intent(Arc::new(Intent { txn: TxnId(n), key: key.clone(), ..intent(1) }))
+    });
+    let mut store = place.open();
+    append(&mut *store, 1, intents);
+    for (n, key) in (1..).zip(keys) {
+        assert_eq!(ids(&store.find(&Lookup::Key(key)).unwrap()), [n]);
+    }
+}
+
+fn what_is_unfinished_is_recovered(place: &dyn Place) {
+    let sent = |n| reversal(n, ReversalStep::Sent { attempt: 1 });
+    let parked = |n| reversal(n, ReversalStep::Parked { response: None });
+    let resolved =
+        |n| reversal(n, ReversalStep::Resolved { operator: "ida".into(), note: "done".into() });
+    let not_sent =
+        |n| outcome(n, Verdict::NotSent, ResponseCode::HOST_UNAVAILABLE, Reason::NoConnection);
+    // Transaction, its records, whether a restart must load it.
+    let lives: Vec<(u64, Vec<Record>, bool)> = vec![
+        (1, vec![payment(1)], true),
+        (2, vec![payment(2), approved(2)], false),
+        (3, vec![payment(3), not_sent(3)], false),
+        (4, vec![payment(4), indefinite(4)], true),
+        (5, vec![payment(5), indefinite(5), queued(5)], true),
+        (6, vec![payment(6), indefinite(6), queued(6), sent(6), sent(6)], true),
+        (7, vec![payment(7), indefinite(7), queued(7), sent(7), settled(7)], false),
+        (8, vec![payment(8), indefinite(8), queued(8), sent(8), parked(8)], false),
+        (9, vec![payment(9), indefinite(9), queued(9), parked(9), resolved(9)], false),
+        (10, vec![payment(10), indefinite(10), queued(10), parked(10), queued(10)], true),
+        // Approved, but the channel was gone.
+        (11, vec![payment(11), approved(11), queued(11)], true),
+        // Reversed by the channel while in flight; the outcome came after.
+        (12, vec![payment(12), queued(12)], true),
+        (13, vec![payment(13), queued(13), settled(13)], true),
+        (14, vec![payment(14), queued(14), settled(14), indefinite(14)], false),
+        (15, vec![payment(15), queued(15), indefinite(15)], true),
+        (16, vec![inquiry(16)], false),
+    ];
+    let mut expected = BTreeMap::new();
+    let mut next = 1;
+    // One record of each in turn, in batches of their own, reopened in between.
+    for step in 0..5 {
+        let mut batch = Vec::new();
+        for (_, records, is_open) in &lives {
+            if let Some(record) = records.get(step) {
+                batch.push((RecordId(next), record.clone()));
+                if *is_open {
+                    expected.insert(next, record.clone());
+                }
+                next += 1;
+            }
+        }
+        assert_eq!(place.open().append(&batch).unwrap(), []);
+    }
+    let expected: Vec<Entry> =
+        expected.into_iter().map(|(id, record)| (RecordId(id), record)).collect();
+    let mut store = place.open();
+    let recovered = store.open().unwrap();
+    assert_eq!(recovered.records, expected);
+    assert_eq!((recovered.last, recovered.txn), (RecordId(next - 1), TxnId(16)));
+    // The same when everything comes in one batch, and seen without reopening.
+    let mut later = Vec::new();
+    for (n, records, _) in &lives {
+        later.extend(records.iter().map(|record| moved(record, n + 100)));
+    }
+    append(&mut *store, next, later);
+    let again: Vec<TxnId> = txns(&store.open().unwrap().records);
+    let twice = [1, 4, 5, 6, 10, 11, 12, 13, 15];
+    assert_eq!(
+        again,
+        twice.iter().copied().chain(twice.map(|n| n + 100)).map(TxnId).collect::<Vec<_>>()
+    );
+}
+
+/// The transactions of these records, each once, in order of their numbers.
+fn txns(records: &[Entry]) -> Vec<TxnId> {
+    let mut txns: Vec<TxnId> = records.iter().filter_map(|(_, record)| record.txn()).collect();
+    txns.sort_unstable();
+    txns.dedup();
+    txns
+}
+
+/// The same record in the life of another transaction.
+fn moved(record: &Record, n: u64) -> Record {
+    match record.clone() {
+        Record::Intent(_) => payment(n),
+        Record::Outcome(mut outcome) => {
+            outcome.txn = TxnId(n);
+            Record::Outcome(outcome)
+        }
+        Record::Reversal(reversal) => Record::Reversal(Reversal { txn: TxnId(n), ..reversal }),
+        Record::Inquiry(_) => inquiry(n),
+        Record::Notice(notice) => Record::Notice(notice),
+    }
+}
+
+fn the_latest_stan_of_each_group_is_recovered(place: &dyn Place) {
+    let with = |n: u64, group: &str, host_stan| {
+        let group = group.to_owned();
+        Record::Intent(Arc::new(Intent { group, host_stan, ..intent(n) }))
+    };
+    let batch = [with(1, "cbs", 999_999), with(2, "cards", 12), with(3, "cbs", 1)];
+    append(&mut *place.open(), 1, batch);
+    append(&mut *place.open(), 4, [with(4, "cards", 13)]);
+    let stans = place.open().open().unwrap().stans;
+    assert_eq!(stans, [("cards".to_owned(), 13), ("cbs".to_owned(), 1)]);
+}
+
+fn look_ups_find_whole_transactions(place: &dyn Place) {
+    let mut store = place.open();
+    let same_rrn = Record::Intent(Arc::new(Intent {
+        key: DuplicateKey { participant: "pos".into(), ..key(1) },
+        pan: None,
+        ..intent(4)
+    }));
+    let records =
+        [payment(1), payment(3), payment(2), approved(1), same_rrn, indefinite(3), queued(3)];
+    append(&mut *store, 1, records);
+    append(&mut *store, 8, [inquiry(5), notice(6), settled(3)]);
+    let key_one = key(1);
+    let original = |stan| {
+        let transmission = key_one.transmission.clone();
+        Lookup::Original { transmission, stan }
+    };
+    let cases = [
+        (Lookup::Txn(TxnId(1)), vec![1, 4]),
+        (Lookup::Txn(TxnId(3)), vec![2, 6, 7, 10]),
+        (Lookup::Txn(TxnId(5)), vec![8]),
+        (Lookup::Txn(TxnId(0)), vec![]),
+        (Lookup::Txn(TxnId(u64::MAX)), vec![]),
+        (Lookup::Key(key(3)), vec![2, 6, 7, 10]),
+        (Lookup::Key(key(9)), vec![]),
+        (original(1), vec![1, 4, 5]),
+        (original(3), vec![2, 6, 7, 10]),
+        (original(10), vec![]),
+        (Lookup::Rrn("632414000001".into()), vec![1, 4, 5]),
+        (Lookup::Rrn("632414000077".into()), vec![8]),
+        (Lookup::Rrn("none".into()), vec![]),
+        (Lookup::Card(CardNumber::new("4111111111111111")), vec![2, 6, 7, 10]),
+        (Lookup::Card(CardNumber::new("4111111111111112")), vec![]),
+    ];
+    for (lookup, expected) in cases {
+        assert_eq!(ids(&store.find(&lookup).unwrap()), expected, "{lookup:?}");
+    }
+}
+
+fn pages_follow_each_other(place: &dyn Place) {
+    let mut store = place.open();
+    append(&mut *store, 1, (1..=25).map(notice));
+    assert_eq!(ids(&store.page(RecordId(0), 10).unwrap()), Vec::from_iter(1..=10));
+    assert_eq!(ids(&store.page(RecordId(10), 10).unwrap()), Vec::from_iter(11..=20));
+    assert_eq!(ids(&store.page(RecordId(20), 10).unwrap()), Vec::from_iter(21..=25));
+    assert_eq!(store.page(RecordId(25), 10).unwrap(), []);
+    assert_eq!(store.page(RecordId(u64::MAX), 10).unwrap(), []);
+    assert_eq!(store.page(RecordId(0), 0).unwrap(), []);
+}
+
+fn a_huge_batch_is_one_batch(place: &dyn Place) {
+    let mut store = place.open();
+    append(&mut *store, 1, payments(1..10_001));
+    append(&mut *store, 20_001, [payment(10_001)]);
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(ids(&store.open().unwrap().records), [20_001]);
+    let journal = all(&mut *store);
+    assert_eq!(journal.len(), 20_001);
+    assert!(journal.iter().zip(1..).all(|((id, _), n)| id.0 == n));
+}
+
+fn trimming_keeps_what_is_open_and_what_is_young(place: &dyn Place) {
+    let parked = |n| reversal(n, ReversalStep::Parked { response: None });
+    let mut store = place.open();
+    append(&mut *store, 1, [payment(1), approved(1), payment(2), payment(3), indefinite(3)]);
+    append(&mut *store, 6, [queued(3), payment(4), indefinite(4), queued(4), parked(4)]);
+    append(&mut *store, 11, [inquiry(5), notice(6), payment(7), approved(7)]);
+    // Old, but its last record is young; and young throughout.
+    append(&mut *store, 15, [payment(8), outcome_at(8, NOON + 5_000), notice(6_000)]);
+    let mut removed = 0;
+    loop {
+        let trimmed = store.trim(Utc(NOON + 1_000), 3).unwrap();
+        removed += trimmed.removed;
+        if !trimmed.more {
+            break;
+        }
+    }
+    let left = [3, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17];
+    assert_eq!((removed, ids(&all(&mut *store))), (6, left.to_vec()));
+    // The numbers go on, and a key that was trimmed is free again.
+    assert_eq!(store.find(&Lookup::Key(key(1))).unwrap(), []);
+    append(&mut *store, 18, [Record::Intent(Arc::new(Intent { txn: TxnId(9), ..intent(1) }))]);
+    // Finishing them frees them.
+    append(&mut *store, 19, [approved(2), settled(3), settled(4), approved(9)]);
+    while store.trim(Utc(NOON + 1_000_000), 3).unwrap().more {}
+    assert_eq!(all(&mut *store), []);
+    drop(store);
+    let recovered = place.open().open().unwrap();
+    assert_eq!((recovered.last, recovered.txn), (RecordId(22), TxnId(9)));
+}
+
+fn outcome_at(n: u64, utc: u64) -> Record {
+    match approved(n) {
+        Record::Outcome(mut outcome) => {
+            outcome.utc = Utc(utc);
+            Record::Outcome(outcome)
+        }
+        other => other,
+    }
+}
+
+fn a_reader_sees_whole_batches_while_they_are_written(place: &dyn Place) {
+    let mut store = place.open();
+    append(&mut *store, 1, payments(1..6));
+    let mut reader = store.reader().unwrap();
+    let seen = std::thread::spawn(move || {
+        let mut sizes = Vec::new();
+        while sizes.last() != Some(&1_010) {
+            let all = all(&mut *reader);
+            assert!(all.iter().zip(1..).all(|((id, _), n)| id.0 == n));
+            sizes.push(all.len());
+        }
+        assert_eq!(ids(&reader.find(&Lookup::Txn(TxnId(505))).unwrap()), [1_009, 1_010]);
+        sizes
+    });
+    for round in 0..100 {
+        append(&mut *store, 11 + round * 10, payments(6 + round * 5..11 + round * 5));
+    }
+    let sizes = seen.join().unwrap();
+    assert!(sizes.is_sorted());
+    assert!(sizes.iter().all(|size| size % 10 == 0), "a batch was seen in part: {sizes:?}");
+}
+
+macro_rules! contract {
+    ($($case:ident)*) => {
+        mod memory {
+            $(#[test] fn $case() { super::$case(&super::MemoryStore::new()); })*
+        }
+        mod sqlite {
+            $(#[test] fn $case() { super::$case(&super::Sqlite::new()); })*
+        }
+    };
+}
+
+contract! {
+    an_empty_journal_is_empty
+    every_variant_comes_back_as_it_was
+    reopening_keeps_everything
+    numbers_that_do_not_follow_are_refused
+    a_taken_key_is_refused_and_the_rest_stored
+    every_part_of_the_key_counts
+    what_is_unfinished_is_recovered
+    the_latest_stan_of_each_group_is_recovered
+    look_ups_find_whole_transactions
+    pages_follow_each_other
+    a_huge_batch_is_one_batch
+    trimming_keeps_what_is_open_and_what_is_young
+    a_reader_sees_whole_batches_while_they_are_written
+}

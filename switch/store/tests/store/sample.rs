@@ -1,0 +1,195 @@
+//! Records to store: one of every variant, and as many payments as a test wants.
+
+use std::sync::Arc;
+use veksel_codecs::{Mti, ResponseCode};
+use veksel_core::record::*;
+use veksel_core::time::Utc;
+use veksel_store::keys::{NonceSource, SealError, Sealer};
+use veksel_store::{Entry, Keys};
+
+/// 2026-11-20T14:28:07.123Z.
+pub(crate) const NOON: u64 = 1_795_184_887_123;
+
+pub(crate) fn keys() -> Arc<Keys> {
+    Arc::new(Keys::new(&[7; 32]).unwrap())
+}
+
+/// Nonces that count, so that sealed bytes can be golden.
+struct Counting(u8);
+
+impl NonceSource for Counting {
+    fn nonce(&mut self) -> Result<[u8; 12], SealError> {
+        self.0 += 1;
+        Ok([self.0; 12])
+    }
+}
+
+pub(crate) fn golden_sealer() -> Sealer {
+    Sealer::with_nonces(keys(), Box::new(Counting(0)))
+}
+
+pub(crate) fn key(n: u64) -> DuplicateKey {
+    let stan = u32::try_from(n % 1_000_000).unwrap();
+    DuplicateKey {
+        participant: "atm".into(),
+        class: b'2',
+        transmission: String::from_utf8(Utc(NOON + n).transmission().to_vec()).unwrap(),
+        stan,
+        acquirer: "12345678901".into(),
+        rrn: format!("632414{stan:06}"),
+        terminal: format!("ATM{:05}", n % 64),
+        acceptor: "BANK00000000001".into(),
+    }
+}
+
+/// The n-th payment; every third has a card.
+pub(crate) fn intent(n: u64) -> Intent {
+    Intent {
+        txn: TxnId(n),
+        utc: Utc(NOON + n),
+        key: key(n),
+        digest: [u8::try_from(n % 251).unwrap(); 32],
+        link: "atm-north".into(),
+        route: "transfers".into(),
+        group: "cbs".into(),
+        mti: Mti::known(b"0200"),
+        code: "400000".into(),
+        amount: 12_345,
+        currency: 578,
+        host_stan: u32::try_from(n % 999_999).unwrap() + 1,
+        local_time: "152807".into(),
+        local_date: "1120".into(),
+        forwarder: "98765432101".into(),
+        pan: n.is_multiple_of(3).then(|| CardNumber::new("4111111111111111")),
+        account: "10000000001".into(),
+        counter_account: "10000000002".into(),
+        original: String::new(),
+        carried: Vec::new(),
+    }
+}
+
+pub(crate) fn outcome(n: u64, verdict: Verdict, response: ResponseCode, reason: Reason) -> Record {
+    Record::Outcome(Box::new(Outcome {
+        txn: TxnId(n),
+        utc: Utc(NOON + n + 40),
+        verdict,
+        response,
+        reason,
+        answer: vec![(38, "123456".into()), (54, "1001578C000000125000".into())],
+    }))
+}
+
+pub(crate) fn approved(n: u64) -> Record {
+    outcome(n, Verdict::Answered, ResponseCode::APPROVED, Reason::Host)
+}
+
+pub(crate) fn indefinite(n: u64) -> Record {
+    outcome(n, Verdict::Indefinite, ResponseCode::OUTCOME_UNKNOWN, Reason::Timeout)
+}
+
+pub(crate) fn reversal(n: u64, step: ReversalStep) -> Record {
+    Record::Reversal(Reversal { txn: TxnId(n), utc: Utc(NOON + n + 50), step })
+}
+
+pub(crate) fn queued(n: u64) -> Record {
+    reversal(n, ReversalStep::Queued { reason: Reason::Timeout, actual: None })
+}
+
+pub(crate) fn settled(n: u64) -> Record {
+    reversal(n, ReversalStep::Settled { response: ResponseCode::APPROVED })
+}
+
+pub(crate) fn payment(n: u64) -> Record {
+    Record::Intent(Arc::new(intent(n)))
+}
+
+pub(crate) fn inquiry(n: u64) -> Record {
+    Record::Inquiry(Box::new(Inquiry {
+        txn: TxnId(n),
+        utc: Utc(NOON + n),
+        participant: "mobile".into(),
+        link: "mobile".into(),
+        route: "balances".into(),
+        mti: Mti::known(b"0200"),
+        code: "310000".into(),
+        stan: 77,
+        rrn: "632414000077".into(),
+        terminal: "MOB00001".into(),
+        account: "10000000002".into(),
+        verdict: Verdict::Answered,
+        response: ResponseCode::APPROVED,
+        reason: Reason::Host,
+    }))
+}
+
+pub(crate) fn notice(n: u64) -> Record {
+    Record::Notice(Notice {
+        utc: Utc(NOON + n),
+        actor: "switch".into(),
+        action: "start".into(),
+        detail: "version 0.1.0".into(),
+    })
+}
+
+/// Numbers the records from `first`.
+pub(crate) fn numbered(first: u64, records: impl IntoIterator<Item = Record>) -> Vec<Entry> {
+    (first..).map(RecordId).zip(records).collect()
+}
+
+/// A payment and its approval, for each of these transactions.
+pub(crate) fn payments(txns: std::ops::Range<u64>) -> impl Iterator<Item = Record> {
+    txns.flat_map(|n| [payment(n), approved(n)])
+}
+
+/// Every variant with the name of its golden line. Additions go to the end.
+pub(crate) fn every() -> Vec<(&'static str, Record)> {
+    let bare = Intent {
+        key: DuplicateKey {
+            acquirer: String::new(),
+            rrn: String::new(),
+            terminal: String::new(),
+            acceptor: String::new(),
+            ..key(1)
+        },
+        currency: 0,
+        local_time: String::new(),
+        local_date: String::new(),
+        forwarder: String::new(),
+        account: String::new(),
+        counter_account: String::new(),
+        ..intent(1)
+    };
+    let advice = Intent {
+        mti: Mti::known(b"0221"),
+        original: "0100000004112014280700012345678900000000000".into(),
+        carried: vec![(48, "3010H000000001".into()), (18, "6011".into())],
+        ..intent(2)
+    };
+    let parked = |response| reversal(9, ReversalStep::Parked { response });
+    let resolved =
+        ReversalStep::Resolved { operator: "ida".into(), note: "refunded by hand".into() };
+    let in_part =
+        reversal(5, ReversalStep::Queued { reason: Reason::Cancelled, actual: Some(5_000) });
+    let mut all = vec![
+        ("intent with card", payment(3)),
+        ("intent bare", Record::Intent(Arc::new(bare))),
+        ("intent advice", Record::Intent(Arc::new(advice))),
+        ("reversal queued", queued(5)),
+        ("reversal queued in part", in_part),
+        ("reversal sent", reversal(5, ReversalStep::Sent { attempt: 300 })),
+        ("reversal settled", settled(5)),
+        ("reversal parked", parked(Some(ResponseCode::FORMAT_ERROR))),
+        ("reversal parked unanswered", parked(None)),
+        ("reversal resolved", reversal(9, resolved)),
+        ("inquiry", inquiry(6)),
+        ("notice", notice(7)),
+    ];
+    for verdict in Verdict::ALL {
+        all.push((verdict.word(), outcome(4, *verdict, ResponseCode::APPROVED, Reason::Host)));
+    }
+    for reason in Reason::ALL {
+        let response = ResponseCode::HOST_UNAVAILABLE;
+        all.push((reason.word(), outcome(4, Verdict::NotSent, response, *reason)));
+    }
+    all
+}
