@@ -1,0 +1,211 @@
+//! Bytes to inputs.
+//!
+//! Reads go through one scratch buffer of the shard. A connection itself holds only what is left
+//! of them: an incomplete frame, or frames for which there is no room yet. So its memory follows
+//! what was received, never what a length declares, and the same bytes give the same inputs
+//! however they are cut into reads.
+
+use super::Connection;
+use crate::counters::CloseReason;
+use crate::link::Side;
+use crate::wires::Shard;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tracing::debug;
+use veksel_codecs::{KeepAlive, Mti, Refusal, Step, field};
+use veksel_core::Input;
+use veksel_core::time::Tick;
+
+/// Bytes of one read, so that no connection holds more than this besides one frame. A connection
+/// that fills it waits until the others had their turn.
+pub(crate) const READ_MAX: usize = 16 * 1024;
+
+/// Empty frames within a second without another frame in between.
+const KEEP_ALIVES_MAX: u32 = 64;
+
+impl Connection {
+    /// Reads and takes in until the socket is empty, there is no room or the turn is over.
+    pub(super) fn poll_read(
+        self: &Rc<Self>,
+        cx: &mut Context<'_>,
+        shard: &Rc<Shard>,
+    ) -> Poll<CloseReason> {
+        loop {
+            if self.is_held.get()
+                && let Err(why) = self.take_in(shard, &[])
+            {
+                return self.end(shard, why);
+            }
+            if self.must_wait(shard) {
+                self.park(shard);
+                return Poll::Pending;
+            }
+            let mut scratch = shard.scratch.borrow_mut();
+            let read = match self.stream.borrow_mut().as_mut() {
+                Some(stream) => stream.poll_read(cx, &mut scratch),
+                None => return Poll::Pending,
+            };
+            let count = match read {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::Reset),
+                Poll::Ready(Ok(0)) if self.tail.borrow().is_empty() => {
+                    return Poll::Ready(CloseReason::PeerClosed);
+                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(CloseReason::CutFrame),
+                Poll::Ready(Ok(count)) => count,
+            };
+            self.is_active.set(true);
+            self.link.counters.bytes_in.add(count);
+            let taken = self.take_in(shard, scratch.get(..count).unwrap_or_default());
+            drop(scratch);
+            if let Err(why) = taken {
+                return self.end(shard, why);
+            }
+            if self.owes_echo.replace(false) {
+                self.write(shard, shard.now());
+            }
+            if count == READ_MAX {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Ends it for a fault of the peer, after what is already in the outbox.
+    fn end(self: &Rc<Self>, shard: &Shard, why: CloseReason) -> Poll<CloseReason> {
+        self.close(shard, why);
+        self.write(shard, shard.now());
+        Poll::Pending
+    }
+
+    /// Whether another frame must not be taken now.
+    fn must_wait(&self, shard: &Shard) -> bool {
+        self.in_flight.get() >= self.link.rules.in_flight_max || shard.inbox.is_full()
+    }
+
+    /// Stops reading until there is room. The peer is not late with what nobody reads.
+    fn park(self: &Rc<Self>, shard: &Shard) {
+        self.partial_since.set(None);
+        self.is_held.set(!self.tail.borrow().is_empty());
+        if self.in_flight.get() >= self.link.rules.in_flight_max {
+            self.is_paused.set(true);
+        } else if !self.is_blocked.replace(true) {
+            shard.inbox.block(Rc::clone(self));
+        }
+    }
+
+    /// Makes inputs of the tail followed by `bytes`, and a tail of what is left.
+    fn take_in(self: &Rc<Self>, shard: &Shard, bytes: &[u8]) -> Result<(), CloseReason> {
+        let mut tail = self.tail.borrow_mut();
+        if tail.is_empty() {
+            let taken = self.split(shard, bytes)?;
+            tail.extend_from_slice(bytes.get(taken..).unwrap_or_default());
+        } else {
+            tail.extend_from_slice(bytes);
+            let taken = self.split(shard, &tail)?.min(tail.len());
+            tail.drain(..taken);
+        }
+        if tail.is_empty() && tail.capacity() > READ_MAX {
+            *tail = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Takes whole frames from the start of `input`; says how many bytes they were.
+    fn split(self: &Rc<Self>, shard: &Shard, input: &[u8]) -> Result<usize, CloseReason> {
+        let mut rest = input;
+        let is_held = loop {
+            if self.must_wait(shard) {
+                break !rest.is_empty();
+            }
+            match self.link.framing.decode(rest) {
+                Err(error) => {
+                    let (link, connection) = (self.id.link.0, self.id.serial);
+                    debug!(link, connection, %error, "frame refused");
+                    return Err(CloseReason::BadFrame);
+                }
+                Ok(Step::Incomplete) => break false,
+                Ok(Step::KeepAlive { consumed }) => {
+                    self.handle_keep_alive()?;
+                    rest = rest.get(consumed..).unwrap_or_default();
+                }
+                Ok(Step::Frame { header, message, consumed }) => {
+                    self.handle_frame(shard, header, message)?;
+                    rest = rest.get(consumed..).unwrap_or_default();
+                }
+            }
+        };
+        self.is_held.set(is_held);
+        let taken = input.len().saturating_sub(rest.len());
+        if rest.is_empty() || is_held {
+            self.partial_since.set(None);
+        } else if taken > 0 || self.partial_since.get().is_none() {
+            self.partial_since.set(Some(shard.now()));
+            shard.watch(self);
+        }
+        Ok(taken)
+    }
+
+    fn handle_keep_alive(&self) -> Result<(), CloseReason> {
+        self.link.counters.keep_alives.add(1);
+        let count = self.keep_alives.get().saturating_add(1);
+        self.keep_alives.set(count);
+        if count > KEEP_ALIVES_MAX {
+            return Err(CloseReason::KeepAlives);
+        }
+        match self.link.framing.keep_alive {
+            KeepAlive::Echo => {
+                self.out.borrow_mut().push_keep_alive(&self.link);
+                self.owes_echo.set(true);
+            }
+            // A framing that rejects them has made an error of it.
+            KeepAlive::Ignore | KeepAlive::Reject => {}
+        }
+        Ok(())
+    }
+
+    fn handle_frame(&self, shard: &Shard, header: &[u8], frame: &[u8]) -> Result<(), CloseReason> {
+        let link = &*self.link;
+        link.counters.frames_in.add(1);
+        self.has_received.set(true);
+        self.keep_alives.set(0);
+        let mut message = shard.inbox.take_spare();
+        let decoded = link.codec.decode_into(frame, &mut message).map_err(Refusal::Format);
+        let is_readable = message.mti() != Mti::NONE;
+        let is_request = is_readable && message.mti().is_request();
+        if is_request {
+            link.framing.answer_header(header, message.header_mut());
+        }
+        let checked = decoded.and_then(|()| match link.rules.side {
+            Side::Channel { strict } if is_request => link.codec.check(&message, strict),
+            Side::Channel { .. } | Side::Host => Ok(()),
+        });
+        // Without a trace number nothing can be answered, so nothing would end the wait.
+        if is_request && !link.is_host() && message.has(field::STAN) {
+            self.in_flight.set(self.in_flight.get().saturating_add(1));
+        }
+        self.trace("received", &message);
+        let connection = self.id;
+        shard.inbox.push(match checked {
+            Ok(()) => Input::Received { connection, message },
+            Err(refusal) => {
+                link.counters.malformed.add(1);
+                Input::Malformed { connection, message, refusal }
+            }
+        });
+        if is_readable { Ok(()) } else { self.handle_unreadable(shard.now()) }
+    }
+
+    /// Counts a frame that says nothing; too many within the window end the connection.
+    fn handle_unreadable(&self, now: Tick) -> Result<(), CloseReason> {
+        let rules = &self.link.rules;
+        self.link.counters.unreadable.add(1);
+        if self.unreadable_since.get().after_ms(rules.malformed_window_ms) <= now {
+            self.unreadable_since.set(now);
+            self.unreadable.set(0);
+        }
+        let count = self.unreadable.get().saturating_add(1);
+        self.unreadable.set(count);
+        if count > rules.malformed_max { Err(CloseReason::Malformed) } else { Ok(()) }
+    }
+}
