@@ -13,8 +13,11 @@ fn main() -> io::Result<()> {
     names.sort();
     let mut table = String::from("&[\n");
     for name in names {
-        let path = fs::canonicalize(format!("dialects/{name}.toml"))?;
-        let _ = writeln!(table, "    ({name:?}, include_str!({path:?})),");
+        let path = format!("/dialects/{name}.toml");
+        let _ = writeln!(
+            table,
+            "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),"
+        );
     }
     table.push_str("]\n");
     let out = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;

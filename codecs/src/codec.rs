@@ -594,14 +594,14 @@ fn encode_length(prefix: Prefix, units: u16, out: &mut BytesMut) {
     let mut rest = units;
     let mut bytes = [0u8; 4];
     for byte in bytes.iter_mut().rev() {
-        let (base, digit) = match prefix {
-            Prefix::Fixed => (1, 0),
-            Prefix::Ascii(_) => (10, (rest % 10) | u16::from(b'0')),
-            Prefix::Packed(_) => (100, ((rest / 10 % 10) << 4) | (rest % 10)),
-            Prefix::Binary(_) => (256, rest & 0xFF),
+        let (above, digit) = match prefix {
+            Prefix::Fixed => (0, 0),
+            Prefix::Ascii(_) => (rest / 10, (rest % 10) | u16::from(b'0')),
+            Prefix::Packed(_) => (rest / 100, ((rest / 10 % 10) << 4) | (rest % 10)),
+            Prefix::Binary(_) => (rest >> 8, rest & 0xFF),
         };
         *byte = u8::try_from(digit).unwrap_or(0);
-        rest /= base;
+        rest = above;
     }
     let from = bytes.len().saturating_sub(prefix.width().into());
     out.extend_from_slice(bytes.get(from..).unwrap_or_default());

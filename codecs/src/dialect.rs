@@ -252,11 +252,8 @@ impl Reader<'_> {
 const DIGITS: &[(&str, Digits)] =
     &[("ascii", Digits::Ascii), ("bcd", Digits::Bcd), ("bcd-right", Digits::BcdRight)];
 const BITMAPS: &[(&str, Bitmap)] = &[("binary", Bitmap::Binary), ("hex", Bitmap::Hex)];
-const LENGTHS: &[(&str, LengthDigits)] = &[
-    ("ascii", LengthDigits::Ascii),
-    ("bcd", LengthDigits::Bcd),
-    ("binary", LengthDigits::Binary),
-];
+const LENGTHS: &[(&str, LengthDigits)] =
+    &[("ascii", LengthDigits::Ascii), ("bcd", LengthDigits::Bcd), ("binary", LengthDigits::Binary)];
 const SENSITIVITIES: &[(&str, Sensitivity)] = &[
     ("none", Sensitivity::Open),
     ("pan", Sensitivity::Pan),
@@ -302,8 +299,11 @@ fn format(text: &str) -> Option<(Content, u8, u16)> {
     let most = if content == Content::SignedDigits { length.checked_add(1)? } else { length };
     let largest = 10u32.checked_pow(length_digits.into())?.saturating_sub(1);
     let fits = !variable || u32::from(most) <= largest;
-    (variable == (length_digits > 0) && length_digits <= 4 && fits && most > 0)
-        .then_some((content, length_digits, most))
+    (variable == (length_digits > 0) && length_digits <= 4 && fits && most > 0).then_some((
+        content,
+        length_digits,
+        most,
+    ))
 }
 
 impl Dialect {
@@ -537,7 +537,8 @@ mod tests {
         let text = "name = \"x\"\n[encoding]\nbitmap = \"octal\"\n[fields]\n2 = { name = \"a\", \
                     format = \"LL q..19\" }\n129 = { name = \"b\", format = \"n6\" }\n";
         let DialectError(problems) = Dialect::parse(text).unwrap_err();
-        let places: Vec<_> = problems.iter().map(|problem| (problem.line, problem.column)).collect();
+        let places: Vec<_> =
+            problems.iter().map(|problem| (problem.line, problem.column)).collect();
         assert_eq!(places, [(3, 10), (5, 28), (6, 1)], "{problems:#?}");
     }
 

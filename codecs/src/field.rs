@@ -300,7 +300,8 @@ mod tests {
     #[test]
     fn numbers_are_written_with_their_width() {
         let mut message = Message::of(Mti::known(b"0200"));
-        for (value, text) in [(0, "000000000000"), (1, "000000000001"), (999_999_999_999, "999999999999")]
+        for (value, text) in
+            [(0, "000000000000"), (1, "000000000001"), (999_999_999_999, "999999999999")]
         {
             message.set(AMOUNT, value);
             let raw = message.expose(AMOUNT.number()).unwrap();

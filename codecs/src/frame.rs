@@ -157,13 +157,13 @@ impl LengthForm {
     fn write(self, number: u64, out: &mut [u8]) {
         let mut rest = number;
         for byte in out.iter_mut().rev() {
-            let (base, digit) = match self {
-                Self::Binary2 | Self::Binary4 => (256, rest & 0xFF),
-                Self::Ascii4 => (10, (rest % 10) | u64::from(b'0')),
-                Self::Bcd2 => (100, ((rest / 10 % 10) << 4) | (rest % 10)),
+            let (above, digit) = match self {
+                Self::Binary2 | Self::Binary4 => (rest >> 8, rest & 0xFF),
+                Self::Ascii4 => (rest / 10, (rest % 10) | u64::from(b'0')),
+                Self::Bcd2 => (rest / 100, ((rest / 10 % 10) << 4) | (rest % 10)),
             };
             *byte = u8::try_from(digit).unwrap_or(0);
-            rest /= base;
+            rest = above;
         }
     }
 }
@@ -374,10 +374,7 @@ mod tests {
         for declared in 1..=2 {
             let wire = [0, declared];
             let error = framing.decode(&wire);
-            assert_eq!(
-                error,
-                Err(FrameError::TooShort { declared: declared.into(), least: 3 })
-            );
+            assert_eq!(error, Err(FrameError::TooShort { declared: declared.into(), least: 3 }));
         }
     }
 

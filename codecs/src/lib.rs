@@ -25,6 +25,12 @@
 //! never what. There is no I/O, no clock, no log and no panic here, and nothing of routing,
 //! sockets or money.
 
+#![forbid(unsafe_code)]
+// The bytes come from strangers: no index, slice or sum may fail on them. Denied here beside the
+// workspace's lints, because a manifest cannot both inherit and add.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "tests fail by panicking"))]
+
 mod codec;
 mod content;
 pub mod dialect;

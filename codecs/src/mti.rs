@@ -50,10 +50,15 @@ impl Mti {
 
     /// Makes an MTI known when the program was written. A wrong literal does not compile
     /// where it is used in a `const`.
+    ///
+    /// # Panics
+    /// Where it is not, if there is anything but digits.
     #[must_use]
     pub const fn known(digits: &[u8; 4]) -> Self {
         let [a, b, c, d] = *digits;
-        assert!(a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit() && d.is_ascii_digit());
+        assert!(
+            a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit() && d.is_ascii_digit()
+        );
         Self([a, b, c, d])
     }
 
@@ -152,9 +157,13 @@ mod tests {
 
     #[test]
     fn an_answer_drops_the_repeat_digit() {
-        for (request, answer) in
-            [("0200", "0210"), ("0201", "0210"), ("0421", "0430"), ("0800", "0810"), ("1220", "1230")]
-        {
+        for (request, answer) in [
+            ("0200", "0210"),
+            ("0201", "0210"),
+            ("0421", "0430"),
+            ("0800", "0810"),
+            ("1220", "1230"),
+        ] {
             assert_eq!(mti(request).response(), Some(mti(answer)), "{request}");
         }
     }

@@ -46,7 +46,8 @@ impl Rule {
     /// Whether the rule is for a message of this type and processing code.
     #[must_use]
     pub fn fits(&self, mti: Mti, code: Option<[u8; 2]>) -> bool {
-        let code_fits = self.codes.is_empty() || code.is_some_and(|code| self.codes.contains(&code));
+        let code_fits =
+            self.codes.is_empty() || code.is_some_and(|code| self.codes.contains(&code));
         code_fits && self.mti.contains(&mti.original())
     }
 
@@ -57,8 +58,7 @@ impl Rule {
     pub fn check(&self, message: &Message, strict: bool) -> Result<(), DecodeError> {
         let present = message.fields();
         let missing = self.request.mandatory.minus(present);
-        let unexpected =
-            if strict { present.minus(self.request.allowed) } else { FieldSet::EMPTY };
+        let unexpected = if strict { present.minus(self.request.allowed) } else { FieldSet::EMPTY };
         let not_zero = self.request.zero.iter().find(|field| {
             let zero = |raw: Raw<'_>| raw.text().is_some_and(|t| t.bytes().all(|b| b == b'0'));
             message.expose(*field).is_some_and(|raw| !zero(raw))

@@ -70,9 +70,8 @@ pub fn format_amounts(amounts: &[AdditionalAmount]) -> Option<String> {
             let account_type = core::str::from_utf8(&amount.account_type).ok()?;
             let amount_type = core::str::from_utf8(&amount.amount_type).ok()?;
             let currency = amount.currency;
-            (magnitude < 1_000_000_000_000 && currency < 1_000).then(|| {
-                format!("{account_type}{amount_type}{currency:03}{sign}{magnitude:012}")
-            })
+            (magnitude < 1_000_000_000_000 && currency < 1_000)
+                .then(|| format!("{account_type}{amount_type}{currency:03}{sign}{magnitude:012}"))
         })
         .collect()
 }
@@ -257,7 +256,10 @@ pub mod table {
             let mut lines = text.split('~').filter(|line| !line.trim().is_empty());
             let columns = lines.next()?.split('|').collect();
             let more = continuation.split('~').filter(|line| !line.trim().is_empty());
-            Some(Self { columns, rows: lines.chain(more).map(|l| l.split('|').collect()).collect() })
+            Some(Self {
+                columns,
+                rows: lines.chain(more).map(|l| l.split('|').collect()).collect(),
+            })
         }
 
         /// The names of the columns.

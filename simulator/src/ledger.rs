@@ -257,6 +257,13 @@ impl Ledger {
         self.replies.exact(key)
     }
 
+    /// The answer to the message that a repeat, a completion or a reversal with this key means:
+    /// the same DE7 if there is one, otherwise the newest inside the window.
+    #[must_use]
+    pub fn reply_to_original(&self, utc_ms: u64, key: &Key) -> Option<&Reply> {
+        self.replies.traced(key, utc_ms, self.limits.window_ms)
+    }
+
     /// For a live view; there are at most `replies_max`.
     pub fn replies_newest_first(&self) -> impl Iterator<Item = &Reply> {
         self.replies.newest_first()

@@ -45,7 +45,11 @@ impl Ledger {
         self.conclude(utc_ms, request, ruling)
     }
 
-    fn remembered(&self, utc_ms: u64, request: &Request) -> Option<Verdict> {
+    /// What an earlier copy of the request makes of it: the same answer, or a conflict. `None` if
+    /// there was none, or the profile forgets. A host asks before it looks at anything that time
+    /// can change, such as the expiry of a card.
+    #[must_use]
+    pub fn remembered(&self, utc_ms: u64, request: &Request) -> Option<Verdict> {
         let stored = match (self.profile, request.sending) {
             (Profile::Legacy, _) => None,
             (Profile::Ideal, Sending::First) => self.replies.exact(&request.key),

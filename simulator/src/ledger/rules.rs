@@ -273,7 +273,12 @@ impl Ledger {
         })
     }
 
-    pub(super) fn find_hold(&self, utc_ms: u64, hold: HoldRef) -> Result<HoldId, Outcome> {
+    /// The hold that a completion means.
+    ///
+    /// # Errors
+    ///
+    /// The message is not on file, or it placed no hold.
+    pub fn find_hold(&self, utc_ms: u64, hold: HoldRef) -> Result<HoldId, Outcome> {
         match hold {
             HoldRef::Id(id) => Ok(id),
             HoldRef::Key(key) => {

@@ -5,6 +5,7 @@
 //! acknowledgement belongs to network management, and to advices the switch has taken over. So
 //! no approval can be invented (guarantee G4): there is no function that would build one.
 
+use crate::bug::{Bug, planted};
 use crate::pending::Txn;
 use crate::record::Outcome;
 use veksel_codecs::{Class, FieldNumber, FieldSet, Message, Mti, ResponseCode, field};
@@ -127,6 +128,9 @@ fn contradiction(request: &Message, answer: &Message) -> Result<ResponseCode, Fi
         return Err(FieldNumber::MTI);
     }
     let response = answer.get(field::RESPONSE_CODE).ok_or(field::RESPONSE_CODE.number())?;
+    if planted(Bug::StanOnly) {
+        return Ok(response);
+    }
     for key in [field::TRANSMISSION, field::RRN, field::TERMINAL] {
         if let (Some(asked), Some(said)) = (request.get(key), answer.get(key))
             && asked.trimmed() != said.trimmed()
@@ -143,6 +147,7 @@ fn contradiction(request: &Message, answer: &Message) -> Result<ResponseCode, Fi
     let partial = response == ResponseCode::PARTIALLY_APPROVED;
     if let (Some(asked), Some(said)) = (request.get(field::AMOUNT), answer.get(field::AMOUNT)) {
         let fits = if partial { said <= asked } else { said == asked };
+        let fits = fits || planted(Bug::AmountUnchecked);
         if !fits {
             return Err(field::AMOUNT.number());
         }

@@ -7,7 +7,10 @@ macro_rules! bugs {
     ($($name:ident, $text:literal;)*) => {
         /// A mistake somebody could make.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        #[cfg_attr(not(feature = "planted-bugs"), expect(unreachable_pub, reason = "for tests"))]
+        #[cfg_attr(
+            not(feature = "planted-bugs"),
+            allow(unreachable_pub, dead_code, reason = "only tests choose one")
+        )]
         pub enum Bug {
             $(#[doc = $text] $name,)*
         }
@@ -29,15 +32,15 @@ bugs! {
     NoReversalUndelivered, "An approval that cannot be delivered is forgotten.";
     NotFoundAtOnce, "\"Not found\" is believed of the first reversal.";
     RetryAfterSend, "A request is sent again on another connection after a byte was written.";
-    LateIsRelayed, "A late answer goes to the channel as a second answer.";
+    LateSettles, "A late approval ends the reversal: the payment was made after all.";
     StanReused, "A trace number is given out again while it is in flight.";
     AmountUnchecked, "An answer with another amount is taken.";
     StanOnly, "An answer is matched by its trace number alone.";
     ReversalForgotten, "A reversal is dropped when its first answer does not come.";
-    ReversalsUnordered, "A repeated reversal is sent as a first one, under a new number.";
     DuplicateExecuted, "A duplicate of something that is over is executed again.";
     DuplicateInFlight, "A duplicate of something in flight is executed beside it.";
     ClashReplayed, "Other content under the same key gets the stored answer.";
+    CommitAssumed, "Records are taken for durable when their commit begins. In the driver.";
     TombstoneSkipped, "A request whose reversal came first is executed.";
 }
 
@@ -55,15 +58,15 @@ mod chosen {
         CHOSEN.set(bug);
     }
 
-    pub(crate) fn planted(bug: Bug) -> bool {
+    /// Whether this bug is planted in this thread.
+    #[must_use]
+    pub fn planted(bug: Bug) -> bool {
         CHOSEN.get() == Some(bug)
     }
 }
 
 #[cfg(feature = "planted-bugs")]
-pub use chosen::plant;
-#[cfg(feature = "planted-bugs")]
-pub(crate) use chosen::planted;
+pub use chosen::{plant, planted};
 
 /// Whether the engine is to make this mistake. It never is in a program people run.
 #[cfg(not(feature = "planted-bugs"))]

@@ -45,6 +45,8 @@ pub enum Input {
     Committed {
         /// The last of them.
         upto: RecordId,
+        /// Transactions whose intent the store refused; a `Conflict` follows for each.
+        refused: Vec<TxnId>,
     },
     /// The store refused an intent because it holds another with the same key. What waited for
     /// the intent was dropped.

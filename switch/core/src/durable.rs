@@ -89,7 +89,7 @@ impl Durable {
                 }
             }
             Record::Reversal(reversal) => {
-                if let ReversalStep::Queued { .. } = reversal.step {
+                if reversal.step.undoes() {
                     self.keys.undo(reversal.txn);
                 }
                 let Some(open) = self.open.get_mut(&reversal.txn) else { return };

@@ -16,14 +16,14 @@ mod host;
 mod outcome;
 mod reversal;
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Position};
 use crate::bug::{Bug, planted};
 use crate::contract::{Closing, Input, Leg, Output, Tag, Unsent};
 use crate::durable::Durable;
 use crate::event::Event;
 use crate::map::Table;
 use crate::pending::{Deadlines, Stage, Stans, Txns};
-use crate::plan::{ConnectionId, GroupId, LinkRole, Plan};
+use crate::plan::{ConnectionId, GroupId, GroupPlan, LinkRole, Plan};
 use crate::record::{Notice, Reason, Record, RecordId, TxnId};
 use crate::reversals::Reversals;
 use crate::session::{Session, State};
@@ -47,6 +47,10 @@ pub struct Switch {
     txns: Txns,
     deadlines: Deadlines,
     seeking: BTreeMap<TxnId, Seeking>,
+    /// Requests that were refused, until the intent that says so is durable.
+    refusals: VecDeque<(RecordId, TxnId, Seeking)>,
+    /// Those whose intent the store did not take, until it says who holds their key.
+    contested: BTreeMap<TxnId, Seeking>,
     durable: Durable,
     outputs: VecDeque<Output>,
     spare: Vec<Message>,
@@ -61,6 +65,18 @@ struct Group {
     stans: Stans,
     reversals: Reversals,
     in_flight: u32,
+}
+
+impl Group {
+    /// How many more reversals may be sent. While the breaker is open one at a time is probe
+    /// enough.
+    fn reversal_room(&self, plan: &GroupPlan) -> usize {
+        let window = match self.breaker.position() {
+            Position::Closed => plan.reversals.window_max as usize,
+            Position::Open | Position::HalfOpen => 1,
+        };
+        window.saturating_sub(self.reversals.in_flight())
+    }
 }
 
 /// One connection to a host.
@@ -89,6 +105,8 @@ impl Switch {
             txns: Txns::default(),
             deadlines: Deadlines::default(),
             seeking: BTreeMap::new(),
+            refusals: VecDeque::new(),
+            contested: BTreeMap::new(),
             durable: Durable::new(plan.limits.keys_max),
             outputs: VecDeque::new(),
             spare: Vec::new(),
@@ -139,8 +157,8 @@ impl Switch {
             Input::LinkDown(connection) => self.handle_link_down(now, connection),
             Input::Written(tag) => self.handle_written(now, tag),
             Input::Unsent { tag, why } => self.handle_unsent(now, tag, why),
-            Input::Committed { .. } => {}
-            Input::Conflict { txn, stored } => self.handle_conflict(now, txn, stored.map(|s| *s)),
+            Input::Committed { upto, refused } => self.handle_committed(upto, &refused),
+            Input::Conflict { txn, stored } => self.handle_conflict(txn, stored.map(|s| *s)),
             Input::Found { txn, stored } => self.handle_found(now, txn, stored),
             Input::Drain => self.draining = true,
         }
@@ -170,15 +188,17 @@ impl Switch {
         let txns = &self.txns;
         let alive = |id, at| {
             txns.get(id).is_some_and(|txn| {
-                txn.deadline == at && matches!(txn.stage, Stage::Waiting { .. })
+                txn.deadline == at && !matches!(txn.stage, Stage::Answering { .. })
             })
         };
         let deadline = self.deadlines.next(alive);
-        let sessions = self.groups.iter().flat_map(|group| {
+        let groups = self.groups.iter().zip(&self.plan.groups);
+        let sessions = groups.flat_map(|(group, plan)| {
             let hosts = group.hosts.iter().filter_map(|host| host.session.timeout());
             // Without anybody to send them to, reversals wait for a connection, not for time.
             let online = group.hosts.iter().any(|host| host.session.state() == State::Online);
-            let reversals = group.reversals.timeout().filter(|_| online);
+            let may_send = online && group.reversal_room(plan) > 0;
+            let reversals = group.reversals.timeout(may_send);
             hosts.chain(group.breaker.timeout()).chain(reversals)
         });
         sessions.chain(deadline).min()
@@ -200,7 +220,7 @@ impl Switch {
     /// Whether nothing is in flight any more.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.txns.len() == 0 && self.seeking.is_empty()
+        self.txns.len() == 0 && self.seeking.is_empty() && self.contested.is_empty()
     }
 
     /// How many requests are in flight.
@@ -315,7 +335,13 @@ impl Switch {
     fn handle_written(&mut self, now: Now, tag: Tag) {
         let Some(txn) = self.txns.get_mut(tag.txn) else { return };
         match (tag.leg, txn.stage) {
-            (Leg::Request, Stage::Sending) => txn.stage = Stage::Waiting { since: now.tick },
+            (Leg::Request, Stage::Sending) => {
+                txn.stage = Stage::Waiting { since: now.tick };
+                // Its deadline may have come between the writing and this report of it.
+                if txn.deadline <= now.tick {
+                    self.handle_deadline(now, tag.txn);
+                }
+            }
             (Leg::Answer, Stage::Answering { .. }) => {
                 txn.delivered = true;
                 self.delivery_ended(now, tag.txn);

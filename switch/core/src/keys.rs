@@ -6,7 +6,7 @@
 //! last word. The table is bounded: the oldest that are decided make room, those in flight never.
 
 use crate::map::{Mix, Table};
-use crate::record::{DuplicateKey, Intent, Outcome, Record, RecordId, ReversalStep, TxnId, Verdict};
+use crate::record::{DuplicateKey, Intent, Outcome, Record, RecordId, TxnId, Verdict};
 use core::hash::Hasher;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,10 +39,8 @@ impl Stored {
                     }
                 }
                 Record::Reversal(reversal) => {
-                    if let (Some(stored), ReversalStep::Queued { .. }) =
-                        (found.get_mut(&reversal.txn), &reversal.step)
-                    {
-                        stored.undone = true;
+                    if let Some(stored) = found.get_mut(&reversal.txn) {
+                        stored.undone |= reversal.step.undoes();
                     }
                 }
                 Record::Inquiry(_) | Record::Notice(_) => {}

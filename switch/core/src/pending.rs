@@ -4,6 +4,7 @@
 //! the trace number its group knows it by, or because its deadline has passed. The tables never
 //! grow past their limits: who does not fit is refused before anything is sent.
 
+use crate::bug::{Bug, planted};
 use crate::event::Kind;
 use crate::map::Table;
 use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
@@ -146,6 +147,11 @@ impl Stans {
     /// The next number that is neither in flight nor recently given up: 000001 to 999999, never
     /// 0. `None` if there is none, which limits well under a million do not let happen.
     pub(crate) fn allocate(&mut self, txn: TxnId) -> Option<u32> {
+        if planted(Bug::StanReused) {
+            self.last = self.last % 3 + 1;
+            self.used.insert(self.last, Traced::Pending(txn));
+            return Some(self.last);
+        }
         for _ in 0..=self.used.len() {
             self.last = self.last % 999_999 + 1;
             if let std::collections::hash_map::Entry::Vacant(place) = self.used.entry(self.last) {

@@ -118,6 +118,14 @@ pub struct DuplicateKey {
     pub acceptor: String,
 }
 
+impl DuplicateKey {
+    /// Makes the key unlike any other. Only a planted bug does.
+    pub(crate) fn forget_for_bug(&mut self, txn: TxnId) {
+        self.transmission = format!("bug {}", txn.0);
+        self.acceptor = format!("bug {}", txn.0);
+    }
+}
+
 /// A card number on its way to the encrypting store. Shows its first six and last four digits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CardNumber(String);
@@ -258,6 +266,14 @@ pub enum ReversalStep {
         /// Why.
         note: String,
     },
+}
+
+impl ReversalStep {
+    /// Whether from here on the transaction is being undone. An advice that is delivered is not.
+    #[must_use]
+    pub const fn undoes(&self) -> bool {
+        matches!(self, Self::Queued { reason, .. } if !matches!(reason, Reason::Advice))
+    }
 }
 
 /// An inquiry and its answer.

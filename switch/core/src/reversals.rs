@@ -126,14 +126,14 @@ impl Reversals {
         self.sent.len()
     }
 
-    /// When something is to be done.
-    pub(crate) fn timeout(&self) -> Option<Tick> {
+    /// When something is to be done; `may_send` says whether one that is due could be sent.
+    pub(crate) fn timeout(&self, may_send: bool) -> Option<Tick> {
         let first = |set: &BTreeSet<(Tick, TxnId)>| set.first().map(|(at, _)| *at);
-        [first(&self.due), first(&self.sent)].into_iter().flatten().min()
+        [first(&self.due).filter(|_| may_send), first(&self.sent)].into_iter().flatten().min()
     }
 
     /// The reversals whose turn and time have come, at most `most`.
-    pub(crate) fn take_due(&mut self, now: Tick, most: usize) -> Vec<TxnId> {
+    pub(crate) fn take_due(&self, now: Tick, most: usize) -> Vec<TxnId> {
         let due = self.due.iter().take_while(|(at, _)| *at <= now);
         due.map(|(_, id)| *id).take(most).collect()
     }

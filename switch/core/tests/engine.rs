@@ -8,13 +8,12 @@
 use veksel_codecs::{DecodeError, Fault, FieldPath, Message, Mti, Refusal, ResponseCode, field};
 use veksel_core::plan::{
     BreakerPlan, Deadlines, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
-    ReversalPlan,
-    RoutePlan, SessionPlan,
+    ReversalPlan, RoutePlan, SessionPlan,
 };
 use veksel_core::record::{Outcome, Reason, ReversalStep, Verdict};
 use veksel_core::{
-    Closing, ConnectionId, Dropped, Event, GroupId, Input, Leg, LinkId, Now, Output,
-    ParticipantId, Plan, Position, Record, RecordId, Switch, Tag, Tick, Unsent, Utc,
+    Closing, ConnectionId, Dropped, Event, GroupId, Input, Leg, LinkId, Now, Output, ParticipantId,
+    Plan, Position, Record, RecordId, Switch, Tag, Tick, Unsent, Utc,
 };
 
 const ATM: ConnectionId = ConnectionId { link: LinkId(0), serial: 1 };
@@ -59,12 +58,14 @@ struct World {
     now: Now,
     seen: Vec<Output>,
     journal: Vec<(RecordId, Record)>,
+    /// Whether the journal answers what the engine wants to find.
+    answers: bool,
 }
 
 impl World {
     fn new(plan: Plan) -> Self {
         let now = Now { tick: Tick(0), utc: Utc(1_795_184_887_000) };
-        Self { switch: Switch::new(plan), now, seen: Vec::new(), journal: Vec::new() }
+        Self { switch: Switch::new(plan), now, seen: Vec::new(), journal: Vec::new(), answers: true }
     }
 
     /// With one connection to the bank that is signed on.
@@ -89,11 +90,19 @@ impl World {
 
     fn tell(&mut self, input: Input) {
         self.switch.handle(self.now, input);
+        let mut asked = Vec::new();
         while let Some(output) = self.switch.poll_output() {
-            if let Output::Persist { id, record } = &output {
-                self.journal.push((*id, record.clone()));
+            match &output {
+                Output::Persist { id, record } => self.journal.push((*id, record.clone())),
+                Output::Find { txn, .. } if self.answers => asked.push(*txn),
+                _ => {}
             }
             self.seen.push(output);
+        }
+        for txn in asked {
+            let records = self.journal.iter().map(|(_, record)| record);
+            let stored = Ok(veksel_core::Stored::gather(records));
+            self.tell(Input::Found { txn, stored });
         }
     }
 
@@ -354,7 +363,8 @@ fn an_answer_that_contradicts_its_request_is_no_answer() {
 
 #[test]
 fn a_partial_approval_may_be_lower_and_never_higher() {
-    for (amount, response, relayed) in [(4_000, "10", true), (4_501, "10", false), (4_000, "00", false)]
+    for (amount, response, relayed) in
+        [(4_000, "10", true), (4_501, "10", false), (4_000, "00", false)]
     {
         let mut world = World::online();
         let (request, _) = world.payment();
@@ -641,6 +651,7 @@ fn a_payment_taken_back_in_flight_is_undone_once_its_outcome_is_known() {
 #[test]
 fn a_payment_that_comes_after_its_reversal_is_not_executed() {
     let mut world = World::online();
+    world.answers = false;
     world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
     let outputs = world.take();
     let find = outputs.iter().find_map(|output| match output {
@@ -721,7 +732,9 @@ fn the_same_key_with_other_content_is_94_and_an_alarm() {
     world.tell(received(ATM, clash));
     let outputs = world.take();
     assert!(outputs.iter().any(|o| matches!(o, Output::Count(Event::Clash { .. }))));
-    assert!(outputs.iter().any(|o| matches!(o, Output::Send { message, .. } if code(message) == "94")));
+    assert!(
+        outputs.iter().any(|o| matches!(o, Output::Send { message, .. } if code(message) == "94"))
+    );
 }
 
 #[test]
@@ -754,6 +767,7 @@ fn what_the_store_knows_is_recognised_after_a_restart() {
     assert!(again.switch.is_idle());
     // And for a repeat the store is asked before anything is sent.
     let mut third = World::online();
+    third.answers = false;
     let mut repeat = payment(7);
     repeat.set_mti(Mti::parse("0201").unwrap());
     third.tell(received(ATM, repeat));
@@ -829,7 +843,8 @@ fn not_found_is_believed_only_of_a_repeat_sent_after_the_guard() {
 
 #[test]
 fn a_host_that_is_unwell_is_asked_again_and_one_that_refuses_needs_a_person() {
-    for (response, parked) in [("91", false), ("96", false), ("06", false), ("30", true), ("12", true)]
+    for (response, parked) in
+        [("91", false), ("96", false), ("06", false), ("30", true), ("12", true)]
     {
         let (mut world, reversal) = reversing();
         world.tell(received(BANK, answer_to(&reversal, response)));

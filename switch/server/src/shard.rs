@@ -295,7 +295,8 @@ impl Turning {
                 _ => self.write(letter),
             }
         }
-        self.shard.switch.handle(now, Input::Committed { upto });
+        let refused = refused.iter().map(|refused| refused.txn).collect();
+        self.shard.switch.handle(now, Input::Committed { upto, refused });
         self.carry_out();
     }
 

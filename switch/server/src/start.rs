@@ -232,7 +232,9 @@ fn run(parts: Parts, ready: &threads::Sender<Started>) -> Option<Stopped> {
         match build(parts) {
             Ok((shard, addresses)) => {
                 let _ = ready.send(Ok(addresses));
-                Some(shard.run().await)
+                // As a task it takes its turn after every connection that is ready, which makes
+                // its batches as large as they can be.
+                Some(tokio::task::spawn_local(shard.run()).await.unwrap_or(Stopped::Panicked))
             }
             Err(error) => {
                 let _ = ready.send(Err(error));

@@ -23,9 +23,8 @@ const SKIPPED: &[&str] = &[".git", "target", "artifacts", "corpus"];
 const MARKDOWN: &[&str] =
     &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: &[&str] = &[
-    "util", "utils", "common", "helper", "helpers", "manager", "managers", "context", "contexts",
-];
+const EMPTY_NAMES: &[&str] =
+    &["util", "utils", "common", "helper", "helpers", "manager", "managers", "context", "contexts"];
 /// Words that sources may not contain, and why.
 const BANNED: &[(&str, &str)] = &[
     ("todo!(", "nothing unfinished is merged"),
@@ -100,9 +99,8 @@ fn columns(file: &File) -> Vec<String> {
     }
     // rustfmt breaks neither literals nor addresses, so what stands in them does not count.
     let short = without(&file.text, Part::Literals);
-    let long = |(_, line): &(usize, &str)| {
-        line.chars().count() > COLUMNS_MAX && !line.contains("://")
-    };
+    let long =
+        |(_, line): &(usize, &str)| line.chars().count() > COLUMNS_MAX && !line.contains("://");
     let complaint = |(place, line): (usize, &str)| {
         format!("line {} has {} columns", place + 1, line.chars().count())
     };

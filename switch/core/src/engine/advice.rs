@@ -188,38 +188,47 @@ impl Switch {
 
     /// A payment or hold: admitted and sent, or refused with nothing to undo.
     pub(super) fn admit_and_open(&mut self, now: Now, seeking: Seeking) {
-        let Seeking { connection, participant, kind, key, mut message, .. } = seeking;
-        match self.admit(connection, participant, kind, &message) {
+        let (connection, participant, kind) =
+            (seeking.connection, seeking.participant, seeking.kind);
+        match self.admit(connection, participant, kind, &seeking.message) {
             Ok(admitted) => {
+                let Seeking { key, message, .. } = seeking;
                 self.open(now, connection, participant, kind, admitted, Some(key), message);
             }
-            Err((why, reason, group)) => {
-                let link = connection.link;
-                let (response, verdict) = (why.code(), Verdict::NotSent);
-                self.count(Event::Answered {
-                    link,
-                    kind,
-                    group,
-                    response,
-                    verdict,
-                    reason,
-                    elapsed: 0,
-                });
-                // A refusal is an answer like any other: the next copy must get it too, or one
-                // copy would be refused and the other executed. What was not valid is not kept.
-                let is_kept = kind.moves_money() && why == Decline::HOST_UNAVAILABLE;
-                let after = is_kept.then(|| {
-                    let id = self.durable.next_txn();
-                    let (route, group) = (usize::MAX, NOWHERE);
-                    let way = Way { link, route, group, stan: 0 };
-                    let intent = intent::of(&self.plan, id, now.utc, key, &message, way);
-                    self.persist(Record::Intent(Arc::new(intent)));
-                    self.persist_outcome(now, id, verdict, response, reason)
-                });
-                decline(&mut message, why);
-                self.send(connection, message, after, None, None);
-            }
+            Err((why, reason, group)) => self.refuse(now, seeking, why, reason, group),
         }
+    }
+
+    /// Refuses a request before anything was done for it. A refusal is an answer like any other:
+    /// the next copy must get it too, or one copy would be refused and another executed; so it is
+    /// recorded. That something was not valid is not.
+    fn refuse(
+        &mut self,
+        now: Now,
+        seeking: Seeking,
+        why: Decline,
+        reason: Reason,
+        group: Option<GroupId>,
+    ) {
+        let Seeking { connection, kind, .. } = seeking;
+        let (link, response, verdict) = (connection.link, why.code(), Verdict::NotSent);
+        self.count(Event::Answered { link, kind, group, response, verdict, reason, elapsed: 0 });
+        let mut message = self.spare();
+        message.copy_from(&seeking.message);
+        decline(&mut message, why);
+        if !kind.moves_money() || why != Decline::HOST_UNAVAILABLE {
+            self.recycle(seeking.message);
+            self.send(connection, message, None, None, None);
+            return;
+        }
+        let id = self.durable.next_txn();
+        let way = Way { link, route: usize::MAX, group: NOWHERE, stan: 0 };
+        let key = seeking.key.clone();
+        let intent = intent::of(&self.plan, id, now.utc, key, &seeking.message, way);
+        let record = self.persist(Record::Intent(Arc::new(intent)));
+        self.persist_outcome(now, id, verdict, response, reason);
+        self.refusals.push_back((record, id, seeking));
+        self.send(connection, message, Some(record), None, None);
     }
 
     /// After its outcome is recorded: what its channel took back meanwhile is undone.

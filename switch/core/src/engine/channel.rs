@@ -4,6 +4,7 @@ use super::duplicate::Seeking;
 use super::{Group, Host, Switch};
 use crate::answer::{Decline, acknowledge, decline};
 use crate::breaker::Position;
+use crate::bug::{Bug, planted};
 use crate::contract::{Leg, Tag, Unsent};
 use crate::event::{Dropped, Event, Kind};
 use crate::intent::{self, Way};
@@ -265,7 +266,8 @@ impl Switch {
         message.header_mut().clear();
         message.set(field::STAN, txn.stan.into());
         let tag = Some(Tag { txn: id, leg: Leg::Request });
-        let (after, host, expires) = (txn.intent, txn.host, Some(txn.deadline));
+        let after = txn.intent.filter(|_| !planted(Bug::SendBeforeIntent));
+        let (host, expires) = (txn.host, Some(txn.deadline));
         self.send(host, message, after, tag, expires);
     }
 
@@ -305,6 +307,14 @@ impl Switch {
             Unsent::Closed | Unsent::Expired | Unsent::Full => Decline::HOST_UNAVAILABLE,
         };
         self.not_sent(now, id, decline, reason);
+    }
+
+    /// Sends a request that was written once more. Only a planted bug does.
+    pub(super) fn send_elsewhere(&mut self, now: Now, id: TxnId) {
+        if let Some(txn) = self.txns.get_mut(id) {
+            txn.stage = Stage::Sending;
+        }
+        self.handle_request_unsent(now, id, Unsent::Closed);
     }
 
     pub(super) fn handle_link_up(&mut self, now: Now, connection: ConnectionId) {

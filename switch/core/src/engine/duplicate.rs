@@ -13,7 +13,7 @@ use crate::intent;
 use crate::keys::{Fate, Stored, same_trace};
 use crate::pending::{Copy, Stage};
 use crate::plan::{ConnectionId, ParticipantId};
-use crate::record::{DuplicateKey, Outcome, TxnId};
+use crate::record::{DuplicateKey, Outcome, RecordId, TxnId};
 use crate::time::Now;
 use std::sync::Arc;
 use veksel_codecs::Message;
@@ -32,7 +32,8 @@ pub(super) struct Seeking {
 
 impl Switch {
     /// A request that can move or hold money: recognised, looked up, or new.
-    pub(super) fn handle_money(&mut self, now: Now, seeking: Seeking, has_sought: bool) {
+    pub(super) fn handle_money(&mut self, now: Now, mut seeking: Seeking, has_sought: bool) {
+        self.forget_duplicate_if_planted(&mut seeking);
         let repeat = seeking.message.mti().is_repeat();
         let keys = self.durable.keys();
         if let Some(id) = keys.find(&seeking.key, repeat) {
@@ -49,9 +50,9 @@ impl Switch {
             self.answer_at_once(seeking, Decline::IN_PROGRESS);
             return;
         }
-        let original = seeking.original.as_ref();
-        let unknown = original.is_some_and(|original| keys.find(original, true).is_none());
-        if !has_sought && (repeat || unknown) {
+        // What is taken over is answered before the store's index could object.
+        let is_taken_over = matches!(seeking.kind, Kind::Advice | Kind::Reversal);
+        if !has_sought && (repeat || is_taken_over) {
             self.seek(seeking);
             return;
         }
@@ -61,6 +62,23 @@ impl Switch {
             Kind::Payment | Kind::Hold | Kind::Inquiry | Kind::Statement | Kind::Network => {
                 self.admit_and_open(now, seeking);
             }
+        }
+    }
+
+    /// Gives a duplicate a key of its own, so that nobody recognises it.
+    fn forget_duplicate_if_planted(&mut self, seeking: &mut Seeking) {
+        if !planted(Bug::DuplicateExecuted) && !planted(Bug::DuplicateInFlight) {
+            return;
+        }
+        let known = self.durable.keys().find(&seeking.key, true);
+        let fate = known.and_then(|id| self.durable.keys().get(id)).map(|known| &known.fate);
+        let forgotten = match fate {
+            Some(Fate::Pending) => planted(Bug::DuplicateInFlight),
+            Some(Fate::Decided { .. }) => planted(Bug::DuplicateExecuted),
+            None => false,
+        };
+        if forgotten {
+            seeking.key.forget_for_bug(self.durable.next_txn());
         }
     }
 
@@ -98,25 +116,44 @@ impl Switch {
     }
 
     /// The store refused an intent: another request holds its key.
-    pub(super) fn handle_conflict(&mut self, now: Now, id: TxnId, stored: Option<Stored>) {
+    pub(super) fn handle_conflict(&mut self, id: TxnId, stored: Option<Stored>) {
         self.durable.refused(id);
-        self.leave_group(id, None);
-        let Some(txn) = self.remove(id) else { return };
         if let Some(stored) = &stored {
             self.durable.learn(stored);
         }
+        if let Some(seeking) = self.contested.remove(&id) {
+            self.handle_holder(seeking, stored.as_ref());
+            return;
+        }
+        self.leave_group(id, None);
+        let Some(txn) = self.remove(id) else { return };
         let copies = txn.copies.into_iter().map(|copy| (copy.channel, copy.request));
         for (connection, message) in core::iter::once((txn.channel, txn.request)).chain(copies) {
             let key = intent::key(&self.plan, txn.participant, &message);
             let (participant, kind) = (txn.participant, txn.kind);
             let seeking =
                 Seeking { connection, participant, kind, key, original: None, message };
-            match &stored {
-                Some(stored) => self.handle_duplicate(seeking, stored.intent.txn),
-                None => self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE),
+            self.handle_holder(seeking, stored.as_ref());
+        }
+    }
+
+    /// Answers a request whose key somebody else holds.
+    fn handle_holder(&mut self, seeking: Seeking, stored: Option<&Stored>) {
+        match stored {
+            Some(stored) => self.handle_duplicate(seeking, stored.intent.txn),
+            None => self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE),
+        }
+    }
+
+    pub(super) fn handle_committed(&mut self, upto: RecordId, refused: &[TxnId]) {
+        while self.refusals.front().is_some_and(|(record, _, _)| *record <= upto) {
+            let Some((_, id, seeking)) = self.refusals.pop_front() else { return };
+            if refused.contains(&id) {
+                self.contested.insert(id, seeking);
+            } else {
+                self.recycle(seeking.message);
             }
         }
-        let _ = now;
     }
 
     /// The same key again: the same answer, unless the content differs.

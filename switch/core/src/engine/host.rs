@@ -3,13 +3,14 @@
 use super::{Host, Switch, network_request};
 use crate::answer::{Decline, Verified, acknowledge, decline, verify};
 use crate::breaker::Health;
+use crate::bug::{Bug, planted};
 use crate::event::{Dropped, Event};
 use crate::pending::{Stage, Traced};
 use crate::plan::{ConnectionId, GroupId};
 use crate::record::{Reason, TxnId};
 use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, Session, State, Step};
 use crate::time::Now;
-use veksel_codecs::{Class, Message, field};
+use veksel_codecs::{Class, Message, ResponseCode, field};
 
 impl Switch {
     pub(super) fn handle_host_up(&mut self, now: Now, group: GroupId, connection: ConnectionId) {
@@ -33,7 +34,11 @@ impl Switch {
             txn.host == connection && matches!(txn.stage, Stage::Waiting { .. })
         });
         for id in lost {
-            self.indefinite(now, id, Reason::ClosedSent);
+            if planted(Bug::RetryAfterSend) {
+                self.send_elsewhere(now, id);
+            } else {
+                self.indefinite(now, id, Reason::ClosedSent);
+            }
         }
         self.retry_reversals(now, group, Some(connection));
     }
@@ -165,6 +170,12 @@ impl Switch {
         {
             self.recycle(message);
             return;
+        }
+        if let Some(Traced::Reversing(id)) = traced
+            && planted(Bug::LateSettles)
+            && message.get(field::RESPONSE_CODE) == Some(ResponseCode::APPROVED)
+        {
+            self.settle_reversal(now, group, id, ResponseCode::APPROVED);
         }
         let id = match traced {
             Some(Traced::Pending(id)) => id,

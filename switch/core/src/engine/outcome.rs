@@ -68,7 +68,9 @@ impl Switch {
         let until = now.tick.after_ms(plan.map_or(0, |plan| plan.tombstone_ms));
         self.leave_group(id, Some((now.tick, Health::Bad)));
         let most = self.plan.limits.tombstones_max;
-        if is_reversible(kind) {
+        let forgets = planted(Bug::NoReversalOnTimeout) && reason == Reason::Timeout
+            || planted(Bug::NoReversalOnClose) && reason == Reason::ClosedSent;
+        if is_reversible(kind) && !forgets {
             self.queue_reversal(now, id, reason, None);
         } else if let Some(group) = self.group_mut(group) {
             group.stans.bury(stan, until, most);
@@ -170,6 +172,11 @@ impl Switch {
             return;
         }
         let code = intent.code.as_bytes().first_chunk::<2>().copied().unwrap_or_default();
+        if planted(Bug::NoReversalOnRestart) {
+            let response = ResponseCode::HOST_UNAVAILABLE;
+            self.persist_outcome(now, txn, Verdict::NotSent, response, reason);
+            return;
+        }
         let reversible = Kind::of(intent.mti, code).is_some_and(is_reversible);
         if reversible {
             let step = ReversalStep::Queued { reason, actual: None };

@@ -5,14 +5,14 @@
 //! so that after a restart it goes out as a repeat.
 
 use super::Switch;
+use crate::bug::{Bug, planted};
 use crate::event::Event;
 use crate::pending::Traced;
-use crate::plan::{ConnectionId, GroupId};
+use crate::plan::{ConnectionId, GroupId, ReversalPlan};
 use crate::record::{Intent, Reason, Record, Reversal, ReversalStep, TxnId};
 use crate::reversals::{Answer, NewItem};
 use crate::session::State;
 use crate::time::Now;
-use crate::{Position, plan::ReversalPlan};
 use std::sync::Arc;
 use veksel_codecs::structured::{OriginalData, format_replacement};
 use veksel_codecs::{FieldNumber, Message, Mti, ResponseCode, field};
@@ -81,20 +81,16 @@ impl Switch {
     pub(super) fn send_reversals(&mut self, now: Now) {
         for place in 0..self.groups.len() {
             let group = GroupId(u16::try_from(place).unwrap_or(u16::MAX));
-            let Some(plan) = self.plan.groups.get(place).map(|group| group.reversals) else {
+            let (Some(plan), Some(live)) = (self.plan.groups.get(place), self.groups.get(place))
+            else {
                 return;
             };
-            let Some(live) = self.groups.get_mut(place) else { return };
             if live.reversals.len() == 0 {
                 continue;
             }
-            // While the breaker is open one reversal at a time is probe enough.
-            let window = match live.breaker.position() {
-                Position::Closed => plan.window_max as usize,
-                Position::Open | Position::HalfOpen => 1,
-            };
-            let room = window.saturating_sub(live.reversals.in_flight());
-            for txn in live.reversals.take_due(now.tick, room) {
+            let due = live.reversals.take_due(now.tick, live.reversal_room(plan));
+            let plan = plan.reversals;
+            for txn in due {
                 self.send_reversal(now, group, txn, &plan);
             }
         }
@@ -129,6 +125,10 @@ impl Switch {
         };
         let Some(live) = self.group_mut(group) else { return };
         for txn in live.reversals.take_unanswered(now.tick, gone) {
+            if planted(Bug::ReversalForgotten) {
+                self.settle_reversal(now, group, txn, ResponseCode::APPROVED);
+                return;
+            }
             let due = live.reversals.again(txn, now.tick, &plan);
             live.reversals.postpone(txn, due);
         }
@@ -148,14 +148,7 @@ impl Switch {
         let Some(live) = self.group_mut(group) else { return false };
         let Some(Traced::Reversing(txn)) = live.stans.find(stan) else { return false };
         let Some(item) = live.reversals.get(txn) else { return false };
-        if Some(message.mti()) != mti_of(&item.intent).response() {
-            return false;
-        }
-        let own_rrn = &item.intent.key.rrn;
-        let rrn_fits = message.get(field::RRN).is_none_or(|rrn| rrn.trimmed() == own_rrn);
-        let Some(response) = message.get(field::RESPONSE_CODE).filter(|_| rrn_fits) else {
-            return false;
-        };
+        let Some(response) = response_of(&item.intent, message) else { return false };
         match live.reversals.judge(txn, response, &plan) {
             Answer::Settled => self.settle_reversal(now, group, txn, response),
             Answer::Park => {
@@ -174,7 +167,7 @@ impl Switch {
         true
     }
 
-    fn settle_reversal(&mut self, now: Now, group: GroupId, txn: TxnId, response: ResponseCode) {
+    pub(super) fn settle_reversal(&mut self, now: Now, group: GroupId, txn: TxnId, response: ResponseCode) {
         let tombstone_ms =
             self.plan.groups.get(usize::from(group.0)).map_or(0, |plan| plan.tombstone_ms);
         let most = self.plan.limits.tombstones_max;
@@ -189,6 +182,17 @@ impl Switch {
         }
         self.count(Event::ReversalSettled { group, response });
     }
+}
+
+/// The code of an answer that fits what was sent in everything both have.
+fn response_of(intent: &Intent, answer: &Message) -> Option<ResponseCode> {
+    let key = &intent.key;
+    let fits = Some(answer.mti()) == mti_of(intent).response()
+        && answer.get(field::RRN).is_none_or(|rrn| rrn.trimmed() == key.rrn)
+        && answer.get(field::TERMINAL).is_none_or(|terminal| terminal.trimmed() == key.terminal)
+        && answer.get(field::TRANSMISSION).is_none_or(|at| at.trimmed() == key.transmission)
+        && answer.get(field::AMOUNT).is_none_or(|amount| amount == intent.amount);
+    answer.get(field::RESPONSE_CODE).filter(|_| fits)
 }
 
 /// The type of what is sent: an advice goes as itself, anything else is undone.

@@ -1,0 +1,91 @@
+//! `veksel check`: a configuration read as it would be at the start, and nothing started.
+
+use crate::arguments::{Check, ConfigKind};
+use crate::link::dialects;
+use crate::output::{Exit, Failure, Output};
+use serde_json::{Value, json};
+use std::path::Path;
+use veksel_config::{Problems, Settings, Source, load_simulator, load_switch};
+
+/// Loads the configuration and prints what is wrong with it.
+///
+/// # Errors
+/// When the result cannot be printed.
+pub(crate) fn check(arguments: &Check, output: Output) -> Result<Exit, Failure> {
+    let kind = arguments.kind.unwrap_or_else(|| kind_of(&arguments.config));
+    let loaded = source(&arguments.config, &arguments.set).and_then(|source| match kind {
+        ConfigKind::Switch => load_switch(source).map(|config| (config.settings, config.warnings)),
+        ConfigKind::Simulator => {
+            load_simulator(source).map(|config| (config.settings, config.warnings))
+        }
+    });
+    let (settings, problems, exit) = match loaded {
+        Ok((settings, warnings)) => (Some(settings), warnings, Exit::Yes),
+        Err(problems) => (None, problems, Exit::Configuration),
+    };
+    let word = match kind {
+        ConfigKind::Switch => "switch",
+        ConfigKind::Simulator => "simulator",
+    };
+    if output.json {
+        let settings = settings.filter(|_| arguments.resolved).as_ref().map(settings_json);
+        output.print_json(&json!({
+            "file": arguments.config.display().to_string(),
+            "kind": word,
+            "valid": exit == Exit::Yes,
+            "errors": problems.errors(),
+            "warnings": problems.warnings(),
+            "problems": problems,
+            "settings": settings,
+        }))?;
+        return Ok(exit);
+    }
+    output.warn_of(&problems);
+    let name = arguments.config.display();
+    let warnings = match problems.warnings() {
+        0 => String::new(),
+        1 => ", 1 warning".to_owned(),
+        count => format!(", {count} warnings"),
+    };
+    match settings {
+        Some(settings) if arguments.resolved => output.print(settings.to_string())?,
+        Some(_) => output.print(format!("{name}: a valid {word} configuration{warnings}\n"))?,
+        None => {
+            let errors = problems.errors();
+            let word = if errors == 1 { "error" } else { "errors" };
+            output.warn(format!("{name}: {errors} {word}{warnings}\n"));
+        }
+    }
+    Ok(exit)
+}
+
+/// A configuration file as `run` and `simulate` read it: file, environment, flags.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn source(path: &Path, set: &[(String, String)]) -> Result<Source, Problems> {
+    let source = Source::read(path)?.process_environment();
+    Ok(source.flags(set.iter().cloned()).known_dialects(&dialects()))
+}
+
+/// What a file is for, by the names of its sections; only the loader reads it properly.
+fn kind_of(path: &Path) -> ConfigKind {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let is_simulator = text.lines().any(|line| {
+        let name = line.trim().trim_start_matches('[').trim_start();
+        line.trim().starts_with('[') && (name.starts_with("bank") || name.starts_with("terminals"))
+    });
+    if is_simulator { ConfigKind::Simulator } else { ConfigKind::Switch }
+}
+
+fn settings_json(settings: &Settings) -> Value {
+    let setting = |setting: &veksel_config::Setting| {
+        json!({
+            "path": setting.path,
+            "value": setting.value,
+            "default": setting.default,
+            "origin": setting.origin.to_string(),
+        })
+    };
+    settings.iter().map(setting).collect()
+}

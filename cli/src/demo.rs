@@ -1,0 +1,204 @@
+//! `veksel demo`: a bank, a switch and terminals in one process, and at the end the books.
+//!
+//! The parts are those of `run` and `simulate`, set up by the shipped example files and a few
+//! settings; they talk over TCP on the loopback as they would between machines. Here they are
+//! started in order, watched, stopped in order, and what they say of each other is compared.
+
+mod agreement;
+mod folder;
+pub(crate) mod report;
+
+use crate::arguments::Demo;
+use crate::link::dialects;
+use crate::output::{Exit, Failure, Output};
+use crate::run;
+use crate::signals::Signals;
+use folder::Folder;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use veksel_config::{
+    Destination, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, SimulatorConfig, Source, load_simulator,
+    load_switch,
+};
+use veksel_server::Running;
+use veksel_simulator::bank::RunningBank;
+use veksel_simulator::terminals::{Behaviour, RunningTerminals};
+use veksel_simulator::{bank, terminals};
+
+/// How long the switch may take to sign on to the bank.
+const READY: Duration = Duration::from_secs(10);
+
+/// Time between two status lines.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// So many of a hundred payments are meant to be declined, so that declines can be seen.
+const MAGIC: u8 = 2;
+
+/// The listener in the example file.
+const LISTENER: &str = "channels";
+
+/// Everything that runs.
+struct Stage {
+    bank: RunningBank,
+    switch: Running,
+    terminals: RunningTerminals,
+}
+
+/// Runs the demo to its end.
+///
+/// # Errors
+/// When a part does not start, or ends before it should.
+pub(crate) fn demo(arguments: &Demo, output: Output) -> Result<Exit, Failure> {
+    let signals = Signals::listen()?;
+    let folder = Folder::open(arguments.retain.as_deref())?;
+    let stage = Stage::set(arguments, folder.path())?;
+    if !output.json {
+        output.print(banner(&stage, &folder))?;
+    }
+    let end = arguments.length.and_then(|length| Instant::now().checked_add(length));
+    stage.watch(&signals, end, output)?;
+    stage.close(folder.path(), output)
+}
+
+impl Stage {
+    fn set(arguments: &Demo, folder: &Path) -> Result<Self, Failure> {
+        let address = |port: u16| {
+            let port = if arguments.random_ports { 0 } else { port };
+            SocketAddr::from(([127, 0, 0, 1], port)).to_string()
+        };
+        let busy = |failure: Failure| match arguments.random_ports {
+            true => failure,
+            false => failure.help("if a port is in use, `veksel demo --random-ports` takes others"),
+        };
+        let SimulatorConfig { bank, terminals, .. } = simulator(arguments, folder, address(8593))?;
+        let bank = bank::start(bank);
+        let bank = bank.map_err(|error| busy(Failure::no("start", error.to_string())))?;
+        let switch = switch(folder, &address(8583), &address(8580), bank.address());
+        let switch = switch.map_err(busy)?;
+        await_ready(&switch)?;
+        let terminals = terminals.zip(switch.address(LISTENER)).map(|(mut config, address)| {
+            config.connect = Destination { host: address.ip().to_string(), port: address.port() };
+            let behaviour = Behaviour { magic_percent: MAGIC, ..Behaviour::default() };
+            terminals::start_with(config, behaviour)
+                .map_err(|error| Failure::no("start", error.to_string()))
+        });
+        let Some(terminals) = terminals else {
+            return Err(Failure::no("start", "there is nothing for terminals to connect to"));
+        };
+        Ok(Self { bank, switch, terminals: terminals? })
+    }
+
+    /// Shows what goes on until the time is over or somebody asks to stop.
+    fn watch(
+        &self,
+        signals: &Signals,
+        end: Option<Instant>,
+        output: Output,
+    ) -> Result<(), Failure> {
+        let start = Instant::now();
+        let in_place = output.look.is_terminal;
+        loop {
+            let left = end.map_or(BEAT, |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() || signals.asked_within(BEAT.min(left)) {
+                break;
+            }
+            if let Some(stopped) = self.switch.wait(Duration::ZERO) {
+                run::ended(&stopped)?;
+            }
+            if let Some(Err(error)) = self.bank.wait(Duration::ZERO) {
+                return Err(Failure::no("bank", format!("the bank stopped: {error}")));
+            }
+            if !output.json {
+                let line = report::status_line(start.elapsed(), &self.terminals.snapshot());
+                output.print(match in_place {
+                    true => format!("\r\x1b[2K{line}"),
+                    false => format!("{line}\n"),
+                })?;
+            }
+        }
+        if in_place && !output.json {
+            output.print("\n")?;
+        }
+        Ok(())
+    }
+
+    /// Stops everything from the front to the back, so that nothing is in flight when the books
+    /// are compared.
+    fn close(self, folder: &Path, output: Output) -> Result<Exit, Failure> {
+        let traffic = self.terminals.stop();
+        let stopped = self.switch.stop();
+        let summary = self.bank.stop().map_err(|error| Failure::no("bank", error.to_string()))?;
+        run::ended(&stopped)?;
+        let agreement = agreement::agreement(&folder.join(JOURNAL), &folder.join(LEDGER));
+        let agreement = agreement.map_err(|error| {
+            Failure::no("agreement", format!("journal and ledger cannot be compared: {error}"))
+        })?;
+        let report = report::Report { traffic, summary, agreement };
+        if output.json {
+            output.print_json(&report.json())?;
+        } else {
+            output.print(report.text(output))?;
+        }
+        Ok(if report.is_well() { Exit::Yes } else { Exit::No })
+    }
+}
+
+/// Names of the two databases in the folder.
+const JOURNAL: &str = "veksel.db";
+const LEDGER: &str = "bank.db";
+
+fn simulator(arguments: &Demo, folder: &Path, listen: String) -> Result<SimulatorConfig, Failure> {
+    let settings = [
+        ("bank.listen", listen),
+        ("bank.database", LEDGER.to_owned()),
+        ("terminals.rate", arguments.rate.to_string()),
+    ];
+    let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
+    let source = source.flags(settings).known_dialects(&dialects());
+    load_simulator(source).map_err(Failure::Configuration)
+}
+
+fn switch(folder: &Path, listen: &str, admin: &str, bank: SocketAddr) -> Result<Running, Failure> {
+    let settings = [
+        ("listener.channels.listen", listen.to_owned()),
+        ("admin.listen", admin.to_owned()),
+        ("group.cbs.connect", bank.to_string()),
+        ("store.path", JOURNAL.to_owned()),
+        ("log.level", "warn".to_owned()),
+        ("log.format", "pretty".to_owned()),
+    ];
+    let source = Source::text("demo", SWITCH_EXAMPLE).folder(folder);
+    let source = source.flags(settings).known_dialects(&dialects());
+    let config = load_switch(source).map_err(Failure::Configuration)?;
+    veksel_server::init_tracing(&config.log);
+    run::start(config)
+}
+
+fn await_ready(switch: &Running) -> Result<(), Failure> {
+    let start = Instant::now();
+    while !switch.is_ready() {
+        if let Some(stopped) = switch.wait(Duration::from_millis(10)) {
+            run::ended(&stopped)?;
+        }
+        if start.elapsed() > READY {
+            return Err(Failure::no("start", "the switch did not sign on to the bank"));
+        }
+    }
+    Ok(())
+}
+
+fn banner(stage: &Stage, folder: &Folder) -> String {
+    let channels = stage.switch.address(LISTENER).map(|address| address.to_string());
+    let admin = stage.switch.admin().map(|address| address.to_string());
+    let place = folder.path().display().to_string();
+    report::banner(&report::Banner {
+        channels: &channels.unwrap_or_default(),
+        bank: &stage.bank.address().to_string(),
+        admin: &admin.unwrap_or_default(),
+        folder: &place,
+        is_kept: folder.is_kept(),
+        is_seen: std::io::stdout().is_terminal(),
+    })
+}

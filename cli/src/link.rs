@@ -1,0 +1,134 @@
+//! The far end of a connection as flags name it: address, dialect and framing.
+//!
+//! The flags are the keys of a `[terminals]` section and are read by the code that reads one, so
+//! that a word means the same on the command line and in a file. Nothing is connected here.
+
+use crate::arguments::LinkFlags;
+use crate::output::{Exit, Failure};
+use veksel_codecs::{Codec, Dialect, Framing, dialect};
+use veksel_config::{Destination, DialectName, Problems, Source, TerminalsConfig, load_simulator};
+
+/// Where to connect and what is spoken there.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Not looked up yet.
+    pub(crate) destination: Destination,
+    /// Of its dialect.
+    pub(crate) codec: Codec,
+    /// How its messages are delimited.
+    pub(crate) framing: Framing,
+}
+
+impl Link {
+    /// The link that the flags describe.
+    ///
+    /// # Errors
+    /// When a flag makes no sense, or the dialect file is wrong.
+    pub(crate) fn of(flags: &LinkFlags, to: Option<&str>) -> Result<Self, Failure> {
+        let mut settings = vec![("terminals.rate".to_owned(), "1".to_owned())];
+        settings.extend(to.map(|to| ("terminals.connect".to_owned(), to.to_owned())));
+        settings.push(("terminals.dialect".to_owned(), flags.dialect.clone()));
+        settings.extend(flags.framing.iter().flat_map(|framing| framing_settings(framing)));
+        let source = Source::text("flags", "[terminals]\n[terminals.framing]\n")
+            .known_dialects(&dialects())
+            .flags(settings);
+        let config = load_simulator(source).map_err(refused)?;
+        let Some(TerminalsConfig { connect, dialect, framing, .. }) = config.terminals else {
+            return Err(Failure::usage("the flags describe no link"));
+        };
+        Ok(Self { destination: connect, codec: codec(&dialect)?, framing })
+    }
+}
+
+/// The dialects that this binary carries.
+pub(crate) fn dialects() -> Vec<&'static str> {
+    dialect::SHIPPED.iter().map(|(name, _)| *name).collect()
+}
+
+/// `ascii4,counts_itself,tpdu=6000010000`: the length by its name alone, switches by theirs, and
+/// the other keys with their values.
+fn framing_settings(text: &str) -> Vec<(String, String)> {
+    let setting = |part: &str| {
+        let (key, value) = match part.split_once('=') {
+            Some((key, value)) => (key.trim().replace('-', "_"), value.trim().to_owned()),
+            None if part.starts_with("counts") => (part.replace('-', "_"), "true".to_owned()),
+            None => ("length".to_owned(), part.to_owned()),
+        };
+        (format!("terminals.framing.{key}"), value)
+    };
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(setting).collect()
+}
+
+fn codec(name: &DialectName) -> Result<Codec, Failure> {
+    let dialect = match name {
+        DialectName::Shipped(name) => Dialect::shipped(name),
+        DialectName::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                let message = format!("dialect {} cannot be read: {error}", path.display());
+                Failure::configuration(message)
+            })?;
+            Dialect::parse(&text)
+        }
+    };
+    dialect.map(Codec::new).map_err(|error| Failure::configuration(error.to_string()))
+}
+
+/// The same complaint about the flag that the user wrote.
+fn refused(problems: Problems) -> Failure {
+    let Some(problem) = problems.0.into_iter().next() else {
+        return Failure::usage("the flags describe no link");
+    };
+    let source = problem.source.unwrap_or_default();
+    let flag = match source.trim_start_matches("flag --terminals.") {
+        "connect" => "--to",
+        "dialect" => "--dialect",
+        _ => "--framing",
+    };
+    Failure::Said {
+        exit: Exit::Usage,
+        kind: "usage",
+        message: format!("{flag}: {}", problem.message),
+        help: problem.help,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veksel_codecs::{Header, KeepAlive, LengthForm};
+
+    fn link(framing: &str) -> Result<Link, Failure> {
+        let dialect = "cbs-ascii-bin".to_owned();
+        Link::of(&LinkFlags { dialect, framing: Some(framing.to_owned()) }, None)
+    }
+
+    #[test]
+    fn framings() {
+        assert_eq!(link("binary2").unwrap().framing, Framing::binary2());
+        let framing =
+            link("ascii4, counts-itself,tpdu=6000010000,keep-alive=echo").unwrap().framing;
+        let expected = Framing {
+            length: LengthForm::Ascii4,
+            counts_itself: true,
+            header: Header::Tpdu([0x60, 0, 1, 0, 0]),
+            keep_alive: KeepAlive::Echo,
+            ..Framing::binary2()
+        };
+        assert_eq!(framing, expected);
+    }
+
+    #[test]
+    fn a_wrong_flag_is_named_and_the_right_one_suggested() {
+        let Failure::Said { exit, message, help, .. } = link("binray2").unwrap_err() else {
+            panic!("not said");
+        };
+        assert_eq!(exit, Exit::Usage);
+        assert!(message.starts_with("--framing: `length` must be one of"), "{message}");
+        assert_eq!(help.as_deref(), Some("did you mean `binary2`?"));
+        let flags = LinkFlags { dialect: "cbs-ascii-bim".to_owned(), framing: None };
+        let Failure::Said { message, .. } = Link::of(&flags, None).unwrap_err() else {
+            panic!("not said");
+        };
+        assert!(message.starts_with("--dialect:"), "{message}");
+    }
+}

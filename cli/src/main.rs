@@ -1,0 +1,49 @@
+//! `veksel`: the switch, the bank to test it with, and the tools, in one binary.
+//!
+//! Arguments become calls; every decision about messages, money and links is made in the other
+//! crates. The process ends here and only here.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod arguments;
+mod check;
+mod decode;
+mod demo;
+mod hex;
+mod link;
+mod masking;
+mod money;
+mod output;
+mod request;
+mod run;
+mod send;
+mod signals;
+mod simulate;
+mod wire;
+mod words;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use output::Output;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::of_process(arguments.command.json());
+    let result = match &arguments.command {
+        Command::Demo(demo) => demo::demo(demo, output),
+        Command::Run(run) => run::run(run, output),
+        Command::Simulate(simulate) => simulate::simulate(simulate, output),
+        Command::Check(check) => check::check(check, output),
+        Command::Send(send) => send::send(send, output),
+        Command::Decode(decode) => decode::decode(decode, output),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output.fail(&failure);
+            failure.exit().into()
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `veksel run`: the switch, until somebody asks it to stop.
+
+use crate::arguments::Run;
+use crate::check::source;
+use crate::output::{Exit, Failure, Output};
+use crate::signals::Signals;
+use std::fmt::Write;
+use std::time::Duration;
+use veksel_config::{SocketConfig, SwitchConfig, load_switch};
+use veksel_server::{Running, StartError, Stopped};
+
+/// How long a look at the signals keeps from looking at the switch.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Starts the switch and waits for its end.
+///
+/// # Errors
+/// When it does not start, or ends by itself.
+pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
+    let config = source(&arguments.config, &arguments.set).and_then(load_switch);
+    let config = config.map_err(Failure::Configuration)?;
+    output.warn_of(&config.warnings);
+    veksel_server::init_tracing(&config.log);
+    let signals = Signals::listen()?;
+    let listeners = listeners(&config);
+    let title = format!("veksel {}  switch \"{}\"\n", env!("CARGO_PKG_VERSION"), config.name);
+    let journal = config.store.path.display().to_string();
+    let running = start(config)?;
+    let mut text = title;
+    for name in &listeners {
+        if let Some(address) = running.address(name) {
+            let _ = writeln!(text, "  listener {name:<16} {address}");
+        }
+    }
+    if let Some(address) = running.admin() {
+        let _ = writeln!(text, "  live, ready, metrics      http://{address}/metrics");
+    }
+    let _ = writeln!(text, "  journal                   {journal}");
+    output.print(text)?;
+    let stopped = loop {
+        if let Some(stopped) = running.wait(Duration::ZERO) {
+            break stopped;
+        }
+        if signals.asked_within(GLANCE) {
+            break running.stop();
+        }
+    };
+    ended(&stopped)
+}
+
+/// Starts a switch; a dialect that is wrong is a wrong configuration.
+///
+/// # Errors
+/// What could not be had.
+pub(crate) fn start(config: SwitchConfig) -> Result<Running, Failure> {
+    veksel_server::start(config).map_err(|error| match error {
+        StartError::Dialect(why) => Failure::configuration(why),
+        error => Failure::no("start", format!("the switch does not start: {error}")),
+    })
+}
+
+/// How the end of a switch is told.
+///
+/// # Errors
+/// When it was not asked to end.
+pub(crate) fn ended(stopped: &Stopped) -> Result<Exit, Failure> {
+    match stopped {
+        Stopped::Asked => Ok(Exit::Yes),
+        Stopped::Store(why) => {
+            let failure = Failure::no("store", format!("the switch stopped: {why}"));
+            Err(failure.help("it records before it acts, so without a journal it does not act"))
+        }
+        Stopped::Panicked => {
+            Err(Failure::no("panic", "the switch ended by a defect; its journal is intact"))
+        }
+    }
+}
+
+/// The names of the listeners.
+fn listeners(config: &SwitchConfig) -> Vec<String> {
+    let links = config.plan.links.iter().zip(&config.sockets);
+    let listening = links.filter(|(_, socket)| matches!(socket, SocketConfig::Listen(_)));
+    listening.map(|(link, _)| link.name.clone()).collect()
+}

@@ -1,0 +1,117 @@
+//! Commands that run until somebody stops them: `demo`, `run` and `simulate`.
+//!
+//! What they run is tested where it is written; here is that it starts, ends in order and says so.
+
+use crate::ran::run;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+fn example(name: &str, folder: &Path) -> String {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
+    let to = folder.join(name);
+    std::fs::copy(from, &to).unwrap();
+    to.display().to_string()
+}
+
+/// Starts a command and waits for the line that begins so.
+fn start(arguments: &[&str], line_start: &str) -> (Child, BufReader<ChildStdout>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_veksel"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.trim_start().starts_with(line_start) {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "ended before `{line_start}`");
+    }
+    (child, out)
+}
+
+/// Asks a command to stop as systemd does, and gives its last words.
+#[cfg(unix)]
+fn stop(mut child: Child, mut out: BufReader<ChildStdout>) -> (Option<i32>, String) {
+    let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    (child.wait().unwrap().code(), rest)
+}
+
+#[test]
+fn a_demo_ends_with_balanced_books() {
+    let ran = run(&["demo", "--for", "2s", "--random-ports", "--rate", "50"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.starts_with("veksel "), "{}", ran.out);
+    assert!(ran.out.contains("\nevery request answered once: yes, "), "{}", ran.out);
+    assert!(ran.out.contains("\njournal agrees with ledger: yes, "), "{}", ran.out);
+    let last = ran.out.lines().last().unwrap();
+    let transfers = last.strip_prefix("ledger balanced: ").unwrap();
+    let transfers = transfers.strip_suffix(" transfers, sum 0").unwrap();
+    assert!(transfers.parse::<u64>().unwrap() > 0, "{last}");
+}
+
+#[test]
+fn a_demo_in_json_keeps_its_books_where_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    let place = kept.display().to_string();
+    let arguments = ["demo", "--for", "1s", "--random-ports", "--json", "--retain", &place];
+    let ran = run(&arguments);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &json["ok"]), (0, &true.into()), "{}", ran.err);
+    assert_eq!(json["traffic"]["sent"], json["traffic"]["answered"]);
+    assert_eq!(json["ledger"]["conserved"], true);
+    assert!(kept.join("veksel.db").is_file() && kept.join("bank.db").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_switch_and_a_bank_stop_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = example("simulator.toml", folder.path());
+    let bank = ["simulate", "--config", &bank, "--set", "bank.listen=127.0.0.1:0"];
+    let (bank, out) = start(&bank, "ledger");
+    let (code, rest) = stop(bank, out);
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(rest.starts_with("ledger balanced: "), "{rest}");
+    let switch = example("switch.toml", folder.path());
+    let mut arguments = vec!["run", "--config", &switch];
+    arguments.extend(["--set", "listener.channels.listen=127.0.0.1:0"]);
+    arguments.extend(["--set", "admin.listen=127.0.0.1:0"]);
+    let (switch, out) = start(&arguments, "journal");
+    assert_eq!(stop(switch, out), (Some(0), String::new()));
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let bank = example("simulator.toml", folder.path());
+    let listen = format!("bank.listen={address}");
+    let ran = run(&["simulate", "--config", &bank, "--set", &listen]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.starts_with("error: ") && ran.err.contains(&address.to_string()),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn magic_amounts_are_listed() {
+    let ran = run(&["simulate", "--magic"]);
+    assert_eq!(ran.code, 0);
+    for ending in ["...51   51    ", "...68   late  ", "...91   91    "] {
+        assert!(ran.out.contains(ending), "{}", ran.out);
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&["simulate", "--magic", "--json"]).out).unwrap();
+    let late = json.as_array().unwrap().iter().filter(|row| row["late"] == true).count();
+    assert_eq!(late, 1);
+}

@@ -1,0 +1,9 @@
+//! The binary from outside: arguments and input go in, text and an exit code come out.
+
+#![expect(clippy::unwrap_used, reason = "that is how tests fail")]
+
+mod config;
+mod decode;
+mod long;
+mod ran;
+mod send;

@@ -1,0 +1,218 @@
+//! The two bodies: framing and codecs. A finding is a panic.
+//!
+//! This file is compiled twice: into the fuzz targets and, by its path, into a test of `codecs`.
+//! So it names nothing but the public API of `veksel-codecs` and `bytes`.
+
+use bytes::BytesMut;
+use std::sync::OnceLock;
+use veksel_codecs::dialect::SHIPPED;
+use veksel_codecs::{
+    Codec, DecodeError, Dialect, FieldNumber, FrameError, Framing, Header, KeepAlive, LengthForm,
+    Message, Sensitivity, Step,
+};
+
+/// A step of a stream, with its bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Frame { header: Vec<u8>, message: Vec<u8> },
+    KeepAlive,
+}
+
+/// Framing. The first six bytes choose the parameters and the cuts, the rest is the stream.
+///
+/// The same stream gives the same frames and ends with the same error however it is cut into
+/// reads; a frame written again is the bytes it was read from; no frame is longer than allowed.
+pub fn frame(data: &[u8]) {
+    let Some((&[form, flags, width, limit_high, limit_low, cuts], stream)) =
+        data.split_first_chunk::<6>()
+    else {
+        return;
+    };
+    let framing = Framing {
+        length: [LengthForm::Binary2, LengthForm::Binary4, LengthForm::Ascii4, LengthForm::Bcd2]
+            [usize::from(form % 4)],
+        counts_itself: flags & 1 != 0,
+        counts_header: flags & 2 != 0,
+        header: match flags >> 2 & 3 {
+            0 | 1 => Header::None,
+            2 => Header::Fixed(vec![0xA5; usize::from(width % 32)]),
+            _ => Header::Tpdu([0x60, 0, 1, 0, 2]),
+        },
+        keep_alive: [KeepAlive::Ignore, KeepAlive::Echo, KeepAlive::Reject]
+            [usize::from(flags >> 4) % 3],
+        frame_max: u32::from(u16::from_be_bytes([limit_high, limit_low])),
+    };
+    let whole = steps(&framing, [stream]);
+    let mut random = u32::from(cuts) + 1;
+    let mut rest = stream;
+    let cut = core::iter::from_fn(|| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let most = if cuts & 1 == 0 { 3 } else { 64 };
+        let width = usize::try_from(random >> 24).unwrap_or(0) % most;
+        let (piece, after) = rest.split_at(width.min(rest.len()));
+        let more = !rest.is_empty();
+        rest = after;
+        more.then_some(piece)
+    });
+    assert_eq!(steps(&framing, cut), whole, "the cuts of a stream changed its frames");
+    written_again(&framing, stream, &whole.0);
+}
+
+/// Feeds a stream piece by piece, as a connection would.
+fn steps<'a>(
+    framing: &Framing,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Seen>, Option<FrameError>) {
+    let (mut buffer, mut seen) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        let mut read = 0;
+        loop {
+            let consumed = match framing.decode(&buffer[read..]) {
+                Err(error) => return (seen, Some(error)),
+                Ok(Step::Incomplete) => break,
+                Ok(Step::KeepAlive { consumed }) => {
+                    seen.push(Seen::KeepAlive);
+                    consumed
+                }
+                Ok(Step::Frame { header, message, consumed }) => {
+                    assert!(message.len() <= framing.frame_max as usize && !message.is_empty());
+                    let (header, message) = (header.to_vec(), message.to_vec());
+                    seen.push(Seen::Frame { header, message });
+                    consumed
+                }
+            };
+            assert!(consumed > 0, "a step took nothing: the reader would spin");
+            read += consumed;
+        }
+        buffer.drain(..read);
+    }
+    (seen, None)
+}
+
+/// What was read is written as the same bytes.
+fn written_again(framing: &Framing, stream: &[u8], seen: &[Seen]) {
+    let mut out = BytesMut::new();
+    for step in seen {
+        match step {
+            Seen::KeepAlive => framing.encode_keep_alive(&mut out),
+            Seen::Frame { header, message } => {
+                let written = framing.encode(header, &mut out, |out| {
+                    out.extend_from_slice(message);
+                    Ok::<(), FrameError>(())
+                });
+                written.expect("a frame that was read can be written");
+                let (mut answer, mut back) = (Vec::new(), Vec::new());
+                framing.answer_header(header, &mut answer);
+                framing.answer_header(&answer, &mut back);
+                assert_eq!(&back, header, "an answer to the answer goes to the first sender");
+            }
+        }
+    }
+    assert!(stream.starts_with(&out), "frames are not written as they were read");
+}
+
+/// The shipped dialects, compiled once, by name.
+fn codecs() -> &'static [Codec] {
+    static CODECS: OnceLock<Vec<Codec>> = OnceLock::new();
+    CODECS.get_or_init(|| {
+        let codec = |(name, _): &(&str, &str)| {
+            Codec::new(Dialect::shipped(name).expect("a shipped dialect is valid"))
+        };
+        SHIPPED.iter().map(codec).collect()
+    })
+}
+
+/// Codecs. The first byte chooses the dialect, the rest is the frame.
+///
+/// Any bytes give a message or an error within the frame. A message is written as the bytes it
+/// was read from, whether its fields are passed on or set anew, and is the same message in every
+/// other shipped dialect. Nothing shows what is sensitive.
+pub fn decode(data: &[u8]) {
+    let Some((choice, frame)) = data.split_first() else { return };
+    let codecs = codecs();
+    let codec = &codecs[usize::from(*choice) % codecs.len()];
+    let mut message = Message::new();
+    let result = codec.decode_into(frame, &mut message);
+    masked(codec, &message);
+    let _ = (codec.check(&message, true), codec.check(&message, false));
+    match result {
+        Err(error) => refused(codec, frame, &error),
+        Ok(()) => {
+            let canonical = with_canonical_bitmap(codec, frame);
+            assert_eq!(encoded(codec, &message), canonical, "passed on, but not as it came");
+            let mut anew = Message::of(message.mti());
+            message.fields().iter().for_each(|number| anew.copy_field(&message, number));
+            assert_eq!(encoded(codec, &anew), canonical, "set anew, it is written differently");
+            for other in codecs {
+                let mut read = Message::new();
+                let written = encoded(other, &message);
+                assert_eq!(other.decode_into(&written, &mut read), Ok(()));
+                assert_eq!(read, message, "{} changed a value", other.dialect().name());
+            }
+        }
+    }
+}
+
+fn encoded(codec: &Codec, message: &Message) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    codec.encode(message, &mut out).expect("a message that was read can be written");
+    out.to_vec()
+}
+
+/// The frame as the codec writes it: two things are accepted and not repeated, lower-case
+/// hexadecimal in a bitmap and a second bitmap without fields.
+fn with_canonical_bitmap(codec: &Codec, frame: &[u8]) -> Vec<u8> {
+    let (mti, bitmap) = match codec.dialect().name() {
+        "cbs-ascii-bin" => (4, 8),
+        "cbs-ascii-hex" => (4, 16),
+        "cbs-bcd" => (2, 8),
+        other => panic!("say here where the bitmap of {other} stands"),
+    };
+    let mut out = frame.to_vec();
+    if bitmap == 16 {
+        let has_second = hex_digit(out[mti]) & 8 != 0;
+        let end = mti + if has_second { 32 } else { 16 };
+        out[mti..end].make_ascii_uppercase();
+        if has_second && out[mti + 16..end] == [b'0'; 16] {
+            out.drain(mti + 16..end);
+            out[mti] = b'0' + (hex_digit(out[mti]) & 7);
+        }
+    } else if out[mti] & 0x80 != 0 && out[mti + 8..mti + 16] == [0; 8] {
+        out.drain(mti + 8..mti + 16);
+        out[mti] &= 0x7F;
+    }
+    out
+}
+
+fn hex_digit(character: u8) -> u8 {
+    match character {
+        b'0'..=b'9' => character - b'0',
+        _ => character.to_ascii_lowercase() - b'a' + 10,
+    }
+}
+
+fn refused(codec: &Codec, frame: &[u8], error: &DecodeError) {
+    assert!(error.offset as usize <= frame.len(), "{error} is outside of the frame");
+    let _ = codec.likely_cause(frame, error);
+    let where_and_why = error.additional_response();
+    assert_eq!(where_and_why.len(), 4, "{where_and_why} is not three digits and a letter");
+    assert!(FieldNumber::new(error.path.field.get()).is_some() || error.path.field.get() < 2);
+}
+
+/// What anybody may see shows no card number, account, track, PIN or key.
+fn masked(codec: &Codec, message: &Message) {
+    for line in codec.describe(message) {
+        let shown = line.masked.chars().filter(|character| *character != '*').count();
+        match line.sensitivity {
+            Sensitivity::Open => assert_eq!(line.masked, line.clear),
+            Sensitivity::Pan => assert!(shown <= 10 && (line.clear.len() >= 13 || shown == 0)),
+            Sensitivity::Account => assert!(shown <= 4 && (line.clear.len() > 4 || shown == 0)),
+            Sensitivity::Private => assert!(line.masked.starts_with('<') && shown <= 16),
+            Sensitivity::Secret => assert_eq!(line.masked, "****"),
+        }
+    }
+    let shown = format!("{message:?}");
+    let digits = shown.split(|c: char| !c.is_ascii_digit()).map(str::len).max();
+    assert!(digits <= Some(4), "{shown} shows more than the type and field numbers");
+}

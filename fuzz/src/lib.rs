@@ -1,0 +1,10 @@
+//! What must hold for any bytes, as plain functions of bytes.
+//!
+//! The fuzzer calls them with what it makes up, `codecs/tests/corpus.rs` with the committed seeds
+//! in every `cargo test`. Nothing here knows a fuzzing engine.
+
+#![forbid(unsafe_code)]
+
+mod bodies;
+
+pub use bodies::{decode, frame};

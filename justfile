@@ -1,0 +1,40 @@
+# What people run by hand. `just` lists it; each recipe is the command itself, so none needs just.
+
+_default:
+    @just --list
+
+# The binary, optimised.
+build:
+    cargo build --release --locked
+
+# Everything that must be true.
+test *ARGS:
+    cargo test --workspace --locked {{ARGS}}
+
+# Every warning is an error.
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Rewrites the sources.
+fmt:
+    cargo fmt --all
+
+# Switch, bank and terminals on this machine.
+demo *ARGS:
+    cargo run --release --locked -- demo {{ARGS}}
+
+# `just bench codec` or `just bench engine` for one of the two.
+bench *NAME:
+    cargo bench -p benches {{ if NAME == "" { "" } else { "--bench " + NAME } }}
+
+# `just fuzz decode 600`; see fuzz/README.md.
+fuzz TARGET="decode" SECONDS="60":
+    RUSTC_BOOTSTRAP=1 cargo fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}
+
+# Licences, bans and sources (needs cargo-deny).
+deny:
+    cargo deny check
+
+# What the gate runs.
+ci:
+    .ci/run
