@@ -147,9 +147,7 @@ expect("40 transfer", answer[39] == "00" and len(answer[38]) == 6, answer)
 after = amounts(link.ask(request("312000"))[54])["01"]
 expect("money moved once", before - after == 12300, (before, after))
 
-BILLER = sys.argv[2] if len(sys.argv) > 2 else "POWER"
-tags = "10%02d%s1106PY0001" % (len(BILLER), BILLER)
-answer = link.ask(request("502000", 4500, f48=tags, f103="BILLS"))
+answer = link.ask(request("502000", 4500, f48="1005B000111100000012345", f103="B0001"))
 expect("50 bill payment", answer[39] == "00" and "19" in answer[48], answer)
 
 answer = link.ask(request("402010", 10**11, f103="10000000005"))

@@ -172,6 +172,7 @@ impl Host {
             | Input::Committed { .. }
             | Input::Conflict { .. }
             | Input::Found { .. }
+            | Input::Operator(_)
             | Input::Drain => {}
         }
     }

@@ -63,6 +63,8 @@ pub enum Input {
         /// Every transaction with that DE37, if they could be read.
         stored: Result<Vec<Stored>, Unreadable>,
     },
+    /// A person decides about something that is to be undone or delivered.
+    Operator(Command),
     /// Finish what is in flight and take nothing new.
     Drain,
 }
@@ -107,6 +109,30 @@ pub enum Output {
     },
     /// Count and log.
     Count(Event),
+}
+
+/// What a person may decide. Each is recorded with who decided it and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Command {
+    /// The transaction whose reversal or delivery it is about.
+    pub txn: TxnId,
+    /// Who.
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// What.
+    pub action: Action,
+}
+
+/// What is to happen to a reversal or an advice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Send it again now, parked or not.
+    Retry,
+    /// Send it no more until somebody decides otherwise.
+    Park,
+    /// It is settled outside the switch and never sent again.
+    Resolve,
 }
 
 /// The store could not be read.

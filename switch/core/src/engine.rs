@@ -160,6 +160,7 @@ impl Switch {
             Input::Committed { upto, refused } => self.handle_committed(upto, &refused),
             Input::Conflict { txn, stored } => self.handle_conflict(txn, stored.map(|s| *s)),
             Input::Found { txn, stored } => self.handle_found(now, txn, stored),
+            Input::Operator(command) => self.handle_command(now, command),
             Input::Drain => self.draining = true,
         }
         self.send_reversals(now);

@@ -36,7 +36,7 @@ pub mod time;
 pub use breaker::Position;
 #[cfg(feature = "planted-bugs")]
 pub use bug::{Bug, plant, planted};
-pub use contract::{Closing, Input, Leg, Output, Tag, Unreadable, Unsent};
+pub use contract::{Action, Closing, Command, Input, Leg, Output, Tag, Unreadable, Unsent};
 pub use engine::{Resume, Switch};
 pub use keys::Stored;
 pub use event::{Dropped, Event, Kind};

@@ -246,6 +246,14 @@ impl Reversals {
         }
     }
 
+    /// One that waits for its next turn may go at once.
+    pub(crate) fn hurry(&mut self, id: TxnId, now: Tick) {
+        let waits = self.items.get(&id).map(|item| item.stage);
+        if let Some(Stage::Waiting { .. }) = waits {
+            self.postpone(id, now);
+        }
+    }
+
     /// Takes it out of its line and lets the next one become the head.
     fn leave(&mut self, id: TxnId, item: &Item, now: Tick) {
         match item.stage {

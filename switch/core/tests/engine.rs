@@ -12,7 +12,7 @@ use veksel_core::plan::{
 };
 use veksel_core::record::{Outcome, Reason, ReversalStep, Verdict};
 use veksel_core::{
-    Closing, ConnectionId, Dropped, Event, GroupId, Input, Leg, LinkId, Now, Output, ParticipantId,
+    Action, Closing, Command, ConnectionId, Dropped, Event, GroupId, Input, Leg, LinkId, Now, Output, ParticipantId,
     Plan, Position, Record, RecordId, Switch, Tag, Tick, Unsent, Utc,
 };
 
@@ -890,6 +890,36 @@ fn reversals_go_on_after_a_restart_as_repeats() {
     again.tell(received(BANK, answer_to(&sign_on, "00")));
     let sent = again.all_sent_to(BANK);
     assert_eq!(sent.iter().map(|m| m.mti().to_string()).collect::<Vec<_>>(), ["0421"]);
+}
+
+#[test]
+fn a_person_may_retry_park_and_resolve_and_is_named() {
+    let (mut world, reversal) = reversing();
+    let txn = world.journal.iter().find_map(|(_, record)| match record {
+        Record::Reversal(reversal) => Some(reversal.txn),
+        _ => None,
+    });
+    let mut decide = |world: &mut World, action| {
+        let (operator, reason) = ("kari".to_owned(), "ticket 7".to_owned());
+        let command = Command { txn: txn.unwrap(), operator, reason, action };
+        world.tell(Input::Operator(command));
+        let noted = |(_, record): &(RecordId, Record)| {
+            matches!(record, Record::Notice(notice) if notice.actor == "kari")
+        };
+        assert!(world.journal.iter().any(noted));
+    };
+    world.tell(received(BANK, answer_to(&reversal, "30")));
+    world.take();
+    decide(&mut world, Action::Retry);
+    let again = world.sent_to(BANK);
+    assert_eq!(again.mti().as_str(), "0421");
+    decide(&mut world, Action::Park);
+    world.pass(600_000);
+    assert!(world.all_sent_to(BANK).iter().all(|m| m.has(field::NETWORK_CODE)));
+    assert_eq!(world.switch.reversals_open(), 1);
+    decide(&mut world, Action::Resolve);
+    assert_eq!(world.switch.reversals_open(), 0);
+    assert!(matches!(world.steps().last(), Some(ReversalStep::Resolved { .. })));
 }
 
 #[test]

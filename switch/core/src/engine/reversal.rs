@@ -6,6 +6,7 @@
 
 use super::Switch;
 use crate::bug::{Bug, planted};
+use crate::contract::{Action, Command};
 use crate::event::Event;
 use crate::pending::Traced;
 use crate::plan::{ConnectionId, GroupId, ReversalPlan};
@@ -165,6 +166,51 @@ impl Switch {
             }
         }
         true
+    }
+
+    /// A person decides. What is not being undone or delivered cannot be decided about; the
+    /// decision is recorded all the same.
+    pub(super) fn handle_command(&mut self, now: Now, command: Command) {
+        let Command { txn, operator, reason, action } = command;
+        let word = match action {
+            Action::Retry => "retry",
+            Action::Park => "park",
+            Action::Resolve => "resolve",
+        };
+        let known = self.durable.reversal(txn).map(|(intent, _)| intent.group.clone());
+        let detail = match &known {
+            Some(_) => format!("transaction {}: {reason}", txn.0),
+            None => format!("transaction {} is not open: {reason}", txn.0),
+        };
+        self.note(now, &operator, word, detail);
+        let place = known.and_then(|name| self.plan.groups.iter().position(|g| g.name == name));
+        let Some(group) = place.and_then(|p| u16::try_from(p).ok()).map(GroupId) else { return };
+        match action {
+            Action::Retry => {
+                if let Some(live) = self.group_mut(group) {
+                    live.reversals.unpark(txn, now.tick);
+                    live.reversals.hurry(txn, now.tick);
+                }
+            }
+            Action::Park => {
+                let step = ReversalStep::Parked { response: None };
+                self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+                if let Some(live) = self.group_mut(group) {
+                    live.reversals.park(txn, now.tick);
+                }
+            }
+            Action::Resolve => {
+                let stan = self.durable.intent(txn).map(|intent| intent.host_stan);
+                let step = ReversalStep::Resolved { operator, note: reason };
+                self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+                if let Some(live) = self.group_mut(group) {
+                    live.reversals.settle(txn, now.tick);
+                    if let Some(stan) = stan {
+                        live.stans.release(stan);
+                    }
+                }
+            }
+        }
     }
 
     pub(super) fn settle_reversal(&mut self, now: Now, group: GroupId, txn: TxnId, response: ResponseCode) {
