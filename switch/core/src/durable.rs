@@ -137,6 +137,7 @@ impl Durable {
     /// The store refused the intent: it never was.
     pub(crate) fn refused(&mut self, txn: TxnId) {
         self.open.remove(&txn);
+        self.reversing.remove(&txn);
         self.keys.remove(txn);
     }
 

@@ -158,7 +158,7 @@ impl Switch {
             Input::Written(tag) => self.handle_written(now, tag),
             Input::Unsent { tag, why } => self.handle_unsent(now, tag, why),
             Input::Committed { upto, refused } => self.handle_committed(upto, &refused),
-            Input::Conflict { txn, stored } => self.handle_conflict(txn, stored.map(|s| *s)),
+            Input::Conflict { txn, stored } => self.handle_conflict(now, txn, stored.map(|s| *s)),
             Input::Found { txn, stored } => self.handle_found(now, txn, stored),
             Input::Operator(command) => self.handle_command(now, command),
             Input::Drain => self.draining = true,

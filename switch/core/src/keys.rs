@@ -8,7 +8,7 @@
 use crate::map::{Mix, Table};
 use crate::record::{DuplicateKey, Intent, Outcome, Record, RecordId, TxnId, Verdict};
 use core::hash::Hasher;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A transaction that money may depend on, as the store tells of it.
@@ -87,6 +87,9 @@ pub(crate) struct Keys {
     known: BTreeMap<TxnId, Known>,
     by_key: Table<u64, TxnId>,
     by_trace: Table<u64, TxnId>,
+    /// In the order in which they came to be known, which is not that of their numbers: the
+    /// store is asked about old ones too.
+    order: VecDeque<TxnId>,
 }
 
 /// A number for a key, with or without DE7. Two keys may share one; the keys decide.
@@ -123,6 +126,7 @@ impl Keys {
             known: BTreeMap::new(),
             by_key: Table::default(),
             by_trace: Table::default(),
+            order: VecDeque::new(),
         }
     }
 
@@ -150,15 +154,24 @@ impl Keys {
         self.by_key.insert(number(key, true), id);
         self.by_trace.insert(number(key, false), id);
         self.known.insert(id, known);
+        self.order.push_back(id);
         if self.known.len() > self.most {
             self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
-        let decided = self.known.iter().find(|(_, known)| !matches!(known.fate, Fate::Pending));
-        if let Some(id) = decided.map(|(id, _)| *id) {
-            self.remove(id);
+        for _ in 0..self.order.len() {
+            let Some(id) = self.order.pop_front() else { return };
+            match self.known.get(&id).map(|known| &known.fate) {
+                // Removed in another way.
+                None => {}
+                Some(Fate::Pending) => self.order.push_back(id),
+                Some(Fate::Decided { .. }) => {
+                    self.remove(id);
+                    return;
+                }
+            }
         }
     }
 
@@ -280,6 +293,19 @@ mod tests {
         assert_eq!(keys.find(&intent(0, 2, "1120142807").key, false), None);
         assert_eq!(keys.known.len(), 3);
         assert!(keys.by_key.len() == 3 && keys.by_trace.len() == 3);
+    }
+
+    #[test]
+    fn an_old_one_that_was_just_looked_up_is_not_the_first_to_go() {
+        let mut keys = Keys::new(2);
+        for txn in [8, 9] {
+            keys.open(&intent(txn.into(), txn, "1120142807"));
+            keys.decide(RecordId(1), &outcome(txn.into()));
+        }
+        let outcome = Some(Arc::new(outcome(1)));
+        let stored = Stored { intent: intent(1, 1, "1120142807"), outcome, undone: false };
+        keys.learn(&stored, RecordId(0));
+        assert_eq!(keys.find(&stored.intent.key, false), Some(TxnId(1)));
     }
 
     #[test]

@@ -116,8 +116,11 @@ impl Switch {
     }
 
     /// The store refused an intent: another request holds its key.
-    pub(super) fn handle_conflict(&mut self, id: TxnId, stored: Option<Stored>) {
+    pub(super) fn handle_conflict(&mut self, now: Now, id: TxnId, stored: Option<Stored>) {
         self.durable.refused(id);
+        for group in &mut self.groups {
+            group.reversals.settle(id, now.tick);
+        }
         if let Some(stored) = &stored {
             self.durable.learn(stored);
         }

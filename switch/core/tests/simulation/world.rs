@@ -236,8 +236,10 @@ impl World {
     /// What keeps it from resting.
     pub fn unrest(&self) -> String {
         let switch = self.switch.as_ref();
+        let shown = format!("{switch:?}");
+        let reversing = shown.split("reversing: ").nth(1).and_then(|rest| rest.split('}').next());
         format!(
-            "switch {}, in flight {:?}, reversals {:?}, disk idle {}, gate {}",
+            "{reversing:?}, switch {}, in flight {:?}, reversals {:?}, disk idle {}, gate {}",
             if switch.is_some() { "up" } else { "down" },
             switch.map(Switch::in_flight),
             switch.map(Switch::reversals_open),
