@@ -59,9 +59,9 @@ impl Durable {
     }
 
     /// Brings back the intent of a transaction that was over, because it is to be undone.
-    pub(crate) fn revive(&mut self, txn: TxnId) {
-        let Some(known) = self.keys.get(txn) else { return };
-        let (intent, verdict) = (Arc::clone(&known.intent), Some(Verdict::Answered));
+    pub(crate) fn revive(&mut self, intent: &Arc<Intent>) {
+        let (intent, verdict) = (Arc::clone(intent), Some(Verdict::Answered));
+        let txn = intent.txn;
         self.open.entry(txn).or_insert(Open { intent, verdict, reversal: None });
     }
 

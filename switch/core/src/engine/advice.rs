@@ -10,7 +10,7 @@ use crate::bug::{Bug, planted};
 use crate::event::Event;
 use crate::intent::{self, Way};
 use crate::plan::GroupId;
-use crate::keys::Fate;
+use crate::keys::{Fate, Known};
 use crate::record::{
     Intent, Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict,
 };
@@ -52,7 +52,9 @@ impl Switch {
     pub(super) fn handle_channel_reversal(&mut self, now: Now, seeking: Seeking) {
         let route = self.plan.route(&seeking.message, seeking.participant);
         let named = seeking.original.clone();
+        // Taken now: what is recorded below may make the table forget it.
         let original = self.original(named.as_ref());
+        let original = original.and_then(|id| self.durable.keys().get(id)).cloned();
         let actual = seeking.message.get(field::REPLACEMENT_AMOUNTS);
         let actual = actual.and_then(|text| replacement_amount(&text)).filter(|left| *left > 0);
         let Some(route) = route else {
@@ -66,7 +68,7 @@ impl Switch {
         let txn = intent.txn;
         self.persist(Record::Intent(Arc::new(intent)));
         match original {
-            Some(original) => self.cancel(now, original, txn, actual),
+            Some(original) => self.cancel(now, &original, txn, actual),
             None if planted(Bug::TombstoneSkipped) => {}
             None => self.bury_unseen(now, &seeking, route, named),
         }
@@ -74,8 +76,8 @@ impl Switch {
     }
 
     /// Undoes what a channel takes back: now if its outcome is known, else when it is.
-    fn cancel(&mut self, now: Now, original: TxnId, reversal: TxnId, actual: Option<u64>) {
-        let Some(known) = self.durable.keys().get(original) else { return };
+    fn cancel(&mut self, now: Now, known: &Known, reversal: TxnId, actual: Option<u64>) {
+        let original = known.intent.txn;
         if let Fate::Pending = known.fate {
             if let Some(txn) = self.txns.get_mut(original) {
                 txn.cancelled = Some(actual);
@@ -91,7 +93,7 @@ impl Switch {
             // behind it, because both are of one account.
             self.deliver(now, reversal);
         } else if known.is_approved() && !known.undone {
-            self.durable.revive(original);
+            self.durable.revive(&known.intent);
             self.queue_reversal(now, original, Reason::Cancelled, actual);
         }
     }

@@ -760,7 +760,8 @@ impl World {
         let place = payment.number as usize;
         if reversal {
             payment.taken_back |= code == "00";
-            if code == "00" {
+            // 94: somebody else has taken back something else under these numbers.
+            if code == "00" || code == "94" {
                 payment.mood = Mood::Done;
             }
             return;
