@@ -50,7 +50,7 @@ pub struct Switch {
     /// Requests that were refused, until the intent that says so is durable.
     refusals: VecDeque<(RecordId, TxnId, Seeking)>,
     /// Those whose intent the store did not take, until it says who holds their key.
-    contested: BTreeMap<TxnId, Seeking>,
+    contested: BTreeMap<TxnId, Vec<Seeking>>,
     durable: Durable,
     outputs: VecDeque<Output>,
     spare: Vec<Message>,

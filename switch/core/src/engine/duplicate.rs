@@ -124,8 +124,10 @@ impl Switch {
         if let Some(stored) = &stored {
             self.durable.learn(stored);
         }
-        if let Some(seeking) = self.contested.remove(&id) {
-            self.handle_holder(seeking, stored.as_ref());
+        if let Some(contested) = self.contested.remove(&id) {
+            for seeking in contested {
+                self.handle_holder(seeking, stored.as_ref());
+            }
             return;
         }
         self.leave_group(id, None);
@@ -152,7 +154,7 @@ impl Switch {
         while self.refusals.front().is_some_and(|(record, _, _)| *record <= upto) {
             let Some((_, id, seeking)) = self.refusals.pop_front() else { return };
             if refused.contains(&id) {
-                self.contested.insert(id, seeking);
+                self.contested.entry(id).or_default().push(seeking);
             } else {
                 self.recycle(seeking.message);
             }
@@ -173,6 +175,9 @@ impl Switch {
         self.count(Event::Recognised { link, in_flight: matches!(fate, Fate::Pending) });
         match fate {
             Fate::Pending => self.join_original(seeking, id),
+            Fate::Decided { outcome, .. } if self.is_refusal_open(id) => {
+                self.join_refusal(seeking, id, &outcome);
+            }
             Fate::Decided { outcome, record } => {
                 let approved = outcome.response.is_approval() && self.is_answering(id);
                 let message = answer_again(seeking.message, &outcome, undone);
@@ -183,6 +188,28 @@ impl Switch {
                 self.send(seeking.connection, message, Some(record), tag, None);
             }
         }
+    }
+
+    /// Whether the intent that says a request was refused is not yet durable: the store may hold
+    /// its key for another.
+    fn is_refusal_open(&self, id: TxnId) -> bool {
+        self.contested.contains_key(&id) || self.refusals.iter().any(|(_, open, _)| *open == id)
+    }
+
+    /// A copy of a refused request shares its fate: the refusal if the store takes it, else what
+    /// the holder of the key was answered.
+    fn join_refusal(&mut self, seeking: Seeking, id: TxnId, outcome: &Arc<Outcome>) {
+        if let Some(contested) = self.contested.get_mut(&id) {
+            contested.push(seeking);
+            return;
+        }
+        let Some(place) = self.refusals.iter().rposition(|(_, open, _)| *open == id) else {
+            return;
+        };
+        let Some(record) = self.refusals.get(place).map(|(record, _, _)| *record) else { return };
+        let message = answer_again(seeking.message.clone(), outcome, false);
+        self.send(seeking.connection, message, Some(record), None, None);
+        self.refusals.insert(place + 1, (record, id, seeking));
     }
 
     fn is_answering(&self, id: TxnId) -> bool {

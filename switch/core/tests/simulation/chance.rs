@@ -76,6 +76,8 @@ pub struct Faults {
     pub send_twice: u64,
     /// A channel that hears nothing repeats, and one that still hears nothing takes it back.
     pub repeat: u64,
+    /// A channel that hears nothing leaves it at that.
+    pub give_up: u64,
     /// A channel takes back what was approved.
     pub take_back: u64,
     /// A channel's reversal overtakes its request.
@@ -108,6 +110,7 @@ impl Faults {
             cut_channel: fault(60_000),
             send_twice: fault(200_000),
             repeat: fault(1_000_000),
+            give_up: fault(600_000),
             take_back: fault(150_000),
             overtake: fault(80_000),
             clash: fault(60_000),
@@ -141,6 +144,7 @@ const NONE: Faults = Faults {
     cut_channel: 0,
     send_twice: 0,
     repeat: 0,
+    give_up: 0,
     take_back: 0,
     overtake: 0,
     clash: 0,

@@ -61,6 +61,15 @@ fn judge_payment(world: &World, payment: &super::channel::Payment) -> Vec<String
         }
         return wrong;
     }
+    if payment.heard.is_empty() {
+        // It gave up. What it was never told of may not remain, unless somebody wrote it.
+        let written = world.approvals.get(&rrn);
+        if written == Some(&false) && effect.moved != 0 {
+            let moved = effect.moved;
+            wrong.push(format!("I1: {rrn} could not be told of its approval, {moved} is moved"));
+        }
+        return wrong;
+    }
     if payment.heard.len() > 1 {
         wrong.push(format!("I5: {rrn} was answered {:?}", payment.heard));
     }

@@ -85,6 +85,8 @@ pub struct World {
     durable: RecordId,
     /// Requests sent on each terminal connection and answers heard on it, by payment and kind.
     pub asked: BTreeMap<(u64, String, bool), (u32, u32)>,
+    /// Approvals by payment: whether one of them was ever handed to a connection.
+    pub approvals: BTreeMap<String, bool>,
     pub counts: Counts,
     pub trace: u64,
     pub lines: Option<Vec<String>>,
@@ -153,6 +155,7 @@ impl World {
             told: VecDeque::new(),
             durable: RecordId(0),
             asked: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             counts: Counts::default(),
             trace: 0xCBF2_9CE4_8422_2325,
             lines: tell.then(Vec::new),
@@ -392,6 +395,8 @@ impl World {
         self.say(|_| "switch crashes".into());
         self.switch = None;
         self.process += 1;
+        // Nobody knows any more what was told: only the terminal can ask again or take back.
+        self.approvals.values_mut().for_each(|written| *written = true);
         self.gate.clear();
         self.told.clear();
         self.hosts = [None; HOSTS];
@@ -536,6 +541,7 @@ impl World {
         };
         self.mix(&[2, connection.serial, u64::from(unsent.is_some())]);
         self.say(|_| format!("    send {} {unsent:?}", show(connection, &message)));
+        self.note_approval(&message, connection, unsent.is_none());
         if let Some(why) = unsent {
             if let Some(tag) = tag {
                 self.told.push_back(Input::Unsent { tag, why });
@@ -566,6 +572,16 @@ impl World {
             }
         }
         self.may_crash();
+    }
+
+    /// Remembers which approvals were handed to a connection, and which could not be.
+    fn note_approval(&mut self, message: &Message, connection: ConnectionId, written: bool) {
+        let code = message.get(field::RESPONSE_CODE);
+        let approved = code.is_some_and(|code| code.is_approval());
+        if connection.link == CHANNEL && approved && message.mti().as_str() == "0210" {
+            let rrn = message.get(field::RRN).map(|rrn| rrn.to_string()).unwrap_or_default();
+            *self.approvals.entry(rrn).or_default() |= written;
+        }
     }
 
     fn count(&mut self, event: Event) {
@@ -723,9 +739,13 @@ impl World {
         if self.payments[place].wait != wait {
             return;
         }
-        match self.payments[place].mood {
+        let mood = self.payments[place].mood;
+        match mood {
             Mood::Done => {}
             Mood::TakingBack => self.ask(place, true),
+            Mood::Asking if self.strikes(self.faults.give_up) => {
+                self.payments[place].mood = Mood::Done;
+            }
             Mood::Asking => {
                 let is_clash = self.payments[place].clash_of.is_some();
                 if is_clash && self.now_ms > HEAL_MS + 60_000 {
@@ -756,7 +776,10 @@ impl World {
         let amount = answer.get(field::AMOUNT);
         let mine = |payment: &&mut Payment| payment.rrn() == rrn && Some(payment.amount) == amount;
         let mine = self.payments.iter_mut().find(|payment| mine(&payment));
-        let Some(payment) = mine else { return };
+        let Some(payment) = mine else {
+            self.wrong.push(format!("I3: {rrn} was answered for another amount, {amount:?}"));
+            return;
+        };
         let place = payment.number as usize;
         if reversal {
             payment.taken_back |= code == "00";
