@@ -43,7 +43,7 @@ pub struct BankConfig {
     pub framing: Framing,
     /// For people.
     pub name: String,
-    /// The SQLite file of the ledger.
+    /// The `SQLite` file of the ledger.
     pub database: PathBuf,
     /// The folder of seed tables, which existed when it was checked; `None` takes the built-in.
     pub seeds: Option<PathBuf>,

@@ -131,7 +131,7 @@ pub struct AdminConfig {
 /// Where records go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// The SQLite file.
+    /// The `SQLite` file.
     pub path: PathBuf,
     /// The file with the secret keys; made at the first start.
     pub keys: PathBuf,

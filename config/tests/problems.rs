@@ -4,6 +4,8 @@
 //! simulator's. Lines `# env NAME=value` and `# flag path=value` are given beside the file.
 //! `UPDATE_GOLDEN=1 cargo test -p veksel-config` writes the texts anew; read the diff.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use veksel_config::{Problems, Severity, Source, load_simulator, load_switch};
 

@@ -218,7 +218,11 @@ impl Breaker {
             .iter()
             .filter(|bucket| bucket.stretch > 0 && bucket.stretch + BUCKETS as u64 > stretch);
         let (calls, bad, slow) = current.fold((0u64, 0u64, 0u64), |(calls, bad, slow), bucket| {
-            (calls + u64::from(bucket.calls), bad + u64::from(bucket.bad), slow + u64::from(bucket.slow))
+            (
+                calls + u64::from(bucket.calls),
+                bad + u64::from(bucket.bad),
+                slow + u64::from(bucket.slow),
+            )
         });
         let over = |part: u64, percent: u32| part * 100 >= calls * u64::from(percent);
         calls >= u64::from(self.plan.calls_min)

@@ -91,7 +91,7 @@ impl Switch {
     /// An engine without connections and without a past.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let group = |group: &crate::plan::GroupPlan| Group {
+        let group = |group: &GroupPlan| Group {
             hosts: Vec::new(),
             breaker: Breaker::new(group.breaker),
             stans: Stans::default(),
@@ -149,7 +149,9 @@ impl Switch {
     /// The world tells the engine something.
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
-            Input::Received { connection, message } => self.handle_received(now, connection, message),
+            Input::Received { connection, message } => {
+                self.handle_received(now, connection, message);
+            }
             Input::Malformed { connection, message, refusal } => {
                 self.handle_malformed(connection, message, refusal);
             }
@@ -234,6 +236,18 @@ impl Switch {
     #[must_use]
     pub fn reversals_open(&self) -> usize {
         self.durable.reversals_open()
+    }
+
+    /// How many of them need a person.
+    #[must_use]
+    pub fn reversals_parked(&self) -> usize {
+        self.groups.iter().map(|group| group.reversals.parked()).sum()
+    }
+
+    /// How long the oldest reversal of a group that is still tried has waited, in nanoseconds.
+    #[must_use]
+    pub fn reversal_age(&self, group: GroupId, now: Tick) -> u64 {
+        self.group(group).map_or(0, |group| group.reversals.age(now))
     }
 
     /// Connections of a group that carry requests.

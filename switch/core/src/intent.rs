@@ -6,8 +6,8 @@ use crate::record::{CardNumber, DuplicateKey, Inquiry, Intent, Reason, TxnId, Ve
 use crate::time::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use veksel_codecs::structured::OriginalData;
 use veksel_codecs::field::{Account, Characters, Key, Pan};
+use veksel_codecs::structured::OriginalData;
 use veksel_codecs::{Message, ResponseCode, field};
 
 fn text(message: &Message, key: Key<Characters>) -> String {
@@ -57,7 +57,14 @@ pub(crate) struct Way {
 }
 
 /// The intent of a request that can move or hold money.
-pub(crate) fn of(plan: &Plan, id: TxnId, utc: Utc, key: DuplicateKey, request: &Message, way: Way) -> Intent {
+pub(crate) fn of(
+    plan: &Plan,
+    id: TxnId,
+    utc: Utc,
+    key: DuplicateKey,
+    request: &Message,
+    way: Way,
+) -> Intent {
     let name = |names: Option<&String>| names.cloned().unwrap_or_default();
     let link = plan.links.get(usize::from(way.link.0));
     Intent {
@@ -100,9 +107,8 @@ pub(crate) fn carried(request: &Message) -> Vec<(u8, String)> {
         field::REPLACEMENT_AMOUNTS,
         field::NARRATION,
     ];
-    let carried = |key: &Key<Characters>| {
-        Some((key.number().get(), request.get(*key)?.as_str().to_owned()))
-    };
+    let carried =
+        |key: &Key<Characters>| Some((key.number().get(), request.get(*key)?.as_str().to_owned()));
     keys.iter().filter_map(carried).collect()
 }
 

@@ -113,8 +113,7 @@ fn number(key: &DuplicateKey, with_transmission: bool) -> u64 {
 pub(crate) fn same_trace(a: &DuplicateKey, b: &DuplicateKey) -> bool {
     let parts = |key: &DuplicateKey| (key.class, key.stan);
     let texts = |key: &DuplicateKey| {
-        [&key.participant, &key.acquirer, &key.rrn, &key.terminal, &key.acceptor]
-            .map(String::clone)
+        [&key.participant, &key.acquirer, &key.rrn, &key.terminal, &key.acceptor].map(String::clone)
     };
     parts(a) == parts(b) && texts(a) == texts(b)
 }

@@ -169,14 +169,11 @@ impl Reversals {
     }
 
     /// Those whose answer did not come in time, or whose connection is gone.
-    pub(crate) fn take_unanswered(
-        &mut self,
-        now: Tick,
-        gone: Option<ConnectionId>,
-    ) -> Vec<TxnId> {
+    pub(crate) fn take_unanswered(&mut self, now: Tick, gone: Option<ConnectionId>) -> Vec<TxnId> {
         let is_over = |(deadline, id): &&(Tick, TxnId)| {
             let on = self.items.get(id).map(|item| item.stage);
-            let lost = matches!(on, Some(Stage::Sent { connection, .. }) if Some(connection) == gone);
+            let lost =
+                matches!(on, Some(Stage::Sent { connection, .. }) if Some(connection) == gone);
             *deadline <= now || lost
         };
         match gone {
@@ -194,8 +191,11 @@ impl Reversals {
             | ResponseCode::NO_ACTION_TAKEN
             | ResponseCode::DUPLICATE => Answer::Settled,
             // A completion without its hold, or the like: only a person can tell what happened.
-            ResponseCode::NOT_FOUND if item.intent.mti.class() != Class::Reversal
-                && item.intent.is_taken_over() => Answer::Park,
+            ResponseCode::NOT_FOUND
+                if item.intent.mti.class() != Class::Reversal && item.intent.is_taken_over() =>
+            {
+                Answer::Park
+            }
             ResponseCode::NOT_FOUND => {
                 let guard = item.queued.after_ms(plan.guard_ms);
                 let is_late = matches!(item.stage, Stage::Sent { at, .. } if at >= guard);

@@ -5,6 +5,8 @@
 //! it, `VEKSEL_FIRST=s` begins there. What it is not: a test of sockets, disks or bytes.
 
 #![expect(clippy::print_stdout, reason = "a history is printed for people")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the world has threads")]
 #![allow(unreachable_pub, reason = "everything here is private to this test")]
 
 #[path = "simulation/bank.rs"]
@@ -20,8 +22,8 @@ mod judge;
 #[path = "simulation/world.rs"]
 mod world;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use veksel_core::{Bug, plant};
 use world::{Counts, World};

@@ -9,10 +9,8 @@ pub(crate) const ANSWERS: Name = (
     "veksel_answers_total",
     "Requests answered, by link, kind, response code, verdict and reason.",
 );
-pub(crate) const ANSWER_SECONDS: Name = (
-    "veksel_answer_seconds",
-    "From receiving a request to deciding its answer, by link and kind.",
-);
+pub(crate) const ANSWER_SECONDS: Name =
+    ("veksel_answer_seconds", "From receiving a request to deciding its answer, by link and kind.");
 pub(crate) const HOST_SECONDS: Name =
     ("veksel_host_answer_seconds", "From writing a request to its host's answer, by group.");
 pub(crate) const REFUSALS: Name = (
@@ -43,6 +41,12 @@ pub(crate) const REVERSALS_PARKED: Name =
     ("veksel_reversals_parked_total", "Reversals that need a person, by group and code.");
 pub(crate) const REVERSALS_OPEN: Name =
     ("veksel_reversals_open", "Reversals that are neither settled nor resolved.");
+pub(crate) const REVERSALS_WAITING_FOR_PERSON: Name =
+    ("veksel_reversals_parked", "Reversals and advices that need a person.");
+pub(crate) const REVERSAL_AGE: Name = (
+    "veksel_reversal_age_seconds",
+    "How long the oldest reversal or advice that is still tried has waited, by group.",
+);
 pub(crate) const IN_FLIGHT: Name = ("veksel_requests_in_flight", "Requests not yet answered.");
 pub(crate) const SESSIONS: Name =
     ("veksel_session_changes_total", "Changes of host sessions, by link and new state.");
@@ -64,8 +68,7 @@ pub(crate) const BACKLOG: Name =
     ("veksel_journal_backlog_records", "Records that wait to be handed to the committer.");
 pub(crate) const DUPLICATES: Name =
     ("veksel_journal_duplicates_total", "Intents the store refused because it holds their key.");
-pub(crate) const CONNECTIONS: Name =
-    ("veksel_link_connections", "Open connections, by link.");
+pub(crate) const CONNECTIONS: Name = ("veksel_link_connections", "Open connections, by link.");
 pub(crate) const BUFFERED: Name =
     ("veksel_link_buffered_bytes", "Bytes held for the connections of a link.");
 pub(crate) const BYTES: Name =

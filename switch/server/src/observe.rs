@@ -7,9 +7,10 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use veksel_codecs::ResponseCode;
 use veksel_core::record::{Reason, Verdict};
 use veksel_core::{Event, GroupId, Kind, LinkId, Plan, Position};
-use veksel_codecs::ResponseCode;
 use veksel_link::{CloseReason, LinkStats};
 
 /// Upper bounds of latency buckets in seconds.
@@ -17,6 +18,9 @@ const SECONDS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0, 15.0, 30.0,
 ];
+
+/// How often a lasting alarm is repeated.
+const ALARM_EVERY: Duration = Duration::from_secs(60);
 
 const NANOS: f64 = 1e9;
 
@@ -48,6 +52,8 @@ pub(crate) struct Metrics {
     closed: IntCounterVec,
     connects: IntCounterVec,
     pub(crate) reversals_open: IntGauge,
+    pub(crate) reversals_waiting: IntGauge,
+    reversal_age: IntGaugeVec,
     pub(crate) in_flight: IntGauge,
     pub(crate) records: IntCounter,
     pub(crate) commits: IntCounter,
@@ -63,10 +69,8 @@ impl Metrics {
         let made = Made { registry: &registry };
         Ok(Self {
             requests: made.counters(names::REQUESTS, &["link", "kind"])?,
-            answers: made.counters(
-                names::ANSWERS,
-                &["link", "kind", "response", "verdict", "reason"],
-            )?,
+            answers: made
+                .counters(names::ANSWERS, &["link", "kind", "response", "verdict", "reason"])?,
             answer_seconds: made.histograms(names::ANSWER_SECONDS, &["link", "kind"])?,
             host_seconds: made.histograms(names::HOST_SECONDS, &["group"])?,
             refusals: made.counters(names::REFUSALS, &["link", "response", "fault"])?,
@@ -88,6 +92,8 @@ impl Metrics {
             frames: made.counters(names::FRAMES, &["link", "direction"])?,
             closed: made.counters(names::CLOSED, &["link", "reason"])?,
             connects: made.counters(names::CONNECTS, &["link", "result"])?,
+            reversals_waiting: made.gauge(names::REVERSALS_WAITING_FOR_PERSON)?,
+            reversal_age: made.gauges(names::REVERSAL_AGE, &["group"])?,
             reversals_open: made.gauge(names::REVERSALS_OPEN)?,
             in_flight: made.gauge(names::IN_FLIGHT)?,
             records: made.counter(names::RECORDS)?,
@@ -158,6 +164,8 @@ pub(crate) struct Observer {
     answer_seconds: HashMap<(LinkId, Kind), Histogram>,
     host_seconds: Vec<Histogram>,
     last_stats: Vec<LinkStats>,
+    /// When the alarm about a group's reversals was last raised.
+    alarmed: HashMap<GroupId, Instant>,
 }
 
 impl Observer {
@@ -172,6 +180,7 @@ impl Observer {
             answer_seconds: HashMap::new(),
             host_seconds,
             last_stats: vec![LinkStats::default(); plan.links.len()],
+            alarmed: HashMap::new(),
             groups,
             metrics,
         };
@@ -305,6 +314,23 @@ impl Observer {
     pub(crate) fn online(&self, group: GroupId, online: usize) {
         let gauge = self.metrics.hosts_online.with_label_values(&[self.group(group)]);
         gauge.set(i64::try_from(online).unwrap_or(i64::MAX));
+    }
+
+    /// How old the oldest reversal of a group is, and the age from which somebody must look.
+    /// Raises the alarm when that is passed, and once a minute while it is.
+    pub(crate) fn reversal_age(&mut self, group: GroupId, age: Duration, alarm: Duration) {
+        let name = self.group(group);
+        let gauge = self.metrics.reversal_age.with_label_values(&[name]);
+        gauge.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        if age < alarm {
+            return;
+        }
+        let quiet = self.alarmed.get(&group).is_some_and(|last| last.elapsed() < ALARM_EVERY);
+        if !quiet {
+            let seconds = age.as_secs();
+            tracing::error!(group = name, seconds, "a reversal is not settled; the host owes it");
+            self.alarmed.insert(group, Instant::now());
+        }
     }
 
     /// Takes in what a link has done since the last time.

@@ -302,6 +302,7 @@ impl Turning {
 
     /// Renews gauges and the picture.
     fn look(&mut self) {
+        let tick = self.shard.clock.now().tick;
         let Shard { switch, observer, wires, status, .. } = &mut self.shard;
         let plan = switch.plan();
         let count = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
@@ -315,7 +316,13 @@ impl Turning {
         for place in 0..count(plan.links.len()) {
             observer.link_stats(LinkId(place), wires.stats(LinkId(place)));
         }
+        for (place, group) in (0..).zip(&switch.plan().groups) {
+            let age = Duration::from_nanos(switch.reversal_age(GroupId(place), tick));
+            let alarm = Duration::from_millis(group.reversals.alarm_ms);
+            observer.reversal_age(GroupId(place), age, alarm);
+        }
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        observer.metrics.reversals_waiting.set(gauge(switch.reversals_parked()));
         observer.metrics.in_flight.set(gauge(switch.in_flight()));
         observer.metrics.reversals_open.set(gauge(switch.reversals_open()));
         observer.metrics.backlog.set(gauge(self.backlog.len()));

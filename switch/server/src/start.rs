@@ -19,9 +19,7 @@ use veksel_config::{DialectName, SocketConfig, SwitchConfig};
 use veksel_core::plan::DigestKey;
 use veksel_core::{LinkId, Record, RecordId, Resume, Switch};
 use veksel_link::Wires;
-use veksel_store::{
-    Committer, KeyError, Keys, Purpose, Recovered, SqliteStore, Store, StoreError,
-};
+use veksel_store::{Committer, KeyError, Keys, Purpose, Recovered, SqliteStore, Store, StoreError};
 
 /// Commits whose report may wait to be taken.
 const REPORTS_MAX: usize = 1_024;
@@ -154,12 +152,11 @@ pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
     let admin = Admin::start(config.admin.listen, metrics.clone(), status.clone())
         .map_err(|source| socket(format!("admin listener {}", config.admin.listen), source))?;
     let (stop, stopping) = oneshot::channel();
-    let (ready, started) = threads::channel();
-    let (ending, ended) = threads::channel();
+    let (ready, started) = threads::sync_channel(1);
+    let (ending, ended) = threads::sync_channel(1);
     let shown = status.clone();
     let thread = thread::Builder::new().name("shard".into()).spawn(move || {
-        let parts =
-            Parts { config, dialects, store, recovered, metrics, status, stopping };
+        let parts = Parts { config, dialects, store, recovered, metrics, status, stopping };
         if let Some(stopped) = run(parts, &ready) {
             // Nobody waits any more if the handle was dropped.
             let _ = ending.send(stopped);
@@ -220,7 +217,7 @@ struct Parts {
 type Started = Result<Vec<(String, SocketAddr)>, StartError>;
 
 /// The body of the shard's thread. `None` if it did not come to run.
-fn run(parts: Parts, ready: &threads::Sender<Started>) -> Option<Stopped> {
+fn run(parts: Parts, ready: &threads::SyncSender<Started>) -> Option<Stopped> {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -304,4 +301,3 @@ fn name(switch: &Switch, link: LinkId) -> String {
     let link = switch.plan().links.get(usize::from(link.0));
     link.map(|link| link.name.clone()).unwrap_or_default()
 }
-

@@ -9,8 +9,8 @@ use crate::answer::{Decline, acknowledge, decline};
 use crate::bug::{Bug, planted};
 use crate::event::Event;
 use crate::intent::{self, Way};
-use crate::plan::GroupId;
 use crate::keys::{Fate, Known};
+use crate::plan::GroupId;
 use crate::record::{
     Intent, Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict,
 };
@@ -193,10 +193,7 @@ impl Switch {
         let (connection, participant, kind) =
             (seeking.connection, seeking.participant, seeking.kind);
         match self.admit(connection, participant, kind, &seeking.message) {
-            Ok(admitted) => {
-                let Seeking { key, message, .. } = seeking;
-                self.open(now, connection, participant, kind, admitted, Some(key), message);
-            }
+            Ok(admitted) => self.open(now, seeking, admitted),
             Err((why, reason, group)) => self.refuse(now, seeking, why, reason, group),
         }
     }

@@ -10,7 +10,7 @@ use crate::event::{Dropped, Event, Kind};
 use crate::intent::{self, Way};
 use crate::pending::{Stage, Txn};
 use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId};
-use crate::record::{DuplicateKey, Reason, Record, TxnId};
+use crate::record::{Reason, Record, TxnId};
 use crate::route::Route;
 use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, State};
 use crate::time::{Now, Tick};
@@ -23,14 +23,11 @@ use veksel_codecs::{
 const ATTEMPTS_MAX: u32 = 3;
 
 impl Switch {
-    pub(super) fn handle_received(
-        &mut self,
-        now: Now,
-        connection: ConnectionId,
-        message: Message,
-    ) {
+    pub(super) fn handle_received(&mut self, now: Now, connection: ConnectionId, message: Message) {
         match self.role(connection) {
-            Some(LinkRole::Host(group)) => self.handle_host_message(now, group, connection, message),
+            Some(LinkRole::Host(group)) => {
+                self.handle_host_message(now, group, connection, message);
+            }
             Some(LinkRole::Channel(participant)) => {
                 self.handle_request(now, connection, participant, message);
             }
@@ -50,8 +47,7 @@ impl Switch {
         let is_request = message.mti() != Mti::NONE && message.mti().is_request();
         // Without its trace number nobody can tell what an answer is to; but a message that was
         // read to its end and simply has none is told so.
-        let missing =
-            matches!(refusal, Refusal::Format(DecodeError { fault: Fault::Missing, .. }));
+        let missing = matches!(refusal, Refusal::Format(DecodeError { fault: Fault::Missing, .. }));
         let readable = is_request && (message.has(field::STAN) || missing);
         if is_host || !readable {
             let is_answer = !message.mti().is_request();
@@ -197,13 +193,10 @@ impl Switch {
     pub(super) fn open(
         &mut self,
         now: Now,
-        channel: ConnectionId,
-        participant: ParticipantId,
-        kind: Kind,
+        seeking: Seeking,
         (route, host): (Route, ConnectionId),
-        key: Option<DuplicateKey>,
-        request: Message,
     ) {
+        let Seeking { connection: channel, participant, kind, key, message: request, .. } = seeking;
         let id = self.durable.next_txn();
         let Some(stan) = self.group_mut(route.group).and_then(|g| g.stans.allocate(id)) else {
             let mut request = request;
@@ -234,8 +227,8 @@ impl Switch {
             delivered: false,
         };
         let way = Way { link: channel.link, route: route.index, group: route.group, stan };
-        let key = key.filter(|_| kind.moves_money());
-        let intent = key.map(|key| intent::of(&self.plan, id, now.utc, key, &txn.request, way));
+        let intent =
+            kind.moves_money().then(|| intent::of(&self.plan, id, now.utc, key, &txn.request, way));
         self.join(route.group, participant, host);
         self.txns.insert(txn);
         self.deadlines.push(deadline, id);
@@ -352,9 +345,8 @@ impl Switch {
 
 /// The connection of the group that carries the fewest requests, other than `not`.
 fn pick(group: &mut Group, not: Option<ConnectionId>) -> Option<ConnectionId> {
-    let usable = |host: &&Host| {
-        host.session.state() == State::Online && Some(host.connection) != not
-    };
+    let usable =
+        |host: &&Host| host.session.state() == State::Online && Some(host.connection) != not;
     let least = group.hosts.iter().filter(usable).min_by_key(|host| host.in_flight)?;
     Some(least.connection)
 }

@@ -136,8 +136,7 @@ impl Switch {
         for (connection, message) in core::iter::once((txn.channel, txn.request)).chain(copies) {
             let key = intent::key(&self.plan, txn.participant, &message);
             let (participant, kind) = (txn.participant, txn.kind);
-            let seeking =
-                Seeking { connection, participant, kind, key, original: None, message };
+            let seeking = Seeking { connection, participant, kind, key, original: None, message };
             self.handle_holder(seeking, stored.as_ref());
         }
     }

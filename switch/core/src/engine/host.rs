@@ -30,9 +30,9 @@ impl Switch {
         let Some(live) = self.group_mut(group) else { return };
         live.hosts.retain(|host| host.connection != connection);
         self.count(Event::Session { connection, state: State::Down });
-        let lost = self.txns.select(|txn| {
-            txn.host == connection && matches!(txn.stage, Stage::Waiting { .. })
-        });
+        let lost = self
+            .txns
+            .select(|txn| txn.host == connection && matches!(txn.stage, Stage::Waiting { .. }));
         for id in lost {
             if planted(Bug::RetryAfterSend) {
                 self.send_elsewhere(now, id);
@@ -213,8 +213,7 @@ impl Switch {
         let elapsed = now.tick.since(since);
         let (group, response) = (txn.group, verified.response());
         self.count(Event::HostAnswered { group, elapsed });
-        let health =
-            if response.is_host_fault() { Health::Bad } else { Health::Good { elapsed } };
+        let health = if response.is_host_fault() { Health::Bad } else { Health::Good { elapsed } };
         self.leave_group(id, Some((now.tick, health)));
         self.answered(now, id, verified);
     }

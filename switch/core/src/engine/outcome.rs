@@ -9,9 +9,7 @@ use crate::event::{Event, Kind};
 use crate::intent;
 use crate::pending::{Copy, Stage, Traced, Txn};
 use crate::plan::ConnectionId;
-use crate::record::{
-    Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict,
-};
+use crate::record::{Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict};
 use crate::time::{Now, Tick};
 use veksel_codecs::{FieldNumber, Message, ResponseCode, field};
 
@@ -45,12 +43,12 @@ impl Switch {
         let response = verified.response();
         let kept = if txn.intent.is_some() { kept_fields(verified.message()) } else { Vec::new() };
         let message = verified.relay(txn);
-        self.conclude(now, id, message, Ending {
-            verdict: Verdict::Answered,
-            response,
-            reason: Reason::Host,
-            kept,
-        });
+        self.conclude(
+            now,
+            id,
+            message,
+            Ending { verdict: Verdict::Answered, response, reason: Reason::Host, kept },
+        );
     }
 
     /// Nothing left the switch.
@@ -95,7 +93,8 @@ impl Switch {
         let Ending { verdict, response, reason, kept } = ending;
         let Some(txn) = self.txns.get(id) else { return };
         let channel = txn.channel;
-        self.outputs.push_back(crate::Output::Count(answered_event(txn, now, response, verdict, reason)));
+        self.outputs
+            .push_back(crate::Output::Count(answered_event(txn, now, response, verdict, reason)));
         if txn.intent.is_some() {
             let utc = now.utc;
             let outcome = Outcome { txn: id, utc, verdict, response, reason, answer: kept };
@@ -107,7 +106,9 @@ impl Switch {
             return;
         }
         self.send(channel, message, None, None, None);
-        if self.plan.record_inquiries && let Some(txn) = self.txns.get(id) {
+        if self.plan.record_inquiries
+            && let Some(txn) = self.txns.get(id)
+        {
             let inquiry = intent::inquiry(&self.plan, txn, now.utc, verdict, response, reason);
             self.persist(Record::Inquiry(Box::new(inquiry)));
         }

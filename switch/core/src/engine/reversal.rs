@@ -213,7 +213,13 @@ impl Switch {
         }
     }
 
-    pub(super) fn settle_reversal(&mut self, now: Now, group: GroupId, txn: TxnId, response: ResponseCode) {
+    pub(super) fn settle_reversal(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        txn: TxnId,
+        response: ResponseCode,
+    ) {
         let tombstone_ms =
             self.plan.groups.get(usize::from(group.0)).map_or(0, |plan| plan.tombstone_ms);
         let most = self.plan.limits.tombstones_max;

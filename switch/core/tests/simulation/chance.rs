@@ -1,6 +1,6 @@
 //! Chance, from a seed: the only source of anything random in a history.
 
-/// SplitMix64.
+/// The generator known as `SplitMix64`.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 

@@ -47,7 +47,10 @@ fn judge_payment(world: &World, payment: &super::channel::Payment) -> Vec<String
     let net = i64::from(effect.applied) - i64::from(effect.undone);
     let has_clash = world.payments.iter().any(|p| p.clash_of == Some(payment.number));
     if !(0..=1).contains(&net) {
-        wrong.push(format!("I2: {rrn} was executed {} and undone {}", effect.applied, effect.undone));
+        wrong.push(format!(
+            "I2: {rrn} was executed {} and undone {}",
+            effect.applied, effect.undone
+        ));
     }
     if has_clash {
         // Two payments share these numbers; which of them counts is not this payment's to say.

@@ -3,9 +3,12 @@
 //! It does what the server's shard does, with every instant in between open to a fault: what may
 //! be lost is lost, what may be late is late, and the process may end at any of them.
 
+#[path = "world/outside.rs"]
+mod outside;
+
 use super::bank::Bank;
 use super::chance::{Chance, Faults};
-use super::channel::{Mood, PATIENCE_MS, Payment};
+use super::channel::{Mood, Payment};
 use super::disk::{Disk, Entry};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -24,6 +27,8 @@ const CHANNEL: LinkId = LinkId(0);
 const HOST: LinkId = LinkId(1);
 const HOSTS: usize = 2;
 const TERMINALS: usize = 3;
+/// Requests in flight, of the participant and at the host.
+const IN_FLIGHT_MAX: u32 = 24;
 /// When everything gets well, in milliseconds.
 const HEAL_MS: u64 = 150_000;
 /// When everything must have come to rest.
@@ -113,10 +118,13 @@ fn plan() -> Plan {
             deadlines: Deadlines::default(),
             breaker: BreakerPlan { failures_max: 8, ..BreakerPlan::default() },
             reversals: ReversalPlan::default(),
-            window_max: 24,
+            window_max: IN_FLIGHT_MAX,
             tombstone_ms: 300_000,
         }],
-        participants: vec![ParticipantPlan { name: "channels".into(), in_flight_max: 24 }],
+        participants: vec![ParticipantPlan {
+            name: "channels".into(),
+            in_flight_max: IN_FLIGHT_MAX,
+        }],
         routes: vec![RoutePlan {
             name: "all".into(),
             mti: vec![],
@@ -259,7 +267,7 @@ impl World {
     fn say(&mut self, line: impl FnOnce(&Self) -> String) {
         if self.lines.is_some() {
             let line = format!("{:>9} {}", self.now_ms, line(self));
-            self.lines.as_mut().unwrap().push(line);
+            self.lines.get_or_insert_default().push(line);
         }
     }
 
@@ -296,8 +304,15 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         self.mix(&[self.now_ms, self.order]);
+        if self.strikes(self.faults.clock_jump) {
+            self.skew = i64::try_from(self.chance.below(7_200_000)).unwrap() - 3_600_000;
+        }
         self.happen_now(happening);
         self.drain();
+        let in_flight = self.switch.as_ref().map_or(0, Switch::in_flight);
+        if in_flight > IN_FLIGHT_MAX as usize {
+            self.wrong.push(format!("I10: {in_flight} requests in flight"));
+        }
     }
 
     fn happen_now(&mut self, happening: Happening) {
@@ -530,8 +545,8 @@ impl World {
     /// Hands a message to its connection, and tells what became of it.
     fn write(&mut self, letter: Letter) {
         let Letter { connection, message, tag, expires } = letter;
-        let is_alive = self.hosts.contains(&Some(connection))
-            || self.terminals.contains(&Some(connection));
+        let is_alive =
+            self.hosts.contains(&Some(connection)) || self.terminals.contains(&Some(connection));
         let expired = expires.is_some_and(|expires| self.now().tick >= expires);
         let unsent = match (is_alive, expired) {
             (false, _) => Some(Unsent::Closed),
@@ -590,219 +605,6 @@ impl World {
             Event::Recognised { .. } => self.counts.duplicates += 1,
             Event::ReversalParked { .. } => self.wrong.push("a reversal was parked".into()),
             _ => {}
-        }
-    }
-
-    // Hosts.
-
-    fn host_up(&mut self, place: usize) {
-        if self.switch.is_none() || !self.bank_is_up || self.hosts[place].is_some() {
-            return;
-        }
-        self.serial += 1;
-        let connection = ConnectionId { link: HOST, serial: self.serial };
-        self.hosts[place] = Some(connection);
-        self.tell(Input::LinkUp(connection));
-    }
-
-    fn host_lost(&mut self, connection: ConnectionId) {
-        let Some(place) = self.hosts.iter().position(|host| *host == Some(connection)) else {
-            return;
-        };
-        self.say(|_| format!("host connection {} is lost", connection.serial));
-        self.hosts[place] = None;
-        self.told.push_back(Input::LinkDown(connection));
-        let after = self.chance.between(100, 5_000);
-        self.after(after, Happening::HostUp(place));
-    }
-
-    fn bank_down(&mut self) {
-        self.say(|_| "bank is down".into());
-        self.bank_is_up = false;
-        for host in self.hosts {
-            if let Some(connection) = host {
-                self.host_lost(connection);
-            }
-        }
-    }
-
-    fn at_bank(&mut self, connection: ConnectionId, request: Message) {
-        if !self.bank_is_up {
-            return;
-        }
-        let is_echo = request.has(field::NETWORK_CODE);
-        let code = if !is_echo && self.strikes(self.faults.host_fault) {
-            *self.chance.pick(&["91", "96"])
-        } else {
-            self.bank.execute(&request)
-        };
-        self.mix(&[3, connection.serial, request.get(field::STAN).unwrap_or_default()]);
-        self.say(|_| format!("bank: {} -> {code}", show(connection, &request)));
-        if !is_echo && self.strikes(self.faults.bank_crash) {
-            self.bank_down();
-            let after = self.chance.between(100, 20_000);
-            self.after(after, Happening::BankUp);
-            return;
-        }
-        let mut answer = self.bank.answer(&request, code);
-        let mut after = self.travel();
-        if !is_echo {
-            if self.strikes(self.faults.answer_never) {
-                return;
-            }
-            if self.strikes(self.faults.answer_late) {
-                after += self.chance.between(14_000, 40_000);
-            }
-            if self.strikes(self.faults.answer_wrong) {
-                self.falsify(&mut answer);
-            }
-            if self.strikes(self.faults.answer_twice) {
-                let again = after + self.travel();
-                let copy = Input::Received { connection, message: answer.clone() };
-                self.after(again, Happening::Tell(copy));
-            }
-        }
-        self.after(after, Happening::Tell(Input::Received { connection, message: answer }));
-    }
-
-    /// An answer that is not the answer to this request. It approves, so that taking it shows.
-    fn falsify(&mut self, answer: &mut Message) {
-        match self.chance.below(3) {
-            0 => {
-                let amount = answer.get(field::AMOUNT).unwrap_or_default();
-                answer.set(field::AMOUNT, amount + 1);
-            }
-            1 => answer.set(field::TERMINAL, "T0000002"),
-            _ => answer.set(field::RRN, "999999999999"),
-        }
-        answer.set(field::RESPONSE_CODE, veksel_codecs::ResponseCode::APPROVED);
-    }
-
-    // Terminals.
-
-    fn terminal_up(&mut self, place: usize) {
-        if self.switch.is_none() || self.terminals[place].is_some() {
-            return;
-        }
-        self.serial += 1;
-        let connection = ConnectionId { link: CHANNEL, serial: self.serial };
-        self.terminals[place] = Some(connection);
-        self.tell(Input::LinkUp(connection));
-    }
-
-    fn connection_lost(&mut self, connection: ConnectionId) {
-        if let Some(place) = self.terminals.iter().position(|t| *t == Some(connection)) {
-            self.terminal_lost(place);
-            self.told.push_back(Input::LinkDown(connection));
-            let after = self.chance.between(10, 2_000);
-            self.after(after, Happening::TerminalUp(place));
-        }
-    }
-
-    fn terminal_lost(&mut self, place: usize) {
-        self.terminals[place] = None;
-    }
-
-    fn start(&mut self, place: usize) {
-        if self.strikes(self.faults.overtake) {
-            self.payments[place].mood = Mood::TakingBack;
-            self.ask(place, true);
-            let after = self.chance.between(0, 2_000);
-            self.after(after, Happening::Copy(place));
-            return;
-        }
-        self.ask(place, false);
-        if self.strikes(self.faults.send_twice) {
-            let after = self.chance.below(3_000);
-            self.after(after, Happening::Copy(place));
-        }
-    }
-
-    /// Sends the request of a payment, or its reversal, and begins to wait.
-    fn ask(&mut self, place: usize, reversal: bool) {
-        let terminal = (place + self.chance.below(2) as usize) % TERMINALS;
-        self.payments[place].wait += 1;
-        let wait = self.payments[place].wait;
-        self.after(PATIENCE_MS, Happening::Patience(place, wait));
-        let Some(connection) = self.terminals[terminal] else { return };
-        let payment = &mut self.payments[place];
-        let repeat = payment.sends > 0 && payment.sends % 2 == 0;
-        let message = if reversal { payment.reversal() } else { payment.request(repeat) };
-        let key = (connection.serial, payment.rrn(), reversal);
-        self.asked.entry(key).or_default().0 += 1;
-        self.say(|_| format!("terminal sends {}", show(connection, &message)));
-        let after = self.travel();
-        self.after(after, Happening::Tell(Input::Received { connection, message }));
-    }
-
-    fn lose_patience(&mut self, place: usize, wait: u32) {
-        if self.payments[place].wait != wait {
-            return;
-        }
-        let mood = self.payments[place].mood;
-        match mood {
-            Mood::Done => {}
-            Mood::TakingBack => self.ask(place, true),
-            Mood::Asking if self.strikes(self.faults.give_up) => {
-                self.payments[place].mood = Mood::Done;
-            }
-            Mood::Asking => {
-                let is_clash = self.payments[place].clash_of.is_some();
-                if is_clash && self.now_ms > HEAL_MS + 60_000 {
-                    self.payments[place].mood = Mood::Done;
-                } else if self.payments[place].sends < 4 || self.strikes(self.faults.repeat) {
-                    self.ask(place, false);
-                } else if is_clash || self.payments[place].advice {
-                    self.ask(place, false);
-                } else {
-                    self.payments[place].mood = Mood::TakingBack;
-                    self.ask(place, true);
-                }
-            }
-        }
-    }
-
-    fn at_terminal(&mut self, connection: ConnectionId, answer: &Message) {
-        self.say(|_| format!("terminal hears {}", show(connection, answer)));
-        let Some(rrn) = answer.get(field::RRN).map(|rrn| rrn.to_string()) else { return };
-        let code = answer.get(field::RESPONSE_CODE).map(|code| code.to_string());
-        let Some(code) = code else { return };
-        let reversal = answer.mti().as_str() == "0430";
-        let asked = self.asked.entry((connection.serial, rrn.clone(), reversal)).or_default();
-        asked.1 += 1;
-        if asked.1 > asked.0 {
-            self.wrong.push(format!("I9: more answers than requests for {rrn} ({code})"));
-        }
-        let amount = answer.get(field::AMOUNT);
-        let mine = |payment: &&mut Payment| payment.rrn() == rrn && Some(payment.amount) == amount;
-        let mine = self.payments.iter_mut().find(|payment| mine(&payment));
-        let Some(payment) = mine else {
-            self.wrong.push(format!("I3: {rrn} was answered for another amount, {amount:?}"));
-            return;
-        };
-        let place = payment.number as usize;
-        if reversal {
-            payment.taken_back |= code == "00";
-            // 94: somebody else has taken back something else under these numbers.
-            if code == "00" || code == "94" {
-                payment.mood = Mood::Done;
-            }
-            return;
-        }
-        self.counts.approvals += u64::from(code == "00");
-        // In progress is no answer: the terminal asks again.
-        if code == "09" {
-            return;
-        }
-        payment.heard.insert(code.clone());
-        if payment.mood != Mood::Asking {
-            return;
-        }
-        payment.mood = Mood::Done;
-        let may = !payment.advice && payment.clash_of.is_none();
-        if may && code == "00" && self.strikes(self.faults.take_back) {
-            self.payments[place].mood = Mood::TakingBack;
-            self.ask(place, true);
         }
     }
 }

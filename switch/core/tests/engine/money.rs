@@ -1,0 +1,374 @@
+//! Reversals, advices and duplicates: what the engine does so that money is neither lost nor moved
+//! twice.
+
+use super::*;
+
+/// A message that names an earlier one.
+fn naming(mti: &str, stan: u64, original: &str) -> Message {
+    let mut message = request("000000", stan, 4_500);
+    message.set_mti(Mti::parse(mti).unwrap());
+    message.set(field::ORIGINAL_DATA, original);
+    message
+}
+
+const ORIGINAL: &str = "020000000711201428070000050000100000000000";
+
+fn purchase(stan: u64) -> Message {
+    request("000000", stan, 4_500)
+}
+
+#[test]
+fn a_completion_is_taken_over_and_names_its_hold_by_the_number_the_bank_knows() {
+    let mut world = World::online();
+    let mut hold = request("000000", 7, 4_500);
+    hold.set_mti(Mti::parse("0100").unwrap());
+    world.tell(received(ATM, hold));
+    let (at_bank, tag) = world.request();
+    world.tell(Input::Written(tag));
+    world.tell(received(BANK, answer_to(&at_bank, "00")));
+    world.take();
+    let completion = naming("0220", 8, "010000000711201428070000050000100000000000");
+    world.tell(received(ATM, completion));
+    let outputs = world.take();
+    let mut sent = outputs.into_iter().filter_map(|output| match output {
+        Output::Send { connection, message, after: Some(_), .. } => Some((connection, message)),
+        _ => None,
+    });
+    let (to, acknowledged) = sent.next().unwrap();
+    assert_eq!((to, code(&acknowledged).as_str()), (ATM, "00"));
+    let (to, delivered) = sent.next().unwrap();
+    assert_eq!((to, delivered.mti().as_str()), (BANK, "0220"));
+    let original = delivered.get(field::ORIGINAL_DATA).unwrap();
+    let stan = at_bank.get(field::STAN).unwrap();
+    assert_eq!(*original, format!("0100{stan:06}11201428070000050000100000000000"));
+    world.tell(received(BANK, answer_to(&delivered, "00")));
+    assert_eq!(world.switch.reversals_open(), 0);
+}
+
+#[test]
+fn an_advice_is_taken_over_while_the_bank_is_away_and_delivered_when_it_is_back() {
+    let mut world = World::new(plan());
+    world.tell(Input::LinkUp(ATM));
+    let mut advice = purchase(8);
+    advice.set_mti(Mti::parse("0220").unwrap());
+    world.tell(received(ATM, advice));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    world.tell(Input::LinkUp(BANK));
+    let sign_on = world.sent_to(BANK);
+    world.tell(received(BANK, answer_to(&sign_on, "00")));
+    assert_eq!(world.sent_to(BANK).mti().as_str(), "0220");
+}
+
+#[test]
+fn a_channel_that_takes_a_payment_back_gets_00_and_the_bank_a_reversal() {
+    let mut world = World::online();
+    world.tell(received(ATM, purchase(7)));
+    let (at_bank, tag) = world.request();
+    world.tell(Input::Written(tag));
+    world.tell(received(BANK, answer_to(&at_bank, "00")));
+    world.take();
+    world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
+    let outputs = world.take();
+    let sent: Vec<_> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Send { connection, message, .. } => Some((*connection, message)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().any(|(to, m)| *to == ATM && code(m) == "00"));
+    let reversal = sent.iter().find(|(to, _)| *to == BANK).unwrap().1;
+    assert_eq!((reversal.mti().as_str(), code(reversal).as_str()), ("0420", "17"));
+    assert_eq!(reversal.get(field::STAN), at_bank.get(field::STAN));
+    // The same again is answered again and undoes nothing twice.
+    world.tell(received(ATM, naming("0421", 8, ORIGINAL)));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+}
+
+#[test]
+fn a_payment_taken_back_in_flight_is_undone_once_its_outcome_is_known() {
+    for (response, reversals) in [("00", 1), ("51", 0)] {
+        let mut world = World::online();
+        world.tell(received(ATM, purchase(7)));
+        let (at_bank, tag) = world.request();
+        world.tell(Input::Written(tag));
+        world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
+        assert_eq!(code(&world.sent_to(ATM)), "00");
+        assert_eq!(world.switch.reversals_open(), 0);
+        world.tell(received(BANK, answer_to(&at_bank, response)));
+        assert_eq!(world.switch.reversals_open(), reversals, "{response}");
+    }
+}
+
+#[test]
+fn a_payment_that_comes_after_its_reversal_is_not_executed() {
+    let mut world = World::online();
+    world.answers = false;
+    world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
+    let outputs = world.take();
+    let find = outputs.iter().find_map(|output| match output {
+        Output::Find { txn, rrn } => Some((*txn, rrn.clone())),
+        _ => None,
+    });
+    let (txn, rrn) = find.expect("the store is asked");
+    assert_eq!(rrn, "632516000124");
+    world.tell(received(ATM, purchase(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "09", "nobody knows yet");
+    world.tell(Input::Found { txn, stored: Ok(vec![]) });
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    world.tell(received(ATM, purchase(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "21");
+}
+
+#[test]
+fn a_duplicate_gets_the_same_answer_and_is_not_executed() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    let mut answer = answer_to(&request, "00");
+    answer.set(field::APPROVAL, "A12345");
+    world.tell(received(BANK, answer));
+    world.take();
+    world.tell(received(ATM, payment(7)));
+    let again = world.sent_to(ATM);
+    assert_eq!((code(&again).as_str(), again.get(field::STAN)), ("00", Some(7)));
+    assert_eq!(again.get(field::APPROVAL).unwrap(), "A12345");
+    // A repeat may have another time.
+    let mut repeat = payment(7);
+    repeat.set_mti(Mti::parse("0201").unwrap());
+    repeat.set(field::TRANSMISSION, "1120142999");
+    world.tell(received(ATM, repeat));
+    let again = world.sent_to(ATM);
+    assert_eq!((code(&again).as_str(), again.mti().as_str()), ("00", "0210"));
+}
+
+#[test]
+fn copies_in_flight_are_answered_with_the_first() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    let elsewhere = ConnectionId { link: LinkId(0), serial: 77 };
+    world.tell(Input::LinkUp(elsewhere));
+    for connection in [ATM, elsewhere, elsewhere] {
+        world.tell(received(connection, payment(7)));
+    }
+    assert!(world.take().iter().all(|output| matches!(output, Output::Count(_))));
+    world.tell(received(BANK, answer_to(&request, "00")));
+    let answers: Vec<_> = world
+        .take()
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Send { message, tag: Some(tag), .. } => Some((code(&message), tag)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(answers.len(), 4);
+    assert!(answers.iter().all(|(code, _)| code == "00"));
+    // One that is delivered is enough: the channel knows.
+    for (place, (_, tag)) in answers.into_iter().enumerate() {
+        let fate = if place == 2 {
+            Input::Written(tag)
+        } else {
+            Input::Unsent { tag, why: Unsent::Closed }
+        };
+        world.tell(fate);
+    }
+    assert!(world.switch.is_idle());
+    assert_eq!(world.switch.reversals_open(), 0);
+}
+
+#[test]
+fn the_same_key_with_other_content_is_94_and_an_alarm() {
+    let mut world = World::online();
+    world.payment();
+    let mut clash = payment(7);
+    clash.set(field::AMOUNT, 4_501);
+    world.tell(received(ATM, clash));
+    let outputs = world.take();
+    assert!(outputs.iter().any(|o| matches!(o, Output::Count(Event::Clash { .. }))));
+    assert!(
+        outputs.iter().any(|o| matches!(o, Output::Send { message, .. } if code(message) == "94"))
+    );
+}
+
+#[test]
+fn an_approval_whose_money_goes_back_is_not_given_again() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    world.tell(received(BANK, answer_to(&request, "00")));
+    let tag = world.take().into_iter().find_map(|output| match output {
+        Output::Send { tag, .. } => tag,
+        _ => None,
+    });
+    world.tell(Input::Unsent { tag: tag.unwrap(), why: Unsent::Closed });
+    world.take();
+    world.tell(received(ATM, payment(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "68");
+}
+
+#[test]
+fn what_the_store_knows_is_recognised_after_a_restart() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    world.tell(received(BANK, answer_to(&request, "00")));
+    let stored = veksel_core::Stored::gather(world.journal.iter().map(|(_, record)| record));
+    let mut again = World::online();
+    again.tell(received(ATM, payment(7)));
+    let (_, tag) = again.request();
+    let found = stored.first().cloned().map(Box::new);
+    again.tell(Input::Conflict { txn: tag.txn, stored: found });
+    assert_eq!(code(&again.sent_to(ATM)), "00");
+    assert!(again.switch.is_idle());
+    // And for a repeat the store is asked before anything is sent.
+    let mut third = World::online();
+    third.answers = false;
+    let mut repeat = payment(7);
+    repeat.set_mti(Mti::parse("0201").unwrap());
+    third.tell(received(ATM, repeat));
+    let find = third.take().into_iter().find_map(|output| match output {
+        Output::Find { txn, .. } => Some(txn),
+        _ => None,
+    });
+    third.tell(Input::Found { txn: find.unwrap(), stored: Ok(stored) });
+    assert_eq!(code(&third.sent_to(ATM)), "00");
+}
+
+/// A world whose payment timed out, and the reversal as the bank sees it.
+fn reversing() -> (World, Message) {
+    let mut world = World::online();
+    world.payment();
+    world.pass(15_000);
+    let mut sent = world.all_sent_to(BANK);
+    assert_eq!(sent.len(), 1);
+    (world, sent.remove(0))
+}
+
+#[test]
+fn a_reversal_names_its_original_and_carries_its_numbers() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    world.pass(15_000);
+    let reversal = world.all_sent_to(BANK).remove(0);
+    assert_eq!(reversal.mti().as_str(), "0420");
+    for key in [field::STAN.number(), field::RRN.number(), field::AMOUNT.number()] {
+        assert!(reversal.expose(key).unwrap().text() == request.expose(key).unwrap().text());
+    }
+    assert_eq!(code(&reversal), "68");
+    let stan = request.get(field::STAN).unwrap();
+    let original = format!("0200{stan:06}11201428070000050000100000000000");
+    assert_eq!(reversal.get(field::ORIGINAL_DATA).unwrap(), original.as_str());
+    assert!(!reversal.has(field::PIN_BLOCK));
+}
+
+#[test]
+fn a_reversal_is_repeated_as_0421_until_it_is_settled() {
+    let (mut world, first) = reversing();
+    for _ in 0..3 {
+        world.pass(15_000);
+        world.pass(300_000);
+        let again = world.all_sent_to(BANK);
+        let again = again.iter().find(|m| m.mti().as_str() == "0421").expect("a repeat");
+        assert_eq!(again.get(field::STAN), first.get(field::STAN));
+    }
+    world.take();
+    world.tell(received(BANK, answer_to(&first, "00")));
+    assert!(matches!(world.steps().last(), Some(ReversalStep::Settled { .. })));
+    assert_eq!(world.switch.reversals_open(), 0);
+}
+
+#[test]
+fn not_found_is_believed_only_of_a_repeat_sent_after_the_guard() {
+    let (mut world, reversal) = reversing();
+    world.tell(received(BANK, answer_to(&reversal, "25")));
+    assert_eq!(world.switch.reversals_open(), 1, "the original may still be on its way");
+    let mut repeat = None;
+    for _ in 0..200 {
+        world.pass(2_000);
+        if let Some(sent) = world.all_sent_to(BANK).into_iter().find(|m| m.mti().is_repeat()) {
+            let early = world.now.tick < Tick(75_000_000_000);
+            world.tell(received(BANK, answer_to(&sent, "25")));
+            assert_eq!(world.switch.reversals_open() == 1, early, "{:?}", world.now.tick);
+            repeat = Some(sent);
+        }
+    }
+    assert!(repeat.is_some());
+    assert_eq!(world.switch.reversals_open(), 0);
+}
+
+#[test]
+fn a_host_that_is_unwell_is_asked_again_and_one_that_refuses_needs_a_person() {
+    for (response, parked) in
+        [("91", false), ("96", false), ("06", false), ("30", true), ("12", true)]
+    {
+        let (mut world, reversal) = reversing();
+        world.tell(received(BANK, answer_to(&reversal, response)));
+        let last = world.steps().pop().unwrap();
+        assert_eq!(matches!(last, ReversalStep::Parked { .. }), parked, "{response}");
+        assert_eq!(world.switch.reversals_open(), 1, "nothing is dropped");
+    }
+}
+
+#[test]
+fn reversals_of_one_account_wait_for_each_other_and_others_do_not() {
+    let mut world = World::online();
+    for (stan, account) in [(1, "10000000001"), (2, "10000000001"), (3, "10000000002")] {
+        let mut request = payment(stan);
+        request.set(field::ACCOUNT, account);
+        request.set(field::RRN, &format!("{stan:012}"));
+        world.tell(received(ATM, request));
+        let (_, tag) = world.request();
+        world.tell(Input::Written(tag));
+    }
+    world.pass(15_000);
+    let sent = world.all_sent_to(BANK);
+    let numbers = |sent: &[Message]| -> Vec<String> {
+        sent.iter().map(|m| m.get(field::RRN).unwrap().to_string()).collect()
+    };
+    assert_eq!(numbers(&sent), ["000000000001", "000000000003"]);
+    world.tell(received(BANK, answer_to(&sent[0], "00")));
+    assert_eq!(numbers(&world.all_sent_to(BANK)), ["000000000002"]);
+}
+
+#[test]
+fn reversals_go_on_after_a_restart_as_repeats() {
+    let (world, _) = reversing();
+    let mut again = World::new(plan());
+    for (id, record) in &world.journal {
+        again.switch.apply(*id, record);
+    }
+    let record = world.journal.last().unwrap().0;
+    let resume = veksel_core::Resume { record, ..Default::default() };
+    again.switch.recover(again.now, resume);
+    again.tell(Input::LinkUp(BANK));
+    let sign_on = again.sent_to(BANK);
+    again.tell(received(BANK, answer_to(&sign_on, "00")));
+    let sent = again.all_sent_to(BANK);
+    assert_eq!(sent.iter().map(|m| m.mti().to_string()).collect::<Vec<_>>(), ["0421"]);
+}
+
+#[test]
+fn a_person_may_retry_park_and_resolve_and_is_named() {
+    let (mut world, reversal) = reversing();
+    let txn = world.journal.iter().find_map(|(_, record)| match record {
+        Record::Reversal(reversal) => Some(reversal.txn),
+        _ => None,
+    });
+    let decide = |world: &mut World, action| {
+        let (operator, reason) = ("kari".to_owned(), "ticket 7".to_owned());
+        let command = Command { txn: txn.unwrap(), operator, reason, action };
+        world.tell(Input::Operator(command));
+        let noted = |(_, record): &(RecordId, Record)| matches!(record, Record::Notice(notice) if notice.actor == "kari");
+        assert!(world.journal.iter().any(noted));
+    };
+    world.tell(received(BANK, answer_to(&reversal, "30")));
+    world.take();
+    decide(&mut world, Action::Retry);
+    let again = world.sent_to(BANK);
+    assert_eq!(again.mti().as_str(), "0421");
+    decide(&mut world, Action::Park);
+    world.pass(600_000);
+    assert!(world.all_sent_to(BANK).iter().all(|m| m.has(field::NETWORK_CODE)));
+    assert_eq!(world.switch.reversals_open(), 1);
+    decide(&mut world, Action::Resolve);
+    assert_eq!(world.switch.reversals_open(), 0);
+    assert!(matches!(world.steps().last(), Some(ReversalStep::Resolved { .. })));
+}
