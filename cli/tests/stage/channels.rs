@@ -41,7 +41,9 @@ pub(crate) struct Style {
     pub(crate) connections: u64,
     /// Unanswered requests on a connection.
     pub(crate) window: usize,
-    /// Least time between two new requests on a connection.
+    /// Requests sent at once.
+    pub(crate) burst: usize,
+    /// Least time between two bursts on a connection.
     pub(crate) pace: Duration,
     pub(crate) seed: u64,
     /// Of a thousand unanswered requests after a lost connection, so many are taken back.
@@ -51,6 +53,8 @@ pub(crate) struct Style {
     /// Of a thousand requests, so many are taken back while they are in flight, and as many when
     /// they are approved.
     pub(crate) cancel: u64,
+    /// Of a thousand requests, so many are executed by the bank and answered too late.
+    pub(crate) late: u64,
     /// Of a thousand requests, so many are followed by hanging up.
     pub(crate) hang_up: u64,
     /// Longest time to an answer on a connection that stays open.
@@ -61,12 +65,14 @@ impl Style {
     pub(crate) const fn new(seed: u64, patience: Duration) -> Self {
         Self {
             connections: 4,
-            window: 12,
-            pace: Duration::from_millis(4),
+            window: 16,
+            burst: 6,
+            pace: Duration::from_millis(20),
             seed,
             take_back: 250,
             give_up: 100,
             cancel: 15,
+            late: 10,
             hang_up: 2,
             patience,
         }
@@ -104,16 +110,14 @@ pub(crate) struct Told {
 impl Channels {
     pub(crate) fn start(port: u16, style: Style) -> Self {
         let shared = Arc::new(Shared::default());
-        let book = Arc::new(Book::new());
         let start = Instant::now();
         let threads = (0..style.connections).map(|place| {
-            let (shared, book) = (Arc::clone(&shared), Arc::clone(&book));
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let mut channel = Channel {
                     port,
                     style,
                     shared,
-                    book,
                     chance: Chance(style.seed ^ (place << 32)),
                     start,
                     payments: BTreeMap::new(),
@@ -187,7 +191,6 @@ struct Channel {
     port: u16,
     style: Style,
     shared: Arc<Shared>,
-    book: Arc<Book>,
     chance: Chance,
     start: Instant,
     payments: BTreeMap<String, Payment>,
@@ -233,11 +236,14 @@ impl Channel {
         while !self.is_over() {
             let now = Instant::now();
             let stop = self.shared.stop.load(Ordering::Relaxed);
-            if !stop && now >= next && self.waits.len() < self.style.window {
+            if !stop && now >= next {
                 next = now + self.style.pace;
-                self.send_new(&mut wire)?;
-                if self.chance.of_thousand(self.style.hang_up) {
-                    return Ok(());
+                let room = self.style.window.saturating_sub(self.waits.len());
+                for _ in 0..room.min(self.style.burst) {
+                    self.send_new(&mut wire)?;
+                    if self.chance.of_thousand(self.style.hang_up) {
+                        return Ok(());
+                    }
                 }
             }
             self.send_again(&mut wire, now)?;
@@ -295,9 +301,10 @@ impl Channel {
         let from = self.chance.below(count);
         let to = (from + 1 + self.chance.below(count - 1)) % count;
         let account = |place: u64| ACCOUNTS[usize::try_from(place).unwrap()];
-        // No amount that ends in a multiple of ten is magic.
-        let amount = 10 + 10 * self.chance.below(50);
-        let request = self.book.request(kind, account(from), account(to), amount);
+        // No multiple of ten is magic; what ends in 68 is answered late.
+        let is_late = self.chance.of_thousand(self.style.late);
+        let amount = 100 * self.chance.below(20) + if is_late { 68 } else { 10 };
+        let request = Book::request(kind, account(from), account(to), amount);
         let rrn = request.rrn();
         self.payments.insert(rrn.clone(), Payment::new(request, kind, amount));
         self.send(wire, &rrn, Leg::Request, false)?;
@@ -309,7 +316,7 @@ impl Channel {
 
     fn cancel(&mut self, wire: &mut Wire, rrn: &str) -> std::io::Result<()> {
         let payment = self.payments.get_mut(rrn).unwrap();
-        payment.cancel = Some(self.book.cancel(payment));
+        payment.cancel = Some(Book::cancel(payment));
         self.send(wire, rrn, Leg::Cancel, false)
     }
 
@@ -404,8 +411,8 @@ impl Channel {
         let same = answer.mti() == request.mti().response().unwrap()
             && answer.get(field::STAN) == request.get(field::STAN)
             && answer.get(field::AMOUNT) == request.get(field::AMOUNT)
-            && answer.get(field::ACCOUNT).map(|text| text.to_string())
-                == request.get(field::ACCOUNT).map(|text| text.to_string());
+            && answer.expose(field::ACCOUNT.number()).and_then(|raw| raw.text())
+                == request.expose(field::ACCOUNT.number()).and_then(|raw| raw.text());
         if !same {
             self.complaints.push(format!("{request:?} was answered {answer:?}"));
         }

@@ -12,10 +12,10 @@ use veksel_codecs::{Codec, Dialect, Framing, Message, Mti, Step, field};
 /// Of everything these channels send.
 const ACQUIRER: &str = "500001";
 
-/// Numbers that no two requests of a run share.
-pub(crate) struct Book {
-    next: AtomicU64,
-}
+/// Numbers that no two requests of a test program share.
+pub(crate) struct Book;
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// The fields that make a request, in its own words.
 #[derive(Clone, Debug)]
@@ -24,23 +24,18 @@ pub(crate) struct Request {
 }
 
 impl Book {
-    pub(crate) const fn new() -> Self {
-        Self { next: AtomicU64::new(1) }
-    }
-
-    fn number(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
+    fn number() -> u64 {
+        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A request that was never sent before.
     pub(crate) fn request(
-        &self,
         kind: Kind,
         from: (&str, &str),
         to: (&str, &str),
         amount: u64,
     ) -> Request {
-        let number = self.number();
+        let number = Self::number();
         let (mti, code) = match kind {
             Kind::Transfer => ("0200", format!("40{}{}", from.1, to.1)),
             Kind::Purchase => ("0200", format!("00{}00", from.1)),
@@ -55,7 +50,7 @@ impl Book {
         message.set(field::LOCAL_TIME, &now.strftime("%H%M%S").to_string());
         message.set(field::LOCAL_DATE, &now.strftime("%m%d").to_string());
         message.set(field::ACQUIRER, ACQUIRER);
-        message.set(field::RRN, &format!("{number:012}"));
+        message.set(field::RRN, &format!("5{number:011}"));
         message.set(field::TERMINAL, "CRASH001");
         message.set(field::ACCEPTOR, "REAL PROCESSES ");
         message.set(field::CURRENCY, 578);
@@ -72,12 +67,12 @@ impl Book {
     }
 
     /// Takes a payment back: a 0420 with a number and a time of its own.
-    pub(crate) fn cancel(&self, payment: &Payment) -> Request {
+    pub(crate) fn cancel(payment: &Payment) -> Request {
         let original = &payment.request.message;
         let mut message = original.clone();
         message.set_mti(Mti::known(b"0420"));
         let now = jiff::Timestamp::now();
-        message.set(field::STAN, self.number() % 1_000_000);
+        message.set(field::STAN, Self::number() % 1_000_000);
         message.set(field::TRANSMISSION, &now.strftime("%m%d%H%M%S").to_string());
         let named = OriginalData {
             mti: original.mti(),

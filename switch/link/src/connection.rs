@@ -5,8 +5,13 @@
 //!
 //! ```text
 //!   Open ──the engine, a deadline, a bad frame──► Closing ──outbox written──► Closed
-//!     └──────────end of stream, reset, peer that does not read──────────────────▲
+//!     ├──────────end of stream, reset, peer that does not read──────────────────▲
+//!     └──end of a channel's stream, requests open──► Finishing ──all answered───┘
 //! ```
+//!
+//! A channel that has said all it wants to say may still listen, or may be gone: its end of stream
+//! does not tell. In `Finishing` its requests are answered, but a message with a tag, which is one
+//! that matters, counts as not delivered (switch semantics 33).
 //!
 //! `Closing` is not read any more and takes no more messages. On `Closed` every tagged frame that
 //! is not begun is reported, then `LinkDown`; after that nothing is ever written.
@@ -32,10 +37,14 @@ use veksel_core::Input;
 use veksel_core::plan::ConnectionId;
 use veksel_core::time::Tick;
 
+/// Silence after which nobody waits any more for the answers of a channel that ended its stream.
+const FINISHING_MS: u64 = 60_000;
+
 /// How far a connection has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Open,
+    Finishing,
     Closing(CloseReason),
     Closed,
 }
@@ -156,7 +165,7 @@ impl Connection {
         }
         match self.state.get() {
             State::Open => self.poll_read(cx, shard).map(Some),
-            State::Closing(_) => Poll::Pending,
+            State::Finishing | State::Closing(_) => Poll::Pending,
             State::Closed => Poll::Ready(None),
         }
     }
@@ -204,7 +213,7 @@ impl Connection {
 
     /// Ends it once the outbox is written; the next flush begins with that.
     pub(crate) fn close(self: &Rc<Self>, shard: &Shard, why: CloseReason) {
-        if self.state.get() == State::Open {
+        if matches!(self.state.get(), State::Open | State::Finishing) {
             self.state.set(State::Closing(why));
             self.partial_since.set(None);
             self.tail.take();
@@ -279,6 +288,9 @@ impl Connection {
         self.quiet.set(quiet);
         self.out.borrow_mut().relax();
         self.tail.borrow_mut().shrink_to_fit();
+        if self.state.get() == State::Finishing && quiet.saturating_mul(sweep_ms) >= FINISHING_MS {
+            self.bury(shard, CloseReason::PeerClosed);
+        }
         let idle_ms = self.link.rules.idle_ms;
         if idle_ms.is_some_and(|idle_ms| quiet.saturating_mul(sweep_ms) >= idle_ms.get()) {
             self.close(shard, CloseReason::Idle);

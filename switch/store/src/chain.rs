@@ -104,6 +104,9 @@ impl Preimage {
 pub struct Signature([u8; SIGNATURE_BYTES]);
 
 impl Signature {
+    /// Fits nothing.
+    pub(crate) const NONE: Self = Self([0; SIGNATURE_BYTES]);
+
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
@@ -158,7 +161,7 @@ impl Signer {
     }
 
     fn sign(&self, text: &[u8]) -> Signature {
-        let mut signature = Signature([0; SIGNATURE_BYTES]);
+        let mut signature = Signature::NONE;
         for (to, from) in signature.0.iter_mut().zip(self.0.sign(text).as_ref()) {
             *to = *from;
         }
@@ -215,7 +218,8 @@ impl fmt::Display for Anchor {
 }
 
 /// A line is not an anchor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("it is not a record, a chain value, a time and a signature")]
 pub struct NoAnchor;
 
 impl FromStr for Anchor {

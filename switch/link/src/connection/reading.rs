@@ -5,7 +5,7 @@
 //! what was received, never what a length declares, and the same bytes give the same inputs
 //! however they are cut into reads.
 
-use super::Connection;
+use super::{Connection, State};
 use crate::counters::CloseReason;
 use crate::link::Side;
 use crate::wires::Shard;
@@ -49,7 +49,11 @@ impl Connection {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::Reset),
                 Poll::Ready(Ok(0)) if self.tail.borrow().is_empty() => {
-                    return Poll::Ready(CloseReason::PeerClosed);
+                    if self.link.is_host() || self.in_flight.get() == 0 {
+                        return Poll::Ready(CloseReason::PeerClosed);
+                    }
+                    self.state.set(State::Finishing);
+                    return Poll::Pending;
                 }
                 Poll::Ready(Ok(0)) => return Poll::Ready(CloseReason::CutFrame),
                 Poll::Ready(Ok(count)) => count,

@@ -22,7 +22,8 @@ impl Connection {
         expires: Option<Tick>,
     ) {
         let link = &*self.link;
-        if self.state.get() != State::Open {
+        let state = self.state.get();
+        if !matches!(state, State::Open | State::Finishing) {
             return self.drop_unsent(shard, tag, Unsent::Closed);
         }
         if !message.mti().is_request() {
@@ -30,6 +31,9 @@ impl Connection {
         }
         // Even if nothing is to be written, the next flush sees that there is room for requests.
         shard.mark_dirty(self);
+        if state == State::Finishing && tag.is_some() {
+            return self.drop_unsent(shard, tag, Unsent::Closed);
+        }
         let (before, pushed, after) = {
             let mut out = self.out.borrow_mut();
             let before = out.len();
@@ -100,11 +104,16 @@ impl Connection {
             (written, out.is_empty())
         };
         match (written, self.state.get()) {
-            (Err(_), State::Open) => self.bury(shard, CloseReason::Reset),
+            (Err(_), State::Open | State::Finishing) => self.bury(shard, CloseReason::Reset),
             (Err(_), State::Closing(why)) => self.bury(shard, why),
             (Ok(_), State::Closing(why)) if is_empty => self.bury(shard, why),
-            (Ok(_), State::Open | State::Closing(_)) if is_empty => self.stalled_since.set(None),
-            (Ok(count), State::Open | State::Closing(_)) => self.stall(shard, now, count > 0),
+            (Ok(_), State::Finishing) if is_empty && self.in_flight.get() == 0 => {
+                self.bury(shard, CloseReason::PeerClosed);
+            }
+            (Ok(_), _) if is_empty => self.stalled_since.set(None),
+            (Ok(count), State::Open | State::Finishing | State::Closing(_)) => {
+                self.stall(shard, now, count > 0);
+            }
             (_, State::Closed) => {}
         }
     }

@@ -29,6 +29,47 @@ fn a_closed_connection_says_its_last_word_first() {
     });
 }
 
+/// `printf … | nc` ends its stream behind the request and waits for the answer.
+#[test]
+fn a_channel_that_ended_its_stream_still_gets_its_answers() {
+    run(async {
+        let rig = Rig::listening(&listen_config());
+        let (mut peer, connection) = rig.peer().await;
+        peer.write(&rig.wire(&Framing::binary2(), &echo(1))).await;
+        peer.end().await;
+        let (_, request) = rig.received().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(rig.stats().connections, 1, "the end was seen and the answer is owed");
+        rig.answer(connection, &request);
+        assert_eq!(rig.link_down().await, connection);
+        let answer = rig.wire(&Framing::binary2(), &crate::rig::answer_to(&echo(1)));
+        assert_eq!(peer.read_to_end().await, answer);
+        assert_eq!(rig.stats().closed(CloseReason::PeerClosed), 1);
+    });
+}
+
+/// But it may as well be gone, so what must be delivered does not count as delivered.
+#[test]
+fn what_matters_is_not_delivered_to_a_channel_that_ended_its_stream() {
+    run(async {
+        let rig = Rig::listening(&listen_config());
+        let (mut peer, connection) = rig.peer().await;
+        peer.write(&rig.wire(&Framing::binary2(), &echo(1))).await;
+        peer.end().await;
+        let (_, request) = rig.received().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        rig.send(connection, &crate::rig::answer_to(&request), Some(7));
+        rig.wires.flush();
+        let input = rig.input().await;
+        assert!(
+            matches!(input, Input::Unsent { tag: unsent, why: Unsent::Closed } if unsent == tag(7)),
+            "{input:?}"
+        );
+        assert_eq!(rig.link_down().await, connection);
+        assert!(peer.read_to_end().await.is_empty());
+    });
+}
+
 #[test]
 fn a_closing_connection_is_not_read() {
     run(async {

@@ -186,6 +186,11 @@ impl Peer {
     }
 
     /// Everything until the other side closes; a reset is an end too.
+    /// Says that it will write no more, and reads on.
+    pub(crate) async fn end(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
     pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let read = self.0.read_to_end(&mut bytes);

@@ -1,0 +1,233 @@
+//! Trimming: old transactions go, and the chain can still be followed across where they were.
+//!
+//! What goes is checked before, or trimming would wipe out the traces of a change: records that
+//! do not fit the chain, and everything with them, stay until a person has looked.
+
+use super::walk::{gap_of, place, value};
+use super::{Pending, failed};
+use crate::chain::{Chain, Gap, Preimage, Signer};
+use crate::finding::{Break, Finding};
+use crate::{StoreError, Trimmed};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use std::collections::BTreeSet;
+use veksel_core::record::{RecordId, TxnId};
+use veksel_core::time::Utc;
+
+/// How far the trimming of a journal has come.
+#[derive(Debug, Default)]
+pub(super) struct Trimming {
+    /// The record behind which the next round goes on.
+    after: RecordId,
+}
+
+impl Trimming {
+    /// One round; see [`crate::Store::trim`].
+    pub(super) fn round(
+        &mut self,
+        connection: &mut Connection,
+        pending: &Pending,
+        signer: &Signer,
+        before: Utc,
+        limit: usize,
+    ) -> Result<Trimmed, StoreError> {
+        let doing = "trimming";
+        let tx = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed(doing))?;
+        let rows = oldest(&tx, self.after, limit).map_err(failed(doing))?;
+        let mut gone = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (id, txn, utc) in &rows {
+            let found = match txn {
+                None if *utc < before => take_notice(&tx, *id, &mut gone),
+                None => Ok(()),
+                Some(txn) if pending.contains(*txn) || !seen.insert(*txn) => Ok(()),
+                Some(txn) => take_transaction(&tx, *txn, before, &mut gone),
+            };
+            found.map_err(failed(doing))?;
+        }
+        gone.sort_unstable_by_key(|gone| gone.id);
+        if let Err(finding) = bridge(&tx, signer, &gone).map_err(failed(doing))? {
+            tracing::error!(%finding, "the journal is damaged; nothing is trimmed");
+            return Ok(Trimmed::default());
+        }
+        let removed = remove(&tx, &gone).map_err(failed(doing))?;
+        tx.commit().map_err(failed(doing))?;
+        // A page that ends with a young record is where the old ones end, give or take a clock
+        // that was set back; what it hid is found by the next round from the start.
+        let more = rows.len() >= limit && rows.last().is_some_and(|(_, _, utc)| *utc < before);
+        self.after = match rows.last() {
+            Some((id, _, _)) if more => *id,
+            Some(_) | None => RecordId(0),
+        };
+        Ok(Trimmed { removed, more })
+    }
+}
+
+type Age = (RecordId, Option<TxnId>, Utc);
+
+fn oldest(tx: &Connection, after: RecordId, limit: usize) -> rusqlite::Result<Vec<Age>> {
+    let mut select =
+        tx.prepare_cached("SELECT id, txn, utc FROM records WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let rows = select.query_map(params![after.0, limit], |row| {
+        let txn: Option<u64> = row.get(1)?;
+        Ok((RecordId(row.get(0)?), txn.map(TxnId), Utc(row.get(2)?)))
+    })?;
+    rows.collect()
+}
+
+/// A record that is to go.
+struct Gone {
+    id: RecordId,
+    body: Vec<u8>,
+    chain: Chain,
+}
+
+fn gone_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Gone> {
+    Ok(Gone { id: RecordId(row.get(0)?), body: row.get(1)?, chain: value(row, 2)? })
+}
+
+fn take_notice(tx: &Connection, id: RecordId, gone: &mut Vec<Gone>) -> rusqlite::Result<()> {
+    let sql = "SELECT id, body, chain FROM records WHERE id = ?1";
+    gone.push(tx.prepare_cached(sql)?.query_row([id.0], gone_of)?);
+    Ok(())
+}
+
+/// Takes every record of a transaction, if the youngest is old enough.
+fn take_transaction(
+    tx: &Connection,
+    txn: TxnId,
+    before: Utc,
+    gone: &mut Vec<Gone>,
+) -> rusqlite::Result<()> {
+    let mut youngest = tx.prepare_cached("SELECT max(utc) FROM records WHERE txn = ?1")?;
+    let utc: Option<Option<u64>> = youngest.query_row([txn.0], |row| row.get(0)).optional()?;
+    if utc.flatten().is_none_or(|utc| utc >= before.0) {
+        return Ok(());
+    }
+    let mut select = tx.prepare_cached("SELECT id, body, chain FROM records WHERE txn = ?1")?;
+    for row in select.query_map([txn.0], gone_of)? {
+        gone.push(row?);
+    }
+    Ok(())
+}
+
+fn remove(tx: &Connection, gone: &[Gone]) -> rusqlite::Result<u64> {
+    let mut delete = tx.prepare_cached("DELETE FROM records WHERE id = ?1")?;
+    let mut removed = 0;
+    for gone in gone {
+        removed += u64::try_from(delete.execute([gone.id.0])?).unwrap_or(u64::MAX);
+    }
+    Ok(removed)
+}
+
+/// Writes down the gaps that these records will leave, after checking that they fit the chain.
+/// They are in order, and still there.
+fn bridge(
+    tx: &Connection,
+    signer: &Signer,
+    gone: &[Gone],
+) -> rusqlite::Result<Result<(), Finding>> {
+    let mut rest = gone;
+    while let Some(first) = rest.first() {
+        let stretch = stretch(tx, rest)?;
+        let (stretch, after) = rest.split_at(stretch);
+        rest = after;
+        let Some(last) = stretch.last() else { break };
+        let (behind, before) = place(tx, RecordId(first.id.0.saturating_sub(1)))?;
+        if let Some(wrong) = fault(tx, behind, before, stretch)? {
+            return Ok(Err(wrong));
+        }
+        let mut gap = (first.id, last.id, before, last.chain);
+        // Gaps that touch become one, so that there are never more than transactions that stay.
+        for neighbour in touching(tx, behind, last.id)? {
+            if !signer.has_signed_gap(&neighbour) {
+                let what = Break::TrimSignature;
+                return Ok(Err(Finding { record: neighbour.first, what }));
+            }
+            if neighbour.last < first.id {
+                (gap.0, gap.2) = (neighbour.first, neighbour.before);
+            } else if neighbour.before == gap.3 {
+                (gap.1, gap.3) = (neighbour.last, neighbour.after);
+            } else {
+                let what = Break::Missing { before: neighbour.first };
+                return Ok(Err(Finding { record: last.id, what }));
+            }
+            tx.prepare_cached("DELETE FROM trimmed WHERE first = ?1")?.execute([neighbour.first.0])?;
+        }
+        let gap = signer.gap(gap.0, gap.1, gap.2, gap.3);
+        tx.prepare_cached(
+            "INSERT INTO trimmed (first, last, before, after, signature)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            gap.first.0,
+            gap.last.0,
+            gap.before.as_bytes(),
+            gap.after.as_bytes(),
+            gap.signature.as_bytes()
+        ])?;
+        // What the gap says now is what they said.
+        tx.prepare_cached("DELETE FROM anchors WHERE id >= ?1 AND id < ?2")?
+            .execute([gap.first.0, gap.last.0])?;
+    }
+    Ok(Ok(()))
+}
+
+/// How many of these records, from the first, have no other record or gap between them.
+fn stretch(tx: &Connection, gone: &[Gone]) -> rusqlite::Result<usize> {
+    let mut length = 1;
+    for (one, next) in gone.iter().zip(gone.iter().skip(1)) {
+        if next.id.0 > one.id.0.saturating_add(1) {
+            let (behind, _) = place(tx, RecordId(next.id.0.saturating_sub(1)))?;
+            if behind != one.id {
+                break;
+            }
+        }
+        length += 1;
+    }
+    Ok(length)
+}
+
+/// The gaps that end where this stretch begins and begin where it ends.
+fn touching(tx: &Connection, behind: RecordId, last: RecordId) -> rusqlite::Result<Vec<Gap>> {
+    let columns = "SELECT first, last, before, after, signature FROM trimmed";
+    let left = tx
+        .prepare_cached(&format!("{columns} WHERE first <= ?1 ORDER BY first DESC LIMIT 1"))?
+        .query_row([behind.0], gap_of)
+        .optional()?
+        .filter(|gap| gap.last == behind);
+    let next: Option<u64> = tx
+        .prepare_cached("SELECT id FROM records WHERE id > ?1 ORDER BY id LIMIT 1")?
+        .query_row([last.0], |row| row.get(0))
+        .optional()?;
+    let right = tx
+        .prepare_cached(&format!("{columns} WHERE first > ?1 ORDER BY first LIMIT 1"))?
+        .query_row([last.0], gap_of)
+        .optional()?
+        .filter(|gap| next.is_none_or(|next| gap.first.0 < next));
+    Ok(left.into_iter().chain(right).collect())
+}
+
+/// What of a stretch does not fit the chain, or an anchor that will go with it.
+fn fault(
+    tx: &Connection,
+    behind: RecordId,
+    before: Chain,
+    stretch: &[Gone],
+) -> rusqlite::Result<Option<Finding>> {
+    let (mut chain, mut preimage) = (before, Preimage::default());
+    let mut anchor = tx.prepare_cached("SELECT chain FROM anchors WHERE id = ?1")?;
+    for gone in stretch {
+        chain = preimage.follow(chain, gone.id, &gone.body);
+        if chain != gone.chain {
+            return Ok(Some(Finding { record: gone.id, what: Break::Changed }));
+        }
+        let anchored = anchor.query_row([gone.id.0], |row| value(row, 0)).optional()?;
+        if anchored.is_some_and(|anchored| anchored != chain) {
+            let record = RecordId(behind.0.saturating_add(1));
+            return Ok(Some(Finding { record, what: Break::Rewritten { anchor: gone.id } }));
+        }
+    }
+    Ok(None)
+}
