@@ -15,9 +15,9 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 use veksel_codecs::{Class, Message, Refusal, ResponseCode, field};
 use veksel_config::BankConfig;
-use veksel_core::Input;
 use veksel_core::plan::{ConnectionId, LinkId};
 use veksel_core::time::{Tick, Utc};
+use veksel_core::{Input, Leg, Tag, TxnId};
 use veksel_link::Wires;
 
 use super::late::{Late, Letter};
@@ -146,7 +146,7 @@ impl Host {
         }
         self.letters = letters;
         while let Some(letter) = self.late.poll(tick) {
-            self.send(letter);
+            self.send_late(letter);
         }
         self.wires.flush();
         Ok(())
@@ -166,10 +166,13 @@ impl Host {
             Input::Malformed { connection, message, refusal } => {
                 self.handle_malformed(tick, now, connection, message, refusal);
             }
-            // Nothing here is tagged, and the rest is for an engine.
-            Input::Written(_)
-            | Input::Unsent { .. }
-            | Input::Committed { .. }
+            // Only late answers are tagged.
+            Input::Written(_) => self.counts.answers = self.counts.answers.saturating_add(1),
+            Input::Unsent { .. } => {
+                self.counts.undelivered = self.counts.undelivered.saturating_add(1);
+            }
+            // The rest is for an engine.
+            Input::Committed { .. }
             | Input::Conflict { .. }
             | Input::Found { .. }
             | Input::Operator(_)
@@ -240,6 +243,15 @@ impl Host {
         } else {
             counts.undelivered = counts.undelivered.saturating_add(1);
         }
+        self.wires.spare(message);
+    }
+
+    /// An answer that was held back: its client may have hung up in the meantime, and then it
+    /// counts as undelivered even if it still listens.
+    fn send_late(&mut self, letter: Letter) {
+        let Letter { connection, message } = letter;
+        let tag = Tag { txn: TxnId(connection.serial), leg: Leg::Answer };
+        self.wires.send(connection, &message, Some(tag), None);
         self.wires.spare(message);
     }
 

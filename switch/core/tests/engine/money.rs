@@ -356,8 +356,11 @@ fn a_person_may_retry_park_and_resolve_and_is_named() {
         let (operator, reason) = ("kari".to_owned(), "ticket 7".to_owned());
         let command = Command { txn: txn.unwrap(), operator, reason, action };
         world.tell(Input::Operator(command));
-        let noted = |(_, record): &(RecordId, Record)| matches!(record, Record::Notice(notice) if notice.actor == "kari");
-        assert!(world.journal.iter().any(noted));
+        let noted = |record: &Record| match record {
+            Record::Notice(notice) => notice.actor == "kari",
+            _ => false,
+        };
+        assert!(world.journal.iter().any(|(_, record)| noted(record)));
     };
     world.tell(received(BANK, answer_to(&reversal, "30")));
     world.take();
