@@ -167,10 +167,7 @@ impl Host {
                 self.handle_malformed(tick, now, connection, message, refusal);
             }
             // Only late answers are tagged.
-            Input::Written(_) => self.counts.answers = self.counts.answers.saturating_add(1),
-            Input::Unsent { .. } => {
-                self.counts.undelivered = self.counts.undelivered.saturating_add(1);
-            }
+            Input::Written(_) | Input::Unsent { .. } => self.count_late(&input),
             // The rest is for an engine.
             Input::Committed { .. }
             | Input::Conflict { .. }
@@ -255,12 +252,28 @@ impl Host {
         self.wires.spare(message);
     }
 
+    fn count_late(&mut self, input: &Input) {
+        let counts = &mut self.counts;
+        if let Input::Written(_) = input {
+            counts.answers = counts.answers.saturating_add(1);
+        } else {
+            counts.undelivered = counts.undelivered.saturating_add(1);
+        }
+    }
+
     fn summary(&self) -> Summary {
         Summary::of(self.issuer.ledger(), self.counts, self.late.len())
     }
 
-    async fn finish(self) -> Summary {
+    async fn finish(mut self) -> Summary {
         self.wires.shutdown(GRACE).await;
+        // What became of the last late answers is told only now.
+        while let Some(input) = self.wires.poll_input() {
+            match input {
+                Input::Written(_) | Input::Unsent { .. } => self.count_late(&input),
+                _ => {}
+            }
+        }
         let summary = self.summary();
         let Summary { requests, answers, .. } = summary;
         info!(requests, answers, "bank stopped: {summary}");
