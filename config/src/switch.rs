@@ -137,8 +137,10 @@ pub struct StoreConfig {
     pub keys: PathBuf,
     /// Records waiting for the committer before new payments are refused.
     pub queue_max: u32,
-    /// Records in one commit; never more than `queue_max`.
-    pub batch_max: u32,
+    /// How long what is settled stays, and its duplicates are recognised, in milliseconds.
+    pub keep_ms: u64,
+    /// Records held before new payments are refused; nothing is forgotten for them.
+    pub records_max: u32,
 }
 
 /// What is written to standard error.

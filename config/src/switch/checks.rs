@@ -167,6 +167,13 @@ fn backoffs(group: &Group, findings: &mut Findings) {
             findings.error(least.place.or(most.place), message, help);
         }
     }
+    let (guard, payment) = (&group.reversals.guard, &group.deadlines.payment);
+    if guard.is_sound() && payment.is_sound() && guard.value < payment.value.saturating_mul(2) {
+        let message = "`guard` should be at least twice `payment`";
+        let (value, place) = (show_duration(payment.value), findings.words(payment.place));
+        let help = format!("`payment` is {value}, {place}; an original may arrive that late");
+        findings.warning(guard.place.or(payment.place), message, help);
+    }
     let (slow, payment) = (&group.breaker.slow, &group.deadlines.payment);
     if slow.is_sound() && payment.is_sound() && slow.value >= payment.value {
         let message = format!("no payment of group \"{}\" can ever be slow", group.name.value);
@@ -186,12 +193,6 @@ fn addresses(group: &Group, findings: &mut Findings) {
 }
 
 fn sizes(switch: &Switch, findings: &mut Findings) {
-    let (batch, queue) = (&switch.store.batch_max, &switch.store.queue_max);
-    if batch.is_sound() && queue.is_sound() && batch.value > queue.value {
-        let help = format!("`queue_max` is {}, {}", queue.value, findings.words(queue.place));
-        let message = "`batch_max` must not be more than `queue_max`";
-        findings.error(batch.place.or(queue.place), message, help);
-    }
     let (path, keys) = (&switch.store.path, &switch.store.keys);
     if path.is_sound() && keys.is_sound() && path.value == keys.value {
         let help = format!("`path` is the same, {}", findings.words(path.place));

@@ -55,7 +55,8 @@ pub(super) struct Store {
     pub(super) path: Found<PathBuf>,
     pub(super) keys: Found<PathBuf>,
     pub(super) queue_max: Found<u32>,
-    pub(super) batch_max: Found<u32>,
+    pub(super) keep: Found<u64>,
+    pub(super) records_max: Found<u32>,
 }
 
 pub(super) struct Participant {
@@ -224,7 +225,8 @@ impl Store {
             path: section.path("path", "veksel.db"),
             keys: section.path("keys", "veksel.key"),
             queue_max: section.integer("queue_max", 8_192, 1..=1_000_000),
-            batch_max: section.integer("batch_max", 512, 1..=65_536),
+            keep: section.duration("keep", 168 * HOUR, HOUR..=87_600 * HOUR),
+            records_max: section.integer("records_max", 50_000_000, 1_000..=u32::MAX),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The bank's loop: inputs to decisions, decisions to the book, answers to the wires.
 //!
 //! It decides nothing about money; that is the issuer's. It knows who is signed on, what time it
-//! is, and which answers must wait.
+//! is, which answers must wait, and which are never given because of a fault on purpose.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,9 +17,10 @@ use veksel_codecs::{Class, Message, Refusal, ResponseCode, field};
 use veksel_config::BankConfig;
 use veksel_core::plan::{ConnectionId, LinkId};
 use veksel_core::time::{Tick, Utc};
-use veksel_core::{Input, Leg, Tag, TxnId};
+use veksel_core::{Closing, Input, Leg, Tag, TxnId};
 use veksel_link::Wires;
 
+use super::faults::{self, Chooser, Fault, Faults};
 use super::late::{Late, Letter};
 use super::open::{self, Parts};
 use super::summary::{Counts, Summary};
@@ -57,7 +58,10 @@ pub(super) fn run(
                 return None;
             }
         }
+        tell(&config.faults);
         let host = Host {
+            chooser: Chooser::new(config.faults),
+            late_ms: config.late_ms,
             issuer,
             book,
             wires,
@@ -65,6 +69,7 @@ pub(super) fn run(
             is_signed_on: HashMap::new(),
             effects: Vec::new(),
             letters: Vec::new(),
+            closings: Vec::new(),
             late: Late::new(LATE_MAX),
             counts: Counts::default(),
         };
@@ -73,6 +78,9 @@ pub(super) fn run(
 }
 
 struct Host {
+    chooser: Chooser,
+    /// How late an answer is that a fault makes late.
+    late_ms: u64,
     issuer: Issuer,
     book: Book,
     wires: Wires,
@@ -84,6 +92,8 @@ struct Host {
     effects: Vec<Effect>,
     /// Of this turn.
     letters: Vec<Letter>,
+    /// Of this turn.
+    closings: Vec<ConnectionId>,
     late: Late,
     counts: Counts,
 }
@@ -94,10 +104,7 @@ impl Host {
             tokio::select! {
                 biased;
                 ask = asked.recv() => match ask {
-                    Some(answer) => {
-                        // Who asked may have gone.
-                        let _ = answer.send(self.summary());
-                    }
+                    Some(ask) => self.answer(ask),
                     None => return Ok(self.finish().await),
                 },
                 () = self.wires.ready() => {}
@@ -107,6 +114,18 @@ impl Host {
                 error!(%error, "the book failed; nothing that it does not know is answered");
                 self.wires.shutdown(Duration::ZERO).await;
                 return Err(error);
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        // Who asked may have gone.
+        match ask {
+            Ask::Summary(answer) => drop(answer.send(self.summary())),
+            Ask::Faults(faults, answer) => {
+                self.chooser = Chooser::new(faults);
+                tell(&faults);
+                drop(answer.send(()));
             }
         }
     }
@@ -148,6 +167,10 @@ impl Host {
         while let Some(letter) = self.late.poll(tick) {
             self.send_late(letter);
         }
+        for connection in self.closings.drain(..) {
+            // None of the reasons is this one; it is only counted and logged.
+            self.wires.close(connection, Closing::TooMany);
+        }
         self.wires.flush();
         Ok(())
     }
@@ -173,6 +196,7 @@ impl Host {
             | Input::Conflict { .. }
             | Input::Found { .. }
             | Input::Operator(_)
+            | Input::Full(_)
             | Input::Drain => {}
         }
     }
@@ -181,11 +205,21 @@ impl Host {
         let is_network = message.mti().class() == Class::Network;
         let code = message.get(field::NETWORK_CODE).filter(|_| is_network);
         let is_signed_on = self.is_signed_on.get(&connection).copied().unwrap_or(false);
-        let reply = if is_network || is_signed_on {
-            self.issuer.handle(now, message)
-        } else {
-            let display = Some("SIGN ON FIRST");
-            self.issuer.decline(now, message, ResponseCode::HOST_UNAVAILABLE, display)
+        let fault = if is_signed_on { self.chooser.choose(&message) } else { None };
+        if let Some(fault) = fault {
+            self.counts.faults.count(fault);
+        }
+        let reply = match fault {
+            Some(Fault::DropRequest) => {
+                self.counts.requests = self.counts.requests.saturating_add(1);
+                return self.wires.spare(message);
+            }
+            Some(Fault::HostFault(code)) => self.issuer.decline(now, message, code, None),
+            Some(_) | None if is_network || is_signed_on => self.issuer.handle(now, message),
+            Some(_) | None => {
+                let display = Some("SIGN ON FIRST");
+                self.issuer.decline(now, message, ResponseCode::HOST_UNAVAILABLE, display)
+            }
         };
         let response = reply.answer.as_ref().and_then(|answer| answer.get(field::RESPONSE_CODE));
         if let (Some(SIGN_ON | SIGN_OFF), Some(ResponseCode::APPROVED)) = (code, response)
@@ -193,7 +227,7 @@ impl Host {
         {
             *is_signed_on = code == Some(SIGN_ON);
         }
-        self.take(tick, connection, reply);
+        self.take(tick, connection, reply, fault);
     }
 
     fn handle_malformed(
@@ -207,21 +241,45 @@ impl Host {
         let reply = self.issuer.refuse(now, message, refusal);
         let is_answered = u64::from(reply.answer.is_some());
         self.counts.refused = self.counts.refused.saturating_add(is_answered);
-        self.take(tick, connection, reply);
+        self.take(tick, connection, reply, None);
     }
 
-    /// Puts away what became of a frame until the turn ends, or until a late answer is due.
-    fn take(&mut self, tick: Tick, connection: ConnectionId, reply: Reply) {
-        let Reply { answer, effect, delay_ms, is_replay } = reply;
+    /// Puts away what became of a frame until the turn ends, or until a late answer is due. A fault
+    /// changes nothing but the way of the answer: the effect is committed in any case.
+    fn take(
+        &mut self,
+        tick: Tick,
+        connection: ConnectionId,
+        reply: Reply,
+        fault: Option<Fault>,
+    ) {
+        let Reply { answer, effect, mut delay_ms, is_replay } = reply;
         self.effects.extend(effect);
         let counts = &mut self.counts;
-        let Some(message) = answer else {
+        let Some(mut message) = answer else {
             counts.silent = counts.silent.saturating_add(1);
             return;
         };
         counts.requests = counts.requests.saturating_add(1);
         counts.replays = counts.replays.saturating_add(u64::from(is_replay));
-        let letter = Letter { connection, message };
+        let mut copy = None;
+        match fault {
+            Some(Fault::AnswerNever) => return self.wires.spare(message),
+            Some(Fault::Disconnect) => {
+                self.closings.push(connection);
+                return self.wires.spare(message);
+            }
+            Some(Fault::AnswerLate) => delay_ms = delay_ms.max(self.late_ms),
+            Some(Fault::AnswerTwice) => copy = Some(message.clone()),
+            Some(Fault::AnswerWrong(wrong)) => wrong.spoil(&mut message),
+            Some(Fault::HostFault(_) | Fault::DropRequest) | None => {}
+        }
+        for message in std::iter::once(message).chain(copy) {
+            self.put(tick, delay_ms, Letter { connection, message });
+        }
+    }
+
+    fn put(&mut self, tick: Tick, delay_ms: u64, letter: Letter) {
         if delay_ms > 0 && !self.late.is_full() {
             return self.late.keep(tick.after_ms(delay_ms), letter);
         }
@@ -276,8 +334,19 @@ impl Host {
         }
         let summary = self.summary();
         let Summary { requests, answers, .. } = summary;
-        info!(requests, answers, "bank stopped: {summary}");
+        let faults = summary.faults.total();
+        info!(requests, answers, faults, "bank stopped: {summary}");
         summary
+    }
+}
+
+/// A bank that misbehaves on purpose must not be taken for one that does not know better.
+fn tell(faults: &Faults) {
+    if faults.total() > 0 {
+        let described = faults::described(faults);
+        warn!(seed = faults.seed, "the bank misbehaves on purpose: {described}");
+    } else {
+        info!("the bank does nothing wrong on purpose");
     }
 }
 

@@ -63,6 +63,9 @@ pub enum Input {
         /// Every transaction with that DE37, if they could be read.
         stored: Result<Vec<Stored>, Unreadable>,
     },
+    /// The journal holds as much as it may, or no longer does. While it does, new payments and
+    /// holds are refused; what is under way is finished.
+    Full(bool),
     /// A person decides about something that is to be undone or delivered.
     Operator(Command),
     /// Finish what is in flight and take nothing new.

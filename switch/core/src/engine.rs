@@ -55,6 +55,8 @@ pub struct Switch {
     outputs: VecDeque<Output>,
     spare: Vec<Message>,
     draining: bool,
+    /// Whether the journal takes no new payments.
+    full: bool,
 }
 
 /// The live side of a link group.
@@ -111,6 +113,7 @@ impl Switch {
             outputs: VecDeque::new(),
             spare: Vec::new(),
             draining: false,
+            full: false,
             plan,
         }
     }
@@ -162,6 +165,7 @@ impl Switch {
             Input::Committed { upto, refused } => self.handle_committed(upto, &refused),
             Input::Conflict { txn, stored } => self.handle_conflict(now, txn, stored.map(|s| *s)),
             Input::Found { txn, stored } => self.handle_found(now, txn, stored),
+            Input::Full(full) => self.full = full,
             Input::Operator(command) => self.handle_command(now, command),
             Input::Drain => self.draining = true,
         }

@@ -111,11 +111,12 @@ fn number(key: &DuplicateKey, with_transmission: bool) -> u64 {
 
 /// Whether two keys are the same but for DE7.
 pub(crate) fn same_trace(a: &DuplicateKey, b: &DuplicateKey) -> bool {
-    let parts = |key: &DuplicateKey| (key.class, key.stan);
-    let texts = |key: &DuplicateKey| {
-        [&key.participant, &key.acquirer, &key.rrn, &key.terminal, &key.acceptor].map(String::clone)
-    };
-    parts(a) == parts(b) && texts(a) == texts(b)
+    (a.class, a.stan) == (b.class, b.stan)
+        && a.rrn == b.rrn
+        && a.terminal == b.terminal
+        && a.acceptor == b.acceptor
+        && a.acquirer == b.acquirer
+        && a.participant == b.participant
 }
 
 impl Keys {

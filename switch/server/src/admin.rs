@@ -1,7 +1,8 @@
-//! The HTTP listener for operators: alive, ready, metrics. Without authentication, and so on
-//! loopback unless something else guards it.
+//! The HTTP listener for operators: alive, ready, metrics, and what they decide ([`operate`]).
+//! Without authentication, and so on loopback unless something else guards it.
 
 use crate::observe::Metrics;
+use crate::operate;
 use crate::status::Status;
 use axum::Router;
 use axum::extract::State;
@@ -11,7 +12,8 @@ use axum::routing::get;
 use std::net::SocketAddr;
 use std::{io, thread};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use veksel_core::Command;
 
 #[derive(Clone)]
 struct Shown {
@@ -28,7 +30,12 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// Binds the address and serves it on a thread and runtime of its own.
-    pub(crate) fn start(listen: SocketAddr, metrics: Metrics, status: Status) -> io::Result<Self> {
+    pub(crate) fn start(
+        listen: SocketAddr,
+        metrics: Metrics,
+        status: Status,
+        commands: mpsc::Sender<Command>,
+    ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("admin")
@@ -40,7 +47,8 @@ impl Admin {
             .route("/live", get(live))
             .route("/ready", get(ready))
             .route("/metrics", get(page))
-            .with_state(Shown { metrics, status });
+            .with_state(Shown { metrics, status })
+            .merge(operate::router(commands, address.ip().is_loopback()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = async move {
             let until = async { stopped.await.unwrap_or_default() };

@@ -6,7 +6,7 @@
 use std::thread;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use veksel_core::record::Record;
-use veksel_core::{Input, Stored, TxnId, Unreadable};
+use veksel_core::{Input, RecordId, Stored, TxnId, Unreadable};
 use veksel_store::{Journal, Lookup, StoreError};
 
 /// Something the engine wants to know.
@@ -26,13 +26,24 @@ pub(crate) enum Question {
         /// The one that is stored.
         stored: TxnId,
     },
+    /// The oldest record there is.
+    Oldest,
+}
+
+/// What the finder found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// For the engine.
+    Input(Input),
+    /// The oldest record; `None` in an empty journal.
+    Oldest(Option<RecordId>),
 }
 
 /// The shard's end of the finder.
 #[derive(Debug)]
 pub(crate) struct Finder {
     questions: Sender<Question>,
-    pub(crate) answers: Receiver<Input>,
+    pub(crate) answers: Receiver<Found>,
 }
 
 impl Finder {
@@ -54,37 +65,38 @@ impl Finder {
     pub(crate) fn ask(&self, question: Question) -> Option<Input> {
         match self.questions.try_send(question) {
             Ok(()) => None,
-            Err(error) => Some(unreadable(error.into_inner())),
+            Err(error) => unreadable(error.into_inner()),
         }
     }
 }
 
-fn unreadable(question: Question) -> Input {
+/// What the engine gets for a question that cannot be answered.
+fn unreadable(question: Question) -> Option<Input> {
     match question {
-        Question::Rrn { txn, .. } => Input::Found { txn, stored: Err(Unreadable) },
-        Question::Holder { txn, .. } => Input::Conflict { txn, stored: None },
+        Question::Rrn { txn, .. } => Some(Input::Found { txn, stored: Err(Unreadable) }),
+        Question::Holder { txn, .. } => Some(Input::Conflict { txn, stored: None }),
+        Question::Oldest => None,
     }
 }
 
-fn answer(journal: &mut dyn Journal, question: Question) -> Input {
-    let looked = match &question {
-        Question::Rrn { rrn, .. } => find(journal, &Lookup::Rrn(rrn.clone())),
-        Question::Holder { stored, .. } => find(journal, &Lookup::Txn(*stored)),
-    };
-    let stored = match looked {
-        Ok(stored) => stored,
-        Err(error) => {
-            tracing::error!(%error, "the journal could not be read");
-            return unreadable(question);
-        }
-    };
-    match question {
-        Question::Rrn { txn, .. } => Input::Found { txn, stored: Ok(stored) },
+fn answer(journal: &mut dyn Journal, question: Question) -> Found {
+    let found = match &question {
+        Question::Rrn { txn, rrn } => find(journal, &Lookup::Rrn(rrn.clone()))
+            .map(|stored| Found::Input(Input::Found { txn: *txn, stored: Ok(stored) })),
         Question::Holder { txn, stored: holder } => {
-            let held = |stored: &Stored| stored.intent.txn == holder;
-            Input::Conflict { txn, stored: stored.into_iter().find(held).map(Box::new) }
+            find(journal, &Lookup::Txn(*holder)).map(|stored| {
+                let held = stored.into_iter().find(|stored| stored.intent.txn == *holder);
+                Found::Input(Input::Conflict { txn: *txn, stored: held.map(Box::new) })
+            })
         }
-    }
+        Question::Oldest => {
+            journal.page(RecordId(0), 1).map(|page| Found::Oldest(page.first().map(|(id, _)| *id)))
+        }
+    };
+    found.unwrap_or_else(|error| {
+        tracing::error!(%error, "the journal could not be read");
+        unreadable(question).map_or(Found::Oldest(None), Found::Input)
+    })
 }
 
 fn find(journal: &mut dyn Journal, lookup: &Lookup) -> Result<Vec<Stored>, StoreError> {

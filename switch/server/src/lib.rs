@@ -13,9 +13,11 @@ mod gate;
 mod log;
 mod names;
 mod observe;
+mod operate;
 mod shard;
 mod start;
 mod status;
+mod upkeep;
 
 pub use log::init_tracing;
 pub use start::{Running, StartError, Stopped, start};

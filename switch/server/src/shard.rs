@@ -3,16 +3,17 @@
 //! A turn takes what arrived, lets the engine decide, hands records to the committer and writes
 //! each connection once. Nothing in it waits but the one point where it sleeps.
 
-use crate::finder::{Finder, Question};
+use crate::finder::{Finder, Found, Question};
 use crate::gate::{Gate, Letter};
 use crate::observe::Observer;
 use crate::start::Stopped;
 use crate::status::{Picture, Status};
+use crate::upkeep::Upkeep;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 use veksel_core::{
-    GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent, Utc,
+    Command, GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent, Utc,
 };
 use veksel_link::Wires;
 use veksel_store::{Committer, Done, Refused, TrySend};
@@ -62,6 +63,9 @@ pub(crate) struct Shard {
     pub(crate) committer: Committer,
     pub(crate) done: mpsc::Receiver<Done>,
     pub(crate) finder: Finder,
+    /// What operators decide.
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) upkeep: Upkeep,
     pub(crate) observer: Observer,
     pub(crate) status: Status,
     pub(crate) stop: oneshot::Receiver<()>,
@@ -88,7 +92,8 @@ struct Turning {
 enum Wake {
     Input,
     Done(Option<Done>),
-    Found(Input),
+    Found(Found),
+    Decided(Command),
     Time,
     Stop,
 }
@@ -134,10 +139,16 @@ impl Turning {
             match self.sleep(look).await {
                 Wake::Input | Wake::Time => {}
                 Wake::Done(done) => self.take_done(done),
-                Wake::Found(input) => {
+                Wake::Found(Found::Input(input)) => {
                     self.shard.switch.handle(self.shard.clock.now(), input);
                     self.carry_out();
                 }
+                Wake::Decided(command) => {
+                    let input = Input::Operator(command);
+                    self.shard.switch.handle(self.shard.clock.now(), input);
+                    self.carry_out();
+                }
+                Wake::Found(Found::Oldest(oldest)) => self.shard.upkeep.set_oldest(oldest),
                 Wake::Stop => {
                     let drain = u64::try_from(self.shard.drain.as_millis()).unwrap_or(u64::MAX);
                     self.draining_until = Some(now.after_ms(drain));
@@ -162,6 +173,8 @@ impl Turning {
             biased;
             done = shard.done.recv() => Wake::Done(done),
             Some(found) = shard.finder.answers.recv() => Wake::Found(found),
+            // People are few: before the sockets they never wait, and hold nobody up.
+            Some(command) = shard.commands.recv(), if !is_full => Wake::Decided(command),
             () = shard.wires.ready(), if !is_full => Wake::Input,
             _ = &mut shard.stop, if !stopping => Wake::Stop,
             () = sleep_until(due) => Wake::Time,
@@ -300,8 +313,9 @@ impl Turning {
         self.carry_out();
     }
 
-    /// Renews gauges and the picture.
+    /// Renews gauges and the picture, and looks after the journal.
     fn look(&mut self) {
+        self.look_after_journal();
         let tick = self.shard.clock.now().tick;
         let Shard { switch, observer, wires, status, .. } = &mut self.shard;
         let plan = switch.plan();
@@ -328,6 +342,22 @@ impl Turning {
         observer.metrics.backlog.set(gauge(self.backlog.len()));
         let serving = self.draining_until.is_none();
         status.set(Picture { groups, serving, store: self.failed.is_none() });
+    }
+
+    fn look_after_journal(&mut self) {
+        let now = self.shard.clock.now();
+        if let Some(before) = self.shard.upkeep.trim(now) {
+            self.shard.committer.trim(before);
+            self.ask(Question::Oldest);
+        }
+        if let Some(full) = self.shard.upkeep.change(self.shard.durable) {
+            if full {
+                tracing::error!("the journal is full; new payments are refused until room is made");
+            } else {
+                tracing::info!("the journal has room again");
+            }
+            self.shard.switch.handle(now, Input::Full(full));
+        }
     }
 
     /// The end of a drain: what could not be finished stays in the journal as an open intent,

@@ -3,8 +3,10 @@
 use crate::admin::Admin;
 use crate::finder::Finder;
 use crate::observe::{Metrics, Observer};
+use crate::operate::COMMANDS_MAX;
 use crate::shard::{Clock, Shard};
 use crate::status::Status;
+use crate::upkeep::Upkeep;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
@@ -17,7 +19,7 @@ use tokio::task::LocalSet;
 use veksel_codecs::{Codec, Dialect};
 use veksel_config::{DialectName, SocketConfig, SwitchConfig};
 use veksel_core::plan::DigestKey;
-use veksel_core::{LinkId, Record, RecordId, Resume, Switch};
+use veksel_core::{Command, LinkId, Record, RecordId, Resume, Switch};
 use veksel_link::Wires;
 use veksel_store::{Committer, KeyError, Keys, Purpose, Recovered, SqliteStore, Store, StoreError};
 
@@ -149,14 +151,16 @@ pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
     let recovered = store.open()?;
     let metrics = Metrics::new()?;
     let status = Status::default();
-    let admin = Admin::start(config.admin.listen, metrics.clone(), status.clone())
+    let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
+    let admin = Admin::start(config.admin.listen, metrics.clone(), status.clone(), deciding)
         .map_err(|source| socket(format!("admin listener {}", config.admin.listen), source))?;
     let (stop, stopping) = oneshot::channel();
     let (ready, started) = threads::sync_channel(1);
     let (ending, ended) = threads::sync_channel(1);
     let shown = status.clone();
     let thread = thread::Builder::new().name("shard".into()).spawn(move || {
-        let parts = Parts { config, dialects, store, recovered, metrics, status, stopping };
+        let parts =
+            Parts { config, dialects, store, recovered, metrics, status, commands, stopping };
         if let Some(stopped) = run(parts, &ready) {
             // Nobody waits any more if the handle was dropped.
             let _ = ending.send(stopped);
@@ -211,6 +215,7 @@ struct Parts {
     recovered: Recovered,
     metrics: Metrics,
     status: Status,
+    commands: mpsc::Receiver<Command>,
     stopping: oneshot::Receiver<()>,
 }
 
@@ -243,7 +248,7 @@ fn run(parts: Parts, ready: &threads::SyncSender<Started>) -> Option<Stopped> {
 
 /// Recovers the engine and opens the sockets.
 fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError> {
-    let Parts { config, dialects, store, recovered, metrics, status, stopping } = parts;
+    let Parts { config, dialects, store, recovered, metrics, status, commands, stopping } = parts;
     let clock = Clock::new();
     let now = clock.now();
     let observer = Observer::new(metrics, &config.plan);
@@ -287,6 +292,8 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
         committer,
         done,
         finder,
+        commands,
+        upkeep: Upkeep::new(config.store.keep_ms, config.store.records_max),
         observer,
         status,
         stop: stopping,

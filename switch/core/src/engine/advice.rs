@@ -190,6 +190,11 @@ impl Switch {
 
     /// A payment or hold: admitted and sent, or refused with nothing to undo.
     pub(super) fn admit_and_open(&mut self, now: Now, seeking: Seeking) {
+        if self.full && seeking.kind.moves_money() {
+            // Not even the refusal can be recorded.
+            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            return;
+        }
         let (connection, participant, kind) =
             (seeking.connection, seeking.participant, seeking.kind);
         match self.admit(connection, participant, kind, &seeking.message) {

@@ -346,6 +346,24 @@ fn reversals_go_on_after_a_restart_as_repeats() {
 }
 
 #[test]
+fn a_full_journal_takes_no_new_payment_and_forgets_none() {
+    let mut world = World::online();
+    let (request, _) = world.payment();
+    world.tell(Input::Full(true));
+    world.tell(received(ATM, payment(8)));
+    assert_eq!(code(&world.sent_to(ATM)), "91");
+    world.tell(received(ATM, balance(9)));
+    world.request();
+    world.tell(received(BANK, answer_to(&request, "00")));
+    assert_eq!(code(&world.sent_to(ATM)), "00", "what is under way is finished");
+    world.tell(received(ATM, payment(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "00", "and still recognised");
+    world.tell(Input::Full(false));
+    world.tell(received(ATM, payment(8)));
+    world.request();
+}
+
+#[test]
 fn a_person_may_retry_park_and_resolve_and_is_named() {
     let (mut world, reversal) = reversing();
     let txn = world.journal.iter().find_map(|(_, record)| match record {

@@ -1,0 +1,220 @@
+//! What operators may tell the running switch: to retry, park or resolve a reversal.
+//!
+//! It asks nobody who he is, so it works only on a listener that only this machine can reach. A
+//! browser on this machine cannot be made to use it: a form cannot send JSON, and what a script
+//! sends names its origin. Decisions are the engine's; it records each with who asked and why.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use veksel_core::{Action, Command, TxnId};
+
+/// Decisions that may wait for the engine.
+pub(crate) const COMMANDS_MAX: usize = 64;
+
+/// Longest body.
+const BODY_MAX: usize = 64 * 1024;
+
+/// Longest name of an operator, and longest reason, in characters.
+const OPERATOR_MAX: usize = 64;
+const REASON_MAX: usize = 500;
+
+/// Why a decision was not taken.
+type Refusal = (StatusCode, String);
+
+#[derive(Clone)]
+struct Desk {
+    commands: mpsc::Sender<Command>,
+    is_loopback: bool,
+}
+
+/// `POST /reversals/{txn}`.
+pub(crate) fn router(commands: mpsc::Sender<Command>, is_loopback: bool) -> Router {
+    Router::new()
+        .route("/reversals/{txn}", post(decide))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(Desk { commands, is_loopback })
+}
+
+async fn decide(
+    State(desk): State<Desk>,
+    Path(txn): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let (code, said) = match desk.decide(&txn, &headers, body) {
+        Ok(txn) => (StatusCode::ACCEPTED, json!({ "accepted": txn.0 })),
+        Err((code, why)) => (code, json!({ "error": why })),
+    };
+    (code, [(header::CONTENT_TYPE, "application/json")], format!("{said}\n")).into_response()
+}
+
+impl Desk {
+    fn decide(
+        &self,
+        txn: &str,
+        headers: &HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Result<TxnId, Refusal> {
+        if !self.is_loopback {
+            let why = "operators are heard only if admin.listen is a loopback address";
+            return Err((StatusCode::FORBIDDEN, why.to_owned()));
+        }
+        check_sender(headers)?;
+        let body = body.map_err(|error| (error.status(), error.body_text()))?;
+        let command = command(txn, &body).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+        let txn = command.txn;
+        self.commands.try_send(command).map_err(|error| {
+            let why = match error {
+                mpsc::error::TrySendError::Full(_) => "too many decisions wait; try again",
+                mpsc::error::TrySendError::Closed(_) => "the switch is stopping",
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
+        })?;
+        Ok(txn)
+    }
+}
+
+/// Refuses what a page in a browser could send.
+fn check_sender(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.contains_key(header::ORIGIN) {
+        return Err((StatusCode::FORBIDDEN, "a browser may not decide".to_owned()));
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if kind.trim().eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json".to_owned()))
+}
+
+/// `{"action": "retry", "operator": "ida", "reason": "the host is back"}`
+fn command(txn: &str, body: &[u8]) -> Result<Command, String> {
+    let txn = txn.parse().map_err(|_| format!("`{}` is no transaction", txn.escape_debug()))?;
+    let body: Value = serde_json::from_slice(body).map_err(|_| "the body is no JSON".to_owned())?;
+    let Value::Object(mut body) = body else { return Err("the body is no object".to_owned()) };
+    let action = match text(&mut body, "action", REASON_MAX)?.as_str() {
+        "retry" => Action::Retry,
+        "park" => Action::Park,
+        "resolve" => Action::Resolve,
+        _ => return Err("`action` must be retry, park or resolve".to_owned()),
+    };
+    let operator = text(&mut body, "operator", OPERATOR_MAX)?;
+    let reason = text(&mut body, "reason", REASON_MAX)?;
+    // The engine speaks for itself under this name.
+    if operator == "switch" {
+        return Err("`operator` must be a person".to_owned());
+    }
+    if let Some(key) = body.keys().next() {
+        return Err(format!("`{}` is not known", key.escape_debug()));
+    }
+    Ok(Command { txn: TxnId(txn), operator, reason, action })
+}
+
+/// A text that is there, says something, and can be shown on one line.
+fn text(body: &mut Map<String, Value>, key: &str, most: usize) -> Result<String, String> {
+    let Some(Value::String(text)) = body.remove(key) else {
+        return Err(format!("`{key}` is missing"));
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(format!("`{key}` is empty"));
+    }
+    if text.chars().count() > most {
+        return Err(format!("`{key}` has more than {most} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(format!("`{key}` has control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"action":"park","operator":" ida ","reason":"asked the bank"}"#;
+
+    #[test]
+    fn a_decision_needs_a_person_and_a_reason() {
+        let expected = Command {
+            txn: TxnId(42),
+            operator: "ida".to_owned(),
+            reason: "asked the bank".to_owned(),
+            action: Action::Park,
+        };
+        assert_eq!(command("42", BODY.as_bytes()), Ok(expected));
+        let long = BODY.replace("asked", &"a".repeat(REASON_MAX));
+        for (txn, body, expected) in [
+            ("", BODY, "`` is no transaction"),
+            ("-1", BODY, "`-1` is no transaction"),
+            ("42", "", "the body is no JSON"),
+            ("42", "[]", "the body is no object"),
+            ("42", "{}", "`action` is missing"),
+            ("42", &BODY.replace("park", "drop"), "`action` must be retry, park or resolve"),
+            ("42", &BODY.replace("asked the bank", " "), "`reason` is empty"),
+            ("42", &BODY.replace("\"reason\"", "\"because\""), "`reason` is missing"),
+            ("42", &BODY.replace("\"asked the bank\"", "7"), "`reason` is missing"),
+            ("42", &BODY.replace(" ida ", ""), "`operator` is empty"),
+            ("42", &BODY.replace(" ida ", "switch"), "`operator` must be a person"),
+            ("42", &BODY.replace("asked", "\\u001b[1m"), "`reason` has control characters"),
+            ("42", &BODY.replace('}', ",\"x\":1}"), "`x` is not known"),
+            ("42", &long, "`reason` has more than 500 characters"),
+        ] {
+            assert_eq!(command(txn, body.as_bytes()), Err(expected.to_owned()), "{body}");
+        }
+    }
+
+    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(header::HeaderName, &'static str)| {
+            (name.clone(), header::HeaderValue::from_static(value))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_browser_is_not_heard() {
+        let kind = header::CONTENT_TYPE;
+        for (pairs, expected) in [
+            (vec![(kind.clone(), "application/json")], None),
+            (vec![(kind.clone(), "Application/JSON; charset=utf-8")], None),
+            (vec![], Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+            (vec![(kind.clone(), "text/plain")], Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+            (
+                vec![(kind.clone(), "application/x-www-form-urlencoded")],
+                Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            ),
+            (
+                vec![(kind, "application/json"), (header::ORIGIN, "http://127.0.0.1:8580")],
+                Some(StatusCode::FORBIDDEN),
+            ),
+        ] {
+            let refused = check_sender(&headers(&pairs)).err().map(|(code, _)| code);
+            assert_eq!(refused, expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_wait_is_refused() {
+        let json = headers(&[(header::CONTENT_TYPE, "application/json")]);
+        let (commands, mut taken) = mpsc::channel(1);
+        let desk = Desk { commands, is_loopback: true };
+        let code = |desk: &Desk| {
+            let decided = desk.decide("42", &json, Ok(Bytes::from_static(BODY.as_bytes())));
+            decided.map_err(|(code, _)| code)
+        };
+        assert_eq!(code(&desk), Ok(TxnId(42)));
+        assert_eq!(code(&desk), Err(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(taken.try_recv().unwrap().txn, TxnId(42));
+        taken.close();
+        assert_eq!(code(&desk), Err(StatusCode::SERVICE_UNAVAILABLE));
+        let far = Desk { is_loopback: false, ..desk };
+        assert_eq!(code(&far), Err(StatusCode::FORBIDDEN));
+    }
+}

@@ -1,0 +1,72 @@
+//! Upkeep of the journal: what is settled and old enough is removed, and a journal that holds as
+//! much as it may takes no new payments until room is made. It never forgets anything for room.
+
+use veksel_core::{Now, RecordId, Tick, Utc};
+
+/// How often old records are looked for, in milliseconds.
+const EVERY_MS: u64 = 60_000;
+
+/// When to trim, and whether the journal is full.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    keep_ms: u64,
+    records_max: u64,
+    next: Tick,
+    oldest: Option<RecordId>,
+    is_full: bool,
+}
+
+impl Upkeep {
+    pub(crate) const fn new(keep_ms: u64, records_max: u32) -> Self {
+        let records_max = records_max as u64;
+        Self { keep_ms, records_max, next: Tick(0), oldest: None, is_full: false }
+    }
+
+    /// What is older than this may go; `None` if it is not time yet.
+    pub(crate) fn trim(&mut self, now: Now) -> Option<Utc> {
+        if now.tick < self.next {
+            return None;
+        }
+        self.next = now.tick.after_ms(EVERY_MS);
+        Some(Utc(now.utc.0.saturating_sub(self.keep_ms)))
+    }
+
+    /// The oldest record is known again.
+    pub(crate) const fn set_oldest(&mut self, oldest: Option<RecordId>) {
+        self.oldest = oldest;
+    }
+
+    /// Whether that the journal is full has changed, and to what.
+    pub(crate) fn change(&mut self, last: RecordId) -> Option<bool> {
+        let first = self.oldest.unwrap_or(last);
+        let is_full = last.0.saturating_sub(first.0) >= self.records_max;
+        let before = std::mem::replace(&mut self.is_full, is_full);
+        (before != is_full).then_some(is_full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_full_until_the_oldest_are_gone() {
+        let mut upkeep = Upkeep::new(1_000, 100);
+        assert_eq!(upkeep.change(RecordId(500)), None, "nothing is known of the oldest yet");
+        upkeep.set_oldest(Some(RecordId(401)));
+        assert_eq!(upkeep.change(RecordId(500)), None);
+        assert_eq!(upkeep.change(RecordId(501)), Some(true));
+        assert_eq!(upkeep.change(RecordId(502)), None);
+        upkeep.set_oldest(Some(RecordId(450)));
+        assert_eq!(upkeep.change(RecordId(502)), Some(false));
+    }
+
+    #[test]
+    fn old_records_are_looked_for_at_once_and_then_every_minute() {
+        let mut upkeep = Upkeep::new(1_000, 100);
+        let at = |ms| Now { tick: Tick(0).after_ms(ms), utc: Utc(5_000 + ms) };
+        assert_eq!(upkeep.trim(at(0)), Some(Utc(4_000)));
+        assert_eq!(upkeep.trim(at(59_999)), None);
+        assert_eq!(upkeep.trim(at(60_000)), Some(Utc(64_000)));
+    }
+}
