@@ -90,7 +90,7 @@ impl Durable {
             }
             Record::Reversal(reversal) => {
                 if reversal.step.undoes() {
-                    self.keys.undo(reversal.txn);
+                    self.keys.undo(id, reversal.txn);
                 }
                 let Some(open) = self.open.get_mut(&reversal.txn) else { return };
                 match (&reversal.step, &mut open.reversal) {

@@ -64,8 +64,9 @@ pub(crate) enum Fate {
 pub(crate) struct Known {
     pub(crate) intent: Arc<Intent>,
     pub(crate) fate: Fate,
-    /// Whether it is or was undone, so that an approval may not be given again.
-    pub(crate) undone: bool,
+    /// The record that it is being undone, so that an approval may not be given again; and what
+    /// is said instead must wait for that record.
+    pub(crate) undone: Option<RecordId>,
 }
 
 impl Known {
@@ -132,7 +133,7 @@ impl Keys {
 
     /// A request is about to leave.
     pub(crate) fn open(&mut self, intent: &Arc<Intent>) {
-        let known = Known { intent: Arc::clone(intent), fate: Fate::Pending, undone: false };
+        let known = Known { intent: Arc::clone(intent), fate: Fate::Pending, undone: None };
         self.insert(known);
     }
 
@@ -146,7 +147,8 @@ impl Keys {
             Some(outcome) => Fate::Decided { outcome: Arc::clone(outcome), record: durable },
         };
         let intent = Arc::clone(&stored.intent);
-        self.insert(Known { intent, fate, undone: stored.undone });
+        let undone = stored.undone.then_some(durable);
+        self.insert(Known { intent, fate, undone });
     }
 
     fn insert(&mut self, known: Known) {
@@ -195,9 +197,9 @@ impl Keys {
         }
     }
 
-    pub(crate) fn undo(&mut self, id: TxnId) {
+    pub(crate) fn undo(&mut self, record: RecordId, id: TxnId) {
         if let Some(known) = self.known.get_mut(&id) {
-            known.undone = true;
+            known.undone.get_or_insert(record);
         }
     }
 

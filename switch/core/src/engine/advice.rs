@@ -92,7 +92,7 @@ impl Switch {
             // An advice is not undone under its own number: the reversal itself is delivered,
             // behind it, because both are of one account.
             self.deliver(now, reversal);
-        } else if known.is_approved() && !known.undone {
+        } else if known.is_approved() && known.undone.is_none() {
             self.durable.revive(&known.intent);
             self.queue_reversal(now, original, Reason::Cancelled, actual);
         }

@@ -179,8 +179,10 @@ impl Switch {
             }
             Fate::Decided { outcome, record } => {
                 let approved = outcome.response.is_approval() && self.is_answering(id);
-                let message = answer_again(seeking.message, &outcome, undone);
-                let tag = (approved && !undone).then_some(Tag { txn: id, leg: Leg::Answer });
+                let message = answer_again(seeking.message, &outcome, undone.is_some());
+                let tag = approved.then_some(Tag { txn: id, leg: Leg::Answer });
+                let tag = tag.filter(|_| undone.is_none());
+                let record = undone.map_or(record, |undone| undone.max(record));
                 if let Some(txn) = self.txns.get_mut(id).filter(|_| tag.is_some()) {
                     txn.deliveries += 1;
                 }
