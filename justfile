@@ -23,7 +23,7 @@ fmt:
 demo *ARGS:
     cargo run --release --locked -- demo {{ARGS}}
 
-# `just bench codec` or `just bench engine` for one of the two.
+# `just bench codec` for one of them; see benches/README.md.
 bench *NAME:
     cargo bench -p benches {{ if NAME == "" { "" } else { "--bench " + NAME } }}
 

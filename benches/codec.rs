@@ -17,6 +17,9 @@ use veksel_codecs::{Codec, Message};
 /// Shapes in the mixed stream.
 const SHAPES: usize = 1_024;
 
+/// Bytes that every message of the stream fits in.
+const ROOM: usize = 4_096;
+
 /// A stream of messages in one wire form, and what is needed to read and write it.
 struct Case<const HEX: bool, const PACKED: bool> {
     codec: Codec,
@@ -56,10 +59,9 @@ impl<const HEX: bool, const PACKED: bool> Case<HEX, PACKED> {
     }
 
     fn encode_bound(&self) -> impl FnMut() {
-        let mut out = Vec::new();
+        let mut out = vec![0; ROOM];
         let mut turn = (0..self.samples.len()).cycle();
         move || {
-            out.clear();
             if let Some(sample) = black_box(self.samples.get(turn.next().unwrap_or(0))) {
                 let _ = black_box(self.scan.encode(sample.mti, &sample.fields, &mut out));
             }
@@ -82,16 +84,16 @@ impl<const HEX: bool, const PACKED: bool> Case<HEX, PACKED> {
     /// Both directions work on every message, so that no error path is measured.
     fn check(&self) {
         let (mut places, mut read, mut bound, mut ours) =
-            (Places::default(), Message::new(), Vec::new(), BytesMut::new());
+            (Places::default(), Message::new(), vec![0; ROOM], BytesMut::new());
         for ((sample, message), frame) in self.samples.iter().zip(&self.messages).zip(&self.frames)
         {
-            bound.clear();
             ours.clear();
             assert_eq!(self.scan.decode(frame, &mut places), Some(()));
             assert_eq!(self.codec.decode_into(frame, &mut read), Ok(()));
-            assert_eq!(self.scan.encode(sample.mti, &sample.fields, &mut bound), Some(()));
+            let written = self.scan.encode(sample.mti, &sample.fields, &mut bound);
+            assert_eq!(written, Some(frame.len()));
             assert_eq!(self.codec.encode(message, &mut ours), Ok(()));
-            assert!(bound == *frame && ours == *frame, "the two write different bytes");
+            assert!(bound.starts_with(frame) && ours == *frame, "the two write different bytes");
         }
     }
 

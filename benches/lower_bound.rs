@@ -2,13 +2,17 @@
 //!
 //! One table per wire form, one pass: every field located, its length held against the longest
 //! allowed, its content against its class, and nothing left over. No message is built: decoding
-//! leaves offsets, encoding takes values that lie ready. It shares no code with the product.
+//! leaves offsets; encoding takes values that lie ready and a buffer that is large enough. Every
+//! field is checked by itself: that the codec checks neighbours together is its own merit. It
+//! shares no code with the product.
 
 use crate::messages::Value;
 
 /// What a field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
+    /// The field is not defined.
+    None,
     Digits,
     Alphanumeric,
     Printable,
@@ -65,19 +69,20 @@ impl Places {
 /// The scan of one wire form: `HEX` bitmaps in characters, `PACKED` numbers two digits a byte.
 #[derive(Debug)]
 pub struct Scan<const HEX: bool, const PACKED: bool> {
-    rows: [Option<Row>; 129],
+    /// By number, from 1; two halves, so that no index needs a check.
+    rows: [[Row; 64]; 2],
 }
 
 impl<const HEX: bool, const PACKED: bool> Default for Scan<HEX, PACKED> {
     fn default() -> Self {
         use Class::{Alphanumeric, Bytes, Digits, Printable, Track};
-        let mut rows = [None; 129];
+        let none = Row { class: Class::None, packed: false, prefix: 0, most: 0 };
+        let mut rows = [[none; 64]; 2];
         let mut define = |class: Class, prefix: u8, fields: &[(usize, u16)]| {
             let packed = PACKED && class == Digits;
             for (number, most) in fields {
-                if let Some(row) = rows.get_mut(*number) {
-                    *row = Some(Row { class, packed, prefix, most: *most });
-                }
+                rows[(number - 1) / 64][(number - 1) % 64] =
+                    Row { class, packed, prefix, most: *most };
             }
         };
         define(Digits, 0, &[(3, 6), (4, 12), (7, 10), (11, 6), (12, 6), (13, 4), (14, 4), (18, 4)]);
@@ -91,9 +96,7 @@ impl<const HEX: bool, const PACKED: bool> Default for Scan<HEX, PACKED> {
         define(Bytes, 0, &[(52, 8), (128, 8)]);
         define(Bytes, 3, &[(55, 255)]);
         // The currency is in characters in every form.
-        if let Some(row) = rows.get_mut(49) {
-            *row = Some(Row { class: Digits, packed: false, prefix: 0, most: 3 });
-        }
+        rows[0][48] = Row { class: Digits, packed: false, prefix: 0, most: 3 };
         Self { rows }
     }
 }
@@ -115,13 +118,15 @@ impl<const HEX: bool, const PACKED: bool> Scan<HEX, PACKED> {
         }
         let first = bitmap::<HEX>(&mut rest)?;
         let second = if first >> 63 == 1 { bitmap::<HEX>(&mut rest)? } else { 0 };
-        for (bits, base) in [(first & (u64::MAX >> 1), 1), (second, 65)] {
-            let mut bits = bits;
+        for (bits, rows, base) in
+            [(first & (u64::MAX >> 1), &self.rows[0], 1u8), (second, &self.rows[1], 65)]
+        {
+            let mut bits = bits.reverse_bits();
             while bits != 0 {
-                let place = bits.leading_zeros();
-                bits ^= 1 << (63 - place);
-                let number = (place as usize).wrapping_add(base);
-                let row = (*self.rows.get(number)?)?;
+                let place = bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+                let row = rows[(place & 63) as usize];
+                let number = base.wrapping_add(place as u8);
                 let units = match row.prefix {
                     0 => row.most,
                     _ => length::<PACKED>(take(&mut rest, width::<PACKED>(row.prefix))?)?,
@@ -136,7 +141,7 @@ impl<const HEX: bool, const PACKED: bool> Scan<HEX, PACKED> {
                     return None;
                 }
                 let entry = out.places.get_mut(count)?;
-                *entry = Place { number: number as u8, start: start as u16, width: bytes };
+                *entry = Place { number, start: start as u16, width: bytes };
                 count = count.wrapping_add(1);
             }
         }
@@ -144,14 +149,21 @@ impl<const HEX: bool, const PACKED: bool> Scan<HEX, PACKED> {
         rest.is_empty().then_some(())
     }
 
-    /// Appends a message: lengths, classes and maxima checked, nothing filled up, because the
-    /// samples are as long as they must be. `None` if anything is wrong.
+    /// Writes a message and tells how long it is: lengths, classes and maxima checked, nothing
+    /// filled up, because the samples are as long as they must be. `None` if anything is wrong or
+    /// `out` is too short; it is never made longer.
     #[must_use]
-    pub fn encode(&self, mti: [u8; 4], fields: &[(u8, Value)], out: &mut Vec<u8>) -> Option<()> {
+    pub fn encode(
+        &self,
+        mti: [u8; 4],
+        fields: &[(u8, Value)],
+        mut out: &mut [u8],
+    ) -> Option<usize> {
+        let room = out.len();
         if PACKED {
-            pack(&mti, out);
+            pack(&mti, &mut out)?;
         } else {
-            out.extend_from_slice(&mti);
+            put(&mti, &mut out)?;
         }
         let mut bits = 0u128;
         for (number, _) in fields {
@@ -161,32 +173,67 @@ impl<const HEX: bool, const PACKED: bool> Scan<HEX, PACKED> {
         if second != 0 {
             bits |= 1 << 127;
         }
-        write_bitmap::<HEX>((bits >> 64) as u64, out);
+        write_bitmap::<HEX>((bits >> 64) as u64, &mut out)?;
         if second != 0 {
-            write_bitmap::<HEX>(second, out);
+            write_bitmap::<HEX>(second, &mut out)?;
         }
         for (number, value) in fields {
-            let row = (*self.rows.get(usize::from(*number))?)?;
+            let place = usize::from(number.wrapping_sub(1));
+            let row = self.rows[place >> 6 & 1][place & 63];
             let value = value.as_bytes();
             let units = u16::try_from(value.len()).ok()?;
             let fits = if row.prefix == 0 { units == row.most } else { units <= row.most };
             if !fits || !holds(Row { packed: false, ..row }, value, units) {
                 return None;
             }
-            if row.prefix > 0 {
-                let digits = [units / 1000, units / 100 % 10, units / 10 % 10, units % 10];
-                let digits = digits.map(|digit| digit as u8 | 0x30);
-                let digits = digits.get(4 - usize::from(row.prefix)..)?;
-                if PACKED { pack(digits, out) } else { out.extend_from_slice(digits) }
+            let (tens, ones) = (units / 10, units % 10);
+            let (hundreds, tens) = (tens / 10, tens % 10);
+            match (row.prefix, PACKED) {
+                (0, _) => {}
+                (2, true) => put(&[(tens << 4 | ones) as u8], &mut out)?,
+                (_, true) => put(&[hundreds as u8, (tens << 4 | ones) as u8], &mut out)?,
+                (2, false) => put(&[tens, ones].map(|digit| digit as u8 | 0x30), &mut out)?,
+                (_, false) => {
+                    put(&[hundreds, tens, ones].map(|digit| digit as u8 | 0x30), &mut out)?;
+                }
             }
             if row.packed {
-                pack(value, out);
+                pack(value, &mut out)?;
             } else {
-                out.extend_from_slice(value);
+                put(value, &mut out)?;
             }
         }
-        Some(())
+        Some(room.wrapping_sub(out.len()))
     }
+}
+
+/// Room for so many bytes.
+#[inline(always)]
+fn room<'o>(out: &mut &'o mut [u8], width: usize) -> Option<&'o mut [u8]> {
+    let (room, rest) = std::mem::take(out).split_at_mut_checked(width)?;
+    *out = rest;
+    Some(room)
+}
+
+/// Writes bytes, up to sixteen as two words that may overlap.
+#[inline(always)]
+fn put(bytes: &[u8], out: &mut &mut [u8]) -> Option<()> {
+    let to = room(out, bytes.len())?;
+    if bytes.len() > 16 {
+        to.copy_from_slice(bytes);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        *to.first_chunk_mut()? = *first;
+        *to.last_chunk_mut()? = *last;
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        *to.first_chunk_mut()? = *first;
+        *to.last_chunk_mut()? = *last;
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<2>(), bytes.last_chunk::<2>()) {
+        *to.first_chunk_mut()? = *first;
+        *to.last_chunk_mut()? = *last;
+    } else {
+        to.copy_from_slice(bytes);
+    }
+    Some(())
 }
 
 #[inline]
@@ -226,53 +273,58 @@ fn bitmap<const HEX: bool>(rest: &mut &[u8]) -> Option<u64> {
     if !HEX {
         return Some(u64::from_be_bytes(*take(rest, 8)?.first_chunk()?));
     }
-    let mut bits = 0u64;
-    let mut bad = 0u8;
-    for character in take(rest, 16)? {
-        let nibble = HEX_VALUES[usize::from(*character)];
-        bad |= nibble;
-        bits = bits << 4 | u64::from(nibble & 15);
+    let characters: [u8; 16] = *take(rest, 16)?.first_chunk()?;
+    let [high, low] = *characters.as_chunks::<8>().0.first_chunk()?;
+    let (high, low) = (u64::from_be_bytes(high), u64::from_be_bytes(low));
+    if hex_strangers(high) | hex_strangers(low) != 0 {
+        return None;
     }
-    (bad & 0x80 == 0).then_some(bits)
+    let nibbles = |word: u64| (word & eight(15)).wrapping_add((word >> 6 & eight(1)) * 9);
+    Some(pairs(nibbles(high)) << 32 | pairs(nibbles(low)))
 }
 
-/// The value of a hexadecimal character; 0x80 for any other.
-static HEX_VALUES: [u8; 256] = {
-    let mut values = [0x80u8; 256];
-    let mut digit = 0;
-    while digit < 10 {
-        values[b'0' as usize + digit] = digit as u8;
-        digit += 1;
-    }
-    let mut letter = 0;
-    while letter < 6 {
-        values[b'A' as usize + letter] = letter as u8 + 10;
-        values[b'a' as usize + letter] = letter as u8 + 10;
-        letter += 1;
-    }
-    values
-};
+/// The low nibbles of eight bytes, pushed together.
+#[inline(always)]
+const fn pairs(word: u64) -> u64 {
+    let word = (word | word >> 4) & 0x00FF_00FF_00FF_00FF;
+    let word = (word | word >> 8) & 0x0000_FFFF_0000_FFFF;
+    (word | word >> 16) & 0xFFFF_FFFF
+}
 
 #[inline]
-fn write_bitmap<const HEX: bool>(bits: u64, out: &mut Vec<u8>) {
+fn write_bitmap<const HEX: bool>(bits: u64, out: &mut &mut [u8]) -> Option<()> {
     if !HEX {
-        out.extend_from_slice(&bits.to_be_bytes());
-        return;
+        return put(&bits.to_be_bytes(), out);
     }
-    let mut characters = [0u8; 16];
-    for (place, character) in characters.iter_mut().enumerate() {
-        *character = b"0123456789ABCDEF"[(bits >> (60 - 4 * place) & 15) as usize];
-    }
-    out.extend_from_slice(&characters);
+    let spread = |half: u64| {
+        let half = (half | half << 16) & 0x0000_FFFF_0000_FFFF;
+        let half = (half | half << 8) & 0x00FF_00FF_00FF_00FF;
+        let nibbles = (half | half << 4) & eight(15);
+        let letters = nibbles.wrapping_add(eight(6)) >> 4 & eight(1);
+        nibbles.wrapping_add(eight(b'0')).wrapping_add(letters * 7).to_be_bytes()
+    };
+    put(&spread(bits >> 32), out)?;
+    put(&spread(bits & 0xFFFF_FFFF), out)
 }
 
-/// Appends digits two a byte, an odd number of them after a zero.
-#[inline]
-fn pack(digits: &[u8], out: &mut Vec<u8>) {
+/// Writes digits two a byte, an odd number of them after a zero.
+#[inline(always)]
+fn pack(digits: &[u8], out: &mut &mut [u8]) -> Option<()> {
     let (odd, even) = digits.split_at(digits.len() & 1);
-    out.extend(odd.iter().map(|digit| digit & 15));
-    let (pairs, _) = even.as_chunks::<2>();
-    out.extend(pairs.iter().map(|[high, low]| high << 4 | low & 15));
+    if let [odd] = odd {
+        put(&[odd & 15], out)?;
+    }
+    let (chunks, rest) = even.as_chunks::<8>();
+    for chunk in chunks {
+        put(&(pairs(u64::from_be_bytes(*chunk) & eight(15)) as u32).to_be_bytes(), out)?;
+    }
+    let pair = |high: u8, low: u8| high << 4 | low & 15;
+    match *rest {
+        [a, b, c, d, e, f] => put(&[pair(a, b), pair(c, d), pair(e, f)], out),
+        [a, b, c, d] => put(&[pair(a, b), pair(c, d)], out),
+        [a, b] => put(&[pair(a, b)], out),
+        _ => Some(()),
+    }
 }
 
 #[inline(always)]
@@ -291,6 +343,7 @@ fn holds(row: Row, content: &[u8], units: u16) -> bool {
         Class::Alphanumeric => all(content, alphanumeric_strangers),
         Class::Track => all(content, track_strangers),
         Class::Bytes => true,
+        Class::None => false,
     }
 }
 
@@ -359,6 +412,13 @@ const fn alphanumeric_strangers(word: u64) -> u64 {
 }
 
 #[inline(always)]
+const fn hex_strangers(word: u64) -> u64 {
+    let low = word & eight(0x7F);
+    let letter = outside(low | eight(0x20), b'a', b'f');
+    word & eight(0x80) | letter & outside(low, b'0', b'9')
+}
+
+#[inline(always)]
 const fn track_strangers(word: u64) -> u64 {
     let low = word & eight(0x7F);
     let digit = outside(low, b'0', b'9');
@@ -379,9 +439,9 @@ mod tests {
         let numbers: Vec<u8> = places.fields().iter().map(|place| place.number).collect();
         let expected: Vec<u8> = sample.fields.iter().map(|(number, _)| *number).collect();
         assert_eq!((places.mti, numbers), (sample.mti, expected));
-        let mut out = Vec::new();
-        assert_eq!(scan.encode(sample.mti, &sample.fields, &mut out), Some(()));
-        assert_eq!(out, frame);
+        let mut out = vec![0; 4_096];
+        assert_eq!(scan.encode(sample.mti, &sample.fields, &mut out), Some(frame.len()));
+        assert!(out.starts_with(&frame));
         for cut in 0..frame.len() {
             assert_eq!(scan.decode(&frame[..cut], &mut places), None);
         }

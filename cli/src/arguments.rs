@@ -3,8 +3,13 @@
 //! Only shapes and single values are checked here. What an argument does is the business of the
 //! file named after its command.
 
+mod journal;
 mod send;
 
+pub(crate) use journal::{
+    Decide, Export, ExportFormat, Journal, JournalCommand, List, Pending, Place, Reversals,
+    ReversalsCommand, Show, Verify,
+};
 pub(crate) use send::{
     AccountType, Bill, CardPayment, Deposit, Inquiry, Kind, Money, Options, Send, Statement,
     Transfer,
@@ -12,8 +17,10 @@ pub(crate) use send::{
 
 use crate::output::parse_duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use veksel_simulator::proxy::Faults;
 
 /// An ISO 8583 switch, the bank to test it with, and the tools for both
 #[derive(Debug, Parser)]
@@ -42,12 +49,18 @@ pub(crate) enum Command {
     Run(Run),
     /// Run the bank, and terminals if the configuration has a rate for them
     Simulate(Simulate),
+    /// Put a bad network between two programs: delays, cuts, losses and repetitions by chance
+    Proxy(Proxy),
     /// Find every mistake in a configuration without starting anything
     Check(Check),
     /// Send one message and show what comes back
     Send(Box<Send>),
     /// Read messages from hexadecimal or raw bytes
     Decode(Decode),
+    /// Read what a switch has recorded, and check that nobody changed it
+    Journal(Journal),
+    /// See what is to be undone, and decide about it
+    Reversals(Reversals),
 }
 
 impl Command {
@@ -58,8 +71,10 @@ impl Command {
             Self::Send(send) => send.options.json,
             Self::Decode(decode) => decode.json,
             Self::Demo(demo) => demo.json,
+            Self::Journal(journal) => journal.json(),
+            Self::Reversals(reversals) => reversals.json(),
             Self::Simulate(simulate) => simulate.json,
-            Self::Run(_) => false,
+            Self::Run(_) | Self::Proxy(_) => false,
         }
     }
 }
@@ -139,6 +154,32 @@ pub(crate) struct Simulate {
     /// Print results as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `veksel proxy`
+#[derive(Args, Clone, Copy, Debug)]
+#[command(after_help = "\
+Faults are given as name=number, of a thousand frames each: delay, slice (byte by byte), drop (the
+connection ends within a frame), blackhole (a direction swallows everything for a while),
+duplicate and swap (answers only), corrupt (a bit is turned over; without a MAC nobody can tell).
+delay_ms and blackhole_ms are the longest times, in milliseconds. `none` and `rough` are shorthands.
+
+Examples:
+  veksel proxy --listen 127.0.0.1:8594 --to 127.0.0.1:8593 --seed 7
+  veksel proxy --listen 127.0.0.1:8594 --to 127.0.0.1:8593 --faults delay=50,delay_ms=300,drop=2")]
+pub(crate) struct Proxy {
+    /// Where it is connected to; port 0 lets the system choose
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// Where it connects to
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) to: SocketAddr,
+    /// The same seed does the same to the same traffic
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// What happens to frames of two-byte length
+    #[arg(long, value_name = "FAULTS", default_value = "rough")]
+    pub(crate) faults: Faults,
 }
 
 /// `veksel check`

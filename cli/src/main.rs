@@ -11,11 +11,15 @@ mod check;
 mod decode;
 mod demo;
 mod hex;
+mod journal;
 mod link;
 mod masking;
 mod money;
+mod operator;
 mod output;
+mod proxy;
 mod request;
+mod reversals;
 mod run;
 mod send;
 mod signals;
@@ -35,9 +39,12 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::demo(demo, output),
         Command::Run(run) => run::run(run, output),
         Command::Simulate(simulate) => simulate::simulate(simulate, output),
+        Command::Proxy(proxy) => proxy::proxy(proxy, output),
         Command::Check(check) => check::check(check, output),
         Command::Send(send) => send::send(send, output),
         Command::Decode(decode) => decode::decode(decode, output),
+        Command::Journal(journal) => journal::journal(journal, output),
+        Command::Reversals(reversals) => reversals::reversals(reversals, output),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -1,8 +1,9 @@
 //! What a field may hold and who may see it.
 //!
-//! Content classes are those of ISO 8583:1987 4.4.2; the checks look at canonical characters and
-//! are written so that the compiler can take many bytes at a time.
+//! Content classes are those of ISO 8583:1987 4.4.2; the checks look at canonical characters, many
+//! at a time (`words.rs`).
 
+use crate::words;
 use core::fmt;
 
 /// The class of a field's content.
@@ -67,13 +68,9 @@ impl Content {
             Self::Digits => are_digits(bytes),
             Self::Printable => are_printable(bytes),
             Self::Binary => true,
-            Self::Letters => bytes.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b' '),
-            Self::Alphanumeric => {
-                bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b' ')
-            }
-            Self::Track => {
-                bytes.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'=' | b'D' | b'F'))
-            }
+            Self::Letters => words::all(bytes, words::letter_strangers),
+            Self::Alphanumeric => words::all(bytes, words::alphanumeric_strangers),
+            Self::Track => words::all(bytes, words::track_strangers),
             Self::SignedDigits => match bytes.split_first() {
                 Some((b'C' | b'D', digits)) => are_digits(digits),
                 Some(_) | None => false,
@@ -93,27 +90,19 @@ impl Content {
     }
 }
 
-/// Whether all bytes are `0` to `9`, eight at a time.
+/// Whether all bytes are `0` to `9`.
 #[inline]
 fn are_digits(bytes: &[u8]) -> bool {
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    let strangers = chunks.iter().fold(0u64, |strangers, chunk| {
-        let word = u64::from_le_bytes(*chunk);
-        // A digit is 0x30 to 0x39: its high nibble is 3 and stays 3 when 6 is added. A carry out
-        // of a byte that is no digit can only add strangers, never remove this byte's mark.
-        let high = word ^ 0x3030_3030_3030_3030;
-        let carried = word.wrapping_add(0x0606_0606_0606_0606) ^ 0x3030_3030_3030_3030;
-        strangers | ((high | carried) & 0xF0F0_F0F0_F0F0_F0F0)
-    });
-    let strangers_in_rest =
-        rest.iter().fold(false, |stranger, byte| stranger | (byte.wrapping_sub(b'0') > 9));
-    strangers == 0 && !strangers_in_rest
+    words::all(bytes, words::digit_strangers)
 }
 
-/// Whether all bytes are 0x20 to 0x7E.
+/// Whether all bytes are 0x20 to 0x7E. Long text goes through the compiler's vectors.
 #[inline]
 fn are_printable(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |stranger, byte| stranger | (byte.wrapping_sub(0x20) > 0x5E))
+    if bytes.len() < 64 {
+        return words::all(bytes, words::printable_strangers);
+    }
+    bytes.iter().fold(true, |good, byte| good & (byte.wrapping_sub(0x20) <= 0x5E))
 }
 
 /// Who may see a field.

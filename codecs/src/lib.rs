@@ -42,6 +42,7 @@ mod mti;
 mod presence;
 mod response_code;
 pub mod structured;
+mod words;
 
 pub use codec::{Codec, Line, Refusal, is_known_class};
 pub use content::{Content, Sensitivity, mask_account, mask_pan};

@@ -9,6 +9,7 @@
 use crate::error::FieldNumber;
 use crate::field::{FieldType, Key};
 use crate::mti::Mti;
+use crate::words;
 use core::fmt;
 use core::ops::Deref;
 use smallvec::SmallVec;
@@ -31,6 +32,15 @@ impl FieldSet {
     #[must_use]
     pub const fn bits(self) -> u128 {
         self.0
+    }
+
+    /// The two bitmaps.
+    pub(crate) const fn halves(self) -> [u64; 2] {
+        [(self.0 >> 64) as u64, self.0 as u64]
+    }
+
+    pub(crate) const fn from_halves([first, second]: [u64; 2]) -> Self {
+        Self(((first as u128) << 64) | second as u128)
     }
 
     const fn bit(number: FieldNumber) -> u128 {
@@ -129,13 +139,25 @@ pub(crate) enum Form {
     Raw,
 }
 
-/// Where a field lies in the buffer.
+impl Form {
+    pub(crate) const fn is_packed(self) -> bool {
+        matches!(self, Self::PackedLeft | Self::PackedRight)
+    }
+}
+
+/// Where a field lies in the buffer. Eight bytes, because the codec writes one for every field of
+/// every message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     /// Where its length, or else its content, begins.
     pub(crate) start: u32,
-    /// Bytes of its content.
-    pub(crate) width: u16,
+    /// What lies there.
+    pub(crate) shape: Shape,
+}
+
+/// What a field looks like wherever it lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Shape {
     /// Characters or digits of its content.
     pub(crate) units: u16,
     /// Bytes of its length.
@@ -144,10 +166,26 @@ pub(crate) struct Slot {
     pub(crate) form: Form,
 }
 
+impl Shape {
+    /// Bytes of the content.
+    #[inline]
+    pub(crate) const fn width(self) -> u16 {
+        match self.form {
+            Form::Text | Form::Raw => self.units,
+            Form::PackedLeft | Form::PackedRight => self.units.div_ceil(2),
+        }
+    }
+}
+
 impl Slot {
-    fn content(self) -> core::ops::Range<usize> {
-        let start = (self.start as usize).saturating_add(self.prefix.into());
-        start..start.saturating_add(self.width.into())
+    /// What stands in a place that is about to be filled.
+    pub(crate) const EMPTY: Self =
+        Self { start: 0, shape: Shape { units: 0, prefix: 0, form: Form::Raw } };
+
+    #[inline]
+    pub(crate) fn content(self) -> core::ops::Range<usize> {
+        let start = (self.start as usize).saturating_add(self.shape.prefix.into());
+        start..start.saturating_add(self.shape.width().into())
     }
 }
 
@@ -241,11 +279,7 @@ impl<'a> Raw<'a> {
         match self {
             Self::Text(bytes) => Some(Text(Characters::Borrowed(bytes))),
             Self::Packed { bytes, digits, left } => {
-                let odd = usize::from(digits & 1 == 1);
-                let skip = if left { odd } else { 0 };
-                let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-                let unpacked = nibbles.skip(skip).take(digits.into()).map(nibble_character);
-                Some(Text(Characters::Unpacked(unpacked.collect())))
+                Some(Text(Characters::Unpacked(unpacked(bytes, digits, left))))
             }
             Self::Binary(_) => None,
         }
@@ -261,12 +295,25 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// The character of a packed digit: `0` to `9`, and `A` to `F` as upper-case letters.
-pub(crate) const fn nibble_character(nibble: u8) -> u8 {
-    match nibble {
-        0..=9 => nibble.wrapping_add(b'0'),
-        _ => (nibble & 15).wrapping_sub(10).wrapping_add(b'A'),
+/// The characters of packed digits.
+fn unpacked(bytes: &[u8], digits: u16, left: bool) -> SmallVec<[u8; 64]> {
+    let digits = usize::from(digits);
+    let mut characters = SmallVec::new();
+    let (chunks, rest) = bytes.as_chunks::<4>();
+    for chunk in chunks {
+        characters.extend_from_slice(&words::unpack(*chunk));
     }
+    let mut last = [0; 4];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let last = words::unpack(last);
+    characters.extend_from_slice(last.get(..rest.len().wrapping_mul(2)).unwrap_or_default());
+    if left && digits & 1 == 1 {
+        characters.remove(0);
+    }
+    characters.truncate(digits);
+    characters
 }
 
 /// A message. See the module's description for its make-up.
@@ -306,6 +353,15 @@ impl Message {
         self.mti = None;
         self.present = FieldSet::EMPTY;
         self.slots.clear();
+        self.header.clear();
+    }
+
+    /// Takes a frame in, which is about to be read: the codec, the type and the fields are its
+    /// to set.
+    pub(crate) fn clear_for(&mut self, frame: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(frame);
+        self.frame_end = frame.len();
         self.header.clear();
     }
 
@@ -389,10 +445,11 @@ impl Message {
     pub fn expose(&self, number: FieldNumber) -> Option<Raw<'_>> {
         let slot = *self.slot(number)?;
         let bytes = self.bytes.get(slot.content())?;
-        Some(match slot.form {
+        let digits = slot.shape.units;
+        Some(match slot.shape.form {
             Form::Text => Raw::Text(bytes),
-            Form::PackedLeft => Raw::Packed { bytes, digits: slot.units, left: true },
-            Form::PackedRight => Raw::Packed { bytes, digits: slot.units, left: false },
+            Form::PackedLeft => Raw::Packed { bytes, digits, left: true },
+            Form::PackedRight => Raw::Packed { bytes, digits, left: false },
             Form::Raw => Raw::Binary(bytes),
         })
     }
@@ -442,10 +499,10 @@ impl Message {
     pub(crate) fn put(&mut self, number: FieldNumber, value: &[u8], form: Form) {
         // A value no frame can carry is cut; a codec then refuses it as too long.
         let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
-        let width = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        let units = u16::try_from(value.len()).unwrap_or(u16::MAX);
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(value);
-        let slot = Slot { start, width, units: width, prefix: 0, form };
+        let slot = Slot { start, shape: Shape { units, prefix: 0, form } };
         let rank = self.present.rank(number);
         if self.present.has(number) {
             if let Some(place) = self.slots.get_mut(rank) {

@@ -33,7 +33,9 @@ mod unit;
 pub use address::{Destination, DialectName};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use settings::{Origin, Setting, Settings};
-pub use simulator::{BankConfig, Mix, SimulatorConfig, TerminalsConfig, load_simulator};
+pub use simulator::{
+    BankConfig, BankProfile, Faults, Mix, SimulatorConfig, TerminalsConfig, load_simulator,
+};
 pub use source::Source;
 pub use switch::{
     AdminConfig, DialConfig, ListenConfig, LogConfig, LogFormat, LogLevel, SocketConfig,

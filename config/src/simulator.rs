@@ -57,6 +57,84 @@ pub struct BankConfig {
     pub hold_days: u32,
     /// Rows of a mini-statement when the request names no number.
     pub statement_lines: u32,
+    /// What the bank is able to remember.
+    pub profile: BankProfile,
+    /// What it does wrong on purpose.
+    pub faults: Faults,
+}
+
+/// What a bank remembers of the messages it got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum BankProfile {
+    /// Executes a message once, however many copies come, and refuses one whose reversal came
+    /// first.
+    #[default]
+    Ideal,
+    /// Executes every copy, answers 25 to a reversal of something it does not know, and executes
+    /// the original when it comes after all.
+    Legacy,
+}
+
+/// Misbehaviour on purpose: of a hundred messages that are neither network management nor refused
+/// for want of a sign-on, so many are treated in each way. One message has at most one fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// The same requests in the same order meet the same faults.
+    pub seed: u64,
+    /// Executed, and not answered.
+    pub answer_never: u32,
+    /// Executed, and answered after [`BankConfig::late_ms`].
+    pub answer_late: u32,
+    /// Executed, and answered twice.
+    pub answer_twice: u32,
+    /// Executed, and answered with the trace number, amount or reference of something else.
+    pub answer_wrong: u32,
+    /// Answered 91 or 96, and not executed.
+    pub host_fault: u32,
+    /// Neither executed nor answered.
+    pub drop_request: u32,
+    /// Executed, and the connection is closed instead of an answer.
+    pub disconnect: u32,
+}
+
+impl Faults {
+    /// A bank that does nothing wrong.
+    pub const NONE: Self = Self {
+        seed: 1,
+        answer_never: 0,
+        answer_late: 0,
+        answer_twice: 0,
+        answer_wrong: 0,
+        host_fault: 0,
+        drop_request: 0,
+        disconnect: 0,
+    };
+
+    /// The key of each fault in a file, and its share.
+    #[must_use]
+    pub const fn shares(&self) -> [(&'static str, u32); 7] {
+        [
+            ("answer_never", self.answer_never),
+            ("answer_late", self.answer_late),
+            ("answer_twice", self.answer_twice),
+            ("answer_wrong", self.answer_wrong),
+            ("host_fault", self.host_fault),
+            ("drop_request", self.drop_request),
+            ("disconnect", self.disconnect),
+        ]
+    }
+
+    /// Percent of the messages that have any fault. A file with more than 100 is refused.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.shares().iter().fold(0, |sum, (_, share)| sum.saturating_add(*share))
+    }
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self::NONE
+    }
 }
 
 /// Terminals that send by a clock, whether answers come or not.
@@ -126,8 +204,35 @@ fn bank(mut section: Section<'_>) -> BankConfig {
         late_ms: section.duration("late", 20_000, 0..=600_000).value,
         hold_days: section.integer("hold_days", 7, 1..=365).value,
         statement_lines: section.integer("statement_lines", 10, 1..=99).value,
+        profile: section.choice("profile", BankProfile::Ideal, PROFILES).value,
         framing: framing(section.table("framing")),
+        faults: faults(section.table("faults")),
     }
+}
+
+const PROFILES: &[(&str, BankProfile)] =
+    &[("ideal", BankProfile::Ideal), ("legacy", BankProfile::Legacy)];
+
+fn faults(mut section: Section<'_>) -> Faults {
+    let seed = section.integer("seed", Faults::NONE.seed, 0..=SEED_MAX).value;
+    let mut share = |key| section.integer(key, 0, 0..=100).value;
+    let faults = Faults {
+        seed,
+        answer_never: share("answer_never"),
+        answer_late: share("answer_late"),
+        answer_twice: share("answer_twice"),
+        answer_wrong: share("answer_wrong"),
+        host_fault: share("host_fault"),
+        drop_request: share("drop_request"),
+        disconnect: share("disconnect"),
+    };
+    let total = faults.total();
+    if total > 100 {
+        let place = section.place();
+        let message = format!("`faults` add up to {total} percent");
+        section.findings.error(place, message, "a message has one fault: at most 100 together");
+    }
+    faults
 }
 
 fn seeds(section: &mut Section<'_>) -> Found<Option<PathBuf>> {
@@ -151,12 +256,15 @@ fn terminals(mut section: Section<'_>) -> Option<TerminalsConfig> {
         dialect: section.dialect().value,
         rate: section.integer("rate", 0, 0..=1_000_000).value,
         connections: section.integer("connections", 4, 1..=10_000).value,
-        seed: section.integer("seed", 1, 0..=i64::MAX.unsigned_abs()).value,
+        seed: section.integer("seed", 1, 0..=SEED_MAX).value,
         framing: framing(section.table("framing")),
         mix: mix(section.table("mix")),
     };
     (terminals.rate > 0).then_some(terminals)
 }
+
+/// The largest integer of TOML.
+const SEED_MAX: u64 = i64::MAX.unsigned_abs();
 
 fn mix(mut section: Section<'_>) -> Mix {
     let default = Mix { balance: 40, statement: 10, purchase: 20, transfer: 20, bill: 10 };

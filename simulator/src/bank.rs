@@ -7,8 +7,11 @@
 //!
 //! A connection must sign on (0800/001) before it may send anything but network management; until
 //! then, and after a sign-off, its requests are answered 91 with `SIGN ON FIRST` in DE63 and not
-//! looked at. Every request is answered once, on the connection it came on.
+//! looked at. Every request is answered once, on the connection it came on, unless the bank was
+//! told to misbehave: [`Faults`] says how often, [`RunningBank::set_faults`] changes it while the
+//! bank runs. Whatever it does to messages, its ledger stays whole.
 
+mod faults;
 mod host;
 mod late;
 mod open;
@@ -23,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use veksel_config::BankConfig;
 
+pub use faults::{FaultCounts, Faults};
 pub use summary::Summary;
 
 use crate::book::BookError;
@@ -77,8 +81,13 @@ pub struct RunningBank {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// What is wanted of the bank's thread: its figures.
-type Ask = threads::SyncSender<Summary>;
+/// What is wanted of the bank's thread.
+enum Ask {
+    /// Its figures.
+    Summary(threads::SyncSender<Summary>),
+    /// Other faults from now on.
+    Faults(Faults, threads::SyncSender<()>),
+}
 
 /// Starts a bank: opens its book, or makes a new one from the seed tables, and listens. Returns
 /// when connections are accepted.
@@ -118,9 +127,21 @@ impl RunningBank {
     /// nobody else while it computes them. `None` when it has ended.
     #[must_use]
     pub fn summary(&self) -> Option<Summary> {
+        self.ask(Ask::Summary)
+    }
+
+    /// Lets the bank misbehave in another way, or not at all with [`Faults::NONE`], and returns
+    /// when it does. Answers that were held back before still leave when they are due. `None` when
+    /// the bank has ended.
+    #[must_use]
+    pub fn set_faults(&self, faults: Faults) -> Option<()> {
+        self.ask(|answer| Ask::Faults(faults, answer))
+    }
+
+    fn ask<T>(&self, ask: impl FnOnce(threads::SyncSender<T>) -> Ask) -> Option<T> {
         let asks = self.asks.as_ref()?;
         let (answer, answered) = threads::sync_channel(1);
-        let mut ask = answer;
+        let mut ask = ask(answer);
         loop {
             match asks.try_send(ask) {
                 Ok(()) => return answered.recv().ok(),

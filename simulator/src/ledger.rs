@@ -51,7 +51,9 @@ pub struct Limits {
     pub holds_max: usize,
     /// Nothing younger than this is forgotten; a full table refuses new work instead (91).
     pub keep_ms: u64,
-    /// How far back a repeat or reversal with another DE7 looks for its original.
+    /// How far back a repeat or reversal with another DE7 looks for its original. Shorter than
+    /// `keep_ms`, because terminals use their numbers again after a day; with the DE7 of the
+    /// original there is no such limit.
     pub window_ms: u64,
     /// Life of a hold.
     pub hold_ms: u64,
@@ -60,12 +62,15 @@ pub struct Limits {
 impl Limits {
     const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-    /// Room for a day of a few transactions each second, or some minutes at full load.
+    /// Seven days, as in the switch (guarantees.md G2): a duplicate or a reversal that comes
+    /// within them finds its original. There is room for three messages a second over that time,
+    /// or for some minutes at full load; beyond it new work is answered 91 and nothing is
+    /// forgotten. The life of a hold is another matter.
     pub const STANDARD: Self = Self {
         transfers_max: 2_000_000,
         replies_max: 2_000_000,
         holds_max: 500_000,
-        keep_ms: Self::DAY_MS,
+        keep_ms: 7 * Self::DAY_MS,
         window_ms: Self::DAY_MS,
         hold_ms: 7 * Self::DAY_MS,
     };
@@ -76,7 +81,8 @@ impl Limits {
 pub enum Profile {
     /// Remembers every message and every reversal.
     Ideal,
-    /// Executes every copy of a message, and lets an original post after its reversal.
+    /// Executes every copy of a message, and lets an original post after its reversal. What is
+    /// undone is undone once all the same.
     Legacy,
 }
 

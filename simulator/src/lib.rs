@@ -1,8 +1,8 @@
 //! The world outside the switch: a bank with a ledger, its seed tables and its database.
 //!
 //! [`ledger`], [`money`] and [`issuer`] are pure; [`book`] is the only part here that touches a
-//! disk, besides a seed directory the user names; [`bank`] puts them behind a socket. Nothing in
-//! this crate sees the switch's store.
+//! disk, besides a seed directory the user names; [`bank`] puts them behind a socket. [`proxy`] is
+//! a bad network to put in between. Nothing in this crate sees the switch's store.
 
 #![forbid(unsafe_code)]
 
@@ -13,5 +13,6 @@ pub mod issuer;
 pub mod ledger;
 pub mod magic;
 pub mod money;
+pub mod proxy;
 pub mod seeds;
 pub mod terminals;

@@ -16,7 +16,7 @@ mod floor;
 mod numbers;
 mod orders;
 mod pool;
-mod random;
+pub(crate) mod random;
 mod tally;
 mod tracker;
 mod traffic;

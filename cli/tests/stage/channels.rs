@@ -107,6 +107,17 @@ pub(crate) struct Told {
     pub(crate) slowest: Duration,
 }
 
+impl Told {
+    /// The stories of two runs on the same books, as one.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.payments.extend(other.payments);
+        self.complaints.extend(other.complaints);
+        self.reconnects += other.reconnects;
+        self.slowest = self.slowest.max(other.slowest);
+        self
+    }
+}
+
 impl Channels {
     pub(crate) fn start(port: u16, style: Style) -> Self {
         let shared = Arc::new(Shared::default());

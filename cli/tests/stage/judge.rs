@@ -66,21 +66,26 @@ impl Verdict {
 }
 
 /// Waits for calm, stops everything and judges.
-pub(crate) fn judge(rig: &mut Rig, told: Told) -> Verdict {
-    let mut verdict = Verdict::default();
-    if let Err(open) = await_calm(rig) {
-        verdict.violations.push(open);
-    }
+pub(crate) fn judge(rig: &mut Rig, told: &Told) -> Verdict {
+    let calm = await_calm(rig);
     rig.stop();
+    let mut verdict = examine(rig, told);
+    verdict.violations.extend(calm.err());
+    verdict
+}
+
+/// Compares what channels were told with books that nobody writes any more.
+pub(crate) fn examine(rig: &Rig, told: &Told) -> Verdict {
+    let mut verdict = Verdict::default();
     let books = Books::open(&rig.journal(), &rig.ledger());
     books.check_whole(&mut verdict);
     let Told { payments, complaints, reconnects, slowest } = told;
-    verdict.violations.extend(complaints.into_iter().take(TOLD_MAX));
-    (verdict.reconnects, verdict.slowest) = (reconnects, slowest);
+    verdict.violations.extend(complaints.iter().take(TOLD_MAX).cloned());
+    (verdict.reconnects, verdict.slowest) = (*reconnects, *slowest);
     verdict.payments = payments.len();
     let (ledger, journal) = (books.ledger_facts(), books.journal_facts());
     let mut contradictions = 0;
-    for payment in &payments {
+    for payment in payments {
         match (payment.answer.as_deref(), &payment.cancel) {
             (_, Some(_)) => verdict.cancelled += 1,
             (Some("00"), None) => verdict.approved += 1,
@@ -139,7 +144,10 @@ fn contradictions_of(payment: &Payment, ledger: InLedger, journal: &InJournal) -
                 None => "failed for its channel, and the ledger has it",
             };
             must(ledger.standing == 0, what);
-            // An advice of the channel undoes what the journal rightly calls approved.
+            if payment.cancel.is_none() && payment.answer.as_deref() == Some("68") {
+                must(journal.iter().eq(["reversed"]), "answered 68, and no reversal is settled");
+            }
+            // A reversal of the channel undoes what the journal rightly calls approved.
             must(!approved || payment.cancel.is_some(), "failed, and approved in the journal");
         }
         Expected::AsTheJournalSays => {
@@ -293,7 +301,7 @@ impl Books {
 /// Rows for people: columns that say something.
 fn table(database: &Connection, sql: &str, parameters: &[&str]) -> String {
     let mut select = database.prepare(sql).unwrap();
-    let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = select.column_names().map(str::to_owned).collect();
     let mut rows = select.query(rusqlite::params_from_iter(parameters)).unwrap();
     let mut text = String::new();
     while let Some(row) = rows.next().unwrap() {

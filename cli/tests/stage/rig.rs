@@ -225,6 +225,8 @@ payment = "1s"
 inquiry = "1s"
 statement = "1s"
 [group.breaker]
+failures_max = 30
+failure_percent = 80
 slow = "900ms"
 open = "100ms"
 open_max = "500ms"

@@ -6,6 +6,7 @@
 
 // Every test program uses another part of it.
 #![allow(dead_code, unused_imports, reason = "shared by several test programs")]
+#![allow(clippy::panic, clippy::print_stderr, reason = "that is how tests fail and tell")]
 
 #[path = "../../src/demo/agreement.rs"]
 mod agreement;
@@ -16,8 +17,8 @@ mod process;
 mod rig;
 mod wire;
 
-pub(crate) use channels::{Channels, Style};
-pub(crate) use judge::{Verdict, judge};
+pub(crate) use channels::{Channels, Style, Told};
+pub(crate) use judge::{Verdict, examine, judge, read_only};
 pub(crate) use payment::{Kind, Payment};
 pub(crate) use process::{Process, http_get, until};
 pub(crate) use rig::{PATIENCE, Rig, free_port, veksel};

@@ -3,7 +3,7 @@
 //! It decides nothing about money; that is the issuer's. It knows who is signed on, what time it
 //! is, which answers must wait, and which are never given because of a fault on purpose.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc as threads;
@@ -70,6 +70,7 @@ pub(super) fn run(
             effects: Vec::new(),
             letters: Vec::new(),
             closings: Vec::new(),
+            hung_up: HashSet::new(),
             late: Late::new(LATE_MAX),
             counts: Counts::default(),
         };
@@ -92,8 +93,10 @@ struct Host {
     effects: Vec<Effect>,
     /// Of this turn.
     letters: Vec<Letter>,
-    /// Of this turn.
+    /// Connections that a fault closes when the turn ends.
     closings: Vec<ConnectionId>,
+    /// Those and the ones that are not gone yet: nobody reads what comes on them.
+    hung_up: HashSet<ConnectionId>,
     late: Late,
     counts: Counts,
 }
@@ -121,11 +124,13 @@ impl Host {
     fn answer(&mut self, ask: Ask) {
         // Who asked may have gone.
         match ask {
-            Ask::Summary(answer) => drop(answer.send(self.summary())),
+            Ask::Summary(answer) => {
+                let _ = answer.send(self.summary());
+            }
             Ask::Faults(faults, answer) => {
                 self.chooser = Chooser::new(faults);
                 tell(&faults);
-                drop(answer.send(()));
+                let _ = answer.send(());
             }
         }
     }
@@ -182,6 +187,14 @@ impl Host {
             }
             Input::LinkDown(connection) => {
                 self.is_signed_on.remove(&connection);
+                self.hung_up.remove(&connection);
+            }
+            Input::Received { connection, message }
+            | Input::Malformed { connection, message, .. }
+                if self.hung_up.contains(&connection) =>
+            {
+                self.counts.silent = self.counts.silent.saturating_add(1);
+                self.wires.spare(message);
             }
             Input::Received { connection, message } => {
                 self.handle_request(tick, now, connection, message);
@@ -214,7 +227,7 @@ impl Host {
                 self.counts.requests = self.counts.requests.saturating_add(1);
                 return self.wires.spare(message);
             }
-            Some(Fault::HostFault(code)) => self.issuer.decline(now, message, code, None),
+            Some(Fault::Unavailable(code)) => self.issuer.decline(now, message, code, None),
             Some(_) | None if is_network || is_signed_on => self.issuer.handle(now, message),
             Some(_) | None => {
                 let display = Some("SIGN ON FIRST");
@@ -246,13 +259,7 @@ impl Host {
 
     /// Puts away what became of a frame until the turn ends, or until a late answer is due. A fault
     /// changes nothing but the way of the answer: the effect is committed in any case.
-    fn take(
-        &mut self,
-        tick: Tick,
-        connection: ConnectionId,
-        reply: Reply,
-        fault: Option<Fault>,
-    ) {
+    fn take(&mut self, tick: Tick, connection: ConnectionId, reply: Reply, fault: Option<Fault>) {
         let Reply { answer, effect, mut delay_ms, is_replay } = reply;
         self.effects.extend(effect);
         let counts = &mut self.counts;
@@ -267,12 +274,13 @@ impl Host {
             Some(Fault::AnswerNever) => return self.wires.spare(message),
             Some(Fault::Disconnect) => {
                 self.closings.push(connection);
+                self.hung_up.insert(connection);
                 return self.wires.spare(message);
             }
             Some(Fault::AnswerLate) => delay_ms = delay_ms.max(self.late_ms),
             Some(Fault::AnswerTwice) => copy = Some(message.clone()),
             Some(Fault::AnswerWrong(wrong)) => wrong.spoil(&mut message),
-            Some(Fault::HostFault(_) | Fault::DropRequest) | None => {}
+            Some(Fault::Unavailable(_) | Fault::DropRequest) | None => {}
         }
         for message in std::iter::once(message).chain(copy) {
             self.put(tick, delay_ms, Letter { connection, message });

@@ -5,9 +5,9 @@
 use std::fs;
 use std::rc::Rc;
 
-use tracing::info;
+use tracing::{info, warn};
 use veksel_codecs::{Codec, Dialect};
-use veksel_config::{BankConfig, DialectName, ListenConfig};
+use veksel_config::{BankConfig, BankProfile, DialectName, ListenConfig};
 
 use super::BankError;
 use crate::book::{Book, Opened};
@@ -26,9 +26,16 @@ pub(super) fn open(config: &BankConfig) -> Result<Parts, BankError> {
     let codec = Rc::new(Codec::new(dialect(&config.dialect)?));
     let hold_ms = u64::from(config.hold_days).saturating_mul(DAY_MS);
     let limits = Limits { hold_ms, ..Limits::STANDARD };
+    let profile = match config.profile {
+        BankProfile::Ideal => Profile::Ideal,
+        BankProfile::Legacy => Profile::Legacy,
+    };
+    if profile == Profile::Legacy {
+        warn!(bank = config.name, "legacy profile: copies are executed, early reversals forgotten");
+    }
     let path = &config.database;
     let Opened { book, ledger, directory } = if Book::is_at(path)? {
-        let opened = Book::open(path, limits, Profile::Ideal)?;
+        let opened = Book::open(path, limits, profile)?;
         info!(bank = config.name, book = %path.display(), "bank goes on with its book");
         opened
     } else {
@@ -36,7 +43,7 @@ pub(super) fn open(config: &BankConfig) -> Result<Parts, BankError> {
             Some(folder) => Seeds::from_dir(folder)?,
             None => Seeds::embedded()?,
         };
-        let opening = seeds.open(limits, Profile::Ideal)?;
+        let opening = seeds.open(limits, profile)?;
         let book = Book::create(path, &opening)?;
         let seeds = if config.seeds.is_some() { "own" } else { "built-in" };
         info!(bank = config.name, book = %path.display(), seeds, "bank begins a new book");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::faults::FaultCounts;
 use crate::ledger::{Imbalance, Ledger};
 
 /// Counts of a running bank; they begin with the process.
@@ -14,6 +15,7 @@ pub(super) struct Counts {
     pub(super) silent: u64,
     pub(super) undelivered: u64,
     pub(super) commits: u64,
+    pub(super) faults: FaultCounts,
 }
 
 /// See the module.
@@ -35,7 +37,8 @@ pub struct Summary {
     pub problems: Vec<String>,
     /// Frames that are to be answered, since the start of the process.
     pub requests: u64,
-    /// Answers that were given to a connection that was still open.
+    /// Answers that were given to a connection that was still open; an answer given twice counts
+    /// twice.
     pub answers: u64,
     /// Answers whose connection was gone.
     pub undelivered: u64,
@@ -45,10 +48,13 @@ pub struct Summary {
     pub refused: u64,
     /// Requests that had been answered before.
     pub replays: u64,
-    /// Frames that are never answered: answers, and what nobody could match an answer to.
+    /// Frames that are never answered: answers, what nobody could match an answer to, and what
+    /// came on a connection that a fault was closing.
     pub silent: u64,
     /// Transactions of the book.
     pub commits: u64,
+    /// What was done wrong on purpose.
+    pub faults: FaultCounts,
 }
 
 impl Summary {
@@ -69,6 +75,7 @@ impl Summary {
             replays: counts.replays,
             silent: counts.silent,
             commits: counts.commits,
+            faults: counts.faults,
         };
         match ledger.audit() {
             Ok(audit) => Self {

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::key::{Key, Trace};
-use super::records::{Reply, Tombstone};
+use super::records::{Outcome, Reply, Tombstone};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Replies {
@@ -44,6 +44,13 @@ impl Replies {
 
     pub(super) fn exact(&self, key: &Key) -> Option<&Reply> {
         self.chain(key.trace()).find(|reply| reply.key == *key)
+    }
+
+    /// The newest approval of exactly this message: a bank that executes copies may have declined
+    /// a later one.
+    pub(super) fn approved(&self, key: &Key) -> Option<&Reply> {
+        let is_meant = |reply: &&Reply| reply.key == *key && reply.outcome == Outcome::Approved;
+        self.chain(key.trace()).find(is_meant)
     }
 
     /// The reply to the message a repeat or a reversal means: the same DE7 if there is one,

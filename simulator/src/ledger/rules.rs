@@ -177,6 +177,8 @@ impl Ledger {
             };
             return Ok(unknown);
         };
+        // A declined copy does not hide the execution that is to be undone.
+        let reply = self.replies.approved(&reply.key).unwrap_or(reply);
         if reply.outcome != Outcome::Approved || reply.key.class == Class::Reversal {
             return Err(Outcome::NoAction);
         }

@@ -293,15 +293,53 @@ fn a_legacy_bank_executes_copies_and_forgets_reversals() {
 }
 
 #[test]
+fn a_repeated_reversal_undoes_once_in_either_profile() {
+    for profile in [Profile::Ideal, Profile::Legacy] {
+        let mut ledger = bank_with(limits(), profile);
+        assert_eq!(run(&mut ledger, 1, withdraw("A", 1_000)), Outcome::Approved);
+        for actual in [Some(300), Some(300), None] {
+            let outcome = run(&mut ledger, 2, reverse(key(Class::Financial, 1), actual));
+            assert!(outcome.is_approved() || outcome == Outcome::Conflict, "{outcome:?}");
+        }
+        // With a number of its own.
+        let again = run(&mut ledger, 3, reverse(key(Class::Financial, 1), None));
+        assert_eq!(again, Outcome::AlreadyDone, "{profile:?}");
+        assert_eq!(balance(&ledger, "A").0, 99_700, "{profile:?}");
+        assert_eq!(run(&mut ledger, 4, hold("A", 1_000)), Outcome::Approved);
+        for stan in [5, 5, 6] {
+            let undo = reverse(key(Class::Authorization, 4), None);
+            assert!(run(&mut ledger, stan, undo).is_approved(), "{profile:?}");
+        }
+        assert_eq!(balance(&ledger, "A"), (99_700, 99_700), "{profile:?}");
+        ledger.audit().unwrap();
+    }
+}
+
+#[test]
+fn a_declined_copy_does_not_hide_what_was_executed() {
+    let mut ledger = bank_with(limits(), Profile::Legacy);
+    assert_eq!(run(&mut ledger, 1, withdraw("A", 60_000)), Outcome::Approved);
+    assert_eq!(run(&mut ledger, 1, withdraw("A", 60_000)), Outcome::InsufficientFunds);
+    assert_eq!(run(&mut ledger, 2, reverse(key(Class::Financial, 1), None)), Outcome::Approved);
+    assert_eq!(run(&mut ledger, 2, reverse(key(Class::Financial, 1), None)), Outcome::AlreadyDone);
+    assert_eq!(balance(&ledger, "A").0, 100_000);
+}
+
+#[test]
 fn a_full_table_refuses_rather_than_forgets() {
     let mut ledger = bank_with(Limits { replies_max: 3, ..limits() }, Profile::Ideal);
     assert_eq!(run(&mut ledger, 1, withdraw("A", 100)), Outcome::Approved);
     assert_eq!(run(&mut ledger, 2, withdraw("A", 100)), Outcome::Approved);
     let full = run(&mut ledger, 3, withdraw("A", 100));
     assert_eq!((full, full.response_code()), (Outcome::Overloaded, "91"));
-    // Copies are still answered, and a day later there is room.
-    assert!(run_at(&mut ledger, NOW, &request(1, withdraw("A", 100))).is_replay);
-    let verdict = run_at(&mut ledger, NOW + 25 * HOUR, &request(3, withdraw("A", 100)));
+    // Copies are still answered for seven days, and after them there is room.
+    let third = request(3, withdraw("A", 100));
+    for hours in [0, 24, 7 * 24] {
+        let now = NOW + hours * HOUR;
+        assert!(run_at(&mut ledger, now, &request(1, withdraw("A", 100))).is_replay, "{hours} h");
+        assert_eq!(run_at(&mut ledger, now, &third).reply.outcome, Outcome::Overloaded);
+    }
+    let verdict = run_at(&mut ledger, NOW + (7 * 24 + 1) * HOUR, &third);
     assert_eq!(verdict.reply.outcome, Outcome::Approved);
 }
 
@@ -320,7 +358,8 @@ fn what_was_begun_can_be_finished_when_the_tables_are_full() {
 
 #[test]
 fn folded_transfers_still_balance() {
-    let small = Limits { transfers_max: 4, replies_max: 4, holds_max: 2, ..limits() };
+    let keep_ms = 24 * HOUR;
+    let small = Limits { transfers_max: 4, replies_max: 4, holds_max: 2, keep_ms, ..limits() };
     let mut ledger = bank_with(small, Profile::Ideal);
     for stan in 1..40 {
         let utc_ms = NOW + u64::from(stan) * 25 * HOUR;

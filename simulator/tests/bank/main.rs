@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, wherever in it")]
 
 mod ending;
+mod faults;
 mod killed;
 mod rate;
 mod rig;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use veksel_codecs::structured::OriginalData;
 use veksel_codecs::{Codec, Dialect, Framing, Message, Mti, field};
-use veksel_config::{BankConfig, DialectName};
+use veksel_config::{BankConfig, BankProfile, DialectName, Faults};
 use veksel_simulator::bank::{self, RunningBank};
 
 /// How late an answer to an amount ending in 68 is.
@@ -27,6 +27,8 @@ pub(crate) fn config(folder: &Path) -> BankConfig {
         late_ms: u64::try_from(LATE.as_millis()).unwrap(),
         hold_days: 7,
         statement_lines: 10,
+        profile: BankProfile::Ideal,
+        faults: Faults::NONE,
     }
 }
 

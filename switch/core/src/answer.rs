@@ -131,7 +131,15 @@ fn contradiction(request: &Message, answer: &Message) -> Result<ResponseCode, Fi
     if planted(Bug::StanOnly) {
         return Ok(response);
     }
+    // Almost always both have the same characters, and that is seen without reading them.
+    let is_same = |number| {
+        let asked = request.expose(number);
+        asked.is_some() && asked == answer.expose(number)
+    };
     for key in [field::TRANSMISSION, field::RRN, field::TERMINAL] {
+        if is_same(key.number()) {
+            continue;
+        }
         if let (Some(asked), Some(said)) = (request.get(key), answer.get(key))
             && asked.trimmed() != said.trimmed()
         {
@@ -139,13 +147,18 @@ fn contradiction(request: &Message, answer: &Message) -> Result<ResponseCode, Fi
         }
     }
     let code = field::PROCESSING_CODE;
-    if let (Some(asked), Some(said)) = (request.get(code), answer.get(code))
+    if !is_same(code.number())
+        && let (Some(asked), Some(said)) = (request.get(code), answer.get(code))
         && asked.as_bytes().get(..2) != said.as_bytes().get(..2)
     {
         return Err(code.number());
     }
     let partial = response == ResponseCode::PARTIALLY_APPROVED;
-    if let (Some(asked), Some(said)) = (request.get(field::AMOUNT), answer.get(field::AMOUNT)) {
+    if is_same(field::AMOUNT.number()) {
+        // It fits, partial or not.
+    } else if let (Some(asked), Some(said)) =
+        (request.get(field::AMOUNT), answer.get(field::AMOUNT))
+    {
         let fits = if partial { said <= asked } else { said == asked };
         let fits = fits || planted(Bug::AmountUnchecked);
         if !fits {
@@ -155,7 +168,9 @@ fn contradiction(request: &Message, answer: &Message) -> Result<ResponseCode, Fi
         // Without an amount nobody knows what was approved.
         return Err(field::AMOUNT.number());
     }
-    if let (Some(asked), Some(said)) = (request.get(field::CURRENCY), answer.get(field::CURRENCY))
+    if !is_same(field::CURRENCY.number())
+        && let (Some(asked), Some(said)) =
+            (request.get(field::CURRENCY), answer.get(field::CURRENCY))
         && asked != said
     {
         return Err(field::CURRENCY.number());

@@ -9,7 +9,7 @@ macro_rules! bugs {
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[cfg_attr(
             not(feature = "planted-bugs"),
-            allow(unreachable_pub, dead_code, reason = "only tests choose one")
+            expect(unreachable_pub, dead_code, reason = "only tests choose one")
         )]
         pub enum Bug {
             $(#[doc = $text] $name,)*

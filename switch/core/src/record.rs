@@ -98,7 +98,7 @@ impl Intent {
 }
 
 /// The duplicate key of ARCHITECTURE.md: who sent it and what the sender called it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct DuplicateKey {
     /// Name of the participant.
     pub participant: String,

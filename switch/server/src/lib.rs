@@ -1,7 +1,8 @@
 //! Joining: builds every part of the switch once, and runs the loop that carries values between
 //! them.
 //!
-//! [`start`] takes a checked configuration and gives a [`Running`] switch. Decisions are the
+//! [`start`] takes a checked configuration and gives a [`Running`] switch; [`start_with`] does it
+//! on a store of the caller's. Decisions are the
 //! engine's, bytes are the links', facts are the store's; here is only who gets what from whom.
 //! It is the only place where a name becomes a part.
 
@@ -17,7 +18,8 @@ mod operate;
 mod shard;
 mod start;
 mod status;
+mod traffic;
 mod upkeep;
 
 pub use log::init_tracing;
-pub use start::{Running, StartError, Stopped, start};
+pub use start::{Running, StartError, Stopped, start, start_with};

@@ -1,6 +1,7 @@
 //! From events and counters to Prometheus. Labels come from the plan and from closed sets.
 
 use crate::names::{self, Name};
+use crate::traffic::Traffic;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -9,8 +10,7 @@ use prometheus::{
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use veksel_codecs::ResponseCode;
-use veksel_core::record::{Reason, Verdict};
-use veksel_core::{Event, GroupId, Kind, LinkId, Plan, Position};
+use veksel_core::{Event, GroupId, LinkId, Plan, Position};
 use veksel_link::{CloseReason, LinkStats};
 
 /// Upper bounds of latency buckets in seconds.
@@ -22,16 +22,14 @@ const SECONDS: &[f64] = &[
 /// How often a lasting alarm is repeated.
 const ALARM_EVERY: Duration = Duration::from_secs(60);
 
-const NANOS: f64 = 1e9;
-
 /// All metrics of the switch.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: IntCounterVec,
-    answers: IntCounterVec,
-    answer_seconds: HistogramVec,
-    host_seconds: HistogramVec,
+    pub(crate) requests: IntCounterVec,
+    pub(crate) answers: IntCounterVec,
+    pub(crate) answer_seconds: HistogramVec,
+    pub(crate) host_seconds: HistogramVec,
     refusals: IntCounterVec,
     drops: IntCounterVec,
     undelivered: IntCounterVec,
@@ -151,18 +149,12 @@ impl Made<'_> {
     }
 }
 
-/// What an answer is counted by.
-type AnswerKey = (LinkId, Kind, ResponseCode, Verdict, Reason);
-
-/// The shard's side: names of the plan, and handles already looked up.
+/// The shard's side: names of the plan, and what is counted for every message.
 pub(crate) struct Observer {
     pub(crate) metrics: Metrics,
     links: Vec<String>,
     groups: Vec<String>,
-    requests: HashMap<(LinkId, Kind), IntCounter>,
-    answers: HashMap<AnswerKey, IntCounter>,
-    answer_seconds: HashMap<(LinkId, Kind), Histogram>,
-    host_seconds: Vec<Histogram>,
+    traffic: Traffic,
     last_stats: Vec<LinkStats>,
     /// When the alarm about a group's reversals was last raised.
     alarmed: HashMap<GroupId, Instant>,
@@ -171,14 +163,9 @@ pub(crate) struct Observer {
 impl Observer {
     pub(crate) fn new(metrics: Metrics, plan: &Plan) -> Self {
         let groups: Vec<_> = plan.groups.iter().map(|group| group.name.clone()).collect();
-        let host_seconds =
-            groups.iter().map(|g| metrics.host_seconds.with_label_values(&[g])).collect();
         let observer = Self {
             links: plan.links.iter().map(|link| link.name.clone()).collect(),
-            requests: HashMap::new(),
-            answers: HashMap::new(),
-            answer_seconds: HashMap::new(),
-            host_seconds,
+            traffic: Traffic::new(metrics.clone(), plan),
             last_stats: vec![LinkStats::default(); plan.links.len()],
             alarmed: HashMap::new(),
             groups,
@@ -202,16 +189,11 @@ impl Observer {
     /// Counts an event, and logs it if somebody may have to act on it.
     pub(crate) fn event(&mut self, event: Event) {
         match event {
-            Event::Received { link, kind } => self.request(link, kind).inc(),
+            Event::Received { link, kind } => self.traffic.received(link, kind),
             Event::Answered { link, kind, response, verdict, reason, elapsed, group: _ } => {
-                self.answer((link, kind, response, verdict, reason)).inc();
-                self.seconds(link, kind).observe(elapsed as f64 / NANOS);
+                self.traffic.answered(link, kind, (response, verdict, reason), elapsed);
             }
-            Event::HostAnswered { group, elapsed } => {
-                if let Some(histogram) = self.host_seconds.get(usize::from(group.0)) {
-                    histogram.observe(elapsed as f64 / NANOS);
-                }
-            }
+            Event::HostAnswered { group, elapsed } => self.traffic.host_answered(group, elapsed),
             Event::Refused { link, response, fault } => {
                 let fault = fault.map_or("none", veksel_codecs::Fault::word);
                 let labels = [self.link(link), closed(&response), fault];
@@ -282,32 +264,9 @@ impl Observer {
         }
     }
 
-    fn request(&mut self, link: LinkId, kind: Kind) -> &IntCounter {
-        let name = self.links.get(usize::from(link.0)).map_or("?", String::as_str);
-        let metric = &self.metrics.requests;
-        self.requests
-            .entry((link, kind))
-            .or_insert_with(|| metric.with_label_values(&[name, kind.word()]))
-    }
-
-    fn answer(&mut self, key: AnswerKey) -> &IntCounter {
-        let (link, kind, response, verdict, reason) = key;
-        // A code outside the table is a host's invention and would open the label set.
-        let response = if response.meaning().is_some() { response } else { ResponseCode::ERROR };
-        let name = self.links.get(usize::from(link.0)).map_or("?", String::as_str);
-        let metric = &self.metrics.answers;
-        self.answers.entry((link, kind, response, verdict, reason)).or_insert_with(|| {
-            let labels = [name, kind.word(), response.as_str(), verdict.word(), reason.word()];
-            metric.with_label_values(&labels)
-        })
-    }
-
-    fn seconds(&mut self, link: LinkId, kind: Kind) -> &Histogram {
-        let name = self.links.get(usize::from(link.0)).map_or("?", String::as_str);
-        let metric = &self.metrics.answer_seconds;
-        self.answer_seconds
-            .entry((link, kind))
-            .or_insert_with(|| metric.with_label_values(&[name, kind.word()]))
+    /// Gives what was counted since the last time to the metrics.
+    pub(crate) fn flush(&self) {
+        self.traffic.flush();
     }
 
     /// Signed-on connections of a group.

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 use veksel_core::{
-    Command, GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent, Utc,
+    Command, Event, GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent,
+    Utc,
 };
 use veksel_link::Wires;
 use veksel_store::{Committer, Done, Refused, TrySend};
@@ -86,6 +87,8 @@ struct Turning {
     handed: std::collections::VecDeque<(RecordId, Tick)>,
     draining_until: Option<Tick>,
     failed: Option<String>,
+    /// Whether the picture is to be renewed at once.
+    has_news: bool,
 }
 
 /// Why the loop woke up.
@@ -109,6 +112,7 @@ impl Shard {
             handed: std::collections::VecDeque::new(),
             draining_until: None,
             failed: None,
+            has_news: false,
         };
         turning.run().await
     }
@@ -127,7 +131,7 @@ impl Turning {
                 return Stopped::Store(error);
             }
             let now = self.shard.clock.now().tick;
-            if now >= look {
+            if now >= look || std::mem::take(&mut self.has_news) {
                 look = now.after_ms(u64::try_from(LOOK.as_millis()).unwrap_or(250));
                 self.look();
             }
@@ -231,7 +235,11 @@ impl Turning {
                 }
                 Output::Find { txn, rrn } => self.ask(Question::Rrn { txn, rrn }),
                 Output::Close { connection, why } => self.shard.wires.close(connection, why),
-                Output::Count(event) => self.shard.observer.event(event),
+                Output::Count(event) => {
+                    // Whether the switch is ready may have changed with it.
+                    self.has_news |= matches!(event, Event::Session { .. });
+                    self.shard.observer.event(event);
+                }
             }
         }
     }
@@ -336,6 +344,7 @@ impl Turning {
             observer.reversal_age(GroupId(place), age, alarm);
         }
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        observer.flush();
         observer.metrics.reversals_waiting.set(gauge(switch.reversals_parked()));
         observer.metrics.in_flight.set(gauge(switch.in_flight()));
         observer.metrics.reversals_open.set(gauge(switch.reversals_open()));

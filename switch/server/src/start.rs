@@ -144,10 +144,31 @@ impl Drop for Running {
 /// # Errors
 /// What could not be had, by name.
 pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
-    let dialects: Vec<_> = config.sockets.iter().map(dialect).collect::<Result<_, _>>()?;
+    let dialects = dialects(&config)?;
     let keys = Arc::new(keys(&config.store.keys)?);
     config.plan.digest_key = DigestKey(*keys.secret(Purpose::Digest));
-    let mut store = SqliteStore::open(&config.store.path, keys)?;
+    let store = SqliteStore::open(&config.store.path, keys)?;
+    launch(config, dialects, Box::new(store))
+}
+
+/// Starts a switch on a store of the caller's; nothing else about it differs. For tests and
+/// benches: [`MemoryStore`](veksel_store::MemoryStore) makes it a switch without a durable
+/// journal, which remembers every record until it ends and whose memory so grows without bound.
+///
+/// The paths in `config.store` are not looked at, and digests are keyed by the plan as it is.
+///
+/// # Errors
+/// What could not be had, by name.
+pub fn start_with(config: SwitchConfig, store: Box<dyn Store>) -> Result<Running, StartError> {
+    let dialects = dialects(&config)?;
+    launch(config, dialects, store)
+}
+
+fn launch(
+    config: SwitchConfig,
+    dialects: Vec<Dialect>,
+    mut store: Box<dyn Store>,
+) -> Result<Running, StartError> {
     let recovered = store.open()?;
     let metrics = Metrics::new()?;
     let status = Status::default();
@@ -177,6 +198,11 @@ pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
 
 fn socket(part: String, source: io::Error) -> StartError {
     StartError::Socket { part, source }
+}
+
+/// The dialects of the sockets, in their order.
+fn dialects(config: &SwitchConfig) -> Result<Vec<Dialect>, StartError> {
+    config.sockets.iter().map(dialect).collect()
 }
 
 /// The dialect a socket speaks.
@@ -211,7 +237,7 @@ fn keys(path: &Path) -> Result<Keys, KeyError> {
 struct Parts {
     config: SwitchConfig,
     dialects: Vec<Dialect>,
-    store: SqliteStore,
+    store: Box<dyn Store>,
     recovered: Recovered,
     metrics: Metrics,
     status: Status,
@@ -265,7 +291,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
     let finder = Finder::spawn(store.reader()?, QUESTIONS_MAX)?;
     let (reports, done) = mpsc::channel(REPORTS_MAX);
     let queue_max = usize::try_from(config.store.queue_max).unwrap_or(usize::MAX);
-    let committer = Committer::spawn(Box::new(store), queue_max, move |report| {
+    let committer = Committer::spawn(store, queue_max, move |report| {
         // Without a receiver the shard has ended, and nobody waits for the report.
         let _ = reports.blocking_send(report);
     })?;

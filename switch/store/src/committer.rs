@@ -10,8 +10,9 @@
 //! ```
 //!
 //! What is handed over together is committed together, so the records of one decision are never
-//! parted by a crash. Handing over never waits: a full queue gives the records back. After a failure nothing more
-//! is accepted and nothing more is reported as committed; the process has to be stopped.
+//! parted by a crash. Handing over never waits: a full queue gives the records back. After a
+//! failure nothing more is accepted and nothing more is reported as committed; the process has to
+//! be stopped. A good end closes the store, which signs what it holds.
 
 use crate::{Entry, Refused, Store, StoreError};
 use std::collections::VecDeque;
@@ -224,7 +225,7 @@ impl<F: FnMut(Done)> Worker<F> {
                 self.trim(before)?;
             }
         }
-        Ok(())
+        self.store.close()
     }
 
     fn trim(&mut self, before: Utc) -> Result<(), StoreError> {

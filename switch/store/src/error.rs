@@ -3,6 +3,8 @@
 //! Messages carry numbers and names of columns, never the content of a record.
 
 use crate::bytes::BytesError;
+use crate::chain::NoAnchor;
+use crate::finding::Finding;
 use crate::keys::SealError;
 use std::path::PathBuf;
 use veksel_core::record::RecordId;
@@ -86,6 +88,41 @@ pub enum StoreError {
         /// What is wrong with its bytes.
         source: BytesError,
     },
+    /// The database is damaged.
+    #[error("the journal is damaged behind record {}: {source}", after.0)]
+    Unreadable {
+        /// The last record that could be read; 0 if none was.
+        after: RecordId,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The hash chain does not fit the records: something was changed or is missing.
+    #[error("the journal is damaged: {0}")]
+    Broken(Finding),
+    /// The anchors file tells of records that the journal does not have: it was cut, or an older
+    /// copy was put in its place.
+    #[error(
+        "the journal ends with record {}, but {} has an anchor after record {} that is not its          own; put back the journal that belongs to it, or move that file away",
+        last.0, path.display(), anchor.0
+    )]
+    Cut {
+        /// The anchors file.
+        path: PathBuf,
+        /// The last record of the journal.
+        last: RecordId,
+        /// The last record that the file knows.
+        anchor: RecordId,
+    },
+    /// A line of an anchors file is none.
+    #[error("{} of {} is no anchor: {why}", place(*line), path.display())]
+    Anchors {
+        /// The anchors file.
+        path: PathBuf,
+        /// Which line; `None` is the last.
+        line: Option<u64>,
+        /// What is wrong with it.
+        why: NoAnchor,
+    },
     /// A card number could not be encrypted.
     #[error("the card number of record {} could not be sealed: {source}", record.0)]
     Seal {
@@ -127,6 +164,10 @@ impl StoreError {
             | Self::Order { .. }
             | Self::Range { .. }
             | Self::Damaged { .. }
+            | Self::Unreadable { .. }
+            | Self::Broken(_)
+            | Self::Cut { .. }
+            | Self::Anchors { .. }
             | Self::Seal { .. }
             | Self::Stopped
             | Self::Panicked => false,
@@ -144,16 +185,25 @@ impl StoreError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::InUse { .. } | Self::Open { .. } | Self::Schema { .. } | Self::Key { .. } => {
-                Fault::Operator
-            }
+            Self::InUse { .. }
+            | Self::Open { .. }
+            | Self::Schema { .. }
+            | Self::Key { .. }
+            | Self::Cut { .. }
+            | Self::Anchors { .. } => Fault::Operator,
             Self::Database { .. }
             | Self::Commit { .. }
             | Self::Damaged { .. }
+            | Self::Unreadable { .. }
+            | Self::Broken(_)
             | Self::Seal { .. } => Fault::Machine,
             Self::Order { .. } | Self::Range { .. } | Self::Stopped | Self::Panicked => {
                 Fault::Switch
             }
         }
     }
+}
+
+fn place(line: Option<u64>) -> String {
+    line.map_or_else(|| "the last line".to_owned(), |line| format!("line {line}"))
 }

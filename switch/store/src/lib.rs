@@ -3,7 +3,8 @@
 //! It knows no business: what a record means, and what follows from a refusal, is the engine's.
 //! It gives records bytes ([`bytes`]), seals card numbers ([`keys`]), appends batches in one
 //! durable commit each ([`Store::append`], on a thread of its own in [`Committer`]), and finds
-//! what a restart needs without reading the history ([`Store::open`]).
+//! what a restart needs without reading the history ([`Store::open`]). A signed hash chain makes
+//! changes show ([`chain`], [`SqliteReader::verify`]).
 //!
 //! [`SqliteStore`] is the default; [`MemoryStore`] is the reference it is tested against and
 //! what simulations use. Both pass the same contract suite (`tests/store/contract.rs`).
@@ -12,10 +13,12 @@
 #![warn(missing_docs)]
 
 pub mod bytes;
+pub mod chain;
 pub mod keys;
 
 mod committer;
 mod error;
+mod finding;
 mod index;
 mod memory;
 mod pending;
@@ -23,9 +26,11 @@ mod sqlite;
 
 pub use committer::{Committer, Done, TrySend};
 pub use error::{Fault, StoreError};
+pub use finding::{Break, FINDINGS_MAX, Finding, Report};
 pub use keys::{KeyError, Keys, Purpose};
 pub use memory::MemoryStore;
-pub use sqlite::{SqliteReader, SqliteStore};
+pub use sqlite::{Filter, Reversing, SqliteReader, SqliteStore, Summary};
+pub use sqlite::{anchors_path, last_four, read_anchors};
 
 use veksel_core::record::{CardNumber, DuplicateKey, Record, RecordId, TxnId};
 use veksel_core::time::Utc;
@@ -76,6 +81,13 @@ pub trait Store: Journal {
     /// Nothing was removed.
     fn trim(&mut self, before: Utc, limit: usize) -> Result<Trimmed, StoreError>;
 
+    /// The last thing before a store is dropped in good order: whatever can be said about all of
+    /// the journal is said, such as a signature up to its end. Appending may go on after it.
+    ///
+    /// # Errors
+    /// It could not be stored; the records are as durable as before.
+    fn close(&mut self) -> Result<(), StoreError>;
+
     /// A reader that works beside this store, on any thread. It sees what is committed.
     ///
     /// # Errors
@@ -118,8 +130,8 @@ pub struct Refused {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recovered {
     /// Every record of the transactions that are unfinished, in journal order. Unfinished is an
-    /// intent without outcome, an indefinite outcome without a reversal, and a reversal that is
-    /// not settled, parked or resolved.
+    /// intent without outcome, and a reversal or delivery that is not settled, parked or
+    /// resolved.
     pub records: Vec<Entry>,
     /// The last number used, by a stored or a refused record; 0 in an empty journal.
     pub last: RecordId,

@@ -101,6 +101,10 @@ impl Store for MemoryStore {
         Ok(Trimmed { removed, more: old.len() > limit })
     }
 
+    fn close(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn reader(&self) -> Result<Box<dyn Journal>, StoreError> {
         Ok(Box::new(self.clone()))
     }

@@ -2,17 +2,18 @@
 //! and which ones may not be trimmed away.
 //!
 //! ```text
-//! Intent ─► outcome due ─► Outcome(NotSent | Answered) ─► finished
-//!                       └► Outcome(Indefinite) ─► reversal due ─► Settled | Resolved ─► finished
-//!            Reversal(Queued | Sent), at any time ─► reversal due ┘└► Parked ─► parked
+//! Intent ─► outcome due ─► Outcome, whatever its verdict ─► nothing due
+//!            Reversal(Queued | Sent), at any time ─► reversal due ─► Settled | Resolved
+//!                                                              └► Parked ─► parked
 //! ```
 //!
-//! An indefinite outcome counts as unfinished until a reversal says otherwise, because a crash
-//! can come between the two records. The rules are only here; stores keep the result.
+//! What is due keeps a transaction unfinished. An outcome alone asks for nothing more: whether
+//! there is a reversal is the engine's to say, and it says so in a record that is durable
+//! together with the outcome. The rules are only here; stores keep the result.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use veksel_core::record::{Record, RecordId, ReversalStep, TxnId, Verdict};
+use veksel_core::record::{Record, RecordId, ReversalStep, TxnId};
 
 /// How far a transaction is, as a set of bits. The bits are stored; never give one a new meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,9 +24,7 @@ impl Stage {
     const OUTCOME_DUE: u8 = 1;
     /// A reversal must be sent until it is settled.
     const REVERSAL_DUE: u8 = 2;
-    /// There was a reversal, so an indefinite outcome does not ask for another.
-    const REVERSAL_SEEN: u8 = 4;
-    /// A person must look.
+    /// A person must look. (4 had a meaning once.)
     const PARKED: u8 = 8;
     /// Any of these makes a restart load it.
     const OPEN: u8 = Self::OUTCOME_DUE | Self::REVERSAL_DUE;
@@ -58,26 +57,15 @@ impl Stage {
     fn after(self, record: &Record) -> Self {
         match record {
             Record::Intent(_) => self.with(Self::OUTCOME_DUE, 0),
-            Record::Outcome(outcome) => match outcome.verdict {
-                Verdict::NotSent | Verdict::Answered | Verdict::Accepted => {
-                    self.with(0, Self::OUTCOME_DUE)
-                }
-                Verdict::Indefinite if self.0 & Self::OUTCOME_DUE == 0 => self,
-                Verdict::Indefinite if self.0 & Self::REVERSAL_SEEN != 0 => {
-                    self.with(0, Self::OUTCOME_DUE)
-                }
-                Verdict::Indefinite => self.with(Self::REVERSAL_DUE, Self::OUTCOME_DUE),
-            },
+            Record::Outcome(_) => self.with(0, Self::OUTCOME_DUE),
             Record::Reversal(reversal) => match reversal.step {
                 ReversalStep::Queued { .. } | ReversalStep::Sent { .. } => {
-                    self.with(Self::REVERSAL_DUE | Self::REVERSAL_SEEN, Self::PARKED)
+                    self.with(Self::REVERSAL_DUE, Self::PARKED)
                 }
                 ReversalStep::Settled { .. } | ReversalStep::Resolved { .. } => {
-                    self.with(Self::REVERSAL_SEEN, Self::REVERSAL_DUE | Self::PARKED)
+                    self.with(0, Self::REVERSAL_DUE | Self::PARKED)
                 }
-                ReversalStep::Parked { .. } => {
-                    self.with(Self::REVERSAL_SEEN | Self::PARKED, Self::REVERSAL_DUE)
-                }
+                ReversalStep::Parked { .. } => self.with(Self::PARKED, Self::REVERSAL_DUE),
             },
             Record::Inquiry(_) | Record::Notice(_) => self,
         }
@@ -185,5 +173,69 @@ impl Pending {
             }
         }
         changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veksel_codecs::ResponseCode;
+    use veksel_core::record::{Outcome, Reason, Reversal, Verdict};
+    use veksel_core::time::Utc;
+
+    const TXN: TxnId = TxnId(7);
+
+    fn outcome(verdict: Verdict) -> Record {
+        let (response, reason) = (ResponseCode::APPROVED, Reason::Host);
+        let (utc, answer) = (Utc(1), Vec::new());
+        Record::Outcome(Box::new(Outcome { txn: TXN, utc, verdict, response, reason, answer }))
+    }
+
+    fn step(step: ReversalStep) -> Record {
+        Record::Reversal(Reversal { txn: TXN, utc: Utc(1), step })
+    }
+
+    /// What is due after an intent, shown as (a restart loads it, it must be remembered).
+    fn after(records: &[Record]) -> (bool, bool) {
+        let begun = Stage(Stage::OUTCOME_DUE);
+        let stage = records.iter().fold(begun, |stage, record| stage.after(record));
+        (stage.is_open(), stage.is_kept())
+    }
+
+    #[test]
+    fn stages() {
+        let queued = |reason| step(ReversalStep::Queued { reason, actual: None });
+        let advice = || [outcome(Verdict::Accepted), queued(Reason::Advice)];
+        let sent = || step(ReversalStep::Sent { attempt: 1 });
+        let settled = || step(ReversalStep::Settled { response: ResponseCode::APPROVED });
+        let parked = || step(ReversalStep::Parked { response: None });
+        let (open, kept, gone) = ((true, true), (false, true), (false, false));
+        assert_eq!(after(&[]), open);
+        for verdict in Verdict::ALL {
+            assert_eq!(after(&[outcome(*verdict)]), gone, "{verdict:?}");
+            assert_eq!(after(&[outcome(*verdict), queued(Reason::Timeout)]), open, "{verdict:?}");
+            // The reversal is recorded first, or the channel took it back in flight.
+            assert_eq!(after(&[queued(Reason::Timeout), outcome(*verdict)]), open, "{verdict:?}");
+            assert_eq!(after(&[queued(Reason::Cancelled), settled(), outcome(*verdict)]), gone);
+        }
+        assert_eq!(after(&[queued(Reason::Cancelled), settled()]), open);
+        // An advice that was taken over is unfinished until it is delivered, or a person says so.
+        assert_eq!(after(&advice()), open);
+        let more = |more: &[Record]| after(&[advice().as_slice(), more].concat());
+        assert_eq!(more(&[sent(), sent()]), open);
+        assert_eq!(more(&[sent(), settled()]), gone);
+        assert_eq!(more(&[sent(), parked()]), kept);
+        assert_eq!(more(&[sent(), parked(), queued(Reason::Advice)]), open);
+        let note = ReversalStep::Resolved { operator: "ida".into(), note: "by hand".into() };
+        assert_eq!(more(&[sent(), parked(), step(note)]), gone);
+    }
+
+    #[test]
+    fn a_bit_that_has_no_meaning_any_more_changes_nothing() {
+        let old = Stage::from_bits(4 | Stage::PARKED);
+        assert!(!old.is_open() && old.is_kept());
+        assert!(
+            !old.after(&step(ReversalStep::Settled { response: ResponseCode::APPROVED })).is_kept()
+        );
     }
 }

@@ -7,25 +7,41 @@
 //!
 //! After a failure that may have left a batch half known, the store accepts nothing more: what
 //! is durable is learnt by opening it again.
+//!
+//! A start does not read the history. It follows the chain along the last records, to where they
+//! are anchored and further, and checks each older record that it loads against the one before;
+//! the rest is for [`SqliteReader::verify`].
 
+mod anchoring;
+mod look;
 mod names;
+mod outside;
 mod read;
 mod rows;
+mod trim;
+mod walk;
 
+pub use look::{Filter, Reversing, Summary};
+pub use outside::{anchors_path, read_anchors};
 pub use read::SqliteReader;
+pub use rows::last_four;
 
+use crate::chain::Chain;
+use crate::finding::{Break, Finding};
 use crate::keys::{Keys, Sealer, private};
 use crate::memory::check_order;
 use crate::pending::{Pending, Stage, WINDOW};
 use crate::{Entry, Journal, Lookup, Recovered, Refused, Store, StoreError, Trimmed};
+use anchoring::Anchoring;
 use names::Names;
 use rows::Inserts;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use trim::Trimming;
 use veksel_core::record::{Record, RecordId, TxnId};
 use veksel_core::time::Utc;
 
@@ -38,8 +54,8 @@ pub struct SqliteStore {
     names: Names,
     pending: Pending,
     marks: Marks,
-    /// The record behind which the next trim goes on.
-    trimmed: RecordId,
+    anchoring: Anchoring,
+    trimming: Trimming,
     stopped: bool,
     /// Held, never read: dropping it, last of all, gives the journal up.
     _lock: Lock,
@@ -51,7 +67,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// Another process has it, it cannot be opened or was written with other keys or by a later
-    /// version, or one of its last records is damaged.
+    /// version, or one of its last records is damaged or missing.
     pub fn open(path: &Path, keys: Arc<Keys>) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         // SQLite would make it with the permissions of the day; its side files copy these.
@@ -70,8 +86,18 @@ impl SqliteStore {
             return Err(StoreError::Key { path: path.to_owned() });
         }
         let names = Names::load(&connection).map_err(failed("reading its names"))?;
+        let head = match marks.head {
+            None if marks.last > RecordId(0) => {
+                let chain = anchoring::chain_up(&mut connection, path, &keys)?;
+                let finding = Finding { record: marks.last, what: Break::End };
+                chain.ok_or(StoreError::Broken(finding))?
+            }
+            None => Chain::START,
+            Some(head) => head,
+        };
+        let anchoring = Anchoring::open(&connection, path, &keys, marks.last, head)?;
         let mut sealer = Sealer::new(Arc::clone(&keys));
-        let pending = load_pending(&connection, &mut sealer, marks.last)?;
+        let pending = load_pending(&connection, &anchoring, &mut sealer, marks.last)?;
         tracing::info!(journal = %path.display(), last = marks.last.0, "journal opened");
         Ok(Self {
             path: path.to_owned(),
@@ -81,30 +107,37 @@ impl SqliteStore {
             names,
             pending,
             marks,
-            trimmed: RecordId(0),
+            anchoring,
+            trimming: Trimming::default(),
             stopped: false,
             _lock: lock,
         })
     }
 
     fn write(&mut self, batch: &[Entry]) -> Result<Vec<Refused>, StoreError> {
-        let Self { connection, sealer, names, pending, marks, .. } = self;
+        let Self { connection, sealer, names, pending, marks, anchoring, .. } = self;
         let tx = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("beginning a batch"))?;
-        // From here on `pending` and `marks` run ahead of the disk until the commit.
+        // From here on `pending`, `marks` and `anchoring` run ahead of the disk until the commit.
         self.stopped = true;
+        let fail = failed("setting an anchor");
         let mut refused = Vec::new();
-        let mut inserts = Inserts::prepare(&tx, sealer, names)?;
+        let mut inserts = Inserts::prepare(&tx, sealer, names, anchoring.head)?;
         for (id, record) in batch {
             marks.apply(*id, record);
             match inserts.insert(*id, record)? {
-                None => pending.apply(*id, record),
+                None => {
+                    pending.apply(*id, record);
+                    anchoring.took(&tx, *id, record.utc(), inserts.head()).map_err(&fail)?;
+                }
                 Some(refusal) => refused.push(refusal),
             }
         }
         drop(inserts);
+        anchoring.before_commit(&tx).map_err(&fail)?;
         store_pending(&tx, pending, marks.last).map_err(failed("storing what is pending"))?;
+        marks.head = Some(anchoring.head);
         marks.store(&tx).map_err(failed("storing its marks"))?;
         tx.commit().map_err(|source| StoreError::Commit {
             first: batch.first().map_or(marks.last, |(id, _)| *id),
@@ -112,36 +145,37 @@ impl SqliteStore {
             source: Box::new(source),
         })?;
         self.stopped = false;
+        anchoring.after_commit(connection);
         Ok(refused)
     }
 
-    fn remove_old(&mut self, before: Utc, limit: usize) -> Result<Trimmed, StoreError> {
-        let doing = "trimming";
-        let Self { connection, pending, trimmed, .. } = self;
-        let tx = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed(doing))?;
-        let rows = oldest(&tx, *trimmed, limit).map_err(failed(doing))?;
-        let mut removed = 0;
-        let mut seen = BTreeSet::new();
-        for (id, txn, utc) in &rows {
-            let gone = match txn {
-                None if *utc < before => remove_notice(&tx, *id),
-                None => Ok(0),
-                Some(txn) if pending.contains(*txn) || !seen.insert(*txn) => Ok(0),
-                Some(txn) => remove_transaction(&tx, *txn, before),
+    /// The records of what is open; those that [`Self::open`] has not seen are checked.
+    fn load(&mut self) -> Result<Vec<Entry>, StoreError> {
+        let seen = window(self.marks.last);
+        let mut found = Vec::new();
+        for txn in self.pending.open() {
+            let each = |stored: walk::Stored<'_>| {
+                if stored.id <= seen {
+                    walk::check(&self.connection, stored)?;
+                }
+                found.push((stored.id, read::decoded(stored.id, stored.body, &mut self.sealer)?));
+                Ok(())
             };
-            removed += gone.map_err(failed(doing))?;
+            read::each_of(&self.connection, txn, each)?;
         }
-        tx.commit().map_err(failed(doing))?;
-        // A page that ends with a young record is where the old ones end, give or take a clock
-        // that was set back; what it hid is found by the next round from the start.
-        let more = rows.len() >= limit && rows.last().is_some_and(|(_, _, utc)| *utc < before);
-        *trimmed = match rows.last() {
-            Some((id, _, _)) if more => *id,
-            Some(_) | None => RecordId(0),
-        };
-        Ok(Trimmed { removed, more })
+        found.sort_unstable_by_key(|(id, _)| *id);
+        Ok(found)
+    }
+
+    fn anchor(&mut self) -> Result<(), StoreError> {
+        let Self { connection, anchoring, .. } = self;
+        let fail = failed("setting the last anchor");
+        let tx =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+        anchoring.anchor(&tx).map_err(&fail)?;
+        tx.commit().map_err(&fail)?;
+        anchoring.after_commit(connection);
+        Ok(())
     }
 }
 
@@ -174,7 +208,7 @@ impl Store for SqliteStore {
 
     fn open(&mut self) -> Result<Recovered, StoreError> {
         Ok(Recovered {
-            records: read::open(&self.connection, &mut self.sealer, self.pending.open())?,
+            records: self.load()?,
             last: self.marks.last,
             txn: self.marks.txn,
             stans: self.marks.stans.iter().map(|(group, stan)| (group.clone(), *stan)).collect(),
@@ -185,7 +219,15 @@ impl Store for SqliteStore {
         if self.stopped {
             return Err(StoreError::Stopped);
         }
-        self.remove_old(before, limit)
+        let Self { connection, pending, anchoring, trimming, .. } = self;
+        trimming.round(connection, pending, &anchoring.signer, before, limit)
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped);
+        }
+        self.anchor()
     }
 
     fn reader(&self) -> Result<Box<dyn Journal>, StoreError> {
@@ -200,6 +242,8 @@ struct Marks {
     txn: TxnId,
     /// The key file that seals this journal.
     key: u32,
+    /// The chain value after the last stored record; `None` in an empty journal.
+    head: Option<Chain>,
     stans: BTreeMap<String, u32>,
     /// Groups whose STAN changed since the last store.
     changed: BTreeSet<String>,
@@ -209,12 +253,15 @@ impl Marks {
     fn load(connection: &Connection, keys: &Keys) -> rusqlite::Result<Self> {
         // An empty journal belongs to whoever writes it first.
         let mut marks = Self { key: keys.id(), ..Self::default() };
-        let mut select = connection.prepare("SELECT name, value FROM marks")?;
+        let mut select = connection.prepare("SELECT name, value, chain FROM marks")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let name: String = row.get(0)?;
             match name.as_str() {
-                "record" => marks.last = RecordId(row.get(1)?),
+                "record" => {
+                    marks.last = RecordId(row.get(1)?);
+                    marks.head = row.get_ref(2)?.as_blob().ok().and_then(Chain::from_bytes);
+                }
                 "txn" => marks.txn = TxnId(row.get(1)?),
                 "key" => marks.key = row.get(1)?,
                 other => {
@@ -242,28 +289,38 @@ impl Marks {
 
     fn store(&mut self, tx: &Connection) -> rusqlite::Result<()> {
         let mut upsert = tx.prepare_cached(
-            "INSERT INTO marks (name, value) VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            "INSERT INTO marks (name, value, chain) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value, chain = excluded.chain",
         )?;
-        upsert.execute(params!["record", self.last.0])?;
-        upsert.execute(params!["key", self.key])?;
-        upsert.execute(params!["txn", self.txn.0])?;
+        let none = None::<&[u8]>;
+        let head = self.head.as_ref().map(Chain::as_bytes);
+        upsert.execute(params!["record", self.last.0, head])?;
+        upsert.execute(params!["key", self.key, none])?;
+        upsert.execute(params!["txn", self.txn.0, none])?;
         for group in std::mem::take(&mut self.changed) {
             let stan = self.stans.get(&group);
-            upsert.execute(params![format!("stan:{group}"), stan])?;
+            upsert.execute(params![format!("stan:{group}"), stan, none])?;
         }
         Ok(())
     }
 }
 
+/// Behind this record begin those that a start reads.
+fn window(last: RecordId) -> RecordId {
+    RecordId(last.0.saturating_sub(WINDOW))
+}
+
 fn load_pending(
     connection: &Connection,
+    anchoring: &Anchoring,
     sealer: &mut Sealer,
     last: RecordId,
 ) -> Result<Pending, StoreError> {
     let mut pending = stored_pending(connection).map_err(failed("reading what is pending"))?;
-    let after = RecordId(last.0.saturating_sub(WINDOW));
-    read::each_after(connection, sealer, after, |id, record| pending.replay(id, &record))?;
+    anchoring::each_after(connection, &anchoring.signer, window(last), |id, body| {
+        pending.replay(id, &read::decoded(id, body, sealer)?);
+        Ok(())
+    })?;
     Ok(pending)
 }
 
@@ -292,38 +349,6 @@ fn store_pending(tx: &Connection, pending: &mut Pending, last: RecordId) -> rusq
         };
     }
     Ok(())
-}
-
-type Age = (RecordId, Option<TxnId>, Utc);
-
-fn oldest(tx: &Connection, after: RecordId, limit: usize) -> rusqlite::Result<Vec<Age>> {
-    let mut select =
-        tx.prepare_cached("SELECT id, txn, utc FROM records WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-    let rows = select.query_map(params![after.0, limit], |row| {
-        let txn: Option<u64> = row.get(1)?;
-        Ok((RecordId(row.get(0)?), txn.map(TxnId), Utc(row.get(2)?)))
-    })?;
-    rows.collect()
-}
-
-fn remove_notice(tx: &Connection, id: RecordId) -> rusqlite::Result<u64> {
-    let mut delete = tx.prepare_cached("DELETE FROM records WHERE id = ?1")?;
-    delete.execute([id.0]).map(count)
-}
-
-/// Removes every record of a transaction, if the youngest is old enough.
-fn remove_transaction(tx: &Connection, txn: TxnId, before: Utc) -> rusqlite::Result<u64> {
-    let mut youngest = tx.prepare_cached("SELECT max(utc) FROM records WHERE txn = ?1")?;
-    let utc: Option<Option<u64>> = youngest.query_row([txn.0], |row| row.get(0)).optional()?;
-    if utc.flatten().is_none_or(|utc| utc >= before.0) {
-        return Ok(0);
-    }
-    let mut delete = tx.prepare_cached("DELETE FROM records WHERE txn = ?1")?;
-    delete.execute([txn.0]).map(count)
-}
-
-fn count(rows: usize) -> u64 {
-    u64::try_from(rows).unwrap_or(u64::MAX)
 }
 
 /// The right to write, given back when it is dropped.
@@ -359,12 +384,14 @@ fn open_private(path: &Path) -> Result<File, StoreError> {
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_MAX)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_prepared_statement_cache_capacity(48);
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // A damaged page is refused rather than read as something else.
+    connection.pragma_update(None, "cell_size_check", true)?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::event::{Dropped, Event, Kind};
 use crate::intent::{self, Way};
 use crate::pending::{Stage, Txn};
 use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId};
-use crate::record::{Reason, Record, TxnId};
+use crate::record::{DuplicateKey, Reason, Record, TxnId};
 use crate::route::Route;
 use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, State};
 use crate::time::{Now, Tick};
@@ -101,8 +101,14 @@ impl Switch {
             self.handle_channel_network(connection, message);
             return;
         }
-        let key = intent::key(&self.plan, participant, &message);
-        let original = intent::original_key(&key, &message);
+        // Only what moves money is ever a duplicate.
+        let (key, original) = if kind.moves_money() {
+            let key = intent::key(&self.plan, participant, &message);
+            let original = intent::original_key(&key, &message);
+            (key, original)
+        } else {
+            (DuplicateKey::default(), None)
+        };
         let seeking = Seeking { connection, participant, kind, key, original, message };
         if kind.moves_money() {
             self.handle_money(now, seeking, false);

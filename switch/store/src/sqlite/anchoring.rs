@@ -1,9 +1,9 @@
 //! Setting anchors while records are written, and what a start finds out about the chain.
 
+use super::failed;
 use super::outside::Outside;
 use super::read::unreadable;
 use super::walk::{Stored, Walk, anchor_of, place};
-use super::failed;
 use crate::StoreError;
 use crate::chain::{ANCHOR_MS, ANCHOR_RECORDS, Chain, Preimage, Signer};
 use crate::finding::{Break, Finding};
@@ -42,8 +42,8 @@ impl Anchoring {
     ) -> Result<Self, StoreError> {
         let fail = failed("reading its anchors");
         let signer = Signer::new(keys);
-        let (end, value) = place(connection, last).map_err(&fail)?;
-        if value != head {
+        let (end, value) = place(connection, RecordId(u64::MAX)).map_err(&fail)?;
+        if end > last || value != head {
             return Err(broken(end, Break::End));
         }
         let anchor = connection
@@ -70,8 +70,7 @@ impl Anchoring {
             }
             since = place;
         }
-        let loose = loose(connection, since).map_err(&fail)?;
-        let count = u64::try_from(loose.len()).unwrap_or(u64::MAX);
+        let (count, loose) = loose(connection, since).map_err(&fail)?;
         let trimmed = gap_after(connection, since).map_err(&fail)?;
         if count > ANCHOR_RECORDS && !trimmed {
             let record = RecordId(since.0.saturating_add(1));
@@ -79,7 +78,6 @@ impl Anchoring {
         }
         let outside = Outside::open(path, connection, last)?;
         let anchored = anchor.map_or(Utc(0), |anchor| anchor.utc);
-        let loose = loose.last().copied();
         Ok(Self { signer, outside, head, loose, count, anchored, is_behind: false })
     }
 
@@ -109,35 +107,45 @@ impl Anchoring {
     pub(super) fn anchor(&mut self, tx: &Connection) -> rusqlite::Result<()> {
         let Some((record, utc)) = self.loose.take() else { return Ok(()) };
         let anchor = self.signer.anchor(record, self.head, utc);
-        tx.prepare_cached("INSERT INTO anchors (id, utc, chain, signature) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![
-                record.0,
-                utc.0,
-                anchor.chain.as_bytes(),
-                anchor.signature.as_bytes()
-            ])?;
+        tx.prepare_cached(
+            "INSERT INTO anchors (id, utc, chain, signature) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            record.0,
+            utc.0,
+            anchor.chain.as_bytes(),
+            anchor.signature.as_bytes()
+        ])?;
         self.count = 0;
         self.anchored = utc;
         self.is_behind = true;
         Ok(())
     }
 
-    /// Brings the file up to what was committed.
-    pub(super) fn after_commit(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        if !std::mem::take(&mut self.is_behind) {
-            return Ok(());
+    /// Brings the file up to what was committed. The commit stands whatever becomes of it.
+    pub(super) fn after_commit(&mut self, connection: &Connection) {
+        if !self.is_behind {
+            return;
         }
-        self.outside.follow(connection)
+        match self.outside.follow(connection) {
+            Ok(()) => self.is_behind = false,
+            Err(error) => tracing::warn!(%error, "the anchors file stays behind for now"),
+        }
     }
 }
 
-/// Records after this one, with their times: those that wait for an anchor. One more than may.
-fn loose(connection: &Connection, since: RecordId) -> rusqlite::Result<Vec<(RecordId, Utc)>> {
-    let sql = "SELECT id, utc FROM records WHERE id > ?1 ORDER BY id LIMIT ?2";
-    let mut select = connection.prepare(sql)?;
+/// How many records wait for an anchor after this one, counted as far as one more than may, and
+/// the last of them.
+fn loose(
+    connection: &Connection,
+    since: RecordId,
+) -> rusqlite::Result<(u64, Option<(RecordId, Utc)>)> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM records WHERE id > ?1 LIMIT ?2)";
     let most = ANCHOR_RECORDS.saturating_add(1);
+    let count = connection.query_row(sql, [since.0, most], |row| row.get(0))?;
+    let sql = "SELECT id, utc FROM records WHERE id > ?1 ORDER BY id DESC LIMIT 1";
     let of = |row: &rusqlite::Row<'_>| Ok((RecordId(row.get(0)?), Utc(row.get(1)?)));
-    select.query_map([since.0, most], of)?.collect()
+    Ok((count, connection.query_row(sql, [since.0], of).optional()?))
 }
 
 fn gap_after(connection: &Connection, since: RecordId) -> rusqlite::Result<bool> {
@@ -174,7 +182,6 @@ pub(super) fn each_after(
 pub(super) fn chain_up(
     connection: &mut Connection,
     path: &Path,
-    last: RecordId,
     keys: &Keys,
 ) -> Result<Option<Chain>, StoreError> {
     let fail = failed("giving it a chain");
@@ -184,7 +191,7 @@ pub(super) fn chain_up(
     if signed > 0 || Outside::is_there(path) {
         return Ok(None);
     }
-    tracing::info!(last = last.0, "the journal has no hash chain yet; it gets one now");
+    tracing::info!("the journal has no hash chain yet; it gets one now");
     let tx = connection.transaction().map_err(&fail)?;
     let signer = Signer::new(keys);
     let (mut chain, mut preimage) = (Chain::START, Preimage::default());
@@ -199,10 +206,8 @@ pub(super) fn chain_up(
             .map_err(&fail)?;
         loop {
             let of = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            let page: Vec<(u64, u64, Vec<u8>)> = select
-                .query_map([after], of)
-                .and_then(Iterator::collect)
-                .map_err(&fail)?;
+            let page: Vec<(u64, u64, Vec<u8>)> =
+                select.query_map([after], of).and_then(Iterator::collect).map_err(&fail)?;
             let Some((end, ..)) = page.last() else { break };
             let end = *end;
             for (id, utc, body) in page {

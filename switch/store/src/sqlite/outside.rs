@@ -32,13 +32,13 @@ impl Outside {
         connection: &Connection,
         end: RecordId,
     ) -> Result<Self, StoreError> {
-        let path = path_beside(journal);
+        let path = anchors_path(journal);
         let (file, last) = open_at_end(&path)?;
         if let Some(last) = last {
             let sql = "SELECT id, utc, chain, signature FROM anchors WHERE id = ?1";
-            let known = i64::try_from(last.record.0).ok().map(|id| {
-                connection.query_row(sql, [id], super::walk::anchor_of).optional()
-            });
+            let known = i64::try_from(last.record.0)
+                .ok()
+                .map(|id| connection.query_row(sql, [id], super::walk::anchor_of).optional());
             let known = known.transpose().map_err(failed("reading its anchors"))?.flatten();
             // Trimming takes anchors away; that of the last line is then nobody's.
             if last.record > end || known.is_some_and(|known| known != last) {
@@ -53,7 +53,7 @@ impl Outside {
 
     /// Whether this journal has such a file.
     pub(super) fn is_there(journal: &Path) -> bool {
-        path_beside(journal).exists()
+        anchors_path(journal).exists()
     }
 
     /// Writes the anchors that the file lacks. That it cannot be written is no reason to stop:
@@ -89,8 +89,9 @@ impl Outside {
     }
 }
 
-/// `<journal>.anchors`.
-pub(super) fn path_beside(journal: &Path) -> PathBuf {
+/// The anchors file of the journal in this file: `<journal>.anchors`.
+#[must_use]
+pub fn anchors_path(journal: &Path) -> PathBuf {
     let mut name = journal.as_os_str().to_owned();
     name.push(".anchors");
     name.into()
@@ -113,7 +114,8 @@ fn open_at_end(path: &Path) -> Result<(File, Option<Anchor>), StoreError> {
     file.seek(SeekFrom::End(0)).map_err(fail)?;
     let text = String::from_utf8_lossy(tail.get(..whole).unwrap_or_default());
     let last = text.lines().next_back().map(str::parse).transpose();
-    let last = last.map_err(|why| StoreError::Anchors { path: path.to_owned(), line: None, why })?;
+    let last =
+        last.map_err(|why| StoreError::Anchors { path: path.to_owned(), line: None, why })?;
     Ok((file, last))
 }
 

@@ -4,10 +4,13 @@
 //! running switch with it. Only bodies are read; the columns beside them are for SQL and people.
 
 use super::failed;
+use super::walk::{self, Stored};
+use crate::chain::{Anchor, Signer};
+use crate::finding::Report;
 use crate::keys::{Keys, Sealer};
 use crate::{Entry, FIND_MAX, Journal, Lookup, PAGE_MAX, StoreError};
 use crate::{bytes, index};
-use rusqlite::{Connection, OpenFlags, Params, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params, params};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +20,8 @@ use veksel_core::record::{DuplicateKey, Intent, Record, RecordId, TxnId};
 /// A journal that is only read. Any number of them work beside the store.
 #[derive(Debug)]
 pub struct SqliteReader {
-    connection: Connection,
+    pub(super) connection: Connection,
+    keys: Arc<Keys>,
     sealer: Sealer,
 }
 
@@ -31,7 +35,47 @@ impl SqliteReader {
         let connection =
             Connection::open_with_flags(path, flags).map_err(failed("opening it to read"))?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(failed("opening it to read"))?;
-        Ok(Self { connection, sealer: Sealer::new(keys) })
+        let sealer = Sealer::new(Arc::clone(&keys));
+        let reader = Self { connection, keys, sealer };
+        reader.check_key(path)?;
+        Ok(reader)
+    }
+
+    /// Follows the hash chain from the first record to the last, and compares it with every
+    /// anchor: those of the journal, and those of a copy that was kept elsewhere.
+    ///
+    /// What it cannot see: that records after the last anchor were cut off or made anew
+    /// ([`Report::unsigned`]), and anything that was done with the key file at hand, unless the
+    /// copy of the anchors was out of reach. The columns beside a body are not under the chain;
+    /// no record is ever read from them.
+    ///
+    /// # Errors
+    /// The journal cannot be read. What it finds wrong is in the report.
+    pub fn verify(&self, copy: &[Anchor]) -> Result<Report, StoreError> {
+        walk::verify(&self.connection, &Signer::new(&self.keys), copy)
+    }
+
+    /// Asks the database whether its own structure is whole, tables and indexes. `None` if it
+    /// is; otherwise its first complaint, which names pages and tables and no content.
+    ///
+    /// # Errors
+    /// It could not even be asked.
+    pub fn complaint(&self) -> Result<Option<String>, StoreError> {
+        let sql = "PRAGMA integrity_check(1)";
+        let said: rusqlite::Result<String> = self.connection.query_row(sql, [], |row| row.get(0));
+        let said = said.map_err(unreadable(RecordId(0)))?;
+        Ok((said != "ok").then_some(said))
+    }
+
+    fn check_key(&self, path: &Path) -> Result<(), StoreError> {
+        let sql = "SELECT value FROM marks WHERE name = 'key'";
+        let key: rusqlite::Result<Option<u32>> =
+            self.connection.query_row(sql, [], |row| row.get(0)).optional();
+        // Before its first record a journal belongs to nobody.
+        match key.map_err(failed("opening it to read"))? {
+            Some(key) if key != self.keys.id() => Err(StoreError::Key { path: path.to_owned() }),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
@@ -141,15 +185,42 @@ pub(super) fn open(
     Ok(found)
 }
 
-/// Every record that follows `after`, one at a time.
-pub(super) fn each_after(
+/// The records of a transaction as they are stored, in journal order.
+pub(super) fn each_of(
     connection: &Connection,
-    sealer: &mut Sealer,
-    after: RecordId,
-    each: impl FnMut(RecordId, Record),
+    txn: TxnId,
+    mut each: impl FnMut(Stored<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT id, body FROM records WHERE id > ?1 ORDER BY id";
-    for_each(connection, sealer, sql, [after.0], each)
+    let fail = failed("reading records");
+    let sql = "SELECT id, body, chain FROM records WHERE txn = ?1 ORDER BY id";
+    let mut select = connection.prepare_cached(sql).map_err(&fail)?;
+    let mut rows = select.query([txn.0]).map_err(&fail)?;
+    let mut last = RecordId(0);
+    loop {
+        let Some(row) = rows.next().map_err(unreadable(last))? else { return Ok(()) };
+        let stored = Stored::of(row).map_err(unreadable(last))?;
+        last = stored.id;
+        each(stored)?;
+    }
+}
+
+/// The record that these bytes are.
+pub(super) fn decoded(
+    id: RecordId,
+    body: &[u8],
+    sealer: &mut Sealer,
+) -> Result<Record, StoreError> {
+    bytes::decode(id, body, sealer).map_err(|source| StoreError::Damaged { record: id, source })
+}
+
+/// What it means that the database could not give the record after this one.
+pub(super) fn unreadable(after: RecordId) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Unreadable { after, source: Box::new(source) }
+        }
+        Some(_) | None => failed("reading records")(source),
+    }
 }
 
 fn entries(
@@ -173,13 +244,13 @@ fn for_each(
     let fail = failed("reading records");
     let mut select = connection.prepare_cached(sql).map_err(&fail)?;
     let mut rows = select.query(params).map_err(&fail)?;
-    while let Some(row) = rows.next().map_err(&fail)? {
+    let mut last = RecordId(0);
+    while let Some(row) = rows.next().map_err(unreadable(last))? {
         let id = RecordId(row.get(0).map_err(&fail)?);
         let body = row.get_ref(1).map_err(&fail)?;
         let body = body.as_blob().map_err(|source| fail(source.into()))?;
-        let record = bytes::decode(id, body, sealer)
-            .map_err(|source| StoreError::Damaged { record: id, source })?;
-        each(id, record);
+        each(id, decoded(id, body, sealer)?);
+        last = id;
     }
     Ok(())
 }

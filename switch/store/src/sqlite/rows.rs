@@ -5,6 +5,7 @@
 
 use super::failed;
 use super::names::Names;
+use crate::chain::{Chain, Preimage};
 use crate::index::{self, KEY_BYTES};
 use crate::keys::Sealer;
 use crate::{Refused, StoreError, bytes};
@@ -27,7 +28,10 @@ pub(super) struct Inserts<'a> {
     holder: CachedStatement<'a>,
     key: [u8; KEY_BYTES],
     scratch: Vec<u8>,
-    body: Vec<u8>,
+    /// The body that is being inserted, behind what its chain value is computed from.
+    preimage: Preimage,
+    chain: Chain,
+    head: Chain,
 }
 
 impl<'a> Inserts<'a> {
@@ -35,6 +39,7 @@ impl<'a> Inserts<'a> {
         tx: &'a Connection,
         sealer: &'a mut Sealer,
         names: &'a mut Names,
+        head: Chain,
     ) -> Result<Self, StoreError> {
         let prepare = |sql| tx.prepare_cached(sql).map_err(failed("preparing a batch"));
         Ok(Self {
@@ -49,7 +54,9 @@ impl<'a> Inserts<'a> {
             holder: prepare("SELECT txn FROM records WHERE key = ?1")?,
             key: [0; KEY_BYTES],
             scratch: Vec::with_capacity(128),
-            body: Vec::with_capacity(512),
+            preimage: Preimage::default(),
+            chain: head,
+            head,
         })
     }
 
@@ -59,9 +66,9 @@ impl<'a> Inserts<'a> {
         id: RecordId,
         record: &Record,
     ) -> Result<Option<Refused>, StoreError> {
-        self.body.clear();
-        bytes::encode(id, record, self.sealer, &mut self.body)
+        bytes::encode(id, record, self.sealer, self.preimage.begin(self.head, id))
             .map_err(|source| StoreError::Seal { record: id, source })?;
+        self.chain = self.preimage.chain();
         check_range(id, record)?;
         let inserted = match record {
             Record::Intent(intent) => self.insert_intent(id, intent),
@@ -77,8 +84,16 @@ impl<'a> Inserts<'a> {
             | Record::Outcome(_)
             | Record::Reversal(_)
             | Record::Inquiry(_)
-            | Record::Notice(_) => Ok(None),
+            | Record::Notice(_) => {
+                self.head = self.chain;
+                Ok(None)
+            }
         }
+    }
+
+    /// The chain value after the last record that was stored.
+    pub(super) fn head(&self) -> Chain {
+        self.head
     }
 
     fn refusal(&mut self, id: RecordId, txn: TxnId) -> Result<Refused, StoreError> {
@@ -120,7 +135,8 @@ impl<'a> Inserts<'a> {
             last_four(&intent.account),
             intent.pan.as_ref().map(CardNumber::masked),
             hash,
-            self.body,
+            self.preimage.body(),
+            self.chain.as_bytes(),
         ])
     }
 
@@ -135,7 +151,8 @@ impl<'a> Inserts<'a> {
             verdict,
             response,
             reason,
-            self.body,
+            self.preimage.body(),
+            self.chain.as_bytes(),
         ])
     }
 
@@ -155,7 +172,8 @@ impl<'a> Inserts<'a> {
             response,
             columns.operator,
             columns.note,
-            self.body,
+            self.preimage.body(),
+            self.chain.as_bytes(),
         ])
     }
 
@@ -182,13 +200,22 @@ impl<'a> Inserts<'a> {
             verdict,
             response,
             reason,
-            self.body,
+            self.preimage.body(),
+            self.chain.as_bytes(),
         ])
     }
 
     fn insert_notice(&mut self, id: RecordId, notice: &Notice) -> rusqlite::Result<usize> {
         let Notice { utc, actor, action, detail } = notice;
-        self.notice.execute(params![id.0, utc.0, actor, action, detail, self.body])
+        self.notice.execute(params![
+            id.0,
+            utc.0,
+            actor,
+            action,
+            detail,
+            self.preimage.body(),
+            self.chain.as_bytes(),
+        ])
     }
 }
 
@@ -253,7 +280,8 @@ fn filled(text: &str) -> Option<&str> {
 }
 
 /// The end of an account number that people may see: at most half of it, at most four.
-fn last_four(account: &str) -> Option<&str> {
+#[must_use]
+pub fn last_four(account: &str) -> Option<&str> {
     let length = account.chars().count();
     let start = length.saturating_sub((length / 2).min(4));
     let (at, _) = account.char_indices().nth(start)?;
@@ -262,21 +290,22 @@ fn last_four(account: &str) -> Option<&str> {
 
 const INTENT: &str = "INSERT INTO records (id, kind, txn, utc, key, participant, link, route,
     link_group, mti, code, amount, currency, stan, host_stan, rrn, terminal, account, card,
-    card_hash, body)
+    card_hash, body, chain)
     VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-    ?19, ?20)
+    ?19, ?20, ?21)
     ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING";
 
-const OUTCOME: &str = "INSERT INTO records (id, kind, txn, utc, verdict, response, reason, body)
-    VALUES (?1, 2, ?2, ?3, ?4, ?5, ?6, ?7)";
+const OUTCOME: &str = "INSERT INTO records (id, kind, txn, utc, verdict, response, reason, body,
+    chain)
+    VALUES (?1, 2, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 const REVERSAL: &str = "INSERT INTO records (id, kind, txn, utc, step, reason, attempt, actual,
-    response, actor, note, body)
-    VALUES (?1, 3, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    response, actor, note, body, chain)
+    VALUES (?1, 3, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 const INQUIRY: &str = "INSERT INTO records (id, kind, txn, utc, participant, link, route, mti,
-    code, stan, rrn, terminal, account, verdict, response, reason, body)
-    VALUES (?1, 4, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+    code, stan, rrn, terminal, account, verdict, response, reason, body, chain)
+    VALUES (?1, 4, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
-const NOTICE: &str = "INSERT INTO records (id, kind, utc, actor, action, note, body)
-    VALUES (?1, 5, ?2, ?3, ?4, ?5, ?6)";
+const NOTICE: &str = "INSERT INTO records (id, kind, utc, actor, action, note, body, chain)
+    VALUES (?1, 5, ?2, ?3, ?4, ?5, ?6, ?7)";

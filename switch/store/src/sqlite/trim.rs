@@ -153,7 +153,8 @@ fn bridge(
                 let what = Break::Missing { before: neighbour.first };
                 return Ok(Err(Finding { record: last.id, what }));
             }
-            tx.prepare_cached("DELETE FROM trimmed WHERE first = ?1")?.execute([neighbour.first.0])?;
+            tx.prepare_cached("DELETE FROM trimmed WHERE first = ?1")?
+                .execute([neighbour.first.0])?;
         }
         let gap = signer.gap(gap.0, gap.1, gap.2, gap.3);
         tx.prepare_cached(

@@ -146,7 +146,8 @@ pub(super) fn anchors_after(
     let sql = "SELECT id, utc, chain, signature FROM anchors WHERE id > ?1 ORDER BY id LIMIT ?2";
     let most = most.map_or(-1, i64::from);
     let mut select = connection.prepare_cached(sql)?;
-    let anchors = select.query_map([i64::try_from(after.0).unwrap_or(i64::MAX), most], anchor_of)?;
+    let anchors =
+        select.query_map([i64::try_from(after.0).unwrap_or(i64::MAX), most], anchor_of)?;
     anchors.collect()
 }
 

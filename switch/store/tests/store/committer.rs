@@ -47,6 +47,9 @@ impl Store for Gated {
     fn trim(&mut self, before: Utc, limit: usize) -> Result<Trimmed, StoreError> {
         self.inner.trim(before, limit)
     }
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.inner.close()
+    }
     fn reader(&self) -> Result<Box<dyn Journal>, StoreError> {
         self.inner.reader()
     }

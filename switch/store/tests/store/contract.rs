@@ -164,12 +164,15 @@ fn what_is_unfinished_is_recovered(place: &dyn Place) {
         |n| reversal(n, ReversalStep::Resolved { operator: "ida".into(), note: "done".into() });
     let not_sent =
         |n| outcome(n, Verdict::NotSent, ResponseCode::HOST_UNAVAILABLE, Reason::NoConnection);
+    let accepted = |n| outcome(n, Verdict::Accepted, ResponseCode::APPROVED, Reason::Advice);
+    let delivery = |n| reversal(n, ReversalStep::Queued { reason: Reason::Advice, actual: None });
     // Transaction, its records, whether a restart must load it.
     let lives: Vec<(u64, Vec<Record>, bool)> = vec![
         (1, vec![payment(1)], true),
         (2, vec![payment(2), approved(2)], false),
         (3, vec![payment(3), not_sent(3)], false),
-        (4, vec![payment(4), indefinite(4)], true),
+        // The engine says whether an unknown outcome is undone, in the same commit.
+        (4, vec![payment(4), indefinite(4)], false),
         (5, vec![payment(5), indefinite(5), queued(5)], true),
         (6, vec![payment(6), indefinite(6), queued(6), sent(6), sent(6)], true),
         (7, vec![payment(7), indefinite(7), queued(7), sent(7), settled(7)], false),
@@ -184,6 +187,10 @@ fn what_is_unfinished_is_recovered(place: &dyn Place) {
         (14, vec![payment(14), queued(14), settled(14), indefinite(14)], false),
         (15, vec![payment(15), queued(15), indefinite(15)], true),
         (16, vec![inquiry(16)], false),
+        // Advices that were taken over: to be delivered, on the way, delivered.
+        (17, vec![payment(17), accepted(17), delivery(17)], true),
+        (18, vec![payment(18), accepted(18), delivery(18), sent(18)], true),
+        (19, vec![payment(19), accepted(19), delivery(19), sent(19), settled(19)], false),
     ];
     let mut expected = BTreeMap::new();
     let mut next = 1;
@@ -206,7 +213,7 @@ fn what_is_unfinished_is_recovered(place: &dyn Place) {
     let mut store = place.open();
     let recovered = store.open().unwrap();
     assert_eq!(recovered.records, expected);
-    assert_eq!((recovered.last, recovered.txn), (RecordId(next - 1), TxnId(16)));
+    assert_eq!((recovered.last, recovered.txn), (RecordId(next - 1), TxnId(19)));
     // The same when everything comes in one batch, and seen without reopening.
     let mut later = Vec::new();
     for (n, records, _) in &lives {
@@ -214,7 +221,7 @@ fn what_is_unfinished_is_recovered(place: &dyn Place) {
     }
     append(&mut *store, next, later);
     let again: Vec<TxnId> = txns(&store.open().unwrap().records);
-    let twice = [1, 4, 5, 6, 10, 11, 12, 13, 15];
+    let twice = [1, 5, 6, 10, 11, 12, 13, 15, 17, 18];
     assert_eq!(
         again,
         twice.iter().copied().chain(twice.map(|n| n + 100)).map(TxnId).collect::<Vec<_>>()

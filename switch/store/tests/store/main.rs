@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and a measurement is printed"
 )]
 
+mod chain;
 mod committer;
 mod contract;
 mod golden;

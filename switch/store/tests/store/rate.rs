@@ -1,4 +1,5 @@
-//! How fast, measured on request: `cargo test --release -p veksel-store -- --ignored --nocapture`.
+//! How fast, measured on request:
+//! `VEKSEL_MEASURE=1 cargo test --release -p veksel-store rate -- --nocapture --test-threads 1`.
 //!
 //! Figures are printed, not asserted, except the time of a restart with a million records.
 
@@ -63,9 +64,20 @@ fn raw(place: &Sqlite, batch: u64, rows: u64, bytes: usize) -> Rate {
     })
 }
 
+/// Measurements take a minute and a quiet machine, so they are made only when asked for.
+fn is_wanted(name: &str) -> bool {
+    let is_wanted = std::env::var_os("VEKSEL_MEASURE").is_some();
+    if !is_wanted {
+        println!("!!! SKIPPED: {name} is a measurement; VEKSEL_MEASURE=1 makes it");
+    }
+    is_wanted
+}
+
 #[test]
-#[ignore = "a measurement"]
 fn append_beside_raw_insert() {
+    if !is_wanted("append_beside_raw_insert") {
+        return;
+    }
     for size in [1, 32, 128, 512, 4_096] {
         let rows = (size * 300).clamp(3_000, 400_000) / size * size;
         let mut runs: Vec<(Rate, Rate)> = (0..5)
@@ -97,8 +109,10 @@ fn append_beside_raw_insert() {
 }
 
 #[test]
-#[ignore = "a measurement"]
 fn restart_with_a_million_records() {
+    if !is_wanted("restart_with_a_million_records") {
+        return;
+    }
     let place = Sqlite::new();
     let mut store = place.store();
     let mut id = 1;
@@ -133,4 +147,13 @@ fn restart_with_a_million_records() {
     let started = Instant::now();
     store.page(RecordId(500_000), 10_000).unwrap();
     println!("a page of 10,000 in {:?}", started.elapsed());
+    let started = Instant::now();
+    let report = SqliteReader::open(&place.path(), keys()).unwrap().verify(&[]).unwrap();
+    println!(
+        "{} records and {} anchors verified in {:?}",
+        report.records,
+        report.anchors,
+        started.elapsed()
+    );
+    assert!(report.is_intact());
 }

@@ -61,7 +61,7 @@ fn the_connection_is_durable() {
     let place = Sqlite::new();
     fill(&place, [notice(1)]);
     assert_eq!(query(&place, "PRAGMA journal_mode"), ["wal"]);
-    assert_eq!(query(&place, "SELECT version FROM refinery_schema_history"), ["1", "2"]);
+    assert_eq!(query(&place, "SELECT version FROM refinery_schema_history"), ["1", "2", "3"]);
 }
 
 #[test]
@@ -253,7 +253,8 @@ fn what_stays_open_for_long_is_recovered() {
     let place = Sqlite::new();
     let parked = |n| reversal(n, ReversalStep::Parked { response: None });
     let mut store = place.store();
-    let begin = [vec![payment(1)], vec![payment(2), queued(2)], vec![payment(3), indefinite(3)]];
+    let begin =
+        [vec![payment(1)], vec![payment(2), queued(2)], vec![payment(3), indefinite(3), queued(3)]];
     let mut next = 1;
     let mut append = |store: &mut SqliteStore, records: Vec<Record>| {
         let count = u64::try_from(records.len()).unwrap();
@@ -269,17 +270,17 @@ fn what_stays_open_for_long_is_recovered() {
     append(&mut store, vec![payment(5), indefinite(5), queued(5)]);
     for filler in [100, 20_000, 40_000] {
         append(&mut store, payments(filler..filler + 10_000).collect());
-        assert_eq!(open(&mut store), [1, 2, 2, 3, 3, 5, 5, 5]);
+        assert_eq!(open(&mut store), [1, 2, 2, 3, 3, 3, 5, 5, 5]);
         drop(store);
         store = place.store();
-        assert_eq!(open(&mut store), [1, 2, 2, 3, 3, 5, 5, 5]);
+        assert_eq!(open(&mut store), [1, 2, 2, 3, 3, 3, 5, 5, 5]);
     }
     assert_eq!(query(&place, "SELECT count(*) FROM pending"), ["5"]);
     // What is parked is not loaded, and not trimmed either.
     while store.trim(Utc(NOON + 1_000_000), 4_096).unwrap().more {}
     assert_eq!(store.find(&Lookup::Txn(TxnId(4))).unwrap().len(), 4);
     // They end one by one: 1 answered, 2 settled but not answered, 3 reversed, 5 parked.
-    append(&mut store, vec![approved(1), settled(2), queued(3), settled(3), parked(5)]);
+    append(&mut store, vec![approved(1), settled(2), settled(3), parked(5)]);
     assert_eq!(open(&mut store), [2, 2, 2]);
     drop(store);
     store = place.store();
@@ -330,6 +331,8 @@ fn a_torn_wal_ends_with_the_last_whole_commit() {
         std::fs::copy(place.path(), copy.path()).unwrap();
         std::fs::write(wal(&copy.path()), &whole[..cut]).unwrap();
         _ = std::fs::remove_file(copy.path().with_extension("db-shm"));
+        // Of the round before, which had more.
+        _ = std::fs::remove_file(copy.path().with_extension("db.anchors"));
         let mut store = copy.store();
         let last = store.open().unwrap().last.0;
         assert_eq!(last % 10, 0, "a batch is there in part");

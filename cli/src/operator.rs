@@ -1,0 +1,84 @@
+//! Telling a running switch something: one HTTP request to its admin listener.
+//!
+//! It speaks just enough HTTP/1.1 for that one listener, on this machine.
+
+use crate::output::Failure;
+use serde_json::Value;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long the switch may take to be reached, and to answer.
+const CONNECT_MAX: Duration = Duration::from_secs(3);
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Longest answer that is read.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// What came back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) code: u16,
+    /// The body; null if it is no JSON.
+    pub(crate) body: Value,
+}
+
+/// Sends JSON and waits for the answer.
+///
+/// # Errors
+/// When nobody listens there, or it is not a switch.
+pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answer, Failure> {
+    let bytes = exchange(address, path, &body.to_string()).map_err(|error| match error.kind() {
+        ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+            let message = format!("the switch is not running: nobody answers on {address}");
+            let help = "only a running switch can decide; start it, or see `veksel journal show`";
+            Failure::no("not_running", message).help(help)
+        }
+        _ => Failure::no("connection", format!("the switch at {address} is lost: {error}")),
+    })?;
+    read(&bytes).ok_or_else(|| {
+        Failure::no("answer", format!("what listens on {address} is not a switch"))
+            .help("the address is that of the admin listener, not of a channel's")
+    })
+}
+
+fn exchange(address: SocketAddr, path: &str, body: &str) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    stream.set_write_timeout(Some(ANSWER_MAX))?;
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut bytes = Vec::new();
+    stream.take(BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `None` if it is not HTTP.
+fn read(bytes: &[u8]) -> Option<Answer> {
+    let text = str::from_utf8(bytes).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let code = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { code, body: serde_json::from_str(body).unwrap_or(Value::Null) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn answers() {
+        let answer = read(b"HTTP/1.1 202 Accepted\r\ncontent-length: 16\r\n\r\n{\"accepted\": 42}");
+        assert_eq!(answer, Some(Answer { code: 202, body: json!({ "accepted": 42 }) }));
+        let answer = read(b"HTTP/1.1 404 Not Found\r\n\r\n");
+        assert_eq!(answer, Some(Answer { code: 404, body: Value::Null }));
+        for bytes in [b"".as_slice(), b"\x00\x12hello", b"HTTP/1.1 x\r\n\r\n", b"HTTP/1.1 200"] {
+            assert_eq!(read(bytes), None);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Bytes eight at a time: content classes, packed digits and hexadecimal characters in plain
+//! integer arithmetic.
+//!
+//! A function named `…_strangers` gives a word that is zero exactly if each of its eight bytes is
+//! of the class; which bits are set otherwise means nothing.
+
+/// The same byte eight times.
+const fn eight(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Whether no word of the bytes has strangers. What is left at the end is looked at together with
+/// bytes before it once more, so that there is no loop over single bytes.
+#[inline(always)]
+pub(crate) fn all(bytes: &[u8], strangers: impl Fn(u64) -> u64) -> bool {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let (chunks, _) = bytes.as_chunks::<8>();
+        let each = chunks.iter().fold(0, |bad, chunk| bad | strangers(u64::from_le_bytes(*chunk)));
+        return each | strangers(u64::from_le_bytes(*last)) == 0;
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return strangers(u64::from(first) | (u64::from(last) << 32)) == 0;
+    }
+    match *bytes {
+        [a, b, c, ..] => strangers(u64::from_le_bytes([a, b, c, a, a, a, a, a])) == 0,
+        [a, b] => strangers(u64::from_le_bytes([a, b, a, a, a, a, a, a])) == 0,
+        [a] => strangers(eight(a)) == 0,
+        [] => true,
+    }
+}
+
+/// The top bit of each byte that is below `from` or above `to`; all three are below 0x80.
+#[inline(always)]
+const fn outside(word: u64, from: u8, to: u8) -> u64 {
+    let below = !word.wrapping_add(eight(0x80u8.wrapping_sub(from)));
+    let above = word.wrapping_add(eight(0x7Fu8.wrapping_sub(to)));
+    (below | above) & eight(0x80)
+}
+
+/// `0` to `9`.
+#[inline(always)]
+pub(crate) const fn digit_strangers(word: u64) -> u64 {
+    // A digit is 0x30 to 0x39: its high nibble is 3 and stays 3 when 6 is added. A carry out of a
+    // byte that is no digit can only add strangers, never remove this byte's mark.
+    let carried = word.wrapping_add(eight(6));
+    ((word ^ eight(0x30)) | (carried ^ eight(0x30))) & eight(0xF0)
+}
+
+/// Two digits in each byte.
+#[inline(always)]
+pub(crate) const fn packed_strangers(word: u64) -> u64 {
+    // A nibble over 9 shows in its top bit when 6 is added; the other nibbles are masked first, so
+    // that carries stay inside a byte.
+    let (low, high) = (word & eight(15), (word >> 4) & eight(15));
+    (low.wrapping_add(eight(6)) | high.wrapping_add(eight(6))) & !eight(15)
+}
+
+/// Space to tilde.
+#[inline(always)]
+pub(crate) const fn printable_strangers(word: u64) -> u64 {
+    (word & eight(0x80)) | outside(word & eight(0x7F), 0x20, 0x7E)
+}
+
+/// Letters and space.
+#[inline(always)]
+pub(crate) const fn letter_strangers(word: u64) -> u64 {
+    let low = word & eight(0x7F);
+    // Letters of either case differ in one bit; with it set, nothing else becomes a letter.
+    let letter = outside(low | eight(0x20), b'a', b'z');
+    (word & eight(0x80)) | (letter & outside(low, b' ', b' '))
+}
+
+/// Letters, digits and space.
+#[inline(always)]
+pub(crate) const fn alphanumeric_strangers(word: u64) -> u64 {
+    (word & eight(0x80)) | (letter_strangers(word) & outside(word & eight(0x7F), b'0', b'9'))
+}
+
+/// Digits, `=`, `D` and `F`.
+#[inline(always)]
+pub(crate) const fn track_strangers(word: u64) -> u64 {
+    let low = word & eight(0x7F);
+    let mark = outside(low, b'=', b'=') & outside(low, b'D', b'D') & outside(low, b'F', b'F');
+    (word & eight(0x80)) | (outside(low, b'0', b'9') & mark)
+}
+
+/// Hexadecimal characters of either case.
+#[inline(always)]
+const fn hex_strangers(word: u64) -> u64 {
+    let low = word & eight(0x7F);
+    let letter = outside(low | eight(0x20), b'a', b'f');
+    (word & eight(0x80)) | (letter & outside(low, b'0', b'9'))
+}
+
+/// The low nibbles of eight bytes, the others being zero, pushed together.
+#[inline(always)]
+const fn push_together(word: u64) -> u32 {
+    let word = (word | (word >> 4)) & 0x00FF_00FF_00FF_00FF;
+    let word = (word | (word >> 8)) & 0x0000_FFFF_0000_FFFF;
+    (word | (word >> 16)) as u32
+}
+
+/// Eight nibbles, each in a byte of its own.
+#[inline(always)]
+const fn pull_apart(word: u32) -> u64 {
+    let word = word as u64;
+    let word = (word | (word << 16)) & 0x0000_FFFF_0000_FFFF;
+    let word = (word | (word << 8)) & 0x00FF_00FF_00FF_00FF;
+    (word | (word << 4)) & eight(15)
+}
+
+/// Eight ASCII digits, two in a byte.
+#[inline(always)]
+pub(crate) const fn pack(digits: [u8; 8]) -> [u8; 4] {
+    push_together(u64::from_be_bytes(digits) & eight(15)).to_be_bytes()
+}
+
+/// The characters of packed nibbles: `0` to `9`, and `A` to `F` as upper-case letters.
+#[inline(always)]
+pub(crate) const fn unpack(bytes: [u8; 4]) -> [u8; 8] {
+    let nibbles = pull_apart(u32::from_be_bytes(bytes));
+    // 1 in each byte that is over 9; letters stand 7 further on than digits.
+    let letters = (nibbles.wrapping_add(eight(6)) >> 4) & eight(1);
+    nibbles.wrapping_add(eight(b'0')).wrapping_add(letters.wrapping_mul(7)).to_be_bytes()
+}
+
+/// The value of eight hexadecimal characters; `None` if one is not.
+#[inline(always)]
+pub(crate) const fn from_hex(characters: [u8; 8]) -> Option<u32> {
+    let word = u64::from_be_bytes(characters);
+    if hex_strangers(word) != 0 {
+        return None;
+    }
+    // The bit 0x40 tells letters, whose low nibble begins at 1.
+    let letters = (word >> 6) & eight(1);
+    Some(push_together((word & eight(15)).wrapping_add(letters.wrapping_mul(9))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_agrees_with_its_definition_on_every_byte_and_place() {
+        type Case = (fn(u64) -> u64, fn(u8) -> bool, u8);
+        let cases: [Case; 7] = [
+            (digit_strangers, |byte| byte.is_ascii_digit(), b'5'),
+            (packed_strangers, |byte| byte & 15 < 10 && byte >> 4 < 10, 0x95),
+            (printable_strangers, |byte| (0x20..=0x7E).contains(&byte), b'~'),
+            (letter_strangers, |byte| byte.is_ascii_alphabetic() || byte == b' ', b'Z'),
+            (alphanumeric_strangers, |byte| byte.is_ascii_alphanumeric() || byte == b' ', b'z'),
+            (track_strangers, |byte| byte.is_ascii_digit() || b"=DF".contains(&byte), b'D'),
+            (hex_strangers, |byte| byte.is_ascii_hexdigit(), b'f'),
+        ];
+        for (strangers, belongs, filler) in cases {
+            assert!(all(&[], strangers));
+            for length in 1..35usize {
+                for (at, byte) in (0..length).flat_map(|at| (0..=255u8).map(move |b| (at, b))) {
+                    let mut bytes = vec![filler; length];
+                    bytes[at] = byte;
+                    assert_eq!(all(&bytes, strangers), belongs(byte), "{byte:#x} at {at}");
+                }
+            }
+            for (a, b) in (0..=255u8).flat_map(|a| (0..=255u8).map(move |b| (a, b))) {
+                let bytes = [filler, a, b, filler, filler, filler, filler, filler];
+                assert_eq!(all(&bytes, strangers), belongs(a) && belongs(b), "{a:#x} {b:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn digits_are_packed_and_unpacked() {
+        assert_eq!(pack(*b"12345678"), [0x12, 0x34, 0x56, 0x78]);
+        assert_eq!(unpack([0x12, 0x34, 0x56, 0x78]), *b"12345678");
+        assert_eq!(unpack([0x9A, 0xBC, 0xDE, 0xF0]), *b"9ABCDEF0");
+    }
+
+    #[test]
+    fn hexadecimal_of_either_case_is_read() {
+        assert_eq!(from_hex(*b"09aAfF1b"), Some(0x09AA_FF1B));
+        for byte in 0..=255u8 {
+            let expected = char::from(byte).to_digit(16);
+            assert_eq!(from_hex([b'0', b'0', b'0', b'0', b'0', b'0', b'0', byte]), expected);
+        }
+    }
+}
