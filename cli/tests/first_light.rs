@@ -125,7 +125,10 @@ fn a_bank_killed_under_load_costs_answers_and_no_money() {
         until("payments to be approved", PATIENCE, || (channels.approved() >= goal).then_some(()));
     };
     approve(300);
-    for _ in 0..2 {
+    // A kill may find nothing on its way; enough of them do not.
+    let mut kills = 0;
+    while kills < 2 || (channels.unknown() == 0 && kills < 20) {
+        kills += 1;
         rig.kill_bank();
         let refused = channels.unavailable() + 30;
         until("channels to hear 91", PATIENCE, || {
@@ -139,7 +142,7 @@ fn a_bank_killed_under_load_costs_answers_and_no_money() {
     }
     assert_eq!(rig.switch.as_ref().unwrap().pid(), switch);
     let verdict = judge(&mut rig, &channels.finish());
-    eprintln!("the bank was killed twice\n{verdict}");
+    eprintln!("the bank was killed {kills} times\n{verdict}");
     verdict.must_be_clean();
     assert!(verdict.unavailable >= 60 && verdict.unknown > 0, "too little happened: {verdict}");
 }
