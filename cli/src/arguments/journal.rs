@@ -94,10 +94,16 @@ pub(crate) enum TransactionState {
     Approved,
     /// The host declined
     Declined,
-    /// Its reversal, or the advice itself, is on the way
+    /// Its reversal is on the way
     Reversing,
-    /// The host confirmed
+    /// The host confirmed the reversal
     Reversed,
+    /// An advice on its way to the host
+    Delivering,
+    /// The host confirmed the advice
+    Delivered,
+    /// A channel's reversal that was taken note of
+    Accepted,
     /// A person must look
     Parked,
     /// A person ended it
@@ -114,6 +120,9 @@ impl TransactionState {
             Self::Declined => "declined",
             Self::Reversing => "reversing",
             Self::Reversed => "reversed",
+            Self::Delivering => "delivering",
+            Self::Delivered => "delivered",
+            Self::Accepted => "accepted",
             Self::Parked => "parked",
             Self::Resolved => "resolved",
         }

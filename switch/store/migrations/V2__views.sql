@@ -21,6 +21,10 @@ SELECT
     '****' || account AS account,
     card, verdict, response, reason,
     CASE
+        -- An advice is not undone but delivered, and a channel's reversal is only taken note of.
+        WHEN verdict = 'accepted' AND step IN ('queued', 'sent') THEN 'delivering'
+        WHEN verdict = 'accepted' AND step = 'settled' THEN 'delivered'
+        WHEN verdict = 'accepted' AND step IS NULL THEN 'accepted'
         WHEN step IN ('queued', 'sent') THEN 'reversing'
         WHEN step = 'settled' THEN 'reversed'
         WHEN step IS NOT NULL THEN step
@@ -72,10 +76,10 @@ SELECT
     f.actual AS actual_minor,
     t.host_stan, t.rrn, t.terminal, t.account, t.card,
     CASE (SELECT name FROM names WHERE id = l.step)
-        WHEN 'settled' THEN 'reversed'
+        WHEN 'settled' THEN iif(t.verdict = 'accepted', 'delivered', 'reversed')
         WHEN 'parked' THEN 'parked'
         WHEN 'resolved' THEN 'resolved'
-        ELSE 'reversing'
+        ELSE iif(t.verdict = 'accepted', 'delivering', 'reversing')
     END AS state
 FROM (
     SELECT txn, min(id) AS first, max(id) AS last, ifnull(max(attempt), 0) AS attempts
