@@ -31,7 +31,7 @@ pub(crate) fn play(arguments: &[String]) -> Result<(), Failure> {
     let source = Source::text("bench", SWITCH_EXAMPLE).folder(folder).flags(settings);
     let config = load_switch(source.known_dialects(&["cbs-ascii-bin"]))
         .map_err(|problems| format!("{problems:?}"))?;
-    init_tracing(&config.log);
+    init_tracing(&config.log)?;
     let running = match store.as_str() {
         "sqlite" => start(config)?,
         "memory" => start_with(config, Box::new(MemoryStore::new()))?,

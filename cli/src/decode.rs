@@ -71,9 +71,13 @@ impl Input {
         let (name, mut bytes) = (arguments.file.as_deref(), Vec::new());
         let read = match name {
             Some(path) => std::fs::File::open(path)
-                .and_then(|file| file.take(INPUT_MAX).read_to_end(&mut bytes)),
-            None => std::io::stdin().lock().take(INPUT_MAX).read_to_end(&mut bytes),
+                .and_then(|file| file.take(INPUT_MAX + 1).read_to_end(&mut bytes)),
+            None => std::io::stdin().lock().take(INPUT_MAX + 1).read_to_end(&mut bytes),
         };
+        if bytes.len() as u64 > INPUT_MAX {
+            let mib = INPUT_MAX >> 20;
+            return Err(Failure::no("input", format!("it is longer than {mib} MiB; cut it up")));
+        }
         read.map_err(|error| {
             let name = name.map_or("standard input".into(), |path| path.to_string_lossy());
             Failure::no("input", format!("{name} cannot be read: {error}"))

@@ -172,7 +172,8 @@ fn switch(folder: &Path, listen: &str, admin: &str, bank: SocketAddr) -> Result<
     let source = Source::text("demo", SWITCH_EXAMPLE).folder(folder);
     let source = source.flags(settings).known_dialects(&dialects());
     let config = load_switch(source).map_err(Failure::Configuration)?;
-    veksel_server::init_tracing(&config.log);
+    veksel_server::init_tracing(&config.log)
+        .map_err(|error| Failure::configuration(error.to_string()))?;
     run::start(config)
 }
 

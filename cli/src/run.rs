@@ -20,7 +20,8 @@ pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
     let config = source(&arguments.config, &arguments.set).and_then(load_switch);
     let config = config.map_err(Failure::Configuration)?;
     output.warn_of(&config.warnings);
-    veksel_server::init_tracing(&config.log);
+    veksel_server::init_tracing(&config.log)
+        .map_err(|error| Failure::configuration(error.to_string()))?;
     let signals = Signals::listen()?;
     let listeners = listeners(&config);
     let title = format!("veksel {}  switch \"{}\"\n", env!("CARGO_PKG_VERSION"), config.name);

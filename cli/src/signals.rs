@@ -1,4 +1,4 @@
-//! Being asked to stop: Ctrl-C, or SIGTERM from systemd.
+//! Being asked to stop: Ctrl-C, SIGTERM from systemd, or SIGHUP from a terminal that closes.
 
 use crate::output::Failure;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -43,6 +43,7 @@ impl Signals {
 struct Source {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -50,13 +51,15 @@ impl Source {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { interrupt, terminate, hang_up: signal(SignalKind::hangup())? })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 }

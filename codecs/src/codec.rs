@@ -192,7 +192,8 @@ impl Codec {
                 && bytes.iter().all(u8::is_ascii_digit)
         };
         if error.path.field == FieldNumber::MTI {
-            if header.iter().take(4).all(|byte| (0xF0..=0xF9).contains(byte)) {
+            let first = header.get(..4).unwrap_or_default();
+            if !first.is_empty() && first.iter().all(|byte| (0xF0..=0xF9).contains(byte)) {
                 return Some("the digits are EBCDIC; this dialect is ASCII");
             }
             if header.iter().skip(1).count() > 3 && header.windows(4).skip(1).any(is_mti) {

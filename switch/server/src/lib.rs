@@ -21,5 +21,5 @@ mod status;
 mod traffic;
 mod upkeep;
 
-pub use log::init_tracing;
+pub use log::{WrongFilter, init_tracing};
 pub use start::{Running, StartError, Stopped, start, start_with};

@@ -8,9 +8,19 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use veksel_config::{LogConfig, LogFormat, LogLevel};
 
+/// What `VEKSEL_LOG` says is no filter.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "VEKSEL_LOG: `{0}` is neither a level (error, warn, info, debug, trace, off) nor target=level"
+)]
+pub struct WrongFilter(String);
+
 /// Sends log lines to standard error. The environment variable `VEKSEL_LOG` takes the filter
 /// notation of `tracing` and wins over the configured level. A second call changes nothing.
-pub fn init_tracing(config: &LogConfig) {
+///
+/// # Errors
+/// The first part of `VEKSEL_LOG` that means nothing. Nothing is set up then.
+pub fn init_tracing(config: &LogConfig) -> Result<(), WrongFilter> {
     let level = match config.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -18,10 +28,9 @@ pub fn init_tracing(config: &LogConfig) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let filter = EnvFilter::builder()
-        .with_default_directive(level.into())
-        .with_env_var("VEKSEL_LOG")
-        .from_env_lossy();
+    let wanted = std::env::var("VEKSEL_LOG").unwrap_or_default();
+    check_filter(&wanted)?;
+    let filter = EnvFilter::builder().with_default_directive(level.into()).parse_lossy(wanted);
     let terminal = io::stderr().is_terminal();
     let json = match config.format {
         LogFormat::Json => true,
@@ -37,4 +46,35 @@ pub fn init_tracing(config: &LogConfig) {
         let colour = terminal && std::env::var_os("NO_COLOR").is_none();
         registry.with(lines.compact().with_ansi(colour)).try_init()
     };
+    Ok(())
+}
+
+/// A bare word is taken for a target by `tracing`, and a mistyped level would silence everything.
+fn check_filter(wanted: &str) -> Result<(), WrongFilter> {
+    let means_something = |part: &str| match part.rsplit_once('=') {
+        Some((_, level)) => level.parse::<LevelFilter>().is_ok(),
+        None => part.parse::<LevelFilter>().is_ok(),
+    };
+    let parts = wanted.split(',').map(str::trim).filter(|part| !part.is_empty());
+    match parts.into_iter().find(|part| !means_something(part)) {
+        Some(part) => Err(WrongFilter(part.to_owned())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_level_is_refused() {
+        for wanted in ["", "debug", "info,veksel_link=trace", "off", "veksel_server=warn, error"] {
+            assert_eq!(check_filter(wanted), Ok(()), "{wanted}");
+        }
+        for (wanted, wrong) in
+            [("nonsense", "nonsense"), ("info,veksel_link=loud", "veksel_link=loud")]
+        {
+            assert_eq!(check_filter(wanted), Err(WrongFilter(wrong.to_owned())), "{wanted}");
+        }
+    }
 }
