@@ -33,7 +33,7 @@ bugs! {
     NotFoundAtOnce, "\"Not found\" is believed of the first reversal.";
     RetryAfterSend, "A request is sent again on another connection after a byte was written.";
     LateSettles, "A late approval ends the reversal: the payment was made after all.";
-    StanReused, "A trace number is given out again while it is in flight.";
+    Misnamed, "A reversal names its original by the channel's trace number.";
     AmountUnchecked, "An answer with another amount is taken.";
     StanOnly, "An answer is matched by its trace number alone.";
     ReversalForgotten, "A reversal is dropped when its first answer does not come.";

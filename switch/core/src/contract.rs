@@ -3,7 +3,7 @@
 use crate::event::Event;
 use crate::keys::Stored;
 use crate::plan::ConnectionId;
-use crate::record::{Record, RecordId, TxnId};
+use crate::record::{DuplicateKey, Record, RecordId, TxnId};
 use crate::time::Tick;
 use veksel_codecs::{Message, Refusal};
 
@@ -89,6 +89,9 @@ pub enum Output {
         txn: TxnId,
         /// DE37, the same for the whole life of a transaction.
         rrn: String,
+        /// The keys that are looked for. A terminal may give many transactions one DE37, so that
+        /// looking by it alone would miss the old ones.
+        keys: Vec<DuplicateKey>,
     },
     /// Write a message.
     Send {
@@ -151,13 +154,15 @@ pub struct Tag {
     pub leg: Leg,
 }
 
-/// The two messages of a transaction that the engine sends.
+/// The messages of a transaction that the engine sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Leg {
     /// The request to the host.
     Request,
     /// The answer to the channel.
     Answer,
+    /// What undoes it at the host, or the advice itself.
+    Reversal,
 }
 
 /// Why a message was dropped before its first byte was written.

@@ -352,6 +352,9 @@ fn network_request(institution: &str, now: Now, code: u64, stan: u32) -> Message
 
 impl Switch {
     fn handle_written(&mut self, now: Now, tag: Tag) {
+        if tag.leg == Leg::Reversal {
+            return;
+        }
         let Some(txn) = self.txns.get_mut(tag.txn) else { return };
         match (tag.leg, txn.stage) {
             (Leg::Request, Stage::Sending) => {
@@ -366,11 +369,15 @@ impl Switch {
                 self.delivery_ended(now, tag.txn);
             }
             // A report of a leg that is already over.
-            (Leg::Request | Leg::Answer, _) => {}
+            (Leg::Request | Leg::Answer | Leg::Reversal, _) => {}
         }
     }
 
     fn handle_unsent(&mut self, now: Now, tag: Tag, why: Unsent) {
+        if tag.leg == Leg::Reversal {
+            self.handle_reversal_unsent(now, tag.txn, why);
+            return;
+        }
         let Some(txn) = self.txns.get(tag.txn) else { return };
         match (tag.leg, txn.stage) {
             (Leg::Request, Stage::Sending) => self.handle_request_unsent(now, tag.txn, why),
@@ -379,7 +386,7 @@ impl Switch {
                 self.count(Event::Undelivered { link, approved });
                 self.delivery_ended(now, tag.txn);
             }
-            (Leg::Request | Leg::Answer, _) => {}
+            (Leg::Request | Leg::Answer | Leg::Reversal, _) => {}
         }
     }
 

@@ -154,7 +154,9 @@ impl Keys {
     fn insert(&mut self, known: Known) {
         let (id, key) = (known.intent.txn, &known.intent.key);
         self.by_key.insert(number(key, true), id);
-        self.by_trace.insert(number(key, false), id);
+        // An old one that was looked up does not hide a newer one.
+        let newest = self.by_trace.entry(number(key, false)).or_insert(id);
+        *newest = id.max(*newest);
         self.known.insert(id, known);
         self.order.push_back(id);
         if self.known.len() > self.most {

@@ -4,7 +4,6 @@
 //! the trace number its group knows it by, or because its deadline has passed. The tables never
 //! grow past their limits: who does not fit is refused before anything is sent.
 
-use crate::bug::{Bug, planted};
 use crate::event::Kind;
 use crate::map::Table;
 use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
@@ -125,8 +124,6 @@ pub(crate) enum Traced {
     Answered(TxnId),
     /// One that was given up; its answer is late.
     Tombstone,
-    /// One that is being reversed under this number.
-    Reversing(TxnId),
 }
 
 /// The trace numbers (DE11) of one group: which are in use, and which come next.
@@ -134,6 +131,9 @@ pub(crate) enum Traced {
 pub(crate) struct Stans {
     last: u32,
     used: Table<u32, Traced>,
+    /// Reversals under way by the number they go under. An old one may share its number with
+    /// another, and with a request that got it since.
+    reversing: Table<u32, Vec<TxnId>>,
     /// Given up, in the order in which they may be forgotten.
     tombstones: VecDeque<(Tick, u32)>,
 }
@@ -147,13 +147,11 @@ impl Stans {
     /// The next number that is neither in flight nor recently given up: 000001 to 999999, never
     /// 0. `None` if there is none, which limits well under a million do not let happen.
     pub(crate) fn allocate(&mut self, txn: TxnId) -> Option<u32> {
-        if planted(Bug::StanReused) {
-            self.last = self.last % 3 + 1;
-            self.used.insert(self.last, Traced::Pending(txn));
-            return Some(self.last);
-        }
-        for _ in 0..=self.used.len() {
+        for _ in 0..=self.used.len().saturating_add(self.reversing.len()) {
             self.last = self.last % 999_999 + 1;
+            if self.reversing.contains_key(&self.last) {
+                continue;
+            }
             if let std::collections::hash_map::Entry::Vacant(place) = self.used.entry(self.last) {
                 place.insert(Traced::Pending(txn));
                 return Some(self.last);
@@ -179,11 +177,37 @@ impl Stans {
 
     /// The number belongs to a reversal until it is settled.
     pub(crate) fn reverse(&mut self, stan: u32, txn: TxnId) {
-        self.used.insert(stan, Traced::Reversing(txn));
+        let own = [Some(&Traced::Pending(txn)), Some(&Traced::Answered(txn))];
+        if own.contains(&self.used.get(&stan)) {
+            self.used.remove(&stan);
+        }
+        let reversing = self.reversing.entry(stan).or_default();
+        if !reversing.contains(&txn) {
+            reversing.push(txn);
+        }
+    }
+
+    /// The reversals that go under this number.
+    pub(crate) fn reversing(&self, stan: u32) -> &[TxnId] {
+        self.reversing.get(&stan).map_or(&[], Vec::as_slice)
+    }
+
+    /// A reversal is over.
+    pub(crate) fn reversed(&mut self, stan: u32, txn: TxnId) {
+        if let Some(reversing) = self.reversing.get_mut(&stan) {
+            reversing.retain(|other| *other != txn);
+            if reversing.is_empty() {
+                self.reversing.remove(&stan);
+            }
+        }
     }
 
     /// The number stays known until `until`, so that a late answer is told from a stray one.
     pub(crate) fn bury(&mut self, stan: u32, until: Tick, most: u32) {
+        // Somebody else may have the number by now.
+        if self.used.get(&stan).is_some_and(|traced| *traced != Traced::Tombstone) {
+            return;
+        }
         self.used.insert(stan, Traced::Tombstone);
         self.tombstones.push_back((until, stan));
         if self.tombstones.len() > most as usize {
@@ -216,43 +240,55 @@ impl Stans {
 ///
 /// Almost every deadline is later than all before it, because requests of one service have the
 /// same time; so it is a queue, and the few that are not walk to their place from its end.
+///
+/// There is a queue for each service, so that a short deadline never walks past long ones.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
-    queue: VecDeque<(Tick, TxnId)>,
+    queues: [VecDeque<(Tick, TxnId)>; 3],
+}
+
+/// The queue of a service.
+const fn queue_of(kind: Kind) -> usize {
+    match kind {
+        Kind::Inquiry | Kind::Network => 0,
+        Kind::Statement => 1,
+        Kind::Payment | Kind::Hold | Kind::Advice | Kind::Reversal => 2,
+    }
 }
 
 impl Deadlines {
-    pub(crate) fn push(&mut self, at: Tick, txn: TxnId) {
-        let mut place = self.queue.len();
-        while place > 0 && self.queue.get(place - 1).is_some_and(|(earlier, _)| *earlier > at) {
+    pub(crate) fn push(&mut self, at: Tick, txn: TxnId, kind: Kind) {
+        let Some(queue) = self.queues.get_mut(queue_of(kind)) else { return };
+        let mut place = queue.len();
+        while place > 0 && queue.get(place - 1).is_some_and(|(earlier, _)| *earlier > at) {
             place -= 1;
         }
-        if place == self.queue.len() {
-            self.queue.push_back((at, txn));
+        if place == queue.len() {
+            queue.push_back((at, txn));
         } else {
-            self.queue.insert(place, (at, txn));
+            queue.insert(place, (at, txn));
         }
     }
 
     /// The first deadline that `alive` still wants.
     pub(crate) fn next(&mut self, alive: impl Fn(TxnId, Tick) -> bool) -> Option<Tick> {
-        while let Some((at, txn)) = self.queue.front() {
-            if alive(*txn, *at) {
-                return Some(*at);
+        let mut first: Option<Tick> = None;
+        for queue in &mut self.queues {
+            while queue.front().is_some_and(|(at, txn)| !alive(*txn, *at)) {
+                queue.pop_front();
             }
-            self.queue.pop_front();
+            let next = queue.front().map(|(at, _)| *at);
+            first = [first, next].into_iter().flatten().min();
         }
-        None
+        first
     }
 
-    /// Takes out the first deadline that has passed.
+    /// Takes out a deadline that has passed, the first of its service.
     pub(crate) fn expire(&mut self, now: Tick) -> Option<TxnId> {
-        let (at, txn) = *self.queue.front()?;
-        if at > now {
-            return None;
-        }
-        self.queue.pop_front();
-        Some(txn)
+        let passed =
+            |queue: &&mut VecDeque<(Tick, TxnId)>| queue.front().is_some_and(|(at, _)| *at <= now);
+        let queue = self.queues.iter_mut().find(passed)?;
+        queue.pop_front().map(|(_, txn)| txn)
     }
 }
 
@@ -277,6 +313,7 @@ mod tests {
         let mut stans = Stans::default();
         for n in 0..10 {
             let stan = stans.allocate(TxnId(n)).unwrap();
+            stans.release(stan);
             stans.bury(stan, Tick(n), 4);
         }
         assert_eq!(stans.in_use(), 4);
@@ -290,7 +327,7 @@ mod tests {
     fn deadlines_come_in_order_whatever_the_order_they_were_made_in() {
         let mut deadlines = Deadlines::default();
         for (at, txn) in [(5, 1), (9, 2), (7, 3), (7, 4), (1, 5)] {
-            deadlines.push(Tick(at), TxnId(txn));
+            deadlines.push(Tick(at), TxnId(txn), Kind::Payment);
         }
         assert_eq!(deadlines.next(|txn, _| txn != TxnId(5)), Some(Tick(5)));
         let expired: Vec<_> = core::iter::from_fn(|| deadlines.expire(Tick(8))).collect();

@@ -101,6 +101,11 @@ impl Reversals {
         self.items.insert(id, item);
     }
 
+    /// Whether it waits to be sent.
+    pub(crate) fn is_waiting(&self, id: TxnId) -> bool {
+        self.items.get(&id).is_some_and(|item| matches!(item.stage, Stage::Waiting { .. }))
+    }
+
     pub(crate) fn get(&self, id: TxnId) -> Option<&Item> {
         self.items.get(&id)
     }
@@ -267,7 +272,11 @@ impl Reversals {
         }
         let key = account(&item.intent);
         let Some(line) = self.lines.get_mut(&key) else { return };
+        let was_head = line.front() == Some(&id);
         line.retain(|other| *other != id);
+        if !was_head {
+            return;
+        }
         let Some(head) = line.front().copied() else {
             self.lines.remove(&key);
             return;

@@ -5,19 +5,21 @@
 
 use std::thread;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use veksel_core::record::Record;
+use veksel_core::record::{DuplicateKey, Record};
 use veksel_core::{Input, RecordId, Stored, TxnId, Unreadable};
 use veksel_store::{Journal, Lookup, StoreError};
 
 /// Something the engine wants to know.
 #[derive(Debug)]
 pub(crate) enum Question {
-    /// Transactions with this DE37.
-    Rrn {
+    /// Transactions with one of these keys, or with this DE37.
+    Like {
         /// Who asks.
         txn: TxnId,
         /// The number.
         rrn: String,
+        /// The keys.
+        keys: Vec<DuplicateKey>,
     },
     /// The transaction that holds the key of a refused one.
     Holder {
@@ -73,7 +75,7 @@ impl Finder {
 /// What the engine gets for a question that cannot be answered.
 fn unreadable(question: Question) -> Option<Input> {
     match question {
-        Question::Rrn { txn, .. } => Some(Input::Found { txn, stored: Err(Unreadable) }),
+        Question::Like { txn, .. } => Some(Input::Found { txn, stored: Err(Unreadable) }),
         Question::Holder { txn, .. } => Some(Input::Conflict { txn, stored: None }),
         Question::Oldest => None,
     }
@@ -81,7 +83,7 @@ fn unreadable(question: Question) -> Option<Input> {
 
 fn answer(journal: &mut dyn Journal, question: Question) -> Found {
     let found = match &question {
-        Question::Rrn { txn, rrn } => find(journal, &Lookup::Rrn(rrn.clone()))
+        Question::Like { txn, rrn, keys } => like(journal, rrn, keys)
             .map(|stored| Found::Input(Input::Found { txn: *txn, stored: Ok(stored) })),
         Question::Holder { txn, stored: holder } => {
             find(journal, &Lookup::Txn(*holder)).map(|stored| {
@@ -97,6 +99,23 @@ fn answer(journal: &mut dyn Journal, question: Question) -> Found {
         tracing::error!(%error, "the journal could not be read");
         unreadable(question).map_or(Found::Oldest(None), Found::Input)
     })
+}
+
+/// By DE37 the newest are found, by key one however old it is.
+fn like(
+    journal: &mut dyn Journal,
+    rrn: &str,
+    keys: &[DuplicateKey],
+) -> Result<Vec<Stored>, StoreError> {
+    let mut found = find(journal, &Lookup::Rrn(rrn.to_owned()))?;
+    for key in keys {
+        for stored in find(journal, &Lookup::Key(key.clone()))? {
+            if !found.iter().any(|other| other.intent.txn == stored.intent.txn) {
+                found.push(stored);
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn find(journal: &mut dyn Journal, lookup: &Lookup) -> Result<Vec<Stored>, StoreError> {

@@ -46,13 +46,23 @@ impl Gate {
         self.durable = self.durable.max(upto);
     }
 
-    /// The next letter that nothing holds any more, with the record it waited for.
-    pub(crate) fn next(&mut self) -> Option<(RecordId, Letter)> {
+    /// The next letter that nothing holds any more.
+    pub(crate) fn next(&mut self) -> Option<Letter> {
         let (record, _) = self.waiting.front()?;
         if *record > self.durable {
             return None;
         }
-        self.waiting.pop_front()
+        self.waiting.pop_front().map(|(_, letter)| letter)
+    }
+
+    /// Takes out what waits for records that the store refused, wherever it stands: a message can
+    /// wait for an older record than the one before it.
+    pub(crate) fn refuse(&mut self, refused: impl Fn(RecordId) -> bool) -> Vec<Letter> {
+        let (out, stays) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(record, _)| refused(*record));
+        self.waiting = stays.into();
+        out.into_iter().map(|(_, letter)| letter).collect()
     }
 
     /// Whether nothing waits.
@@ -80,10 +90,23 @@ mod tests {
         assert!(gate.pass(Some(RecordId(8)), letter(4)).is_none());
         assert!(gate.next().is_none());
         gate.open(RecordId(7));
-        let (record, letter) = gate.next().unwrap();
-        assert_eq!((record, letter.connection.serial), (RecordId(6), 3));
+        assert_eq!(gate.next().unwrap().connection.serial, 3);
         assert!(gate.next().is_none() && !gate.is_empty());
         gate.open(RecordId(8));
         assert!(gate.next().is_some() && gate.is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_a_refused_record_is_found_behind_others() {
+        let mut gate = Gate::new(RecordId(5));
+        for (record, serial) in [(6, 1), (8, 2), (6, 3), (9, 4)] {
+            assert!(gate.pass(Some(RecordId(record)), letter(serial)).is_none());
+        }
+        let refused = gate.refuse(|record| record == RecordId(6));
+        let serials: Vec<_> = refused.iter().map(|letter| letter.connection.serial).collect();
+        assert_eq!(serials, [1, 3]);
+        gate.open(RecordId(9));
+        let left: Vec<_> = std::iter::from_fn(|| gate.next()).collect();
+        assert_eq!(left.iter().map(|letter| letter.connection.serial).collect::<Vec<_>>(), [2, 4]);
     }
 }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod clock;
 mod finder;
 mod gate;
 mod log;

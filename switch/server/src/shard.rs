@@ -3,18 +3,18 @@
 //! A turn takes what arrived, lets the engine decide, hands records to the committer and writes
 //! each connection once. Nothing in it waits but the one point where it sleeps.
 
+use crate::clock::Clock;
 use crate::finder::{Finder, Found, Question};
 use crate::gate::{Gate, Letter};
 use crate::observe::Observer;
 use crate::start::Stopped;
 use crate::status::{Picture, Status};
 use crate::upkeep::Upkeep;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 use veksel_core::{
     Command, Event, GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent,
-    Utc,
 };
 use veksel_link::Wires;
 use veksel_store::{Committer, Done, Refused, TrySend};
@@ -30,31 +30,6 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// Inputs taken in one turn, so that answers do not wait for an endless stream of requests.
 const TURN_MAX: usize = 4_096;
-
-/// Both clocks. Ticks count from when it was made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    pub(crate) origin: Instant,
-}
-
-impl Clock {
-    pub(crate) fn new() -> Self {
-        Self { origin: Instant::now() }
-    }
-
-    pub(crate) fn now(self) -> Now {
-        let tick = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let utc = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let utc = u64::try_from(utc.as_millis()).unwrap_or(u64::MAX);
-        Now { tick: Tick(tick), utc: Utc(utc) }
-    }
-
-    fn instant(self, tick: Tick) -> tokio::time::Instant {
-        // A tick beyond what the clock can say is as good as never.
-        let later = self.origin.checked_add(Duration::from_nanos(tick.0));
-        later.unwrap_or(self.origin + Duration::from_secs(86_400 * 365)).into()
-    }
-}
 
 /// What a shard is made of.
 pub(crate) struct Shard {
@@ -233,7 +208,7 @@ impl Turning {
                         self.write(letter);
                     }
                 }
-                Output::Find { txn, rrn } => self.ask(Question::Rrn { txn, rrn }),
+                Output::Find { txn, rrn, keys } => self.ask(Question::Like { txn, rrn, keys }),
                 Output::Close { connection, why } => self.shard.wires.close(connection, why),
                 Output::Count(event) => {
                     // Whether the switch is ready may have changed with it.
@@ -297,16 +272,14 @@ impl Turning {
         let before = self.shard.durable;
         metrics.records.inc_by(upto.0.saturating_sub(before.0));
         self.shard.durable = self.shard.durable.max(upto);
-        for Refused { txn, stored, .. } in refused {
-            self.shard.observer.metrics.duplicates.inc();
-            self.ask(Question::Holder { txn: *txn, stored: *stored });
+        let is_refused = |record| refused.iter().any(|refused| refused.id == record);
+        if !refused.is_empty() {
+            for letter in self.gate.refuse(is_refused) {
+                self.shard.wires.spare(letter.message);
+            }
         }
         self.gate.open(upto);
-        while let Some((record, letter)) = self.gate.next() {
-            if refused.iter().any(|refused| refused.id == record) {
-                self.shard.wires.spare(letter.message);
-                continue;
-            }
+        while let Some(letter) = self.gate.next() {
             match (letter.tag, letter.expires) {
                 (Some(tag), Some(expires)) if now.tick >= expires => {
                     let input = Input::Unsent { tag, why: Unsent::Expired };
@@ -316,8 +289,13 @@ impl Turning {
                 _ => self.write(letter),
             }
         }
-        let refused = refused.iter().map(|refused| refused.txn).collect();
-        self.shard.switch.handle(now, Input::Committed { upto, refused });
+        let txns = refused.iter().map(|refused| refused.txn).collect();
+        self.shard.switch.handle(now, Input::Committed { upto, refused: txns });
+        // Only now does the engine wait for who holds their keys.
+        for Refused { txn, stored, .. } in refused {
+            self.shard.observer.metrics.duplicates.inc();
+            self.ask(Question::Holder { txn: *txn, stored: *stored });
+        }
         self.carry_out();
     }
 
@@ -369,25 +347,42 @@ impl Turning {
         }
     }
 
-    /// The end of a drain: what could not be finished stays in the journal as an open intent,
-    /// which the next start takes for indefinite.
+    /// The end of a drain. What is still in flight becomes indefinite when its connection closes
+    /// here, and what that means is recorded before the process ends.
     async fn finish(mut self) -> Stopped {
         let now = self.shard.clock.now();
         let left = self.shard.switch.in_flight();
         self.shard.switch.note(now, "switch", "stop", format!("{left} requests in flight"));
         self.carry_out();
-        let mut records = std::mem::take(&mut self.backlog);
-        // A full queue empties by itself; the committer commits while this waits.
-        while let Err(TrySend::Full(again)) = self.shard.committer.try_send(records) {
-            records = again;
-            sleep(RETRY).await;
-        }
-        let Shard { committer, wires, mut done, .. } = self.shard;
+        self.settle_journal().await;
+        self.shard.wires.shutdown(GRACE).await;
+        // What became of the last answers, and of what hosts were still asked.
+        self.take_inputs(self.shard.clock.now());
+        self.settle_journal().await;
+        let failed = self.failed.take();
+        let Shard { committer, mut done, .. } = self.shard;
         let kept = tokio::task::spawn_blocking(move || committer.finish().is_some());
         // The committer's last reports must be taken, or it would wait for them to be.
         while done.recv().await.is_some() {}
         let kept = kept.await.unwrap_or(false);
-        wires.shutdown(GRACE).await;
-        if kept { Stopped::Asked } else { Stopped::Store("the last commit failed".to_owned()) }
+        match failed {
+            Some(error) => Stopped::Store(error),
+            None if kept => Stopped::Asked,
+            None => Stopped::Store("the last commit failed".to_owned()),
+        }
+    }
+
+    /// Waits until everything recorded so far is durable and what waited for it is written.
+    async fn settle_journal(&mut self) {
+        loop {
+            self.hand_over(self.shard.clock.now().tick);
+            if self.failed.is_some() || (self.backlog.is_empty() && self.handed.is_empty()) {
+                self.shard.wires.flush();
+                return;
+            }
+            if let Ok(report) = tokio::time::timeout(RETRY, self.shard.done.recv()).await {
+                self.take_done(report);
+            }
+        }
     }
 }

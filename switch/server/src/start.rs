@@ -1,10 +1,11 @@
 //! Building the parts, and the handle by which a running switch is asked and stopped.
 
 use crate::admin::Admin;
+use crate::clock::Clock;
 use crate::finder::Finder;
 use crate::observe::{Metrics, Observer};
 use crate::operate::COMMANDS_MAX;
-use crate::shard::{Clock, Shard};
+use crate::shard::Shard;
 use crate::status::Status;
 use crate::upkeep::Upkeep;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use tokio::task::LocalSet;
 use veksel_codecs::{Codec, Dialect};
 use veksel_config::{DialectName, SocketConfig, SwitchConfig};
 use veksel_core::plan::DigestKey;
-use veksel_core::{Command, LinkId, Record, RecordId, Resume, Switch};
+use veksel_core::{Command, LinkId, Plan, Record, RecordId, Resume, Switch};
 use veksel_link::Wires;
 use veksel_store::{Committer, KeyError, Keys, Purpose, Recovered, SqliteStore, Store, StoreError};
 
@@ -55,6 +56,17 @@ pub enum StartError {
     /// The system gave no thread or runtime.
     #[error("the system gave no thread: {0}")]
     Thread(#[from] io::Error),
+    /// Something is owed to a host that the configuration no longer names.
+    #[error(
+        "{count} transactions of group \"{group}\" are not settled and no group has that name; \
+         name it again, or settle them first"
+    )]
+    Group {
+        /// The name they were recorded with.
+        group: String,
+        /// How many.
+        count: usize,
+    },
     /// Two metrics have one name: a defect.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -278,6 +290,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
     let clock = Clock::new();
     let now = clock.now();
     let observer = Observer::new(metrics, &config.plan);
+    refuse_unknown_groups(&recovered, &config.plan)?;
     let mut switch = Switch::new(config.plan);
     for (id, record) in &recovered.records {
         switch.apply(*id, record);
@@ -328,6 +341,22 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
         durable,
     };
     Ok((shard, addresses))
+}
+
+/// A reversal of a group that is gone could never be sent, and nobody would hear of it.
+fn refuse_unknown_groups(recovered: &Recovered, plan: &Plan) -> Result<(), StartError> {
+    let owed = recovered.records.iter().filter_map(|(_, record)| match record {
+        Record::Intent(intent) if !intent.group.is_empty() => Some(&intent.group),
+        _ => None,
+    });
+    let mut unknown = owed.filter(|name| plan.groups.iter().all(|group| group.name != **name));
+    match unknown.next() {
+        None => Ok(()),
+        Some(group) => {
+            let count = 1 + unknown.filter(|other| *other == group).count();
+            Err(StartError::Group { group: group.clone(), count })
+        }
+    }
 }
 
 fn name(switch: &Switch, link: LinkId) -> String {

@@ -6,6 +6,9 @@ use veksel_core::{Now, RecordId, Tick, Utc};
 /// How often old records are looked for, in milliseconds.
 const EVERY_MS: u64 = 60_000;
 
+/// How far the clock on the wall may move against the other before it is not believed.
+const SKEW_MS: u64 = 3_600_000;
+
 /// When to trim, and whether the journal is full.
 #[derive(Debug)]
 pub(crate) struct Upkeep {
@@ -14,12 +17,14 @@ pub(crate) struct Upkeep {
     next: Tick,
     oldest: Option<RecordId>,
     is_full: bool,
+    /// The wall clock less the other, in milliseconds.
+    offset: Option<u64>,
 }
 
 impl Upkeep {
     pub(crate) const fn new(keep_ms: u64, records_max: u32) -> Self {
         let records_max = records_max as u64;
-        Self { keep_ms, records_max, next: Tick(0), oldest: None, is_full: false }
+        Self { keep_ms, records_max, next: Tick(0), oldest: None, is_full: false, offset: None }
     }
 
     /// What is older than this may go; `None` if it is not time yet.
@@ -28,6 +33,14 @@ impl Upkeep {
             return None;
         }
         self.next = now.tick.after_ms(EVERY_MS);
+        // Where the clocks stood to each other at first; a clock that was set since may be wrong,
+        // and what is removed for it would be gone.
+        let offset = now.utc.0.saturating_sub(now.tick.0 / 1_000_000);
+        let first = *self.offset.get_or_insert(offset);
+        if first.abs_diff(offset) > SKEW_MS {
+            tracing::warn!("the clock was set; nothing is removed from the journal");
+            return None;
+        }
         Some(Utc(now.utc.0.saturating_sub(self.keep_ms)))
     }
 
@@ -68,5 +81,7 @@ mod tests {
         assert_eq!(upkeep.trim(at(0)), Some(Utc(4_000)));
         assert_eq!(upkeep.trim(at(59_999)), None);
         assert_eq!(upkeep.trim(at(60_000)), Some(Utc(64_000)));
+        let set = Now { utc: Utc(900_000_000), ..at(120_000) };
+        assert_eq!(upkeep.trim(set), None, "a clock that jumped removes nothing");
     }
 }

@@ -7,9 +7,9 @@
 //!                                                              └► Parked ─► parked
 //! ```
 //!
-//! What is due keeps a transaction unfinished. An outcome alone asks for nothing more: whether
-//! there is a reversal is the engine's to say, and it says so in a record that is durable
-//! together with the outcome. The rules are only here; stores keep the result.
+//! What is due, or waits for a person, keeps a transaction unfinished. An outcome alone asks for
+//! nothing more: whether there is a reversal is the engine's to say, and it says so in a record
+//! that is durable together with the outcome. The rules are only here; stores keep the result.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -27,7 +27,7 @@ impl Stage {
     /// A person must look. (4 had a meaning once.)
     const PARKED: u8 = 8;
     /// Any of these makes a restart load it.
-    const OPEN: u8 = Self::OUTCOME_DUE | Self::REVERSAL_DUE;
+    const OPEN: u8 = Self::OUTCOME_DUE | Self::REVERSAL_DUE | Self::PARKED;
 
     /// The stage that was stored with these bits.
     pub(crate) fn from_bits(bits: u8) -> Self {
@@ -42,11 +42,6 @@ impl Stage {
     /// Whether a restart must load it.
     pub(crate) fn is_open(self) -> bool {
         self.0 & Self::OPEN != 0
-    }
-
-    /// Whether it must be remembered at all: open or parked.
-    fn is_kept(self) -> bool {
-        self.0 & (Self::OPEN | Self::PARKED) != 0
     }
 
     fn with(self, set: u8, clear: u8) -> Self {
@@ -72,7 +67,7 @@ impl Stage {
     }
 }
 
-/// The stages of everything unfinished or parked, and what of it has to be stored apart.
+/// The stages of everything unfinished, and what of it has to be stored apart.
 ///
 /// Most transactions begin and end within a second, and storing that twice would cost as much
 /// as the records themselves. So a stage is stored only once its transaction is older than the
@@ -122,14 +117,14 @@ impl Pending {
         match self.lives.entry(txn) {
             Entry::Vacant(vacant) => {
                 let stage = Stage::default().after(record);
-                if stage.is_kept() {
+                if stage.is_open() {
                     vacant.insert(Life { stage, since: id });
                     self.young.push_back((id, txn));
                 }
             }
             Entry::Occupied(mut life) => {
                 life.get_mut().stage = life.get().stage.after(record);
-                if !life.get().stage.is_kept() {
+                if !life.get().stage.is_open() {
                     life.remove();
                 }
             }
@@ -195,11 +190,10 @@ mod tests {
         Record::Reversal(Reversal { txn: TXN, utc: Utc(1), step })
     }
 
-    /// What is due after an intent, shown as (a restart loads it, it must be remembered).
-    fn after(records: &[Record]) -> (bool, bool) {
+    /// Whether a restart loads an intent that has these records after it.
+    fn after(records: &[Record]) -> bool {
         let begun = Stage(Stage::OUTCOME_DUE);
-        let stage = records.iter().fold(begun, |stage, record| stage.after(record));
-        (stage.is_open(), stage.is_kept())
+        records.iter().fold(begun, |stage, record| stage.after(record)).is_open()
     }
 
     #[test]
@@ -209,7 +203,7 @@ mod tests {
         let sent = || step(ReversalStep::Sent { attempt: 1 });
         let settled = || step(ReversalStep::Settled { response: ResponseCode::APPROVED });
         let parked = || step(ReversalStep::Parked { response: None });
-        let (open, kept, gone) = ((true, true), (false, true), (false, false));
+        let (open, gone) = (true, false);
         assert_eq!(after(&[]), open);
         for verdict in Verdict::ALL {
             assert_eq!(after(&[outcome(*verdict)]), gone, "{verdict:?}");
@@ -224,7 +218,8 @@ mod tests {
         let more = |more: &[Record]| after(&[advice().as_slice(), more].concat());
         assert_eq!(more(&[sent(), sent()]), open);
         assert_eq!(more(&[sent(), settled()]), gone);
-        assert_eq!(more(&[sent(), parked()]), kept);
+        // A person may still take it up again, after any number of restarts.
+        assert_eq!(more(&[sent(), parked()]), open);
         assert_eq!(more(&[sent(), parked(), queued(Reason::Advice)]), open);
         let note = ReversalStep::Resolved { operator: "ida".into(), note: "by hand".into() };
         assert_eq!(more(&[sent(), parked(), step(note)]), gone);
@@ -233,9 +228,9 @@ mod tests {
     #[test]
     fn a_bit_that_has_no_meaning_any_more_changes_nothing() {
         let old = Stage::from_bits(4 | Stage::PARKED);
-        assert!(!old.is_open() && old.is_kept());
+        assert!(old.is_open() && !Stage::from_bits(4).is_open());
         assert!(
-            !old.after(&step(ReversalStep::Settled { response: ResponseCode::APPROVED })).is_kept()
+            !old.after(&step(ReversalStep::Settled { response: ResponseCode::APPROVED })).is_open()
         );
     }
 }

@@ -57,7 +57,9 @@ impl Switch {
         let original = original.and_then(|id| self.durable.keys().get(id)).cloned();
         let actual = seeking.message.get(field::REPLACEMENT_AMOUNTS);
         let actual = actual.and_then(|text| replacement_amount(&text)).filter(|left| *left > 0);
-        let Some(route) = route else {
+        // What goes back goes where the original went, whatever the routes say of reversals.
+        let back = original.as_ref().and_then(|known| self.way_of(&known.intent));
+        let Some(route) = back.or(route) else {
             self.answer_at_once(seeking, Decline::NO_ROUTE);
             return;
         };
@@ -73,6 +75,14 @@ impl Switch {
             None => self.bury_unseen(now, &seeking, route, named),
         }
         self.accept(now, seeking, txn, Reason::Cancelled);
+    }
+
+    /// The route and group an earlier request went by, as far as the plan still has them.
+    fn way_of(&self, intent: &Intent) -> Option<Route> {
+        let group = self.plan.groups.iter().position(|group| group.name == intent.group)?;
+        let route = self.plan.routes.iter().position(|route| route.name == intent.route);
+        let (index, group) = (route.unwrap_or(usize::MAX), GroupId(u16::try_from(group).ok()?));
+        Some(Route { index, group })
     }
 
     /// Undoes what a channel takes back: now if its outcome is known, else when it is.

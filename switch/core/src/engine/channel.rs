@@ -237,7 +237,7 @@ impl Switch {
             kind.moves_money().then(|| intent::of(&self.plan, id, now.utc, key, &txn.request, way));
         self.join(route.group, participant, host);
         self.txns.insert(txn);
-        self.deadlines.push(deadline, id);
+        self.deadlines.push(deadline, id, kind);
         let after = intent.map(|intent| self.persist(Record::Intent(Arc::new(intent))));
         if let Some(txn) = self.txns.get_mut(id) {
             txn.intent = after;

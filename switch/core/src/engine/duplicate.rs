@@ -89,8 +89,9 @@ impl Switch {
             return;
         }
         let (txn, rrn) = (self.durable.next_txn(), seeking.key.rrn.clone());
+        let keys = core::iter::once(&seeking.key).chain(&seeking.original).cloned().collect();
         self.seeking.insert(txn, seeking);
-        self.outputs.push_back(Output::Find { txn, rrn });
+        self.outputs.push_back(Output::Find { txn, rrn, keys });
     }
 
     pub(super) fn handle_found(

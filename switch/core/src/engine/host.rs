@@ -171,7 +171,9 @@ impl Switch {
             self.recycle(message);
             return;
         }
-        if let Some(Traced::Reversing(id)) = traced
+        let reversing = stan.and_then(|stan| self.group(group)?.stans.reversing(stan).first());
+        let reversing = reversing.copied();
+        if let Some(id) = reversing
             && planted(Bug::LateSettles)
             && message.get(field::RESPONSE_CODE) == Some(ResponseCode::APPROVED)
         {
@@ -179,8 +181,9 @@ impl Switch {
         }
         let id = match traced {
             Some(Traced::Pending(id)) => id,
-            Some(Traced::Tombstone | Traced::Reversing(_) | Traced::Answered(_)) | None => {
-                let why = if traced.is_some() { Dropped::Late } else { Dropped::Unmatched };
+            Some(Traced::Tombstone | Traced::Answered(_)) | None => {
+                let is_late = traced.is_some() || reversing.is_some();
+                let why = if is_late { Dropped::Late } else { Dropped::Unmatched };
                 self.count(Event::Dropped { link, why });
                 self.recycle(message);
                 return;

@@ -62,6 +62,8 @@ impl Switch {
     pub(super) fn indefinite(&mut self, now: Now, id: TxnId, reason: Reason) {
         let Some(txn) = self.txns.get(id) else { return };
         let (group, stan, kind) = (txn.group, txn.stan, txn.kind);
+        // If its channel has taken back a part of it, that part is what is undone.
+        let actual = txn.cancelled.flatten();
         let plan = self.plan.groups.get(usize::from(group.0));
         let until = now.tick.after_ms(plan.map_or(0, |plan| plan.tombstone_ms));
         self.leave_group(id, Some((now.tick, Health::Bad)));
@@ -69,7 +71,7 @@ impl Switch {
         let forgets = planted(Bug::NoReversalOnTimeout) && reason == Reason::Timeout
             || planted(Bug::NoReversalOnClose) && reason == Reason::ClosedSent;
         if is_reversible(kind) && !forgets {
-            self.queue_reversal(now, id, reason, None);
+            self.queue_reversal(now, id, reason, actual);
         } else if let Some(group) = self.group_mut(group) {
             group.stans.bury(stan, until, most);
         }

@@ -4,11 +4,10 @@
 //! host's answers become records. A reversal is written only after the record that it is sent,
 //! so that after a restart it goes out as a repeat.
 
-use super::Switch;
+use super::{Group, Switch};
 use crate::bug::{Bug, planted};
-use crate::contract::{Action, Command};
+use crate::contract::{Action, Command, Leg, Tag, Unsent};
 use crate::event::Event;
-use crate::pending::Traced;
 use crate::plan::{ConnectionId, GroupId, ReversalPlan};
 use crate::record::{Intent, Reason, Record, Reversal, ReversalStep, TxnId};
 use crate::reversals::{Answer, NewItem};
@@ -100,6 +99,9 @@ impl Switch {
     fn send_reversal(&mut self, now: Now, group: GroupId, txn: TxnId, plan: &ReversalPlan) {
         let mut message = self.spare();
         let Some(live) = self.group(group) else { return };
+        if !live.reversals.is_waiting(txn) {
+            return;
+        }
         let online = live.hosts.iter().filter(|host| host.session.state() == State::Online);
         let Some(host) = online.min_by_key(|host| host.in_flight).map(|host| host.connection)
         else {
@@ -111,7 +113,8 @@ impl Switch {
         let step = ReversalStep::Sent { attempt };
         let after = self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
         let deadline = now.tick.after_ms(plan.answer_ms);
-        self.send(host, message, Some(after), None, Some(deadline));
+        let tag = Some(Tag { txn, leg: Leg::Reversal });
+        self.send(host, message, Some(after), tag, Some(deadline));
         if let Some(live) = self.group_mut(group) {
             live.reversals.send(txn, host, now.tick, deadline);
         }
@@ -147,19 +150,14 @@ impl Switch {
             return false;
         };
         let Some(live) = self.group_mut(group) else { return false };
-        let Some(Traced::Reversing(txn)) = live.stans.find(stan) else { return false };
-        let Some(item) = live.reversals.get(txn) else { return false };
-        let Some(response) = response_of(&item.intent, message) else { return false };
+        let fitting = live.stans.reversing(stan).iter().find_map(|txn| {
+            let item = live.reversals.get(*txn)?;
+            Some((*txn, response_of(&item.intent, message)?))
+        });
+        let Some((txn, response)) = fitting else { return false };
         match live.reversals.judge(txn, response, &plan) {
             Answer::Settled => self.settle_reversal(now, group, txn, response),
-            Answer::Park => {
-                let step = ReversalStep::Parked { response: Some(response) };
-                self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
-                if let Some(live) = self.group_mut(group) {
-                    live.reversals.park(txn, now.tick);
-                }
-                self.count(Event::ReversalParked { group, response });
-            }
+            Answer::Park => self.park_reversal(now, group, txn, Some(response)),
             Answer::Again => {
                 let due = live.reversals.again(txn, now.tick, &plan);
                 live.reversals.postpone(txn, due);
@@ -206,10 +204,37 @@ impl Switch {
                 if let Some(live) = self.group_mut(group) {
                     live.reversals.settle(txn, now.tick);
                     if let Some(stan) = stan {
-                        live.stans.release(stan);
+                        live.stans.reversed(stan, txn);
                     }
                 }
             }
+        }
+    }
+
+    /// Repeating it cannot help: it waits for a person and lets the next of its account pass.
+    fn park_reversal(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        txn: TxnId,
+        response: Option<ResponseCode>,
+    ) {
+        let step = ReversalStep::Parked { response };
+        self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+        if let Some(live) = self.group_mut(group) {
+            live.reversals.park(txn, now.tick);
+        }
+        let response = response.unwrap_or(ResponseCode::FORMAT_ERROR);
+        self.count(Event::ReversalParked { group, response });
+    }
+
+    /// A reversal was not written. If its host's dialect cannot say it, nothing will change that;
+    /// anything else is over when its time is.
+    pub(super) fn handle_reversal_unsent(&mut self, now: Now, txn: TxnId, why: Unsent) {
+        let holds = |group: &Group| group.reversals.get(txn).is_some();
+        let place = self.groups.iter().position(holds).and_then(|place| u16::try_from(place).ok());
+        if let (Some(group), Unsent::Unencodable) = (place.map(GroupId), why) {
+            self.park_reversal(now, group, txn, None);
         }
     }
 
@@ -228,6 +253,7 @@ impl Switch {
         if let Some(live) = self.group_mut(group) {
             if let Some(item) = live.reversals.get(txn) {
                 let stan = item.intent.host_stan;
+                live.stans.reversed(stan, txn);
                 live.stans.bury(stan, now.tick.after_ms(tombstone_ms), most);
             }
             live.reversals.settle(txn, now.tick);
@@ -305,7 +331,7 @@ fn build(
     }
     let original = OriginalData {
         mti: intent.mti.original(),
-        stan: intent.host_stan,
+        stan: if planted(Bug::Misnamed) { key.stan } else { intent.host_stan },
         transmission: key.transmission.clone(),
         acquirer: key.acquirer.clone(),
         forwarder: intent.forwarder.clone(),

@@ -108,7 +108,7 @@ fn a_payment_that_comes_after_its_reversal_is_not_executed() {
     world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
     let outputs = world.take();
     let find = outputs.iter().find_map(|output| match output {
-        Output::Find { txn, rrn } => Some((*txn, rrn.clone())),
+        Output::Find { txn, rrn, .. } => Some((*txn, rrn.clone())),
         _ => None,
     });
     let (txn, rrn) = find.expect("the store is asked");

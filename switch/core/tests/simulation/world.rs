@@ -469,7 +469,7 @@ impl World {
                 Output::Send { after, connection, message, tag, expires } => {
                     letters.push((after, Letter { connection, message, tag, expires }));
                 }
-                Output::Find { txn, rrn } => finds.push((txn, rrn)),
+                Output::Find { txn, rrn, .. } => finds.push((txn, rrn)),
                 Output::Close { connection, .. } => closing.push(connection),
                 Output::Count(event) => self.count(event),
             }
@@ -529,11 +529,10 @@ impl World {
             let input = Input::Conflict { txn: *txn, stored };
             self.after(after, Happening::Reply(self.process, input));
         }
+        let is_refused = |record| committed.refused.iter().any(|(id, _, _)| *id == record);
+        self.gate.retain(|(record, _)| !is_refused(*record));
         while self.gate.front().is_some_and(|(record, _)| *record <= self.durable) {
-            let Some((record, letter)) = self.gate.pop_front() else { break };
-            if committed.refused.iter().any(|(id, _, _)| *id == record) {
-                continue;
-            }
+            let Some((_, letter)) = self.gate.pop_front() else { break };
             self.write(letter);
             if self.switch.is_none() {
                 return;
