@@ -23,6 +23,8 @@ pub enum CloseReason {
     WriteStalled,
     /// The peer asks and does not read the answers: too many of them are waiting.
     NotReading,
+    /// The answer has a value that the channel's dialect cannot say.
+    Unanswerable,
     /// Nothing went either way for too long.
     Idle,
     /// Too many frames in a short time were no messages at all.
@@ -41,7 +43,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PeerClosed,
         Self::CutFrame,
         Self::Reset,
@@ -49,6 +51,7 @@ impl CloseReason {
         Self::FrameDeadline,
         Self::WriteStalled,
         Self::NotReading,
+        Self::Unanswerable,
         Self::Idle,
         Self::Malformed,
         Self::KeepAlives,
@@ -69,6 +72,7 @@ impl CloseReason {
             Self::FrameDeadline => "frame_deadline",
             Self::WriteStalled => "write_stalled",
             Self::NotReading => "not_reading",
+            Self::Unanswerable => "unanswerable",
             Self::Idle => "idle",
             Self::Malformed => "malformed",
             Self::KeepAlives => "keep_alives",

@@ -216,7 +216,7 @@ impl Switch {
     /// Refuses a request before anything was done for it. A refusal is an answer like any other:
     /// the next copy must get it too, or one copy would be refused and another executed; so it is
     /// recorded. That something was not valid is not.
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         now: Now,
         seeking: Seeking,

@@ -202,14 +202,17 @@ impl Switch {
         seeking: Seeking,
         (route, host): (Route, ConnectionId),
     ) {
-        let Seeking { connection: channel, participant, kind, key, message: request, .. } = seeking;
         let id = self.durable.next_txn();
-        let Some(stan) = self.group_mut(route.group).and_then(|g| g.stans.allocate(id)) else {
-            let mut request = request;
-            decline(&mut request, Decline::HOST_UNAVAILABLE);
-            self.send(channel, request, None, None, None);
-            return;
+        let Some(live) = self.group_mut(route.group) else { return };
+        let Some(stan) = live.stans.allocate(id) else {
+            // Every trace number is in use: what was admitted does not go out after all.
+            if seeking.kind != Kind::Reversal {
+                live.breaker.release();
+            }
+            let (why, group) = (Decline::HOST_UNAVAILABLE, Some(route.group));
+            return self.refuse(now, seeking, why, Reason::Overload, group);
         };
+        let Seeking { connection: channel, participant, kind, key, message: request, .. } = seeking;
         let deadline = self.deadline(now.tick, route.group, kind);
         let txn = Txn {
             id,

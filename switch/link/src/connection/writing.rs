@@ -43,7 +43,12 @@ impl Connection {
         if let Err(error) = pushed {
             let (link, connection, mti) = (self.id.link.0, self.id.serial, message.mti());
             warn!(link, connection, %mti, %error, "message cannot be written");
-            return self.drop_unsent(shard, tag, Unsent::Unencodable);
+            self.drop_unsent(shard, tag, Unsent::Unencodable);
+            if !self.link.is_host() {
+                // It would wait in vain: what it does not get is said by the end of the stream.
+                self.close(shard, CloseReason::Unanswerable);
+            }
+            return;
         }
         link.counters.frames_out.add(1);
         self.trace("sending", message);

@@ -1,6 +1,6 @@
 //! How the switch itself ends connections, and what it says when it cannot begin.
 
-use crate::rig::{CHANNEL, HOST, Peer, Rig, dial_config, echo, listen_config, run, tag};
+use crate::rig::{CHANNEL, HOST, Peer, Rig, dial_config, echo, listen_config, long_echo, run, tag};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +26,26 @@ fn a_closed_connection_says_its_last_word_first() {
         assert_eq!(rig.link_down().await, connection);
         assert_eq!(peer.read_to_end().await, rig.wire(&Framing::binary2(), &echo(1)));
         assert_eq!(rig.stats().closed(CloseReason::Echo), 1);
+    });
+}
+
+/// Guarantee G3: an answer, or the end of the connection.
+#[test]
+fn an_answer_that_the_dialect_cannot_say_closes_the_channel() {
+    run(async {
+        let rig = Rig::listening(&listen_config());
+        let (mut peer, connection) = rig.peer().await;
+        rig.send(connection, &echo(1), None);
+        rig.send(connection, &long_echo(2, 1_000), Some(2));
+        rig.wires.flush();
+        let input = rig.input().await;
+        assert!(
+            matches!(input, Input::Unsent { tag: unsent, why: Unsent::Unencodable } if unsent == tag(2)),
+            "{input:?}"
+        );
+        assert_eq!(rig.link_down().await, connection);
+        assert_eq!(peer.read_to_end().await, rig.wire(&Framing::binary2(), &echo(1)));
+        assert_eq!(rig.stats().closed(CloseReason::Unanswerable), 1);
     });
 }
 
