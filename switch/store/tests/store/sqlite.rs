@@ -43,6 +43,15 @@ fn a_second_owner_is_refused_until_the_first_is_gone() {
     place.store();
 }
 
+/// A backup of a stopped switch is a copy of one file.
+#[test]
+fn a_closed_journal_is_whole_in_one_file() {
+    let (place, copy) = (Sqlite::new(), Sqlite::new());
+    fill(&place, payments(1..101));
+    std::fs::copy(place.path(), copy.path()).unwrap();
+    assert_eq!(copy.store().page(RecordId(0), 1_000).unwrap().len(), 200);
+}
+
 #[cfg(unix)]
 #[test]
 fn files_are_private() {
