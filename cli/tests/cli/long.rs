@@ -3,9 +3,13 @@
 //! What they run is tested where it is written; here is that it starts, ends in order and says so.
 
 use crate::ran::run;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+use veksel_codecs::{Codec, Dialect, Message, field};
 
 fn example(name: &str, folder: &Path) -> String {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
@@ -87,9 +91,54 @@ fn a_switch_and_a_bank_stop_when_asked() {
     assert_eq!(stop(switch, out), (Some(0), String::new()));
 }
 
+/// A bank that says yes to whatever is asked on one connection, and tells DE70 of it.
+fn bank_that_agrees(listener: TcpListener, asked: mpsc::SyncSender<u64>) {
+    let codec = Codec::new(Dialect::shipped("cbs-ascii-bin").unwrap());
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut length = [0; 2];
+    while stream.read_exact(&mut length).is_ok() {
+        let mut frame = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut frame).unwrap();
+        let mut message = Message::new();
+        codec.decode_into(&frame, &mut message).unwrap();
+        message.set_mti(message.mti().response().unwrap());
+        message.set(field::RESPONSE_CODE, veksel_codecs::ResponseCode::APPROVED);
+        let mut answer = bytes::BytesMut::new();
+        codec.encode(&message, &mut answer).unwrap();
+        stream.write_all(&u16::try_from(answer.len()).unwrap().to_be_bytes()).unwrap();
+        stream.write_all(&answer).unwrap();
+        asked.send(message.get(field::NETWORK_CODE).unwrap()).unwrap();
+    }
+}
+
+/// Behaviour 57 of the switch: a stop signs off from the hosts.
+#[cfg(unix)]
+#[test]
+fn a_stop_signs_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let switch = example("switch.toml", folder.path());
+    let text = std::fs::read_to_string(&switch).unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let text =
+        text.replace("127.0.0.1:8593", &host).replace("\nconnections = 4", "\nconnections = 1");
+    std::fs::write(&switch, text).unwrap();
+    let (tell, asked) = mpsc::sync_channel(16);
+    let bank = std::thread::spawn(move || bank_that_agrees(listener, tell));
+    let mut arguments = vec!["run", "--config", &switch];
+    arguments.extend(["--set", "listener.channels.listen=127.0.0.1:0"]);
+    arguments.extend(["--set", "admin.listen=127.0.0.1:0"]);
+    let (switch, out) = start(&arguments, "journal");
+    assert_eq!(asked.recv_timeout(Duration::from_secs(20)), Ok(1));
+    assert_eq!(stop(switch, out).0, Some(0));
+    bank.join().unwrap();
+    assert_eq!(asked.iter().collect::<Vec<_>>(), [2]);
+}
+
 #[test]
 fn a_port_in_use_is_named() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let bank = example("simulator.toml", folder.path());

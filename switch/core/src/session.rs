@@ -31,7 +31,7 @@ pub enum State {
     SigningOn,
     /// Requests may be sent.
     Online,
-    /// Signed off by the host: what is in flight may end, nothing new is sent.
+    /// Signed off, by the host or by the switch: what is in flight may end, nothing new is sent.
     Draining,
     /// The connection is gone.
     Down,
@@ -122,6 +122,20 @@ impl Session {
         }
     }
 
+    /// Tells the host that nothing new will come. Nothing, if there was no sign-on.
+    pub(crate) fn sign_off(&mut self, now: Tick) -> Step {
+        if self.state != State::Online || !self.plan.sign_on {
+            return Step::Nothing;
+        }
+        self.state = State::Draining;
+        self.send(SIGN_OFF, now)
+    }
+
+    /// Whether a sign-off is not answered yet.
+    pub(crate) fn is_signing_off(&self) -> bool {
+        self.pending.is_some_and(|exchange| exchange.code == SIGN_OFF)
+    }
+
     /// Anything at all was received.
     pub(crate) const fn hear(&mut self, now: Tick) {
         self.heard = now;
@@ -180,6 +194,7 @@ impl Session {
         }
         match self.pending.take() {
             Some(Exchange { code: SIGN_ON, .. }) => Step::Close(Closing::SignOn),
+            Some(Exchange { code: SIGN_OFF, .. }) => Step::Nothing,
             Some(_) => {
                 self.misses += 1;
                 if self.misses >= self.plan.echo_misses_max {
@@ -238,6 +253,23 @@ mod tests {
         assert_eq!(session.handle_timeout(at(80_000)), Step::Send { code: ECHO, stan: 4 });
         assert_eq!(session.handle_timeout(at(90_000)), Step::Send { code: ECHO, stan: 5 });
         assert_eq!(session.handle_timeout(at(100_000)), Step::Close(Closing::Echo));
+    }
+
+    #[test]
+    fn a_sign_off_is_said_once_and_ends_with_its_answer_or_its_deadline() {
+        let mut session = online();
+        assert_eq!(session.sign_off(at(1_000)), Step::Send { code: SIGN_OFF, stan: 2 });
+        assert_eq!(session.sign_off(at(1_000)), Step::Nothing);
+        assert_eq!(session.state(), State::Draining);
+        let mut unheard = online();
+        unheard.sign_off(at(1_000));
+        let approved = Some(ResponseCode::APPROVED);
+        assert_eq!(session.answer(2, Some(SIGN_OFF), approved), Some((SIGN_OFF, Step::Nothing)));
+        assert!(!session.is_signing_off() && unheard.is_signing_off());
+        assert_eq!(unheard.handle_timeout(at(30_000)), Step::Nothing);
+        assert!(!unheard.is_signing_off());
+        let (mut early, _) = Session::new(SessionPlan::default(), 0, at(0));
+        assert_eq!(early.sign_off(at(1)), Step::Nothing, "it never signed on");
     }
 
     #[test]

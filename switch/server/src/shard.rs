@@ -3,6 +3,8 @@
 //! A turn takes what arrived, lets the engine decide, hands records to the committer and writes
 //! each connection once. Nothing in it waits but the one point where it sleeps.
 
+mod ending;
+
 use crate::clock::Clock;
 use crate::finder::{Finder, Found, Question};
 use crate::gate::{Gate, Letter};
@@ -24,9 +26,6 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// How long a full committer is left alone before it is asked again.
 const RETRY: Duration = Duration::from_millis(1);
-
-/// How long open connections get to take their last bytes.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// Inputs taken in one turn, so that answers do not wait for an endless stream of requests.
 const TURN_MAX: usize = 4_096;
@@ -344,45 +343,6 @@ impl Turning {
                 tracing::info!("the journal has room again");
             }
             self.shard.switch.handle(now, Input::Full(full));
-        }
-    }
-
-    /// The end of a drain. What is still in flight becomes indefinite when its connection closes
-    /// here, and what that means is recorded before the process ends.
-    async fn finish(mut self) -> Stopped {
-        let now = self.shard.clock.now();
-        let left = self.shard.switch.in_flight();
-        self.shard.switch.note(now, "switch", "stop", format!("{left} requests in flight"));
-        self.carry_out();
-        self.settle_journal().await;
-        self.shard.wires.shutdown(GRACE).await;
-        // What became of the last answers, and of what hosts were still asked.
-        self.take_inputs(self.shard.clock.now());
-        self.settle_journal().await;
-        let failed = self.failed.take();
-        let Shard { committer, mut done, .. } = self.shard;
-        let kept = tokio::task::spawn_blocking(move || committer.finish().is_some());
-        // The committer's last reports must be taken, or it would wait for them to be.
-        while done.recv().await.is_some() {}
-        let kept = kept.await.unwrap_or(false);
-        match failed {
-            Some(error) => Stopped::Store(error),
-            None if kept => Stopped::Asked,
-            None => Stopped::Store("the last commit failed".to_owned()),
-        }
-    }
-
-    /// Waits until everything recorded so far is durable and what waited for it is written.
-    async fn settle_journal(&mut self) {
-        loop {
-            self.hand_over(self.shard.clock.now().tick);
-            if self.failed.is_some() || (self.backlog.is_empty() && self.handed.is_empty()) {
-                self.shard.wires.flush();
-                return;
-            }
-            if let Ok(report) = tokio::time::timeout(RETRY, self.shard.done.recv()).await {
-                self.take_done(report);
-            }
         }
     }
 }

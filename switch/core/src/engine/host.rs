@@ -66,6 +66,27 @@ impl Switch {
         }
     }
 
+    /// Tells every host that is signed on that nothing new will come: the last act of a drain
+    /// (behaviour 57).
+    pub fn sign_off(&mut self, now: Now) {
+        let hosts = self.groups.iter_mut().flat_map(|group| &mut group.hosts);
+        let steps: Vec<_> =
+            hosts.map(|host| (host.connection, host.session.sign_off(now.tick))).collect();
+        for (connection, step) in steps {
+            if step != Step::Nothing {
+                self.count(Event::Session { connection, state: State::Draining });
+            }
+            self.take_step(now, connection, step);
+        }
+    }
+
+    /// Whether a host has not yet answered [`Switch::sign_off`].
+    #[must_use]
+    pub fn is_signing_off(&self) -> bool {
+        let mut hosts = self.groups.iter().flat_map(|group| &group.hosts);
+        hosts.any(|host| host.session.is_signing_off())
+    }
+
     fn take_step(&mut self, now: Now, connection: ConnectionId, step: Step) {
         match step {
             Step::Nothing => {}

@@ -40,7 +40,10 @@ fn an_answer_that_the_dialect_cannot_say_closes_the_channel() {
         rig.wires.flush();
         let input = rig.input().await;
         assert!(
-            matches!(input, Input::Unsent { tag: unsent, why: Unsent::Unencodable } if unsent == tag(2)),
+            matches!(
+                input,
+                Input::Unsent { tag: unsent, why: Unsent::Unencodable } if unsent == tag(2)
+            ),
             "{input:?}"
         );
         assert_eq!(rig.link_down().await, connection);
@@ -147,7 +150,7 @@ fn a_stop_does_not_wait_for_a_peer_that_does_not_read() {
         let rig = Rig::listening(&listen_config());
         let (_peer, connection) = rig.peer().await;
         while rig.stats().buffered == 0 {
-            rig.send(connection, &crate::rig::long_echo(1, 999), None);
+            rig.send(connection, &long_echo(1, 999), None);
             rig.wires.flush();
         }
         rig.send(connection, &echo(2), Some(2));
