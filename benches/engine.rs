@@ -51,6 +51,7 @@ fn plan() -> Plan {
         }],
         limits: Limits::default(),
         record_inquiries: true,
+        keep_ms: 168 * 3_600_000,
         digest_key: DigestKey([7; 32]),
     }
 }

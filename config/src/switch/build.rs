@@ -49,6 +49,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         routes,
         limits: switch.limits,
         record_inquiries: switch.record_inquiries.value,
+        keep_ms: switch.store.keep.value,
         digest_key: DigestKey([0; 32]),
     };
     SwitchConfig {
@@ -128,6 +129,7 @@ const fn reversal_plan(reversals: &Reversals) -> ReversalPlan {
         guard_ms: reversals.guard.value,
         window_max: reversals.window_max.value,
         alarm_ms: reversals.alarm.value,
+        age_ms_max: reversals.age_max.value,
     }
 }
 

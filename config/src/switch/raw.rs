@@ -108,6 +108,7 @@ pub(super) struct Reversals {
     pub(super) guard: Found<u64>,
     pub(super) window_max: Found<u32>,
     pub(super) alarm: Found<u64>,
+    pub(super) age_max: Found<u64>,
 }
 
 pub(super) struct GroupDeadlines {
@@ -333,6 +334,7 @@ impl Reversals {
             guard: section.duration("guard", default.guard_ms, 0..=24 * HOUR),
             window_max: section.integer("window_max", default.window_max, 1..=1_024),
             alarm: section.duration("alarm", default.alarm_ms, SECOND..=24 * HOUR),
+            age_max: section.duration("age_max", default.age_ms_max, MINUTE..=8_760 * HOUR),
         }
     }
 }

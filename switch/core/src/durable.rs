@@ -5,6 +5,7 @@
 
 use crate::keys::Keys;
 use crate::record::{Intent, Reason, Record, RecordId, ReversalStep, TxnId, Verdict};
+use crate::time::Utc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub(crate) struct Progress {
     /// How often it was sent.
     pub(crate) attempts: u32,
     pub(crate) is_parked: bool,
+    /// Since when it is tried: when it was queued, or taken up again by a person.
+    pub(crate) since: Utc,
 }
 
 impl Durable {
@@ -95,14 +98,20 @@ impl Durable {
                 let Some(open) = self.open.get_mut(&reversal.txn) else { return };
                 match (&reversal.step, &mut open.reversal) {
                     (ReversalStep::Queued { reason, actual }, progress) => {
-                        let (reason, actual) = (*reason, *actual);
-                        let new = Progress { reason, actual, attempts: 0, is_parked: false };
-                        *progress = Some(new);
+                        *progress = Some(Progress {
+                            reason: *reason,
+                            actual: *actual,
+                            attempts: 0,
+                            is_parked: false,
+                            since: reversal.utc,
+                        });
                         self.reversing.insert(reversal.txn);
                     }
                     (ReversalStep::Sent { attempt }, Some(progress)) => {
                         progress.attempts = *attempt;
-                        progress.is_parked = false;
+                        if std::mem::take(&mut progress.is_parked) {
+                            progress.since = reversal.utc;
+                        }
                     }
                     (ReversalStep::Parked { .. }, Some(progress)) => progress.is_parked = true,
                     (ReversalStep::Settled { .. } | ReversalStep::Resolved { .. }, _) => {

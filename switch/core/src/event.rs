@@ -102,8 +102,8 @@ pub enum Event {
     ReversalParked {
         /// Of which group.
         group: GroupId,
-        /// What the host said last.
-        response: ResponseCode,
+        /// Why.
+        why: Parking,
     },
     /// The session of a host connection changed.
     Session {
@@ -197,6 +197,32 @@ impl Kind {
             Self::Advice => "advice",
             Self::Reversal => "reversal",
             Self::Network => "network",
+        }
+    }
+}
+
+/// Why a reversal or an advice waits for a person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parking {
+    /// The host answered with a code that repeating cannot change.
+    Answer(ResponseCode),
+    /// Its host's dialect cannot say it.
+    Unencodable,
+    /// It was tried for as long as it may be.
+    Age,
+    /// It takes back something older than what the journal keeps.
+    Unknown,
+}
+
+impl Parking {
+    /// Its words in the audit and in logs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Answer(_) => "refused by the host",
+            Self::Unencodable => "the host's dialect cannot say it",
+            Self::Age => "tried for as long as it may be",
+            Self::Unknown => "what it takes back is older than the journal",
         }
     }
 }

@@ -38,7 +38,7 @@ pub use breaker::Position;
 pub use bug::{Bug, plant, planted};
 pub use contract::{Action, Closing, Command, Input, Leg, Output, Tag, Unreadable, Unsent};
 pub use engine::{Resume, Switch};
-pub use event::{Dropped, Event, Kind};
+pub use event::{Dropped, Event, Kind, Parking};
 pub use keys::Stored;
 pub use plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};
 pub use record::{Record, RecordId, TxnId};

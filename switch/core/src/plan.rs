@@ -44,6 +44,9 @@ pub struct Plan {
     pub limits: Limits,
     /// Whether an inquiry leaves a record too. It never waits for it.
     pub record_inquiries: bool,
+    /// How long what is settled can be found again, in milliseconds: what a channel takes back
+    /// later than that is for a person to look at.
+    pub keep_ms: u64,
     /// Keys the digests that tell a duplicate from a different message.
     pub digest_key: DigestKey,
 }
@@ -157,6 +160,9 @@ pub struct ReversalPlan {
     pub window_max: u32,
     /// Age from which an unsettled reversal raises an alarm, in milliseconds.
     pub alarm_ms: u64,
+    /// Age at which it is sent no more and waits for a person, in milliseconds (switch semantics
+    /// 30, 45).
+    pub age_ms_max: u64,
 }
 
 /// Where a request goes. An empty list fits everything.
@@ -242,6 +248,7 @@ impl Default for ReversalPlan {
             guard_ms: 60_000,
             window_max: 8,
             alarm_ms: 900_000,
+            age_ms_max: 3 * 24 * 3_600_000,
         }
     }
 }

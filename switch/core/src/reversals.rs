@@ -3,7 +3,7 @@
 //! ```text
 //!   Waiting ──its turn, its time──► Sent ──0430──► settled (gone)
 //!      ▲                             │ └──a code that repeating cannot change──► Parked
-//!      └──no answer, 91, 96, early 25┘
+//!      └──no answer, 91, 96, early 25┘      or older than it may become
 //! ```
 //!
 //! Reversals of one account go in the order in which they were queued; those of different
@@ -35,6 +35,12 @@ pub(crate) struct Item {
     /// How often it was sent.
     pub(crate) attempts: u32,
     queued: Tick,
+    /// Since when it is tried by this process.
+    since: Tick,
+    /// How long it was tried before, in milliseconds.
+    before_ms: u64,
+    /// When it is sent no more.
+    end: Tick,
     stage: Stage,
 }
 
@@ -70,6 +76,8 @@ pub(crate) struct Reversals {
     due: BTreeSet<(Tick, TxnId)>,
     /// Sent ones, by when their answer is given up.
     sent: BTreeSet<(Tick, TxnId)>,
+    /// Those not parked, by when they are sent no more.
+    ends: BTreeSet<(Tick, TxnId)>,
     parked: usize,
 }
 
@@ -84,9 +92,10 @@ fn account(intent: &Intent) -> u64 {
 }
 
 impl Reversals {
-    /// Takes a reversal in. `due` is when it may first be sent.
-    pub(crate) fn queue(&mut self, item: NewItem, now: Tick, due: Tick) {
-        let NewItem { intent, reason, actual, attempts } = item;
+    /// Takes a reversal in. It may be sent at once.
+    pub(crate) fn queue(&mut self, item: NewItem, now: Tick, plan: &ReversalPlan) {
+        let NewItem { intent, reason, actual, attempts, age_ms: before_ms } = item;
+        let due = now;
         let id = intent.txn;
         if self.items.contains_key(&id) {
             return;
@@ -97,7 +106,10 @@ impl Reversals {
             self.due.insert((due, id));
         }
         let stage = Stage::Waiting { due };
-        let item = Item { intent, reason, actual, attempts, queued: now, stage };
+        let end = now.after_ms(plan.age_ms_max.saturating_sub(before_ms));
+        self.ends.insert((end, id));
+        let (queued, since) = (now, now);
+        let item = Item { intent, reason, actual, attempts, queued, since, before_ms, end, stage };
         self.items.insert(id, item);
     }
 
@@ -123,7 +135,8 @@ impl Reversals {
     /// How long the oldest that is not parked has waited, in nanoseconds.
     pub(crate) fn age(&self, now: Tick) -> u64 {
         let moving = self.items.values().filter(|item| item.stage != Stage::Parked);
-        moving.map(|item| now.since(item.queued)).max().unwrap_or(0)
+        let age = |item: &Item| Tick(now.since(item.since)).after_ms(item.before_ms).0;
+        moving.map(age).max().unwrap_or(0)
     }
 
     /// How many were sent and not answered.
@@ -134,7 +147,13 @@ impl Reversals {
     /// When something is to be done; `may_send` says whether one that is due could be sent.
     pub(crate) fn timeout(&self, may_send: bool) -> Option<Tick> {
         let first = |set: &BTreeSet<(Tick, TxnId)>| set.first().map(|(at, _)| *at);
-        [first(&self.due).filter(|_| may_send), first(&self.sent)].into_iter().flatten().min()
+        let due = first(&self.due).filter(|_| may_send);
+        [due, first(&self.sent), first(&self.ends)].into_iter().flatten().min()
+    }
+
+    /// Those that were tried for as long as they may be.
+    pub(crate) fn take_aged(&self, now: Tick) -> Vec<TxnId> {
+        self.ends.iter().take_while(|(end, _)| *end <= now).map(|(_, id)| *id).collect()
     }
 
     /// The reversals whose turn and time have come, at most `most`.
@@ -222,6 +241,7 @@ impl Reversals {
         if item.stage == Stage::Parked {
             self.parked -= 1;
         }
+        self.ends.remove(&(item.end, id));
         self.leave(id, &item, now);
     }
 
@@ -229,6 +249,7 @@ impl Reversals {
     pub(crate) fn park(&mut self, id: TxnId, now: Tick) {
         let Some(mut item) = self.items.remove(&id) else { return };
         if item.stage != Stage::Parked {
+            self.ends.remove(&(item.end, id));
             self.leave(id, &item, now);
             self.parked += 1;
             item.stage = Stage::Parked;
@@ -236,13 +257,16 @@ impl Reversals {
         self.items.insert(id, item);
     }
 
-    /// A person sends a parked one on its way again, behind those of its account.
-    pub(crate) fn unpark(&mut self, id: TxnId, now: Tick) {
+    /// A person sends a parked one on its way again, behind those of its account, for as long as
+    /// a new one.
+    pub(crate) fn unpark(&mut self, id: TxnId, now: Tick, plan: &ReversalPlan) {
         let Some(item) = self.items.get_mut(&id) else { return };
         if item.stage != Stage::Parked {
             return;
         }
         item.stage = Stage::Waiting { due: now };
+        (item.since, item.before_ms, item.end) = (now, 0, now.after_ms(plan.age_ms_max));
+        self.ends.insert((item.end, id));
         self.parked -= 1;
         let line = self.lines.entry(account(&item.intent)).or_default();
         line.push_back(id);
@@ -307,4 +331,6 @@ pub(crate) struct NewItem {
     pub(crate) reason: ResponseCode,
     pub(crate) actual: Option<u64>,
     pub(crate) attempts: u32,
+    /// How long it was tried before this process, in milliseconds.
+    pub(crate) age_ms: u64,
 }

@@ -85,6 +85,27 @@ impl Utc {
         }
     }
 
+    /// The instant that a `MMDDhhmmss` means, which has no year: of all years the one that brings
+    /// it nearest to here (switch semantics 20). `None` if no date reads like that.
+    #[must_use]
+    pub fn nearest(self, transmission: &str) -> Option<Self> {
+        let pairs = transmission.as_bytes().as_chunks::<2>().0;
+        let [month, day, hour, minute, second] = <[[u8; 2]; 5]>::try_from(pairs).ok()?;
+        let number = |[tens, ones]: [u8; 2]| {
+            let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+            digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+        };
+        let (month, day) = (number(month)?, number(day)?);
+        let (hour, minute, second) = (number(hour)?, number(minute)?, number(second)?);
+        let year = self.civil().year;
+        // 29 February can be up to eight years away.
+        let years = year.saturating_sub(8)..=year.saturating_add(8);
+        let instants = years.filter_map(|year| {
+            Civil { year, month, day, hour, minute, second, millisecond: 0 }.utc()
+        });
+        instants.min_by_key(|utc| utc.0.abs_diff(self.0))
+    }
+
     /// `MMDDhhmmss`, the form of DE7.
     #[must_use]
     pub fn transmission(self) -> [u8; 10] {
@@ -96,6 +117,28 @@ impl Utc {
             pair.copy_from_slice(&two_digits(value));
         }
         out
+    }
+}
+
+impl Civil {
+    /// The instant; `None` if there is no such date or time, or its year is not
+    /// 1970 to 9999.
+    #[must_use]
+    pub fn utc(self) -> Option<Utc> {
+        let Self { year, month, day, hour, minute, second, millisecond } = self;
+        if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1970..=9999).contains(&year)
+        {
+            return None;
+        }
+        // As in `Utc::civil`: years from March, days from 0000-03-01.
+        let from_march = u64::from((month + 9) % 12);
+        let year = u64::from(year) - u64::from(month <= 2);
+        let leaps = year / 4 - year / 100 + year / 400;
+        let days = year * 365 + leaps + (153 * from_march + 2) / 5 + u64::from(day) - 1;
+        let seconds = u64::from(hour) * 3_600 + u64::from(minute) * 60 + u64::from(second);
+        let utc = Utc((days.checked_sub(719_468)? * 86_400 + seconds) * 1_000);
+        let utc = Utc(utc.0 + u64::from(millisecond));
+        (utc.civil() == self).then_some(utc)
     }
 }
 
@@ -149,5 +192,43 @@ mod tests {
     #[test]
     fn transmission_is_month_to_second() {
         assert_eq!(&Utc(1_795_184_887_000).transmission(), b"1120142807");
+    }
+
+    #[test]
+    fn every_day_of_two_cycles_is_read_back() {
+        for day in 0..2 * 146_097 {
+            let utc = Utc((day * 86_400 + day % 86_400) * 1_000 + 7);
+            assert_eq!(utc.civil().utc(), Some(utc));
+        }
+        let civil = Utc(0).civil();
+        for wrong in [
+            Civil { month: 13, ..civil },
+            Civil { month: 0, ..civil },
+            Civil { month: 2, day: 29, ..civil },
+            Civil { day: 0, ..civil },
+            Civil { hour: 24, ..civil },
+            Civil { second: 60, ..civil },
+            Civil { year: 1969, ..civil },
+            Civil { year: u32::MAX, month: 2, ..civil },
+        ] {
+            assert_eq!(wrong.utc(), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_without_a_year_is_the_nearest() {
+        let at = |year, month, day| Civil { year, month, day, ..Utc(0).civil() }.utc().unwrap();
+        for (now, text, found) in [
+            (at(2026, 1, 1), "1231000000", Some(at(2025, 12, 31))),
+            (at(2026, 12, 31), "0101000000", Some(at(2027, 1, 1))),
+            (at(2026, 6, 30), "0630000000", Some(at(2026, 6, 30))),
+            (at(2027, 3, 1), "0229000000", Some(at(2028, 2, 29))),
+            (at(2101, 1, 1), "0229000000", Some(at(2104, 2, 29))),
+            (at(2026, 1, 1), "0230000000", None),
+            (at(2026, 1, 1), "01010000", None),
+            (at(2026, 1, 1), "010100000a", None),
+        ] {
+            assert_eq!(now.nearest(text), found, "{text}");
+        }
     }
 }

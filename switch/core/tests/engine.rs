@@ -51,6 +51,7 @@ fn plan() -> Plan {
         }],
         limits: Limits::default(),
         record_inquiries: true,
+        keep_ms: 168 * 3_600_000,
         digest_key: DigestKey([7; 32]),
     }
 }
@@ -87,6 +88,15 @@ impl World {
         world.tell(Input::LinkUp(ATM));
         world.sign_on(BANK);
         world
+    }
+
+    /// Starts with the journal of another.
+    fn recover(&mut self, before: &Self) {
+        for (id, record) in &before.journal {
+            self.switch.apply(*id, record);
+        }
+        let record = before.journal.last().unwrap().0;
+        self.switch.recover(self.now, veksel_core::Resume { record, ..Default::default() });
     }
 
     fn sign_on(&mut self, connection: ConnectionId) {

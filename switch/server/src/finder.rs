@@ -6,7 +6,7 @@
 use std::thread;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use veksel_core::record::{DuplicateKey, Record};
-use veksel_core::{Input, RecordId, Stored, TxnId, Unreadable};
+use veksel_core::{Input, Stored, TxnId, Unreadable};
 use veksel_store::{Journal, Lookup, StoreError};
 
 /// Something the engine wants to know.
@@ -28,24 +28,14 @@ pub(crate) enum Question {
         /// The one that is stored.
         stored: TxnId,
     },
-    /// The oldest record there is.
-    Oldest,
-}
-
-/// What the finder found.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// For the engine.
-    Input(Input),
-    /// The oldest record; `None` in an empty journal.
-    Oldest(Option<RecordId>),
 }
 
 /// The shard's end of the finder.
 #[derive(Debug)]
 pub(crate) struct Finder {
     questions: Sender<Question>,
-    pub(crate) answers: Receiver<Found>,
+    /// What the finder found, for the engine.
+    pub(crate) answers: Receiver<Input>,
 }
 
 impl Finder {
@@ -67,37 +57,34 @@ impl Finder {
     pub(crate) fn ask(&self, question: Question) -> Option<Input> {
         match self.questions.try_send(question) {
             Ok(()) => None,
-            Err(error) => unreadable(error.into_inner()),
+            Err(error) => Some(unreadable(error.into_inner())),
         }
     }
 }
 
 /// What the engine gets for a question that cannot be answered.
-fn unreadable(question: Question) -> Option<Input> {
+fn unreadable(question: Question) -> Input {
     match question {
-        Question::Like { txn, .. } => Some(Input::Found { txn, stored: Err(Unreadable) }),
-        Question::Holder { txn, .. } => Some(Input::Conflict { txn, stored: None }),
-        Question::Oldest => None,
+        Question::Like { txn, .. } => Input::Found { txn, stored: Err(Unreadable) },
+        Question::Holder { txn, .. } => Input::Conflict { txn, stored: None },
     }
 }
 
-fn answer(journal: &mut dyn Journal, question: Question) -> Found {
+fn answer(journal: &mut dyn Journal, question: Question) -> Input {
     let found = match &question {
-        Question::Like { txn, rrn, keys } => like(journal, rrn, keys)
-            .map(|stored| Found::Input(Input::Found { txn: *txn, stored: Ok(stored) })),
+        Question::Like { txn, rrn, keys } => {
+            like(journal, rrn, keys).map(|stored| Input::Found { txn: *txn, stored: Ok(stored) })
+        }
         Question::Holder { txn, stored: holder } => {
             find(journal, &Lookup::Txn(*holder)).map(|stored| {
                 let held = stored.into_iter().find(|stored| stored.intent.txn == *holder);
-                Found::Input(Input::Conflict { txn: *txn, stored: held.map(Box::new) })
+                Input::Conflict { txn: *txn, stored: held.map(Box::new) }
             })
-        }
-        Question::Oldest => {
-            journal.page(RecordId(0), 1).map(|page| Found::Oldest(page.first().map(|(id, _)| *id)))
         }
     };
     found.unwrap_or_else(|error| {
         tracing::error!(%error, "the journal could not be read");
-        unreadable(question).map_or(Found::Oldest(None), Found::Input)
+        unreadable(question)
     })
 }
 

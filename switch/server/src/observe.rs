@@ -10,7 +10,7 @@ use prometheus::{
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use veksel_codecs::ResponseCode;
-use veksel_core::{Event, GroupId, LinkId, Plan, Position};
+use veksel_core::{Event, GroupId, LinkId, Parking, Plan, Position};
 use veksel_link::{CloseReason, LinkStats};
 
 /// Upper bounds of latency buckets in seconds.
@@ -232,13 +232,18 @@ impl Observer {
                 self.metrics.reversals_settled.with_label_values(&labels).inc();
                 tracing::info!(group = labels[0], response = labels[1], "reversal settled");
             }
-            Event::ReversalParked { group, response } => {
-                let labels = [self.group(group), closed(&response)];
+            Event::ReversalParked { group, why } => {
+                let response = match &why {
+                    Parking::Answer(response) => closed(response),
+                    Parking::Unencodable | Parking::Age | Parking::Unknown => "none",
+                };
+                let labels = [self.group(group), response];
                 self.metrics.reversals_parked.with_label_values(&labels).inc();
                 tracing::error!(
                     group = labels[0],
                     response = labels[1],
-                    "a reversal is refused and parked; somebody must look at it"
+                    why = why.word(),
+                    "a reversal is parked; somebody must look at it"
                 );
             }
             Event::Session { connection, state } => {

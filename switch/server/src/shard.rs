@@ -6,7 +6,7 @@
 mod ending;
 
 use crate::clock::Clock;
-use crate::finder::{Finder, Found, Question};
+use crate::finder::{Finder, Question};
 use crate::gate::{Gate, Letter};
 use crate::observe::Observer;
 use crate::start::Stopped;
@@ -69,7 +69,7 @@ struct Turning {
 enum Wake {
     Input,
     Done(Option<Done>),
-    Found(Found),
+    Found(Input),
     Decided(Command),
     Time,
     Stop,
@@ -117,7 +117,7 @@ impl Turning {
             match self.sleep(look).await {
                 Wake::Input | Wake::Time => {}
                 Wake::Done(done) => self.take_done(done),
-                Wake::Found(Found::Input(input)) => {
+                Wake::Found(input) => {
                     self.shard.switch.handle(self.shard.clock.now(), input);
                     self.carry_out();
                 }
@@ -126,7 +126,6 @@ impl Turning {
                     self.shard.switch.handle(self.shard.clock.now(), input);
                     self.carry_out();
                 }
-                Wake::Found(Found::Oldest(oldest)) => self.shard.upkeep.set_oldest(oldest),
                 Wake::Stop => {
                     let drain = u64::try_from(self.shard.drain.as_millis()).unwrap_or(u64::MAX);
                     self.draining_until = Some(now.after_ms(drain));
@@ -247,6 +246,7 @@ impl Turning {
         loop {
             match next {
                 Some(Done::Committed { upto, refused }) => self.take_committed(upto, &refused),
+                Some(Done::Trimmed(count)) => self.shard.upkeep.removed(count),
                 Some(Done::Failed(error)) => self.failed = Some(error.to_string()),
                 None => self.failed = Some("the committer ended".to_owned()),
             }
@@ -269,7 +269,9 @@ impl Turning {
             metrics.commit_wait.observe(now.tick.since(since) as f64 / 1e9);
         }
         let before = self.shard.durable;
-        metrics.records.inc_by(upto.0.saturating_sub(before.0));
+        let passed = upto.0.saturating_sub(before.0);
+        metrics.records.inc_by(passed);
+        self.shard.upkeep.stored(passed.saturating_sub(refused.len() as u64));
         self.shard.durable = self.shard.durable.max(upto);
         let is_refused = |record| refused.iter().any(|refused| refused.id == record);
         if !refused.is_empty() {
@@ -334,9 +336,8 @@ impl Turning {
         let now = self.shard.clock.now();
         if let Some(before) = self.shard.upkeep.trim(now) {
             self.shard.committer.trim(before);
-            self.ask(Question::Oldest);
         }
-        if let Some(full) = self.shard.upkeep.change(self.shard.durable) {
+        if let Some(full) = self.shard.upkeep.change() {
             if full {
                 tracing::error!("the journal is full; new payments are refused until room is made");
             } else {

@@ -295,7 +295,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
     for (id, record) in &recovered.records {
         switch.apply(*id, record);
     }
-    let Recovered { last: record, txn, stans, records } = recovered;
+    let Recovered { last: record, txn, stans, records, held } = recovered;
     let open = records.iter().filter(|(_, record)| matches!(record, Record::Intent(_))).count();
     let durable: RecordId = record;
     switch.recover(now, Resume { record, txn, stans });
@@ -332,7 +332,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
         done,
         finder,
         commands,
-        upkeep: Upkeep::new(config.store.keep_ms, config.store.records_max),
+        upkeep: Upkeep::new(config.store.keep_ms, config.store.records_max, held),
         observer,
         status,
         stop: stopping,

@@ -1,7 +1,7 @@
 //! Upkeep of the journal: what is settled and old enough is removed, and a journal that holds as
 //! much as it may takes no new payments until room is made. It never forgets anything for room.
 
-use veksel_core::{Now, RecordId, Tick, Utc};
+use veksel_core::{Now, Tick, Utc};
 
 /// How often old records are looked for, in milliseconds.
 const EVERY_MS: u64 = 60_000;
@@ -15,16 +15,18 @@ pub(crate) struct Upkeep {
     keep_ms: u64,
     records_max: u64,
     next: Tick,
-    oldest: Option<RecordId>,
+    /// Records the journal holds.
+    held: u64,
     is_full: bool,
     /// The wall clock less the other, in milliseconds.
     offset: Option<u64>,
 }
 
 impl Upkeep {
-    pub(crate) const fn new(keep_ms: u64, records_max: u32) -> Self {
+    /// For a journal that holds so many records now.
+    pub(crate) const fn new(keep_ms: u64, records_max: u32, held: u64) -> Self {
         let records_max = records_max as u64;
-        Self { keep_ms, records_max, next: Tick(0), oldest: None, is_full: false, offset: None }
+        Self { keep_ms, records_max, next: Tick(0), held, is_full: false, offset: None }
     }
 
     /// What is older than this may go; `None` if it is not time yet.
@@ -44,15 +46,19 @@ impl Upkeep {
         Some(Utc(now.utc.0.saturating_sub(self.keep_ms)))
     }
 
-    /// The oldest record is known again.
-    pub(crate) const fn set_oldest(&mut self, oldest: Option<RecordId>) {
-        self.oldest = oldest;
+    /// So many records were stored.
+    pub(crate) const fn stored(&mut self, count: u64) {
+        self.held = self.held.saturating_add(count);
+    }
+
+    /// So many records were removed.
+    pub(crate) const fn removed(&mut self, count: u64) {
+        self.held = self.held.saturating_sub(count);
     }
 
     /// Whether that the journal is full has changed, and to what.
-    pub(crate) fn change(&mut self, last: RecordId) -> Option<bool> {
-        let first = self.oldest.unwrap_or(last);
-        let is_full = last.0.saturating_sub(first.0) >= self.records_max;
+    pub(crate) fn change(&mut self) -> Option<bool> {
+        let is_full = self.held >= self.records_max;
         let before = std::mem::replace(&mut self.is_full, is_full);
         (before != is_full).then_some(is_full)
     }
@@ -63,20 +69,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_full_until_the_oldest_are_gone() {
-        let mut upkeep = Upkeep::new(1_000, 100);
-        assert_eq!(upkeep.change(RecordId(500)), None, "nothing is known of the oldest yet");
-        upkeep.set_oldest(Some(RecordId(401)));
-        assert_eq!(upkeep.change(RecordId(500)), None);
-        assert_eq!(upkeep.change(RecordId(501)), Some(true));
-        assert_eq!(upkeep.change(RecordId(502)), None);
-        upkeep.set_oldest(Some(RecordId(450)));
-        assert_eq!(upkeep.change(RecordId(502)), Some(false));
+    fn it_is_full_while_it_holds_as_much_as_it_may() {
+        let mut upkeep = Upkeep::new(1_000, 100, 90);
+        assert_eq!(upkeep.change(), None);
+        upkeep.stored(10);
+        assert_eq!(upkeep.change(), Some(true));
+        upkeep.stored(1);
+        assert_eq!(upkeep.change(), None);
+        upkeep.removed(1);
+        assert_eq!(upkeep.change(), None, "one more than it may is still full");
+        upkeep.removed(1);
+        assert_eq!(upkeep.change(), Some(false));
     }
 
     #[test]
     fn old_records_are_looked_for_at_once_and_then_every_minute() {
-        let mut upkeep = Upkeep::new(1_000, 100);
+        let mut upkeep = Upkeep::new(1_000, 100, 0);
         let at = |ms| Now { tick: Tick(0).after_ms(ms), utc: Utc(5_000 + ms) };
         assert_eq!(upkeep.trim(at(0)), Some(Utc(4_000)));
         assert_eq!(upkeep.trim(at(59_999)), None);

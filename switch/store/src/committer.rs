@@ -33,6 +33,8 @@ pub enum Done {
         /// Intents of the batch whose duplicate key was taken.
         refused: Vec<Refused>,
     },
+    /// So many old records were removed.
+    Trimmed(u64),
     /// Nothing from here on is durable, or known to be. The last report there is.
     Failed(StoreError),
 }
@@ -54,7 +56,7 @@ pub struct Committer {
 }
 
 impl Committer {
-    /// Starts the thread. `on_done` is called on it, once per commit, and must not wait.
+    /// Starts the thread. `on_done` is called on it, once per commit or trim, and must not wait.
     ///
     /// # Errors
     /// The system gave no thread.
@@ -232,6 +234,7 @@ impl<F: FnMut(Done)> Worker<F> {
         let trimmed = self.store.trim(before, TRIM_MAX)?;
         if trimmed.removed > 0 {
             tracing::debug!(removed = trimmed.removed, "trimmed the journal");
+            (self.on_done)(Done::Trimmed(trimmed.removed));
         }
         let mut queue = self.shared.lock();
         if !trimmed.more && queue.trim == Some(before) {

@@ -137,6 +137,8 @@ pub struct Recovered {
     pub last: RecordId,
     /// The highest transaction any record named.
     pub txn: TxnId,
+    /// Records that are stored: those not refused and not trimmed.
+    pub held: u64,
     /// The STAN most recently given out per link group, by name. The latest, not the highest:
     /// after 999999 the numbering starts over, and the highest would say nothing.
     pub stans: Vec<(String, u32)>,

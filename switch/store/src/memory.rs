@@ -85,6 +85,7 @@ impl Store for MemoryStore {
             records: shared.records_of(shared.pending.open()),
             last: shared.last,
             txn: shared.txn,
+            held: shared.records.len() as u64,
             stans: shared.stans.iter().map(|(group, stan)| (group.clone(), *stan)).collect(),
         })
     }

@@ -131,12 +131,18 @@ impl SqliteStore {
                     pending.apply(*id, record);
                     anchoring.took(&tx, *id, record.utc(), inserts.head()).map_err(&fail)?;
                 }
-                Some(refusal) => refused.push(refusal),
+                Some(refusal) => {
+                    marks.missing = marks.missing.saturating_add(1);
+                    refused.push(refusal);
+                }
             }
         }
         drop(inserts);
         anchoring.before_commit(&tx).map_err(&fail)?;
         store_pending(&tx, pending, marks.last).map_err(failed("storing what is pending"))?;
+        if !refused.is_empty() {
+            add_missing(&tx, refused.len() as u64).map_err(failed("counting what was refused"))?;
+        }
         marks.head = Some(anchoring.head);
         marks.store(&tx).map_err(failed("storing its marks"))?;
         tx.commit().map_err(|source| StoreError::Commit {
@@ -211,6 +217,7 @@ impl Store for SqliteStore {
             records: self.load()?,
             last: self.marks.last,
             txn: self.marks.txn,
+            held: self.marks.held(),
             stans: self.marks.stans.iter().map(|(group, stan)| (group.clone(), *stan)).collect(),
         })
     }
@@ -219,8 +226,10 @@ impl Store for SqliteStore {
         if self.stopped {
             return Err(StoreError::Stopped);
         }
-        let Self { connection, pending, anchoring, trimming, .. } = self;
-        trimming.round(connection, pending, &anchoring.signer, before, limit)
+        let Self { connection, pending, anchoring, trimming, marks, .. } = self;
+        let trimmed = trimming.round(connection, pending, &anchoring.signer, before, limit)?;
+        marks.missing = marks.missing.saturating_add(trimmed.removed);
+        Ok(trimmed)
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
@@ -253,6 +262,8 @@ impl SqliteStore {
 struct Marks {
     last: RecordId,
     txn: TxnId,
+    /// Numbers up to `last` without a record: refused or trimmed.
+    missing: u64,
     /// The key file that seals this journal.
     key: u32,
     /// The chain value after the last stored record; `None` in an empty journal.
@@ -276,6 +287,7 @@ impl Marks {
                     marks.head = row.get_ref(2)?.as_blob().ok().and_then(Chain::from_bytes);
                 }
                 "txn" => marks.txn = TxnId(row.get(1)?),
+                MISSING => marks.missing = row.get(1)?,
                 "key" => marks.key = row.get(1)?,
                 other => {
                     if let Some(group) = other.strip_prefix("stan:") {
@@ -285,6 +297,10 @@ impl Marks {
             }
         }
         Ok(marks)
+    }
+
+    const fn held(&self) -> u64 {
+        self.last.0.saturating_sub(self.missing)
     }
 
     fn apply(&mut self, id: RecordId, record: &Record) {
@@ -316,6 +332,18 @@ impl Marks {
         }
         Ok(())
     }
+}
+
+/// The mark that counts numbers without a record.
+const MISSING: &str = "missing";
+
+/// Counts records that were refused or removed, in the same commit.
+fn add_missing(tx: &Connection, count: u64) -> rusqlite::Result<()> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO marks (name, value) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+    )?;
+    upsert.execute(params![MISSING, count]).map(|_| ())
 }
 
 /// Behind this record begin those that a start reads.

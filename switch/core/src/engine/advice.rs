@@ -7,7 +7,7 @@ use super::Switch;
 use super::duplicate::Seeking;
 use crate::answer::{Decline, acknowledge, decline};
 use crate::bug::{Bug, planted};
-use crate::event::Event;
+use crate::event::{Event, Parking};
 use crate::intent::{self, Way};
 use crate::keys::{Fate, Known};
 use crate::plan::GroupId;
@@ -72,7 +72,13 @@ impl Switch {
         match original {
             Some(original) => self.cancel(now, &original, txn, actual),
             None if planted(Bug::TombstoneSkipped) => {}
-            None => self.bury_unseen(now, &seeking, route, named),
+            None => {
+                if self.is_older_than_journal(now, &seeking) {
+                    self.deliver(now, txn);
+                    self.park_reversal(now, route.group, txn, Parking::Unknown);
+                }
+                self.bury_unseen(now, &seeking, route, named);
+            }
         }
         self.accept(now, seeking, txn, Reason::Cancelled);
     }
@@ -106,6 +112,15 @@ impl Switch {
             self.durable.revive(&known.intent);
             self.queue_reversal(now, original, Reason::Cancelled, actual);
         }
+    }
+
+    /// Whether a reversal names something the journal may have forgotten: nobody here can tell
+    /// whether it was executed, nor which number the host knows it by.
+    fn is_older_than_journal(&self, now: Now, seeking: &Seeking) -> bool {
+        let named = seeking.message.get(field::ORIGINAL_DATA);
+        let named = named.and_then(|text| OriginalData::parse(&text));
+        let sent = named.and_then(|original| now.utc.nearest(&original.transmission));
+        sent.is_some_and(|sent| now.utc.0.saturating_sub(sent.0) >= self.plan.keep_ms)
     }
 
     /// A reversal whose original was never seen: if it comes yet, it meets a record that it was

@@ -45,6 +45,7 @@ impl Switch {
 
     pub(super) fn handle_group_timeout(&mut self, now: Now, id: GroupId) {
         self.retry_reversals(now, id, None);
+        self.park_aged_reversals(now, id);
         let Some(group) = self.group_mut(id) else { return };
         group.stans.forget(now.tick);
         let steps: Vec<_> = group

@@ -7,7 +7,7 @@
 use super::{Group, Switch};
 use crate::bug::{Bug, planted};
 use crate::contract::{Action, Command, Leg, Tag, Unsent};
-use crate::event::Event;
+use crate::event::{Event, Parking};
 use crate::plan::{ConnectionId, GroupId, ReversalPlan};
 use crate::record::{Intent, Reason, Record, Reversal, ReversalStep, TxnId};
 use crate::reversals::{Answer, NewItem};
@@ -64,12 +64,14 @@ impl Switch {
         let Some(group) = place.and_then(|place| u16::try_from(place).ok()).map(GroupId) else {
             return;
         };
+        let Some(plan) = self.reversal_plan(group) else { return };
         let (reason, actual) = (reason_code(progress.reason), progress.actual);
         let attempts = progress.attempts;
-        let item = NewItem { intent: Arc::clone(&intent), reason, actual, attempts };
+        let age_ms = now.utc.0.saturating_sub(progress.since.0);
+        let item = NewItem { intent: Arc::clone(&intent), reason, actual, attempts, age_ms };
         if let Some(live) = self.group_mut(group) {
             live.stans.reverse(intent.host_stan, txn);
-            live.reversals.queue(item, now.tick, now.tick);
+            live.reversals.queue(item, now.tick, &plan);
             if progress.is_parked {
                 live.reversals.park(txn, now.tick);
             }
@@ -124,9 +126,7 @@ impl Switch {
     /// Reversals whose answer did not come, in time or because `gone` is gone, wait for their
     /// next turn.
     pub(super) fn retry_reversals(&mut self, now: Now, group: GroupId, gone: Option<ConnectionId>) {
-        let Some(plan) = self.plan.groups.get(usize::from(group.0)).map(|g| g.reversals) else {
-            return;
-        };
+        let Some(plan) = self.reversal_plan(group) else { return };
         let Some(live) = self.group_mut(group) else { return };
         for txn in live.reversals.take_unanswered(now.tick, gone) {
             if planted(Bug::ReversalForgotten) {
@@ -146,9 +146,7 @@ impl Switch {
         stan: u32,
         message: &Message,
     ) -> bool {
-        let Some(plan) = self.plan.groups.get(usize::from(group.0)).map(|g| g.reversals) else {
-            return false;
-        };
+        let Some(plan) = self.reversal_plan(group) else { return false };
         let Some(live) = self.group_mut(group) else { return false };
         let fitting = live.stans.reversing(stan).iter().find_map(|txn| {
             let item = live.reversals.get(*txn)?;
@@ -157,7 +155,7 @@ impl Switch {
         let Some((txn, response)) = fitting else { return false };
         match live.reversals.judge(txn, response, &plan) {
             Answer::Settled => self.settle_reversal(now, group, txn, response),
-            Answer::Park => self.park_reversal(now, group, txn, Some(response)),
+            Answer::Park => self.park_reversal(now, group, txn, Parking::Answer(response)),
             Answer::Again => {
                 let due = live.reversals.again(txn, now.tick, &plan);
                 live.reversals.postpone(txn, due);
@@ -185,8 +183,9 @@ impl Switch {
         let Some(group) = place.and_then(|p| u16::try_from(p).ok()).map(GroupId) else { return };
         match action {
             Action::Retry => {
+                let Some(plan) = self.reversal_plan(group) else { return };
                 if let Some(live) = self.group_mut(group) {
-                    live.reversals.unpark(txn, now.tick);
+                    live.reversals.unpark(txn, now.tick, &plan);
                     live.reversals.hurry(txn, now.tick);
                 }
             }
@@ -211,21 +210,34 @@ impl Switch {
         }
     }
 
+    /// What was tried for as long as it may be waits for a person, who can take it up again.
+    pub(super) fn park_aged_reversals(&mut self, now: Now, group: GroupId) {
+        let Some(live) = self.group(group) else { return };
+        for txn in live.reversals.take_aged(now.tick) {
+            self.park_reversal(now, group, txn, Parking::Age);
+        }
+    }
+
+    fn reversal_plan(&self, group: GroupId) -> Option<ReversalPlan> {
+        self.plan.groups.get(usize::from(group.0)).map(|group| group.reversals)
+    }
+
     /// Repeating it cannot help: it waits for a person and lets the next of its account pass.
-    fn park_reversal(
-        &mut self,
-        now: Now,
-        group: GroupId,
-        txn: TxnId,
-        response: Option<ResponseCode>,
-    ) {
+    pub(super) fn park_reversal(&mut self, now: Now, group: GroupId, txn: TxnId, why: Parking) {
+        let response = match why {
+            Parking::Answer(response) => Some(response),
+            Parking::Unencodable | Parking::Age | Parking::Unknown => None,
+        };
+        if response.is_none() {
+            // The step has no room for the reason.
+            self.note(now, "switch", "park", format!("transaction {}: {}", txn.0, why.word()));
+        }
         let step = ReversalStep::Parked { response };
         self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
         if let Some(live) = self.group_mut(group) {
             live.reversals.park(txn, now.tick);
         }
-        let response = response.unwrap_or(ResponseCode::FORMAT_ERROR);
-        self.count(Event::ReversalParked { group, response });
+        self.count(Event::ReversalParked { group, why });
     }
 
     /// A reversal was not written. If its host's dialect cannot say it, nothing will change that;
@@ -234,7 +246,7 @@ impl Switch {
         let holds = |group: &Group| group.reversals.get(txn).is_some();
         let place = self.groups.iter().position(holds).and_then(|place| u16::try_from(place).ok());
         if let (Some(group), Unsent::Unencodable) = (place.map(GroupId), why) {
-            self.park_reversal(now, group, txn, None);
+            self.park_reversal(now, group, txn, Parking::Unencodable);
         }
     }
 

@@ -332,12 +332,7 @@ fn reversals_of_one_account_wait_for_each_other_and_others_do_not() {
 fn reversals_go_on_after_a_restart_as_repeats() {
     let (world, _) = reversing();
     let mut again = World::new(plan());
-    for (id, record) in &world.journal {
-        again.switch.apply(*id, record);
-    }
-    let record = world.journal.last().unwrap().0;
-    let resume = veksel_core::Resume { record, ..Default::default() };
-    again.switch.recover(again.now, resume);
+    again.recover(&world);
     again.tell(Input::LinkUp(BANK));
     let sign_on = again.sent_to(BANK);
     again.tell(received(BANK, answer_to(&sign_on, "00")));
@@ -392,4 +387,62 @@ fn a_person_may_retry_park_and_resolve_and_is_named() {
     decide(&mut world, Action::Resolve);
     assert_eq!(world.switch.reversals_open(), 0);
     assert!(matches!(world.steps().last(), Some(ReversalStep::Resolved { .. })));
+}
+
+const HOUR: u64 = 3_600_000;
+
+#[test]
+fn a_reversal_nobody_confirms_is_tried_for_its_time_and_then_needs_a_person() {
+    let mut world = World::online();
+    world.payment();
+    world.pass(15_000);
+    world.tell(Input::LinkDown(BANK));
+    world.pass(72 * HOUR - 1);
+    assert_eq!(world.switch.reversals_parked(), 0);
+    world.pass(1);
+    assert_eq!((world.switch.reversals_parked(), world.switch.reversals_open()), (1, 1));
+    assert_eq!(world.steps().last(), Some(&ReversalStep::Parked { response: None }));
+    world.take();
+    world.sign_on(BANK);
+    world.pass(600_000);
+    assert!(world.all_sent_to(BANK).iter().all(|m| m.has(field::NETWORK_CODE)));
+    // Who takes it up again gives it the same time once more.
+    let txn = veksel_core::TxnId(1);
+    let (operator, reason) = ("kari".to_owned(), "the bank is back".to_owned());
+    world.tell(Input::Operator(Command { txn, operator, reason, action: Action::Retry }));
+    assert_eq!(world.sent_to(BANK).mti().as_str(), "0421");
+    world.tell(Input::LinkDown(BANK));
+    world.pass(72 * HOUR - 1);
+    assert_eq!(world.switch.reversals_parked(), 0);
+    world.pass(1);
+    assert_eq!(world.switch.reversals_parked(), 1);
+}
+
+#[test]
+fn a_restart_does_not_make_a_reversal_younger() {
+    let (mut world, _) = reversing();
+    world.pass(70 * HOUR);
+    let mut again = World::new(plan());
+    again.now = Now { tick: Tick(0), utc: world.now.utc };
+    again.recover(&world);
+    let age = again.switch.reversal_age(GroupId(0), again.now.tick);
+    assert_eq!(age, 70 * HOUR * 1_000_000);
+    again.pass(2 * HOUR - 1);
+    assert_eq!(again.switch.reversals_parked(), 0);
+    again.pass(1);
+    assert_eq!(again.switch.reversals_parked(), 1);
+}
+
+#[test]
+fn what_is_taken_back_and_may_be_older_than_the_journal_is_for_a_person() {
+    // 7 days and a second before the request, and a second less.
+    for (transmission, parked) in [("1113142806", 1), ("1113142808", 0), ("1121000000", 0)] {
+        let mut world = World::online();
+        let original = format!("0200000007{transmission}0000050000100000000000");
+        world.tell(received(ATM, naming("0420", 8, &original)));
+        let answer = world.sent_to(ATM);
+        assert_eq!((answer.mti().as_str(), code(&answer).as_str()), ("0430", "00"));
+        assert_eq!(world.switch.reversals_parked(), parked, "{transmission}");
+        assert_eq!(world.switch.reversals_open(), parked);
+    }
 }

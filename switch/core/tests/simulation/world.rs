@@ -136,6 +136,7 @@ fn plan() -> Plan {
         }],
         limits: Limits { keys_max: 24, tombstones_max: 64, ..Limits::default() },
         record_inquiries: true,
+        keep_ms: 168 * 3_600_000,
         digest_key: DigestKey([9; 32]),
     }
 }

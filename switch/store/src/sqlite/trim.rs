@@ -4,7 +4,7 @@
 //! do not fit the chain, and everything with them, stay until a person has looked.
 
 use super::walk::{gap_of, place, value};
-use super::{Pending, failed};
+use super::{Pending, add_missing, failed};
 use crate::chain::{Chain, Gap, Preimage, Signer};
 use crate::finding::{Break, Finding};
 use crate::{StoreError, Trimmed};
@@ -52,6 +52,9 @@ impl Trimming {
             return Ok(Trimmed::default());
         }
         let removed = remove(&tx, &gone).map_err(failed(doing))?;
+        if removed > 0 {
+            add_missing(&tx, removed).map_err(failed(doing))?;
+        }
         tx.commit().map_err(failed(doing))?;
         // A page that ends with a young record is where the old ones end, give or take a clock
         // that was set back; what it hid is found by the next round from the start.

@@ -80,6 +80,7 @@ fn upto(done: &Receiver<Done>) -> u64 {
             assert_eq!(refused, []);
             upto.0
         }
+        Done::Trimmed(count) => panic!("trimmed {count}"),
         Done::Failed(error) => panic!("{error}"),
     }
 }
@@ -154,7 +155,7 @@ fn expect_end(order: Order, is_expected: fn(&StoreError) -> bool) {
     rig.gate.send(order).unwrap();
     match rig.done.recv_timeout(SOON).unwrap() {
         Done::Failed(error) => assert!(is_expected(&error) && error.is_fatal(), "{error}"),
-        Done::Committed { upto, .. } => panic!("committed {upto:?}"),
+        other => panic!("{other:?}"),
     }
     let late = numbered(3, [notice(3)]);
     assert_eq!(rig.committer.try_send(late.clone()), Err(TrySend::Stopped(late)));

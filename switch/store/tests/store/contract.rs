@@ -341,6 +341,7 @@ fn trimming_keeps_what_is_open_and_what_is_young(place: &dyn Place) {
     }
     let left = [3, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17];
     assert_eq!((removed, ids(&all(&mut *store))), (6, left.to_vec()));
+    assert_eq!(store.open().unwrap().held, 11);
     // The numbers go on, and a key that was trimmed is free again.
     assert_eq!(store.find(&Lookup::Key(key(1))).unwrap(), []);
     append(&mut *store, 18, [Record::Intent(Arc::new(Intent { txn: TxnId(9), ..intent(1) }))]);

@@ -37,7 +37,7 @@ fn child_appends_until_it_is_killed() {
             writeln!(out, "acknowledged {}", upto.0).unwrap();
             out.flush().unwrap();
         }
-        Done::Failed(error) => panic!("{error}"),
+        other => panic!("{other:?}"),
     })
     .unwrap();
     loop {
