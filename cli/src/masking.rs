@@ -188,8 +188,7 @@ fn offset_of(error: &DecodeError) -> usize {
 /// Where in the frame the content of a field lies, without its length.
 fn content(message: &Message, number: FieldNumber) -> Option<core::ops::Range<usize>> {
     message.offset(number)?;
-    let (Raw::Text(bytes) | Raw::Packed { bytes, .. } | Raw::Binary(bytes)) =
-        message.expose(number)?;
+    let bytes = message.expose(number)?.as_it_lies();
     // A field with an offset is borrowed from the frame itself.
     let start = bytes.as_ptr().addr().checked_sub(message.frame().as_ptr().addr())?;
     Some(start..start.checked_add(bytes.len())?)

@@ -5,18 +5,21 @@
 //! error for any bytes. Writing copies the fields nobody touched as they came and encodes the
 //! others.
 
-use crate::content::{Content, Sensitivity};
-use crate::dialect::{Bitmap, Dialect, Digits, Field, LengthDigits};
+use crate::content::Sensitivity;
+use crate::dialect::{Bitmap, Dialect, Digits};
 use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
-use crate::message::{Form, Message};
+use crate::message::Message;
 use crate::mti::{Class, Mti};
 use crate::presence::Rule;
 use core::sync::atomic::{AtomicU32, Ordering};
+use layout::{Layout, Prefix};
 use step::Step;
 
 mod decode;
 mod encode;
+mod layout;
+mod rare;
 #[cfg(test)]
 mod same;
 mod step;
@@ -35,28 +38,6 @@ pub struct Codec {
     steps: Box<[[Step; 64]; 2]>,
 }
 
-/// A field as the inner loops need it.
-#[derive(Clone, Copy, Debug)]
-struct Layout {
-    content: Content,
-    form: Form,
-    prefix: Prefix,
-    most: u16,
-}
-
-/// The length in front of a field's content.
-#[derive(Clone, Copy, Debug)]
-enum Prefix {
-    /// None: the content always has the longest length.
-    Fixed,
-    /// So many ASCII digits.
-    Ascii(u8),
-    /// So many bytes of two digits.
-    Packed(u8),
-    /// So many bytes, big-endian.
-    Binary(u8),
-}
-
 /// Why a well-framed request is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -68,43 +49,13 @@ pub enum Refusal {
     UnknownCode,
 }
 
-impl Prefix {
-    const fn width(self) -> u8 {
-        match self {
-            Self::Fixed => 0,
-            Self::Ascii(width) | Self::Packed(width) | Self::Binary(width) => width,
-        }
-    }
-}
-
-impl Layout {
-    fn new(field: &Field, dialect: &Dialect) -> Self {
-        let digits = field.digits.unwrap_or(dialect.encoding.digits);
-        let form = match (field.content, digits) {
-            (Content::Binary, _) => Form::Raw,
-            (Content::Digits, Digits::Bcd) => Form::PackedLeft,
-            (Content::Digits, Digits::BcdRight) => Form::PackedRight,
-            _ => Form::Text,
-        };
-        let length = field.length.unwrap_or(dialect.encoding.length);
-        let packed_width = field.length_digits.div_ceil(2);
-        let prefix = match (field.length_digits, length) {
-            (0, _) => Prefix::Fixed,
-            (digits, LengthDigits::Ascii) => Prefix::Ascii(digits),
-            (_, LengthDigits::Bcd) => Prefix::Packed(packed_width),
-            (_, LengthDigits::Binary) => Prefix::Binary(packed_width),
-        };
-        Self { content: field.content, form, prefix, most: field.most }
-    }
-}
-
 impl Codec {
     /// Compiles a dialect.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
         let layout = |number| {
             let field = dialect.field(FieldNumber::new(number)?)?;
-            Some(Layout::new(field, &dialect))
+            Some(Layout::new(field, &dialect.encoding))
         };
         let layouts: Vec<Option<Layout>> = (0..=128).map(layout).collect();
         let mut steps = Box::new([[Step::UNDEFINED; 64]; 2]);

@@ -15,18 +15,29 @@
 //! `format` is the notation of the standard: a run of `L` for the digits of a variable length,
 //! then the class, then the length or `..` and the maximum.
 
+pub use encoding::{
+    Binary, Bitmap, Characters, Count, Digits, Fill, LengthDigits, Overrides, Signed,
+};
+pub(crate) use encoding::{Encodings, Resolved};
+
 use crate::content::{Content, Sensitivity};
 use crate::error::FieldNumber;
 use crate::message::FieldSet;
 use crate::mti::Mti;
 use crate::presence::{Answer, Request, Rule};
 use core::fmt;
+use encoding::{DIGITS, LENGTHS, RawEncodings};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
+mod encoding;
+
 /// The dialects that come with this crate: name and text, by name.
 pub const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialects.rs"));
+
+/// Most digits of a length: `LLLLLL`.
+const LENGTH_DIGITS_MAX: u8 = 6;
 
 /// How many dialects may extend each other in a row.
 const EXTENDS_MAX: usize = 8;
@@ -39,46 +50,6 @@ pub struct Dialect {
     pub(crate) encoding: Encodings,
     pub(crate) fields: BTreeMap<FieldNumber, Field>,
     pub(crate) rules: BTreeMap<String, Rule>,
-}
-
-/// The encodings of a dialect, unless a field has its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Encodings {
-    pub(crate) mti: Digits,
-    pub(crate) bitmap: Bitmap,
-    pub(crate) digits: Digits,
-    pub(crate) length: LengthDigits,
-}
-
-/// How decimal digits are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Digits {
-    /// A character each.
-    Ascii,
-    /// Two in a byte; an odd number of them is filled with a zero on the left.
-    Bcd,
-    /// Two in a byte; an odd number of them is filled with a zero on the right.
-    BcdRight,
-}
-
-/// How a bitmap is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bitmap {
-    /// 8 bytes each.
-    Binary,
-    /// 16 hexadecimal characters each.
-    Hex,
-}
-
-/// How the length of a variable field is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LengthDigits {
-    /// A character for each `L`.
-    Ascii,
-    /// Two `L` in a byte.
-    Bcd,
-    /// Big-endian binary in as many bytes as BCD would take.
-    Binary,
 }
 
 /// The definition of a field.
@@ -98,6 +69,8 @@ pub struct Field {
     pub digits: Option<Digits>,
     /// How its length is written; `None` follows the dialect.
     pub length: Option<LengthDigits>,
+    /// What else it says for itself.
+    pub own: Overrides,
 }
 
 impl Field {
@@ -161,15 +134,6 @@ struct File {
     presence: BTreeMap<String, RawRule>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawEncodings {
-    mti: Option<Spanned<String>>,
-    bitmap: Option<Spanned<String>>,
-    digits: Option<Spanned<String>>,
-    length: Option<Spanned<String>>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawField {
@@ -177,7 +141,15 @@ struct RawField {
     format: Spanned<String>,
     sensitive: Option<Spanned<String>>,
     digits: Option<Spanned<String>>,
+    track: Option<Spanned<String>>,
+    text: Option<Spanned<String>>,
+    signed: Option<Spanned<String>>,
+    binary: Option<Spanned<String>>,
+    code_page: Option<Spanned<String>>,
     length: Option<Spanned<String>>,
+    count: Option<Spanned<String>>,
+    inclusive: Option<bool>,
+    fill: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -249,11 +221,6 @@ impl Reader<'_> {
     }
 }
 
-const DIGITS: &[(&str, Digits)] =
-    &[("ascii", Digits::Ascii), ("bcd", Digits::Bcd), ("bcd-right", Digits::BcdRight)];
-const BITMAPS: &[(&str, Bitmap)] = &[("binary", Bitmap::Binary), ("hex", Bitmap::Hex)];
-const LENGTHS: &[(&str, LengthDigits)] =
-    &[("ascii", LengthDigits::Ascii), ("bcd", LengthDigits::Bcd), ("binary", LengthDigits::Binary)];
 const SENSITIVITIES: &[(&str, Sensitivity)] = &[
     ("none", Sensitivity::Open),
     ("pan", Sensitivity::Pan),
@@ -297,9 +264,7 @@ fn format(text: &str) -> Option<(Content, u8, u16)> {
     };
     let length: u16 = length.parse().ok()?;
     let most = if content == Content::SignedDigits { length.checked_add(1)? } else { length };
-    let largest = 10u32.checked_pow(length_digits.into())?.saturating_sub(1);
-    let fits = !variable || u32::from(most) <= largest;
-    (variable == (length_digits > 0) && length_digits <= 4 && fits && most > 0).then_some((
+    (variable == (length_digits > 0) && length_digits <= LENGTH_DIGITS_MAX && most > 0).then_some((
         content,
         length_digits,
         most,
@@ -395,25 +360,24 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
     let mut dialect = base.unwrap_or(Dialect {
         name: String::new(),
         title: String::new(),
-        encoding: Encodings {
-            mti: Digits::Ascii,
-            bitmap: Bitmap::Binary,
-            digits: Digits::Ascii,
-            length: LengthDigits::Ascii,
-        },
+        encoding: Encodings::PLAIN,
         fields: BTreeMap::new(),
         rules: BTreeMap::new(),
     });
-    dialect.name = file.name.into_inner();
+    dialect.name.clone_from(file.name.get_ref());
     dialect.title = file.title;
-    let encoding = &mut dialect.encoding;
-    let given = &file.encoding;
-    encoding.mti = reader.word(given.mti.as_ref(), DIGITS).unwrap_or(encoding.mti);
-    encoding.bitmap = reader.word(given.bitmap.as_ref(), BITMAPS).unwrap_or(encoding.bitmap);
-    encoding.digits = reader.word(given.digits.as_ref(), DIGITS).unwrap_or(encoding.digits);
-    encoding.length = reader.word(given.length.as_ref(), LENGTHS).unwrap_or(encoding.length);
+    dialect.encoding.read(reader, &file.encoding);
+    for (number, field) in &dialect.fields {
+        let is_said = file.fields.keys().any(|said| *said.get_ref() == number.get().to_string());
+        if let Err(message) = field.fits(&dialect.encoding)
+            && !is_said
+        {
+            let name = file.extends.as_ref().unwrap_or(&file.name);
+            reader.problem(name.span(), format!("inherited field {}: {message}", number.get()));
+        }
+    }
     for (number, raw) in file.fields {
-        if let Some((number, field)) = read_field(reader, &number, raw) {
+        if let Some((number, field)) = read_field(reader, &dialect.encoding, &number, raw) {
             dialect.fields.insert(number, field);
         }
     }
@@ -427,6 +391,7 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
 
 fn read_field(
     reader: &mut Reader<'_>,
+    dialect: &Encodings,
     number: &Spanned<String>,
     raw: RawField,
 ) -> Option<(FieldNumber, Field)> {
@@ -445,12 +410,13 @@ fn read_field(
         .unwrap_or_else(|| usual_sensitivity(field.get()));
     let digits = reader.word(raw.digits.as_ref(), DIGITS);
     let length = reader.word(raw.length.as_ref(), LENGTHS);
-    let packed = matches!(digits, Some(Digits::Bcd | Digits::BcdRight));
-    if let Some(given) = raw.digits.as_ref().filter(|_| packed && content != Content::Digits) {
-        reader.problem(given.span(), "only a field of class `n` can be packed");
-    }
+    let own = Overrides::read(reader, &raw, content);
     let name = raw.name;
-    Some((field, Field { name, content, length_digits, most, sensitivity, digits, length }))
+    let defined = Field { name, content, length_digits, most, sensitivity, digits, length, own };
+    if let Err(message) = defined.fits(dialect) {
+        reader.problem(raw.format.span(), message);
+    }
+    Some((field, defined))
 }
 
 fn read_rule(reader: &mut Reader<'_>, raw: &RawRule, defined: &FieldSet) -> Rule {
@@ -514,7 +480,8 @@ mod tests {
             ("b8", Some((Content::Binary, 0, 8))),
             ("LL n19", None),
             ("n..19", None),
-            ("L n..10", None),
+            ("LLLLLL ans..65535", Some((Content::Printable, 6, 65_535))),
+            ("LLLLLLL ans..1", None),
             ("q6", None),
             ("n0", None),
             ("n", None),

@@ -101,6 +101,18 @@ pub enum Fault {
         /// The most allowed.
         most: u32,
     },
+    /// The length counts itself and is smaller than itself.
+    TooShort {
+        /// As it stands there.
+        length: u32,
+        /// What it counts at least.
+        least: u32,
+    },
+    /// The length counts hexadecimal characters and is odd.
+    OddLength {
+        /// As it stands there.
+        length: u32,
+    },
     /// The field holds a byte outside its class.
     Content {
         /// The class.
@@ -137,6 +149,8 @@ impl Fault {
             Self::Truncated { .. }
             | Self::LengthNotDigits
             | Self::TooLong { .. }
+            | Self::TooShort { .. }
+            | Self::OddLength { .. }
             | Self::Trailing { .. }
             | Self::Oversized => 'L',
             Self::Content { .. } | Self::NotANumber | Self::Value => 'V',
@@ -151,6 +165,8 @@ impl Fault {
             Self::Truncated { .. } => "truncated",
             Self::LengthNotDigits => "length_not_digits",
             Self::TooLong { .. } => "too_long",
+            Self::TooShort { .. } => "too_short",
+            Self::OddLength { .. } => "odd_length",
             Self::Content { .. } => "content",
             Self::Undefined => "undefined",
             Self::Trailing { .. } => "trailing",
@@ -171,6 +187,12 @@ impl fmt::Display for Fault {
             }
             Self::LengthNotDigits => f.write_str("its length is not a number"),
             Self::TooLong { length, most } => write!(f, "its length {length} exceeds {most}"),
+            Self::TooShort { length, least } => {
+                write!(f, "its length {length} counts itself and is less than {least}")
+            }
+            Self::OddLength { length } => {
+                write!(f, "its length {length} counts hexadecimal characters and is odd")
+            }
             Self::Content { expected, at } => {
                 write!(f, "character {at} is not of class {expected} ({})", expected.words())
             }

@@ -64,7 +64,7 @@ impl FieldType for Number {
     fn read(raw: Raw<'_>) -> Option<u64> {
         match raw {
             Raw::Text(bytes) => number(bytes),
-            Raw::Packed { .. } => number(raw.text()?.as_bytes()),
+            Raw::Packed { .. } | Raw::Coded { .. } => number(raw.text()?.as_bytes()),
             Raw::Binary(_) => None,
         }
     }

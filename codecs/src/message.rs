@@ -6,6 +6,7 @@
 //!
 //! It knows no dialect: the codec that filled it has checked it, and any codec can write it.
 
+use crate::coding::Coding;
 use crate::error::FieldNumber;
 use crate::field::{FieldType, Key};
 use crate::mti::Mti;
@@ -137,9 +138,38 @@ pub(crate) enum Form {
     PackedRight,
     /// They are bytes, not characters.
     Raw,
+    /// They are characters of EBCDIC code page 037.
+    Ebcdic037,
+    /// They are characters of EBCDIC code page 500.
+    Ebcdic500,
+    /// They are characters of EBCDIC code page 1047.
+    Ebcdic1047,
+    /// They are two hexadecimal characters for each byte.
+    Hex,
+    /// They are two hexadecimal characters of EBCDIC for each byte.
+    HexEbcdic,
+    /// Two digits or separators a byte, every nibble counts.
+    Nibbles,
+    /// The same behind a nibble that does not count.
+    NibblesLeft,
+    /// The same before a nibble that does not count.
+    NibblesRight,
+    /// A sign, then two digits a byte.
+    Signed,
+    /// A sign, a nibble that does not count, then digits.
+    SignedOdd,
+    /// The same as `Signed` with a sign in EBCDIC.
+    SignedEbcdic,
+    /// The same as `SignedOdd` with a sign in EBCDIC.
+    SignedEbcdicOdd,
 }
 
 impl Form {
+    /// Whether it is one of the forms that the fast walks know.
+    pub(crate) const fn is_plain(self) -> bool {
+        matches!(self, Self::Text | Self::PackedLeft | Self::PackedRight | Self::Raw)
+    }
+
     pub(crate) const fn is_packed(self) -> bool {
         matches!(self, Self::PackedLeft | Self::PackedRight)
     }
@@ -158,7 +188,8 @@ pub(crate) struct Slot {
 /// What a field looks like wherever it lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Shape {
-    /// Characters or digits of its content.
+    /// Characters or digits of its content; of the forms that are read by
+    /// [`Coding`](crate::Coding), bytes as they lie.
     pub(crate) units: u16,
     /// Bytes of its length.
     pub(crate) prefix: u8,
@@ -171,8 +202,8 @@ impl Shape {
     #[inline]
     pub(crate) const fn width(self) -> u16 {
         match self.form {
-            Form::Text | Form::Raw => self.units,
             Form::PackedLeft | Form::PackedRight => self.units.div_ceil(2),
+            _ => self.units,
         }
     }
 }
@@ -205,6 +236,32 @@ pub enum Raw<'a> {
     },
     /// A binary field.
     Binary(&'a [u8]),
+    /// Any other encoding.
+    Coded {
+        /// The bytes as they lie in the buffer.
+        bytes: &'a [u8],
+        /// How they are read.
+        coding: Coding,
+    },
+}
+
+/// The bytes of a binary field. Borrowed where they lie in the buffer as such.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Octets<'a>(Characters<'a>);
+
+impl Deref for Octets<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Octets<'_> {
+    /// How many; a binary field is never shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} bytes>", self.len())
+    }
 }
 
 /// The characters of a field. Borrowed where they lie in the buffer as such.
@@ -217,14 +274,20 @@ enum Characters<'a> {
     Unpacked(SmallVec<[u8; 64]>),
 }
 
+impl Characters<'_> {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Unpacked(bytes) => bytes,
+        }
+    }
+}
+
 impl Text<'_> {
     /// The characters as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            Characters::Borrowed(bytes) => bytes,
-            Characters::Unpacked(bytes) => bytes,
-        }
+        self.0.as_bytes()
     }
 
     /// The characters; empty if they are not UTF-8, which no content class but `b` allows.
@@ -281,17 +344,51 @@ impl<'a> Raw<'a> {
             Self::Packed { bytes, digits, left } => {
                 Some(Text(Characters::Unpacked(unpacked(bytes, digits, left))))
             }
-            Self::Binary(_) => None,
+            Self::Coded { bytes, coding } if !coding.is_binary() => {
+                Some(Text(Characters::Unpacked(decoded(bytes, coding))))
+            }
+            Self::Binary(_) | Self::Coded { .. } => None,
         }
     }
 
     /// The bytes of a binary field; any other has none.
     #[must_use]
-    pub const fn binary(self) -> Option<&'a [u8]> {
+    pub fn binary(self) -> Option<Octets<'a>> {
         match self {
-            Self::Binary(bytes) => Some(bytes),
-            Self::Text(_) | Self::Packed { .. } => None,
+            Self::Binary(bytes) => Some(Octets(Characters::Borrowed(bytes))),
+            Self::Coded { bytes, coding } if coding.is_binary() => {
+                Some(Octets(Characters::Unpacked(decoded(bytes, coding))))
+            }
+            Self::Text(_) | Self::Packed { .. } | Self::Coded { .. } => None,
         }
+    }
+
+    /// The bytes of the field as they lie in the buffer, whatever they mean.
+    #[must_use]
+    pub const fn as_it_lies(self) -> &'a [u8] {
+        match self {
+            Self::Text(bytes)
+            | Self::Packed { bytes, .. }
+            | Self::Binary(bytes)
+            | Self::Coded { bytes, .. } => bytes,
+        }
+    }
+
+    /// Gives the canonical value byte by byte, without room for the whole.
+    pub(crate) fn each(self, push: impl FnMut(u8)) {
+        let (bytes, form) = match self {
+            Self::Text(bytes) => (bytes, Form::Text),
+            Self::Binary(bytes) => (bytes, Form::Raw),
+            Self::Packed { bytes, digits, left: true } if digits & 1 == 1 => {
+                (bytes, Form::NibblesLeft)
+            }
+            Self::Packed { bytes, digits, left: false } if digits & 1 == 1 => {
+                (bytes, Form::NibblesRight)
+            }
+            Self::Packed { bytes, .. } => (bytes, Form::Nibbles),
+            Self::Coded { bytes, coding } => (bytes, coding.0),
+        };
+        Coding(form).each(bytes, push);
     }
 }
 
@@ -314,6 +411,13 @@ fn unpacked(bytes: &[u8], digits: u16, left: bool) -> SmallVec<[u8; 64]> {
     }
     characters.truncate(digits);
     characters
+}
+
+/// The canonical value of bytes in another coding.
+fn decoded(bytes: &[u8], coding: Coding) -> SmallVec<[u8; 64]> {
+    let mut value = SmallVec::new();
+    coding.each(bytes, |byte| value.push(byte));
+    value
 }
 
 /// A message. See the module's description for its make-up.
@@ -431,9 +535,11 @@ impl Message {
             None => self.retain(self.present.without(number)),
             Some(Raw::Binary(bytes)) => self.put(number, bytes, Form::Raw),
             Some(Raw::Text(bytes)) => self.put(number, bytes, Form::Text),
-            Some(packed @ Raw::Packed { .. }) => {
-                if let Some(text) = packed.text() {
+            Some(other) => {
+                if let Some(text) = other.text() {
                     self.put(number, text.as_bytes(), Form::Text);
+                } else if let Some(bytes) = other.binary() {
+                    self.put(number, &bytes, Form::Raw);
                 }
             }
         }
@@ -451,6 +557,7 @@ impl Message {
             Form::PackedLeft => Raw::Packed { bytes, digits, left: true },
             Form::PackedRight => Raw::Packed { bytes, digits, left: false },
             Form::Raw => Raw::Binary(bytes),
+            form => Raw::Coded { bytes, coding: Coding(form) },
         })
     }
 
@@ -518,12 +625,10 @@ impl Message {
 impl PartialEq for Message {
     /// Whether type and canonical values are the same, in whatever dialect they arrived.
     fn eq(&self, other: &Self) -> bool {
-        let canonical = |raw: Raw<'_>| match raw {
-            Raw::Binary(bytes) => (true, bytes.to_vec()),
-            Raw::Text(bytes) => (false, bytes.to_vec()),
-            Raw::Packed { .. } => {
-                (false, raw.text().map(|text| text.as_bytes().to_vec()).unwrap_or_default())
-            }
+        let canonical = |raw: Raw<'_>| {
+            let mut value = Vec::new();
+            raw.each(|byte| value.push(byte));
+            (raw.binary().is_some(), value)
         };
         self.mti() == other.mti()
             && self.present == other.present

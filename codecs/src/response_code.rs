@@ -5,6 +5,17 @@
 
 use core::fmt;
 
+/// Whose codes DE39 holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Edition {
+    /// ISO 8583:1987: two characters.
+    Of1987,
+    /// ISO 8583:1993: three digits.
+    Of1993,
+    /// ISO 8583:2003: four digits.
+    Of2003,
+}
+
 /// A response code: two characters of DE39.
 ///
 /// Any two printable characters are a response code, because hosts invent their own; the

@@ -52,7 +52,8 @@ fn value(field: &Field, noise: &[u8]) -> Vec<u8> {
         Content::Alphanumeric => of(b"09AZaz 5"),
         Content::Printable => noise().map(|byte| b' ' + byte % 95).collect(),
         Content::Binary => noise().collect(),
-        Content::Track => of(b"0123456789=DF"),
+        // A packed separator is read as `=`, whichever character it was.
+        Content::Track => of(b"0123456789="),
         Content::SignedDigits => {
             let mut value = of(digits);
             let sign = if noise().next().unwrap_or(0) & 1 == 0 { b'C' } else { b'D' };
@@ -95,7 +96,10 @@ fn decoded(codec: &Codec, frame: &[u8]) -> Message {
 fn canonical(message: &Message, number: FieldNumber) -> Option<Vec<u8>> {
     message.expose(number).map(|raw| match raw {
         Raw::Binary(bytes) => bytes.to_vec(),
-        Raw::Text(_) | Raw::Packed { .. } => raw.text().unwrap().as_bytes().to_vec(),
+        Raw::Text(_) | Raw::Packed { .. } | Raw::Coded { .. } => match raw.binary() {
+            Some(bytes) => bytes.to_vec(),
+            None => raw.text().unwrap().as_bytes().to_vec(),
+        },
     })
 }
 

@@ -4,7 +4,9 @@
 //! alike, into runs. Where it gives up the exact walk begins anew; only its word counts.
 
 use super::step::{Check, Kind, Lead};
-use super::{Codec, Layout, Prefix};
+use super::{Codec, Layout, Prefix, rare};
+use crate::code_page::CodePage;
+use crate::coding::hex_digit;
 use crate::content::Content;
 use crate::dialect::{Bitmap, Digits};
 use crate::error::{EncodeError, Fault, FieldNumber, FieldPath};
@@ -96,7 +98,7 @@ impl Codec {
                 let of_kind = match slot.shape.form {
                     Form::Text => step.shape.form != Form::Raw,
                     Form::Raw => step.shape.form == Form::Raw,
-                    Form::PackedLeft | Form::PackedRight => false,
+                    _ => false,
                 };
                 let exact = step.lead != Lead::Fixed || units == most;
                 if !of_kind || !exact || step.characters == Check::Signed {
@@ -117,7 +119,7 @@ impl Codec {
                 let kind = match step.shape.form {
                     Form::Text | Form::Raw => Kind::Copy,
                     Form::PackedRight if units & 1 == 1 => Kind::PackRight,
-                    Form::PackedLeft | Form::PackedRight => Kind::Pack,
+                    _ => Kind::Pack,
                 };
                 let whole_bytes = kind == Kind::Copy || units & 1 == 0;
                 let joins = step.lead == Lead::Fixed && whole_bytes && run.kind == kind;
@@ -129,7 +131,10 @@ impl Codec {
                     }
                     write_length(step.lead, units, out);
                     if step.lead == Lead::Other {
-                        encode_length(self.layout(number()?)?.prefix, units, out);
+                        let layout = self.layout(number()?)?;
+                        let (from, width) = (out.len(), usize::from(layout.prefix.width()));
+                        out.resize(from.wrapping_add(width), 0);
+                        encode_length(layout.prefix, layout.declared(units), out.get_mut(from..)?);
                     }
                 }
                 run.to = content.end;
@@ -168,7 +173,13 @@ impl Codec {
     fn write_head(&self, mti: Mti, present: FieldSet, out: &mut BytesMut) {
         match self.dialect.encoding.mti {
             Digits::Ascii => out.extend_from_slice(mti.digits()),
-            Digits::Bcd | Digits::BcdRight => pack(mti.digits(), out),
+            Digits::Bcd | Digits::BcdRight | Digits::BcdF | Digits::BcdRightF => {
+                pack(mti.digits(), out);
+            }
+            Digits::Ebcdic => {
+                // The digits are the same in every page.
+                out.extend_from_slice(&mti.digits().map(|digit| CodePage::P037.encode(digit)));
+            }
         }
         let [first, second] = present.halves();
         let first_bit = if second == 0 { 0 } else { 1u64 << 63 };
@@ -187,6 +198,12 @@ impl Codec {
                 let [a, b, c, d, e, f, g, h] = bytes;
                 let halves = [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])];
                 out.extend_from_slice(halves.as_flattened());
+            }
+            Bitmap::EbcdicHex => {
+                let [a, b, c, d, e, f, g, h] = bytes;
+                for half in [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])] {
+                    out.extend_from_slice(&half.map(|digit| CodePage::P037.encode(digit)));
+                }
             }
         }
     }
@@ -247,9 +264,13 @@ fn write_length(lead: Lead, units: u16, out: &mut BytesMut) {
 
 /// Appends one field: its length, then its content filled to a fixed length.
 fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), Fault> {
+    if layout.is_rare || (layout.counts_otherwise() && !matches!(layout.prefix, Prefix::Fixed)) {
+        return rare::encode(layout, raw, out);
+    }
     let text;
     let value = match raw {
         Raw::Binary(bytes) | Raw::Text(bytes) => bytes,
+        Raw::Coded { .. } => return rare::encode(layout, raw, out),
         Raw::Packed { .. } => {
             text = raw.text();
             text.as_ref().map(crate::message::Text::as_bytes).unwrap_or_default()
@@ -273,7 +294,9 @@ fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), 
     let fill = match layout.prefix {
         Prefix::Fixed => fill,
         _ => {
-            encode_length(layout.prefix, units, out);
+            let (from, width) = (out.len(), usize::from(layout.prefix.width()));
+            out.resize(from.saturating_add(width), 0);
+            encode_length(layout.prefix, units.into(), out.get_mut(from..).unwrap_or_default());
             0
         }
     };
@@ -301,7 +324,8 @@ fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), 
             out.resize(out.len().saturating_add(whole.into()), 0);
             pack(value, out);
         }
-        Form::PackedRight => {
+        // The other forms are rare and went another way.
+        _ => {
             out.resize(out.len().saturating_add(usize::from(fill / 2)), 0);
             let (half, rest) = value.split_at(usize::from(fill & 1).min(value.len()));
             match half {
@@ -316,19 +340,19 @@ fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), 
     Ok(())
 }
 
-fn encode_length(prefix: Prefix, units: u16, out: &mut BytesMut) {
-    let mut rest = units;
-    let mut bytes = [0u8; 4];
-    for byte in bytes.iter_mut().rev() {
+/// Writes a length into its place.
+pub(super) fn encode_length(prefix: Prefix, declared: u32, place: &mut [u8]) {
+    let mut rest = declared;
+    for byte in place.iter_mut().rev() {
         let (above, digit) = match prefix {
             Prefix::Fixed => (0, 0),
-            Prefix::Ascii(_) => (rest / 10, (rest % 10) | u16::from(b'0')),
+            Prefix::Ascii(_) => (rest / 10, (rest % 10) | u32::from(b'0')),
+            Prefix::Ebcdic(_) => (rest / 10, (rest % 10) | 0xF0),
             Prefix::Packed(_) => (rest / 100, ((rest / 10 % 10) << 4) | (rest % 10)),
             Prefix::Binary(_) => (rest >> 8, rest & 0xFF),
+            Prefix::Hex(_) => (rest >> 4, hex_digit((rest & 15) as u8).into()),
         };
         *byte = u8::try_from(digit).unwrap_or(0);
         rest = above;
     }
-    let from = bytes.len().saturating_sub(prefix.width().into());
-    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
 }
