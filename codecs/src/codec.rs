@@ -34,6 +34,11 @@ pub struct Codec {
     dialect: Dialect,
     /// By field number.
     layouts: Vec<Option<Layout>>,
+    /// What the bit of field 1 is read together with: 0 if it announces a second bitmap, 1 if
+    /// there always is one, 2 if the bitmaps are of a rare kind.
+    always_second: u8,
+    /// Whether a third bitmap may follow the second.
+    has_third: bool,
     /// By the bit of each bitmap, first bit first: the first bitmap's fields, the second's.
     steps: Box<[[Step; 64]; 2]>,
 }
@@ -57,13 +62,20 @@ impl Codec {
             let field = dialect.field(FieldNumber::new(number)?)?;
             Some(Layout::new(field, &dialect.encoding))
         };
-        let layouts: Vec<Option<Layout>> = (0..=128).map(layout).collect();
+        let layouts: Vec<Option<Layout>> = (0..=FieldNumber::MAX.get()).map(layout).collect();
         let mut steps = Box::new([[Step::UNDEFINED; 64]; 2]);
         let fields = layouts.iter().skip(1);
         for (step, layout) in steps.as_flattened_mut().iter_mut().zip(fields) {
             *step = layout.map_or(Step::UNDEFINED, Step::new);
         }
-        Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), dialect, layouts, steps }
+        let always_second = match dialect.encoding.bitmap_bytes {
+            0 => 0,
+            16 => 1,
+            _ => 2,
+        };
+        let has_third = layouts.iter().skip(129).any(Option::is_some);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self { id, dialect, layouts, always_second, has_third, steps }
     }
 
     /// What it was compiled from.
@@ -116,7 +128,7 @@ impl Codec {
         let line = |number: FieldNumber| {
             let field = self.dialect.field(number)?;
             let raw = message.expose(number)?;
-            let value = match raw.binary() {
+            let value = match raw.binary().as_deref() {
                 Some(bytes) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
                 None => raw.text().map(|text| text.as_str().to_owned()).unwrap_or_default(),
             };

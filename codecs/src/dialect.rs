@@ -214,7 +214,7 @@ impl Reader<'_> {
             match FieldNumber::new(*number) {
                 Some(field) if fields.has(field) => set = set.with(field),
                 Some(_) => self.problem(given.span(), format!("field {number} is not defined")),
-                None => self.problem(given.span(), format!("{number} is not a field, 2 to 128")),
+                None => self.problem(given.span(), format!("{number} is not a field, 2 to 192")),
             }
         }
         set
@@ -382,6 +382,9 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
         }
     }
     let defined: FieldSet = dialect.fields.keys().copied().collect();
+    if let Err(message) = dialect.encoding.bitmaps_hold(defined) {
+        reader.problem(file.name.span(), message);
+    }
     for (name, raw) in file.presence {
         let rule = read_rule(reader, &raw, &defined);
         dialect.rules.insert(name, rule);
@@ -396,7 +399,7 @@ fn read_field(
     raw: RawField,
 ) -> Option<(FieldNumber, Field)> {
     let Some(field) = number.get_ref().parse().ok().and_then(FieldNumber::new) else {
-        let message = format!("`{}` is not a field number, 2 to 128", number.get_ref());
+        let message = format!("`{}` is not a field number, 2 to 192", number.get_ref());
         reader.problem(number.span(), message);
         return None;
     };
@@ -502,7 +505,7 @@ mod tests {
     #[test]
     fn all_problems_are_reported_with_their_place() {
         let text = "name = \"x\"\n[encoding]\nbitmap = \"octal\"\n[fields]\n2 = { name = \"a\", \
-                    format = \"LL q..19\" }\n129 = { name = \"b\", format = \"n6\" }\n";
+                    format = \"LL q..19\" }\n193 = { name = \"b\", format = \"n6\" }\n";
         let DialectError(problems) = Dialect::parse(text).unwrap_err();
         let places: Vec<_> =
             problems.iter().map(|problem| (problem.line, problem.column)).collect();

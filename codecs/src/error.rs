@@ -6,7 +6,7 @@
 use crate::content::Content;
 use core::fmt;
 
-/// A field, by number: 2 to 128. 0 stands for the message type, 1 for the bitmap.
+/// A field, by number: 2 to 192. 0 stands for the message type, 1 for the bitmap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldNumber(u8);
 
@@ -16,14 +16,17 @@ impl FieldNumber {
     /// The bitmap.
     pub const BITMAP: Self = Self(1);
 
-    /// A field number of 2 to 128; anything else is `None`.
+    /// The highest field, the last of the third bitmap.
+    pub const MAX: Self = Self(192);
+
+    /// A field number of 2 to 192; anything else is `None`.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
-        if number >= 2 && number <= 128 { Some(Self(number)) } else { None }
+        if number >= 2 && number <= Self::MAX.0 { Some(Self(number)) } else { None }
     }
 
     pub(crate) const fn known(number: u8) -> Self {
-        assert!(number >= 2 && number <= 128, "field numbers are 2 to 128");
+        assert!(number >= 2 && number <= Self::MAX.0, "field numbers are 2 to 192");
         Self(number)
     }
 

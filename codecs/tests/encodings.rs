@@ -222,7 +222,7 @@ fn mti_and_bitmap_in_ebcdic() {
     let mut read = Message::new();
     codec.decode_into(&out, &mut read).unwrap();
     assert_eq!(read, message);
-    let mut broken = head.clone();
+    let mut broken = head;
     broken[5] = b'0';
     let error = codec.decode_into(&broken, &mut read).unwrap_err();
     assert_eq!(error.to_string(), "bitmap at offset 4: it is not a number");

@@ -143,7 +143,11 @@ impl Codec {
         let mti = head.mti(self.dialect.encoding.mti).ok()?;
         let form = self.dialect.encoding.bitmap;
         let first = head.bitmap(form).ok()?;
-        let second = if first >> 63 == 1 { head.bitmap(form).ok()? } else { 0 };
+        let second = match (first >> 63) as u8 | self.always_second {
+            0 => 0,
+            1 => head.bitmap(form).ok()?,
+            _ => return None,
+        };
         // The bit of field 1 only says that there is a second bitmap.
         let first = first & (u64::MAX >> 1);
         message.clear_for(frame);
@@ -257,15 +261,28 @@ impl Codec {
         Ok(())
     }
 
-    /// The fields the bitmaps name. A second bitmap without fields is accepted.
+    /// The fields the bitmaps name. A bitmap without fields is accepted. Where the bitmaps have a
+    /// fixed length the bit of field 1 means nothing.
     fn bitmaps(&self, cursor: &mut Cursor<'_>) -> Result<FieldSet, DecodeError> {
         let form = self.dialect.encoding.bitmap;
         let start = cursor.at();
-        let mut bitmap = |at| cursor.bitmap(form).map_err(|fault| error(at, start, fault));
-        let first = bitmap(FieldNumber::BITMAP)?;
-        let second = if first >> 63 == 1 { bitmap(FieldNumber::BITMAP)? } else { 0 };
-        // The bit of field 1 only says that there is a second bitmap.
-        Ok(FieldSet::from_halves([first & (u64::MAX >> 1), second]))
+        let mut bitmap = |is_there: bool| match is_there {
+            true => cursor.bitmap(form).map_err(|fault| error(FieldNumber::BITMAP, start, fault)),
+            false => Ok(0),
+        };
+        // The bits of fields 1 and 65 only say that there is another bitmap.
+        let rest = u64::MAX >> 1;
+        let first = bitmap(true)?;
+        let bitmaps = match self.dialect.encoding.bitmap_bytes {
+            0 => {
+                let second = bitmap(first > rest)?;
+                let third = bitmap(self.has_third && second > rest)?;
+                let second = if self.has_third { second & rest } else { second };
+                [first & rest, second, third]
+            }
+            bytes => [first & rest, bitmap(bytes > 8)?, bitmap(bytes > 16)?],
+        };
+        Ok(FieldSet::from_bitmaps(bitmaps))
     }
 }
 

@@ -67,7 +67,10 @@ impl Codec {
         let mut run = Run { kind: Kind::Copy, from: 0, to: 0 };
         // Characters that were passed and are not checked yet.
         let (mut check, mut unchecked) = (Check::Free, 0..0);
-        let [first, second] = message.present.halves();
+        let [first, second, third] = message.present.bitmaps();
+        if third != 0 {
+            return None;
+        }
         let halves = [(first & (u64::MAX >> 1), 1), (second, 65u8)];
         for ((bits, base), steps) in halves.into_iter().zip(self.steps.iter()) {
             let mut bits = bits.reverse_bits();
@@ -181,11 +184,32 @@ impl Codec {
                 out.extend_from_slice(&mti.digits().map(|digit| CodePage::P037.encode(digit)));
             }
         }
-        let [first, second] = present.halves();
+        let [first, second, third] = present.bitmaps();
+        if third != 0 || self.always_second != 0 {
+            return self.write_bitmaps([first, second, third], out);
+        }
         let first_bit = if second == 0 { 0 } else { 1u64 << 63 };
         self.write_bitmap(first | first_bit, out);
         if second != 0 {
             self.write_bitmap(second, out);
+        }
+    }
+
+    /// Appends bitmaps of a fixed length, or three of them.
+    #[cold]
+    fn write_bitmaps(&self, [first, second, third]: [u64; 3], out: &mut BytesMut) {
+        let more = 1u64 << 63;
+        match self.dialect.encoding.bitmap_bytes {
+            0 => {
+                for bitmap in [first | more, second | more, third] {
+                    self.write_bitmap(bitmap, out);
+                }
+            }
+            bytes => {
+                for bitmap in [first, second, third].into_iter().take(usize::from(bytes / 8)) {
+                    self.write_bitmap(bitmap, out);
+                }
+            }
         }
     }
 

@@ -6,6 +6,8 @@
 use super::{LENGTH_DIGITS_MAX, RawField, Reader};
 use crate::code_page::CodePage;
 use crate::content::Content;
+use crate::error::FieldNumber;
+use crate::message::FieldSet;
 use crate::response_code::Edition;
 use serde::Deserialize;
 use toml::Spanned;
@@ -288,6 +290,22 @@ impl Encodings {
         for (to, from, class) in fills {
             *to = fill(reader, from.as_ref(), class).unwrap_or(*to);
         }
+    }
+}
+
+impl Encodings {
+    /// Whether the bitmaps can name all these fields; else why not.
+    pub(super) fn bitmaps_hold(&self, fields: FieldSet) -> Result<(), String> {
+        let highest = fields.iter().last().map_or(0, FieldNumber::get);
+        let bytes = self.bitmap_bytes;
+        if bytes > 0 && u32::from(highest) > u32::from(bytes).saturating_mul(8) {
+            return Err(format!("field {highest} does not fit a bitmap of {bytes} bytes"));
+        }
+        let bit_65 = FieldNumber::new(65).is_some_and(|number| fields.has(number));
+        if bytes == 0 && highest > 128 && bit_65 {
+            return Err("bit 65 announces the third bitmap and cannot be a field, too".to_owned());
+        }
+        Ok(())
     }
 }
 
