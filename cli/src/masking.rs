@@ -6,7 +6,7 @@
 //! the wrong dialect, and card numbers may stand in fields that are open; so whatever looks like
 //! one is hidden too.
 
-use veksel_codecs::{Codec, DecodeError, Fault, FieldNumber, Line, Message, Raw, Sensitivity};
+use veksel_codecs::{Codec, DecodeError, Fault, FieldNumber, Line, Message, Sensitivity};
 
 /// What is printed in place of a value that only looks like a card number.
 const LOOKS_LIKE_A_CARD: &str = "<hidden, like a card number>";
@@ -95,7 +95,10 @@ impl<'m> Shown<'m> {
                 self.reveal(from, start.saturating_add(1));
             }
             Fault::Truncated { .. } => self.reveal(start, self.hidden.len()),
-            Fault::LengthNotDigits | Fault::TooLong { .. } => {
+            Fault::LengthNotDigits
+            | Fault::TooLong { .. }
+            | Fault::TooShort { .. }
+            | Fault::OddLength { .. } => {
                 self.reveal(start, start.saturating_add(3));
             }
             Fault::Undefined

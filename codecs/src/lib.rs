@@ -53,7 +53,7 @@ pub use content::{Content, Sensitivity, mask_account, mask_pan};
 pub use dialect::Dialect;
 pub use error::{DecodeError, EncodeError, Fault, FieldNumber, FieldPath};
 pub use field::Key;
-pub use frame::{FrameError, Framing, Header, KeepAlive, LengthForm, Step};
+pub use frame::{BASE1_WIDTH, FrameError, Framing, Header, KeepAlive, LengthForm, Step};
 pub use message::{FieldSet, Message, Octets, Raw, Text};
 pub use mti::{Class, Mti};
 pub use presence::{Answer, Request, Rule};

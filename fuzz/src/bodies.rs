@@ -28,18 +28,27 @@ pub fn frame(data: &[u8]) {
     else {
         return;
     };
+    // The first four are those of the oldest seeds.
+    let first = [LengthForm::Binary2, LengthForm::Binary4, LengthForm::Ascii4, LengthForm::Bcd2];
+    let others = LengthForm::ALL.into_iter().filter(|form| !first.contains(form));
+    let lengths: Vec<_> = first.into_iter().chain(others).collect();
+    let has_trailer =
+        flags & 0x80 != 0 || lengths[usize::from(form) % lengths.len()] == LengthForm::None;
     let framing = Framing {
-        length: [LengthForm::Binary2, LengthForm::Binary4, LengthForm::Ascii4, LengthForm::Bcd2]
-            [usize::from(form % 4)],
+        length: lengths[usize::from(form) % lengths.len()],
         counts_itself: flags & 1 != 0,
         counts_header: flags & 2 != 0,
+        counts_trailer: form & 0x40 != 0,
+        marker: if flags & 0x40 != 0 { vec![0xD0, 0x4A] } else { Vec::new() },
+        reserved: Vec::new(),
+        trailer: if has_trailer { vec![3] } else { Vec::new() },
         header: match flags >> 2 & 3 {
             0 | 1 => Header::None,
             2 => Header::Fixed(vec![0xA5; usize::from(width % 32)]),
             _ => Header::Tpdu([0x60, 0, 1, 0, 2]),
         },
         keep_alive: [KeepAlive::Ignore, KeepAlive::Echo, KeepAlive::Reject]
-            [usize::from(flags >> 4) % 3],
+            [usize::from(flags >> 4 & 3) % 3],
         frame_max: u32::from(u16::from_be_bytes([limit_high, limit_low])),
     };
     let whole = steps(&framing, [stream]);

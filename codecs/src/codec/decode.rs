@@ -43,14 +43,11 @@ impl<'f> Cursor<'f> {
         }
     }
 
+    #[inline(always)]
     fn mti(&mut self, digits: Digits) -> Result<Mti, Fault> {
         let ascii = match digits {
             Digits::Ascii => <[u8; 4]>::try_from(self.take(4)?).unwrap_or_default(),
-            Digits::Ebcdic => {
-                let characters = <[u8; 4]>::try_from(self.take(4)?).unwrap_or_default();
-                // The digits are the same in every page.
-                characters.map(|character| CodePage::P037.decode(character))
-            }
+            Digits::Ebcdic => self.ebcdic_mti()?,
             Digits::Bcd | Digits::BcdRight | Digits::BcdF | Digits::BcdRightF => {
                 let [a, b] = <[u8; 2]>::try_from(self.take(2)?).unwrap_or_default();
                 [a >> 4, a & 15, b >> 4, b & 15].map(|nibble| nibble.wrapping_add(b'0'))
@@ -59,6 +56,7 @@ impl<'f> Cursor<'f> {
         Mti::from_ascii(ascii).ok_or(Fault::NotANumber)
     }
 
+    #[inline(always)]
     fn bitmap(&mut self, form: Bitmap) -> Result<u64, Fault> {
         match form {
             Bitmap::Binary => {
@@ -73,14 +71,25 @@ impl<'f> Cursor<'f> {
                     _ => Err(Fault::NotANumber),
                 }
             }
-            Bitmap::EbcdicHex => {
-                let mut characters = self.take(16)?.iter();
-                characters.try_fold(0, |bits, character| {
-                    let value = hex_value(CodePage::P037.decode(*character));
-                    Ok((bits << 4) | u64::from(value.ok_or(Fault::NotANumber)?))
-                })
-            }
+            Bitmap::EbcdicHex => self.ebcdic_bitmap(),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ebcdic_mti(&mut self) -> Result<[u8; 4], Fault> {
+        let characters = <[u8; 4]>::try_from(self.take(4)?).unwrap_or_default();
+        // The digits are the same in every page.
+        Ok(characters.map(|character| CodePage::P037.decode(character)))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ebcdic_bitmap(&mut self) -> Result<u64, Fault> {
+        self.take(16)?.iter().try_fold(0, |bits, character| {
+            let value = hex_value(CodePage::P037.decode(*character));
+            Ok((bits << 4) | u64::from(value.ok_or(Fault::NotANumber)?))
+        })
     }
 
     /// Reads a length and checks it: the units of the value.

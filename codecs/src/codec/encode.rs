@@ -172,17 +172,14 @@ impl Codec {
     }
 
     /// Appends the message type and the bitmaps.
-    #[inline]
+    #[inline(always)]
     fn write_head(&self, mti: Mti, present: FieldSet, out: &mut BytesMut) {
         match self.dialect.encoding.mti {
             Digits::Ascii => out.extend_from_slice(mti.digits()),
             Digits::Bcd | Digits::BcdRight | Digits::BcdF | Digits::BcdRightF => {
                 pack(mti.digits(), out);
             }
-            Digits::Ebcdic => {
-                // The digits are the same in every page.
-                out.extend_from_slice(&mti.digits().map(|digit| CodePage::P037.encode(digit)));
-            }
+            Digits::Ebcdic => ebcdic(mti.digits(), out),
         }
         let [first, second, third] = present.bitmaps();
         if third != 0 || self.always_second != 0 {
@@ -197,6 +194,7 @@ impl Codec {
 
     /// Appends bitmaps of a fixed length, or three of them.
     #[cold]
+    #[inline(never)]
     fn write_bitmaps(&self, [first, second, third]: [u64; 3], out: &mut BytesMut) {
         let more = 1u64 << 63;
         match self.dialect.encoding.bitmap_bytes {
@@ -213,24 +211,28 @@ impl Codec {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_bitmap(&self, bits: u64, out: &mut BytesMut) {
         let bytes = bits.to_be_bytes();
-        match self.dialect.encoding.bitmap {
-            Bitmap::Binary => out.extend_from_slice(&bytes),
-            Bitmap::Hex => {
-                let [a, b, c, d, e, f, g, h] = bytes;
-                let halves = [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])];
-                out.extend_from_slice(halves.as_flattened());
-            }
-            Bitmap::EbcdicHex => {
-                let [a, b, c, d, e, f, g, h] = bytes;
-                for half in [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])] {
-                    out.extend_from_slice(&half.map(|digit| CodePage::P037.encode(digit)));
-                }
-            }
+        if self.dialect.encoding.bitmap == Bitmap::Binary {
+            return out.extend_from_slice(&bytes);
         }
+        let [a, b, c, d, e, f, g, h] = bytes;
+        let halves = [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])];
+        if self.dialect.encoding.bitmap == Bitmap::Hex {
+            return out.extend_from_slice(halves.as_flattened());
+        }
+        ebcdic(halves.as_flattened(), out);
     }
+}
+
+/// Appends digits or hexadecimal characters, which are the same in every page.
+#[cold]
+#[inline(never)]
+fn ebcdic(characters: &[u8], out: &mut BytesMut) {
+    characters
+        .iter()
+        .for_each(|character| out.extend_from_slice(&[CodePage::P037.encode(*character)]));
 }
 
 /// Appends ASCII digits, two in a byte; an odd number of them after a zero.
