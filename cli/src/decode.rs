@@ -351,7 +351,9 @@ impl Complaint {
         let secret = definition.is_some_and(|field| field.sensitivity != Sensitivity::Open);
         let found = found.map(|found| match (error.fault, secret) {
             // A length in front of a sensitive field may be the field itself, out of step.
-            (Fault::TooLong { .. } | Fault::TooShort { .. } | Fault::OddLength { .. }, true) => "a length that is not shown".to_owned(),
+            (Fault::TooLong { .. } | Fault::TooShort { .. } | Fault::OddLength { .. }, true) => {
+                "a length that is not shown".to_owned()
+            }
             _ => found,
         });
         let cause = codec.likely_cause(message.frame(), error);

@@ -22,6 +22,7 @@ pub(crate) use encoding::{Encodings, Resolved};
 
 use crate::content::{Content, Sensitivity};
 use crate::error::FieldNumber;
+use crate::field;
 use crate::message::FieldSet;
 use crate::mti::Mti;
 use crate::presence::{Answer, Request, Rule};
@@ -327,6 +328,25 @@ impl Dialect {
         Self::parse_within(text, deeper).map_err(|error| error.to_string())
     }
 
+    /// Which edition's response codes DE39 holds.
+    #[must_use]
+    pub const fn response_codes(&self) -> crate::Edition {
+        self.encoding.response_codes
+    }
+
+    /// How the message type is written.
+    #[must_use]
+    pub const fn mti(&self) -> Digits {
+        self.encoding.mti
+    }
+
+    /// How the bitmaps are written, and how many bytes of bitmap every message has; 0 if the
+    /// first bit of a bitmap announces the next.
+    #[must_use]
+    pub const fn bitmap(&self) -> (Bitmap, u8) {
+        (self.encoding.bitmap, self.encoding.bitmap_bytes)
+    }
+
     /// The name by which links refer to it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -380,6 +400,15 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
         if let Some((number, field)) = read_field(reader, &dialect.encoding, &number, raw) {
             dialect.fields.insert(number, field);
         }
+    }
+    let code = field::RESPONSE_CODE.number();
+    let width = dialect.encoding.response_codes.width();
+    if let Some(field) = dialect.field(code).filter(|field| field.most != width.into()) {
+        let message = format!(
+            "field 39 has {} characters and the response codes of `response_codes` have {width}",
+            field.most
+        );
+        reader.problem(file.name.span(), message);
     }
     let defined: FieldSet = dialect.fields.keys().copied().collect();
     if let Err(message) = dialect.encoding.bitmaps_hold(defined) {

@@ -57,4 +57,4 @@ pub use frame::{BASE1_WIDTH, FrameError, Framing, Header, KeepAlive, LengthForm,
 pub use message::{FieldSet, Message, Octets, Raw, Text};
 pub use mti::{Class, Mti};
 pub use presence::{Answer, Request, Rule};
-pub use response_code::{Edition, ResponseCode};
+pub use response_code::{CodeText, Edition, ResponseCode};

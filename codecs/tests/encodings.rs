@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use bytes::BytesMut;
-use veksel_codecs::{Codec, Dialect, Fault, FieldNumber, Message, Mti};
+use veksel_codecs::{Codec, Dialect, Fault, FieldNumber, Message, Mti, field};
 
 /// A codec of one field, number 2, with these keys; and keys of `[encoding]`.
 fn codec(encoding: &str, field: &str) -> Codec {
@@ -263,4 +263,39 @@ fn an_inherited_field_that_no_longer_fits_is_told() {
                 [fields]\n44 = { name = 'x', format = 'L an..9', length = 'ascii' }\n";
     let error = Dialect::parse(text).unwrap_err();
     assert!(error.to_string().contains("can say 9 at most"), "{error}");
+}
+
+/// Set in the code of 1987 or received in any, written in that of the dialect.
+#[test]
+fn response_codes_are_written_in_the_edition_of_the_dialect() {
+    let thirty_nine = FieldNumber::new(39).unwrap();
+    let codec = |edition: &str, format: &str| {
+        let text = format!(
+            "name = 't'\n[encoding]\nresponse_codes = '{edition}'\n[fields]\n39 = {{ name = 'f', format = '{format}' }}\n"
+        );
+        Codec::new(Dialect::parse(&text).unwrap())
+    };
+    let codecs = [codec("1987", "an2"), codec("1993", "n3"), codec("2003", "n4")];
+    let cases = [("0210", ["51", "116", "1016"]), ("0430", ["00", "400", "4000"])];
+    for (mti, codes) in cases {
+        for (from, code) in codecs.iter().zip(codes) {
+            let mut message = Message::of(Mti::parse(mti).unwrap());
+            message.set_text(thirty_nine, code);
+            let mut out = BytesMut::new();
+            from.encode(&message, &mut out).unwrap();
+            let mut read = Message::new();
+            from.decode_into(&out, &mut read).unwrap();
+            assert_eq!(read.get(field::RESPONSE_CODE).unwrap().as_str(), codes[0]);
+            for (to, code) in codecs.iter().zip(codes) {
+                for message in [&message, &read] {
+                    let mut out = BytesMut::new();
+                    to.encode(message, &mut out).unwrap();
+                    assert_eq!(out[12..], *code.as_bytes());
+                }
+            }
+        }
+    }
+    let wrong = "name = 't'\n[encoding]\nresponse_codes = '1993'\n[fields]\n39 = { name = 'f', format = 'an2' }\n";
+    let error = Dialect::parse(wrong).unwrap_err().to_string();
+    assert!(error.contains("field 39 has 2 characters"), "{error}");
 }

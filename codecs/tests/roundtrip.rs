@@ -151,6 +151,10 @@ proptest! {
             let Some(field) = codec.dialect().field(number).filter(|f| f.length_digits == 0) else {
                 continue;
             };
+            // A response code a little shorter is one of an earlier edition.
+            if place == 39 && field.most > 2 {
+                continue;
+            }
             let mut short = value(field, &noise);
             short.truncate(noise.len());
             let mut message = Message::of(Mti::parse("0200").unwrap());
@@ -183,6 +187,8 @@ proptest! {
             let Some(field) = codec.dialect().field(number) else { continue };
             let mut message = Message::of(Mti::parse("0200").unwrap());
             let long = value(field, &vec![0; 1_100]);
+            // A response code a little longer is one of a later edition.
+            let extra = if place == 39 { extra + 2 } else { extra };
             let long = [long.clone(), vec![*long.last().unwrap(); extra]].concat();
             let mut out = BytesMut::from(&b"before"[..]);
             put(&mut message, number, field, &long);

@@ -10,8 +10,10 @@ use crate::coding::hex_digit;
 use crate::content::Content;
 use crate::dialect::{Bitmap, Digits};
 use crate::error::{EncodeError, Fault, FieldNumber, FieldPath};
+use crate::field;
 use crate::message::{FieldSet, Form, Message, Raw};
 use crate::mti::Mti;
+use crate::response_code::ResponseCode;
 use crate::words;
 use bytes::BytesMut;
 
@@ -109,7 +111,7 @@ impl Codec {
                     run.from = run.to;
                     let number = number()?;
                     let raw = message.expose(number)?;
-                    encode_field(self.layout(number)?, raw, out).ok()?;
+                    self.encode_value(mti, number, raw, out).ok()?;
                     continue;
                 }
                 if step.characters != check || content.start != unchecked.end {
@@ -164,11 +166,33 @@ impl Codec {
                 out.extend_from_slice(as_received.unwrap_or_default());
                 continue;
             }
-            let layout = self.layout(number).ok_or_else(|| fail(number, Fault::Undefined))?;
             let raw = message.expose(number).ok_or_else(|| fail(number, Fault::Missing))?;
-            encode_field(layout, raw, out).map_err(|fault| fail(number, fault))?;
+            self.encode_value(mti, number, raw, out).map_err(|fault| fail(number, fault))?;
         }
         Ok(())
+    }
+
+    /// Appends one field, a response code in the edition of the dialect.
+    fn encode_value(
+        &self,
+        mti: Mti,
+        number: FieldNumber,
+        raw: Raw<'_>,
+        out: &mut BytesMut,
+    ) -> Result<(), Fault> {
+        let layout = self.layout(number).ok_or(Fault::Undefined)?;
+        if number == field::RESPONSE_CODE.number()
+            && let Some(text) = raw.text()
+        {
+            let edition = self.dialect.encoding.response_codes;
+            let is_other =
+                matches!(text.len(), 2..=4) && text.len() != usize::from(edition.width());
+            if let Some(code) = ResponseCode::parse_any(&text).filter(|_| is_other) {
+                let code = code.of_edition(edition, mti.class());
+                return encode_field(layout, Raw::Text(code.as_str().as_bytes()), out);
+            }
+        }
+        encode_field(layout, raw, out)
     }
 
     /// Appends the message type and the bitmaps.
