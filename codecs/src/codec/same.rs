@@ -103,7 +103,8 @@ fn message(codec: &Codec, choices: &[Choice]) -> Message {
     let fields: Vec<_> = codec.dialect().fields().collect();
     for (which, length, noise) in choices {
         let (number, field) = fields[usize::from(*which) % fields.len()];
-        let most = usize::from(field.most);
+        // So that twenty of them fit a frame.
+        let most = usize::from(field.most.min(1_500));
         let length = match length {
             0..=150 => most,
             151..=250 => most - usize::from(*length) % most.min(24),
