@@ -6,7 +6,7 @@
 //! others.
 
 use crate::content::Sensitivity;
-use crate::dialect::{Bitmap, Dialect, Digits};
+use crate::dialect::Dialect;
 use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
 use crate::message::Message;
@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use layout::{Layout, Prefix};
 use step::Step;
 
+mod cause;
 mod decode;
 mod encode;
 mod layout;
@@ -142,45 +143,6 @@ impl Codec {
             })
         };
         message.fields().iter().filter_map(line).collect()
-    }
-
-    /// The likely cause of an error, in words, where the bytes give it away.
-    #[cold]
-    #[must_use]
-    pub fn likely_cause(&self, frame: &[u8], error: &DecodeError) -> Option<&'static str> {
-        let header = frame.get(..12).unwrap_or(frame);
-        let is_mti = |bytes: &[u8]| {
-            bytes.len() == 4
-                && matches!(bytes.first(), Some(b'0'..=b'2'))
-                && bytes.iter().all(u8::is_ascii_digit)
-        };
-        if error.path.field == FieldNumber::MTI {
-            let first = header.get(..4).unwrap_or_default();
-            if !first.is_empty() && first.iter().all(|byte| (0xF0..=0xF9).contains(byte)) {
-                return Some("the digits are EBCDIC; this dialect is ASCII");
-            }
-            if header.iter().skip(1).count() > 3 && header.windows(4).skip(1).any(is_mti) {
-                return Some("a header stands before the message type; set it in the framing");
-            }
-            let packed = matches!(header, [0x01..=0x09 | 0x10..=0x19 | 0x20..=0x29, ..]);
-            if packed && self.dialect.encoding.mti == Digits::Ascii {
-                return Some("the message type is packed; this dialect has it in ASCII");
-            }
-        }
-        let hex = |bytes: &[u8]| bytes.len() == 8 && bytes.iter().all(u8::is_ascii_hexdigit);
-        let bitmap = frame.get(4..12).unwrap_or_default();
-        match (self.dialect.encoding.bitmap, self.dialect.encoding.mti) {
-            (Bitmap::Binary, Digits::Ascii) if hex(bitmap) => {
-                Some("the bitmap looks like hexadecimal characters; this dialect has it in binary")
-            }
-            (Bitmap::Hex, Digits::Ascii) if error.path.field == FieldNumber::BITMAP => {
-                Some("the bitmap looks binary; this dialect has it in hexadecimal characters")
-            }
-            _ if matches!(error.fault, Fault::LengthNotDigits | Fault::TooLong { .. }) => {
-                Some("the field before it may be longer or shorter than this dialect says")
-            }
-            _ => None,
-        }
     }
 }
 

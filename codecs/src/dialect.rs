@@ -27,12 +27,13 @@ use crate::message::FieldSet;
 use crate::mti::Mti;
 use crate::presence::{Answer, Request, Rule};
 use core::fmt;
-use encoding::{DIGITS, LENGTHS, RawEncodings};
+use keys::{DIGITS, LENGTHS, RawEncodings};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
 mod encoding;
+mod keys;
 
 /// The dialects that come with this crate: name and text, by name.
 pub const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialects.rs"));

@@ -7,7 +7,7 @@ use super::step::{Check, Lead, pair};
 use super::{Codec, Layout, Prefix, error};
 use crate::code_page::CodePage;
 use crate::coding::hex_value;
-use crate::dialect::{Bitmap, Digits};
+use crate::dialect::{Bitmap, Digits, Encodings};
 use crate::error::{DecodeError, Fault, FieldNumber};
 use crate::message::{FieldSet, Form, Message, Slot};
 use crate::mti::Mti;
@@ -44,7 +44,7 @@ impl<'f> Cursor<'f> {
     }
 
     #[inline(always)]
-    fn mti(&mut self, digits: Digits) -> Result<Mti, Fault> {
+    pub(super) fn mti(&mut self, digits: Digits) -> Result<Mti, Fault> {
         let ascii = match digits {
             Digits::Ascii => <[u8; 4]>::try_from(self.take(4)?).unwrap_or_default(),
             Digits::Ebcdic => self.ebcdic_mti()?,
@@ -240,7 +240,7 @@ impl Codec {
         message.codec = self.id;
         let mti = cursor.mti(self.dialect.encoding.mti);
         message.mti = Some(mti.map_err(|fault| error(FieldNumber::MTI, 0, fault))?);
-        let present = self.bitmaps(&mut cursor)?;
+        let present = self.bitmaps(&mut cursor, &self.dialect.encoding)?;
         message.slots.reserve(present.len() as usize);
         let mut first_error = Ok(());
         for number in present.iter() {
@@ -272,8 +272,12 @@ impl Codec {
 
     /// The fields the bitmaps name. A bitmap without fields is accepted. Where the bitmaps have a
     /// fixed length the bit of field 1 means nothing.
-    fn bitmaps(&self, cursor: &mut Cursor<'_>) -> Result<FieldSet, DecodeError> {
-        let form = self.dialect.encoding.bitmap;
+    pub(super) fn bitmaps(
+        &self,
+        cursor: &mut Cursor<'_>,
+        encoding: &Encodings,
+    ) -> Result<FieldSet, DecodeError> {
+        let form = encoding.bitmap;
         let start = cursor.at();
         let mut bitmap = |is_there: bool| match is_there {
             true => cursor.bitmap(form).map_err(|fault| error(FieldNumber::BITMAP, start, fault)),
@@ -282,7 +286,7 @@ impl Codec {
         // The bits of fields 1 and 65 only say that there is another bitmap.
         let rest = u64::MAX >> 1;
         let first = bitmap(true)?;
-        let bitmaps = match self.dialect.encoding.bitmap_bytes {
+        let bitmaps = match encoding.bitmap_bytes {
             0 => {
                 let second = bitmap(first > rest)?;
                 let third = bitmap(self.has_third && second > rest)?;
