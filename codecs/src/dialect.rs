@@ -14,6 +14,28 @@
 //!
 //! `format` is the notation of the standard: a run of `L` for the digits of a variable length,
 //! then the class, then the length or `..` and the maximum.
+//!
+//! How things are written stands in `[encoding]`, once for all fields; a field may say otherwise
+//! with the keys marked `+`. Each has the words of the type it names.
+//!
+//! | key | for | words | unless said |
+//! |---|---|---|---|
+//! | `mti` | message type | [`Digits`] | `ascii` |
+//! | `bitmap` | bitmaps | [`Bitmap`] | `binary` |
+//! | `bitmap_bytes` | bitmaps | 8, 16 or 24 bytes always; 0: bit 1 announces the next | 0 |
+//! | `digits` + | `n` | [`Digits`] | `ascii` |
+//! | `track` + | `z`, packed with the nibble D as separator | [`Digits`] | `ascii` |
+//! | `text` + | `a`, `an`, `ans` | [`Characters`] | `ascii` |
+//! | `signed` + | `x+n` | [`Signed`] | `ascii` |
+//! | `binary` + | `b` | [`Binary`] | `binary` |
+//! | `code_page` + | all EBCDIC | `037`, `500`, `1047` | `037` |
+//! | `length` + | variable lengths | [`LengthDigits`] | `ascii` |
+//! | `count` + | what they count | `bytes` as written, or `digits`, `chars` of the value | value |
+//! | `inclusive` + | whether they count themselves | `true`, `false` | `false` |
+//! | `fill_digits`, `fill_text`; `fill` + | short values of fixed fields | [`Fill`] | `left-zero`, `right-space` |
+//! | `response_codes` | DE39 | `1987`, `1993`, `2003` | `1987` |
+//!
+//! Bit 65 announces a third bitmap if the dialect has fields above 128.
 
 pub use encoding::{
     Binary, Bitmap, Characters, Count, Digits, Fill, LengthDigits, Overrides, Signed,

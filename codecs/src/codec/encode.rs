@@ -3,10 +3,10 @@
 //! The fast walk gathers neighbouring fields that are written alike, and values that are checked
 //! alike, into runs. Where it gives up the exact walk begins anew; only its word counts.
 
+use super::rare::{self, encode_length};
 use super::step::{Check, Kind, Lead};
-use super::{Codec, Layout, Prefix, rare};
+use super::{Codec, Layout, Prefix};
 use crate::code_page::CodePage;
-use crate::coding::hex_digit;
 use crate::content::Content;
 use crate::dialect::{Bitmap, Digits};
 use crate::error::{EncodeError, Fault, FieldNumber, FieldPath};
@@ -388,21 +388,4 @@ fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), 
         }
     }
     Ok(())
-}
-
-/// Writes a length into its place.
-pub(super) fn encode_length(prefix: Prefix, declared: u32, place: &mut [u8]) {
-    let mut rest = declared;
-    for byte in place.iter_mut().rev() {
-        let (above, digit) = match prefix {
-            Prefix::Fixed => (0, 0),
-            Prefix::Ascii(_) => (rest / 10, (rest % 10) | u32::from(b'0')),
-            Prefix::Ebcdic(_) => (rest / 10, (rest % 10) | 0xF0),
-            Prefix::Packed(_) => (rest / 100, ((rest / 10 % 10) << 4) | (rest % 10)),
-            Prefix::Binary(_) => (rest >> 8, rest & 0xFF),
-            Prefix::Hex(_) => (rest >> 4, hex_digit((rest & 15) as u8).into()),
-        };
-        *byte = u8::try_from(digit).unwrap_or(0);
-        rest = above;
-    }
 }

@@ -2,7 +2,6 @@
 //! encodings. The fast walks know the plain ones by themselves.
 
 use super::decode::Cursor;
-use super::encode::encode_length;
 use super::{Layout, Prefix};
 use crate::code_page::CodePage;
 use crate::coding::{Coding, hex_digit, hex_value, nibble_of};
@@ -281,4 +280,21 @@ fn pack(layout: Layout, from: usize, out: &mut BytesMut) {
         }
     }
     out.truncate(from.saturating_add(width));
+}
+
+/// Writes a length into its place.
+pub(super) fn encode_length(prefix: Prefix, declared: u32, place: &mut [u8]) {
+    let mut rest = declared;
+    for byte in place.iter_mut().rev() {
+        let (above, digit) = match prefix {
+            Prefix::Fixed => (0, 0),
+            Prefix::Ascii(_) => (rest / 10, (rest % 10) | u32::from(b'0')),
+            Prefix::Ebcdic(_) => (rest / 10, (rest % 10) | 0xF0),
+            Prefix::Packed(_) => (rest / 100, ((rest / 10 % 10) << 4) | (rest % 10)),
+            Prefix::Binary(_) => (rest >> 8, rest & 0xFF),
+            Prefix::Hex(_) => (rest >> 4, hex_digit((rest & 15) as u8).into()),
+        };
+        *byte = u8::try_from(digit).unwrap_or(0);
+        rest = above;
+    }
 }
