@@ -32,7 +32,8 @@
 //! | `length` + | variable lengths | [`LengthDigits`] | `ascii` |
 //! | `count` + | what they count | `bytes` as written, or `digits`, `chars` of the value | value |
 //! | `inclusive` + | whether they count themselves | `true`, `false` | `false` |
-//! | `fill_digits`, `fill_text`; `fill` + | short values of fixed fields | [`Fill`] | `left-zero`, `right-space` |
+//! | `fill_digits`; `fill` + | short values of `n`, `z` | [`Fill`] | `left-zero` |
+//! | `fill_text`; `fill` + | short values of `a`, `an`, `ans` | [`Fill`] | `right-space` |
 //! | `response_codes` | DE39 | `1987`, `1993`, `2003` | `1987` |
 //!
 //! Bit 65 announces a third bitmap if the dialect has fields above 128.

@@ -1,10 +1,10 @@
 //! Framing: where a message begins and ends in a stream of bytes.
 //!
 //! One parametrised type covers the framings of the field. On the wire stand, each of them if the
-//! link has it: marker, length, reserved bytes, header, message, trailer. It never waits, never allocates and
-//! never trusts a length: the caller keeps the bytes, and a declared length is checked against
-//! the limit before anything is done with it. After an error the stream cannot be resynchronised
-//! and the connection must be closed.
+//! link has it: marker, length, reserved bytes, header, message, trailer. It never waits, never
+//! allocates and never trusts a length: the caller keeps the bytes, and a declared length is
+//! checked against the limit before anything is done with it. After an error the stream cannot be
+//! resynchronised and the connection must be closed.
 
 use bytes::BytesMut;
 pub use error::FrameError;
