@@ -82,7 +82,7 @@ impl Command {
 /// What is spoken on a connection.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LinkFlags {
-    /// A shipped dialect (cbs-ascii-bin, cbs-ascii-hex, cbs-bcd) or a .toml file
+    /// A shipped dialect (cbs-bcd, iso87-ascii, iso93-binary and so on) or a .toml file
     #[arg(long, value_name = "DIALECT", default_value = "cbs-ascii-bin", global = true)]
     pub(crate) dialect: String,
     /// Length in front of messages: binary2, binary4, ascii4 or bcd2, and after commas the other

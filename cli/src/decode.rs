@@ -326,6 +326,12 @@ impl Complaint {
             Fault::TooLong { length, most } => {
                 (format!("{format}, at most {most}"), Some(format!("a length of {length}")))
             }
+            Fault::TooShort { length, least } => {
+                (format!("{format}, at least {least}"), Some(format!("a length of {length}")))
+            }
+            Fault::OddLength { length } => {
+                (format!("{format}, an even length"), Some(format!("a length of {length}")))
+            }
             Fault::Undefined => {
                 let name = codec.dialect().name();
                 let known: Vec<_> = codec.dialect().fields().map(|(n, _)| n.get()).collect();
@@ -345,7 +351,9 @@ impl Complaint {
         let secret = definition.is_some_and(|field| field.sensitivity != Sensitivity::Open);
         let found = found.map(|found| match (error.fault, secret) {
             // A length in front of a sensitive field may be the field itself, out of step.
-            (Fault::TooLong { .. }, true) => "a length that is not shown".to_owned(),
+            (Fault::TooLong { .. } | Fault::TooShort { .. } | Fault::OddLength { .. }, true) => {
+                "a length that is not shown".to_owned()
+            }
             _ => found,
         });
         let cause = codec.likely_cause(message.frame(), error);

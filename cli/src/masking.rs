@@ -6,7 +6,7 @@
 //! the wrong dialect, and card numbers may stand in fields that are open; so whatever looks like
 //! one is hidden too.
 
-use veksel_codecs::{Codec, DecodeError, Fault, FieldNumber, Line, Message, Raw, Sensitivity};
+use veksel_codecs::{Codec, DecodeError, Fault, FieldNumber, Line, Message, Sensitivity};
 
 /// What is printed in place of a value that only looks like a card number.
 const LOOKS_LIKE_A_CARD: &str = "<hidden, like a card number>";
@@ -95,7 +95,10 @@ impl<'m> Shown<'m> {
                 self.reveal(from, start.saturating_add(1));
             }
             Fault::Truncated { .. } => self.reveal(start, self.hidden.len()),
-            Fault::LengthNotDigits | Fault::TooLong { .. } => {
+            Fault::LengthNotDigits
+            | Fault::TooLong { .. }
+            | Fault::TooShort { .. }
+            | Fault::OddLength { .. } => {
                 self.reveal(start, start.saturating_add(3));
             }
             Fault::Undefined
@@ -115,20 +118,39 @@ impl<'m> Shown<'m> {
         }
     }
 
-    /// Hides what looks like a card number behind its length, in characters or packed.
+    /// Hides what looks like a card number behind its length, in characters of ASCII or EBCDIC or
+    /// packed, the length in digits or in binary.
     fn hide_cards(&mut self) {
         let frame = self.message.frame();
-        let digits: Vec<u8> = frame.iter().map(|byte| byte.wrapping_sub(b'0')).collect();
         let nibbles: Vec<u8> = frame.iter().flat_map(|byte| [byte >> 4, byte & 15]).collect();
-        for at in 0..digits.len() {
-            if let Some(card) = card_at(&digits, at) {
-                self.hide(card.start, card.end);
+        for zero in [b'0', 0xF0] {
+            let digits: Vec<u8> = frame.iter().map(|byte| byte.wrapping_sub(zero)).collect();
+            for at in 0..digits.len() {
+                let binary = binary_length(frame, at);
+                let after = at.saturating_add(1);
+                for card in [card_at(&digits, at), binary.and_then(|n| card_of(&digits, after, n))]
+                {
+                    self.hide_some(card);
+                }
             }
         }
-        for at in (0..nibbles.len()).step_by(2) {
-            if let Some(card) = card_at(&nibbles, at) {
-                self.hide(card.start / 2, card.end.div_ceil(2));
+        for at in 0..frame.len() {
+            let place = at.saturating_mul(2);
+            let halved = |card: core::ops::Range<usize>| card.start / 2..card.end.div_ceil(2);
+            self.hide_some(card_at(&nibbles, place).map(halved));
+            if let Some(digits) = binary_length(frame, at) {
+                // An odd number of digits may stand behind a filler.
+                let after = place.saturating_add(2);
+                for start in after..=after.saturating_add(digits & 1) {
+                    self.hide_some(card_of(&nibbles, start, digits).map(halved));
+                }
             }
+        }
+    }
+
+    fn hide_some(&mut self, card: Option<core::ops::Range<usize>>) {
+        if let Some(card) = card {
+            self.hide(card.start, card.end);
         }
     }
 
@@ -145,8 +167,17 @@ fn card_at(digits: &[u8], at: usize) -> Option<core::ops::Range<usize>> {
     if tens != 1 || !(3..=9).contains(&units) {
         return None;
     }
-    let start = at.checked_add(2)?;
-    let end = start.checked_add(usize::from(units).checked_add(10)?)?;
+    card_of(digits, at.checked_add(2)?, usize::from(units).checked_add(10)?)
+}
+
+/// The length of a card number that stands at this place in binary.
+fn binary_length(frame: &[u8], at: usize) -> Option<usize> {
+    frame.get(at).copied().map(usize::from).filter(|length| (13..=19).contains(length))
+}
+
+/// A card number of so many digits that begins at this place.
+fn card_of(digits: &[u8], start: usize, length: usize) -> Option<core::ops::Range<usize>> {
+    let end = start.checked_add(length)?;
     let number = digits.get(start..end)?;
     let is_number = number.iter().all(|digit| *digit <= 9);
     let is_card = is_number && matches!(number.first(), Some(2..=6)) && luhn(number);
@@ -174,8 +205,10 @@ fn is_open(codec: &Codec, number: FieldNumber) -> bool {
 /// Where the field at fault begins, or a little before.
 fn least_start(error: &DecodeError) -> usize {
     let before = match error.fault {
-        // Packed digits take half as many bytes; a length takes three at most.
-        Fault::Content { at, .. } => usize::try_from(at).unwrap_or(usize::MAX).saturating_add(3),
+        // Bytes in hexadecimal take twice as many; a length takes six at most.
+        Fault::Content { at, .. } => {
+            usize::try_from(at).unwrap_or(usize::MAX).saturating_mul(2).saturating_add(6)
+        }
         _ => 0,
     };
     offset_of(error).saturating_sub(before)
@@ -188,8 +221,7 @@ fn offset_of(error: &DecodeError) -> usize {
 /// Where in the frame the content of a field lies, without its length.
 fn content(message: &Message, number: FieldNumber) -> Option<core::ops::Range<usize>> {
     message.offset(number)?;
-    let (Raw::Text(bytes) | Raw::Packed { bytes, .. } | Raw::Binary(bytes)) =
-        message.expose(number)?;
+    let bytes = message.expose(number)?.as_it_lies();
     // A field with an offset is borrowed from the frame itself.
     let start = bytes.as_ptr().addr().checked_sub(message.frame().as_ptr().addr())?;
     Some(start..start.checked_add(bytes.len())?)
@@ -206,5 +238,34 @@ mod tests {
         assert_eq!(card_at(&digits("164111111111111112"), 0), None);
         assert_eq!(card_at(&digits("9164111111111111111"), 1), Some(3..19));
         assert_eq!(card_at(&digits("16411111111111111"), 0), None);
+    }
+
+    /// A message that was cut and read in a dialect whose open fields hold whatever stands there.
+    #[test]
+    fn a_card_is_hidden_in_every_way_of_writing_it() {
+        let ascii = *b"4111111111111111";
+        let ebcdic = ascii.map(|digit| digit | 0xF0);
+        let packed = [0x41, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11];
+        for (length, card) in [
+            (&b"16"[..], &ascii[..]),
+            (&[0xF1, 0xF6], &ebcdic),
+            (&[0x16], &packed),
+            (&[0x10], &packed),
+            (&[0x10], &ebcdic),
+            (&[0x10], &ascii),
+        ] {
+            let text = "name = 'x'\n[fields]\n2 = { name = 'a', format = 'LL b..99', sensitive = 'none' }\n\
+                        3 = { name = 'b', format = 'n2' }\n";
+            let codec = Codec::new(veksel_codecs::Dialect::parse(text).unwrap());
+            let width = length.len() + card.len();
+            let start = b"0200\x60\0\0\0\0\0\0\0";
+            let frame = [start, format!("{width:02}").as_bytes(), length, card].concat();
+            let mut message = Message::new();
+            let error = codec.decode_into(&frame, &mut message).unwrap_err();
+            let shown = Shown::of(&codec, &message, Some(&error), false);
+            let from = frame.len() - card.len();
+            assert!(shown.may_show(13), "{length:?}");
+            assert!((from..frame.len()).all(|at| !shown.may_show(at)), "{length:?} {card:?}");
+        }
     }
 }

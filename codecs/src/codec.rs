@@ -5,18 +5,22 @@
 //! error for any bytes. Writing copies the fields nobody touched as they came and encodes the
 //! others.
 
-use crate::content::{Content, Sensitivity};
-use crate::dialect::{Bitmap, Dialect, Digits, Field, LengthDigits};
+use crate::content::Sensitivity;
+use crate::dialect::Dialect;
 use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
-use crate::message::{Form, Message};
+use crate::message::Message;
 use crate::mti::{Class, Mti};
 use crate::presence::Rule;
 use core::sync::atomic::{AtomicU32, Ordering};
+use layout::{Layout, Prefix};
 use step::Step;
 
+mod cause;
 mod decode;
 mod encode;
+mod layout;
+mod rare;
 #[cfg(test)]
 mod same;
 mod step;
@@ -31,30 +35,13 @@ pub struct Codec {
     dialect: Dialect,
     /// By field number.
     layouts: Vec<Option<Layout>>,
+    /// What the bit of field 1 is read together with: 0 if it announces a second bitmap, 1 if
+    /// there always is one, 2 if the bitmaps are of a rare kind.
+    always_second: u8,
+    /// Whether a third bitmap may follow the second.
+    has_third: bool,
     /// By the bit of each bitmap, first bit first: the first bitmap's fields, the second's.
     steps: Box<[[Step; 64]; 2]>,
-}
-
-/// A field as the inner loops need it.
-#[derive(Clone, Copy, Debug)]
-struct Layout {
-    content: Content,
-    form: Form,
-    prefix: Prefix,
-    most: u16,
-}
-
-/// The length in front of a field's content.
-#[derive(Clone, Copy, Debug)]
-enum Prefix {
-    /// None: the content always has the longest length.
-    Fixed,
-    /// So many ASCII digits.
-    Ascii(u8),
-    /// So many bytes of two digits.
-    Packed(u8),
-    /// So many bytes, big-endian.
-    Binary(u8),
 }
 
 /// Why a well-framed request is not passed on.
@@ -68,51 +55,28 @@ pub enum Refusal {
     UnknownCode,
 }
 
-impl Prefix {
-    const fn width(self) -> u8 {
-        match self {
-            Self::Fixed => 0,
-            Self::Ascii(width) | Self::Packed(width) | Self::Binary(width) => width,
-        }
-    }
-}
-
-impl Layout {
-    fn new(field: &Field, dialect: &Dialect) -> Self {
-        let digits = field.digits.unwrap_or(dialect.encoding.digits);
-        let form = match (field.content, digits) {
-            (Content::Binary, _) => Form::Raw,
-            (Content::Digits, Digits::Bcd) => Form::PackedLeft,
-            (Content::Digits, Digits::BcdRight) => Form::PackedRight,
-            _ => Form::Text,
-        };
-        let length = field.length.unwrap_or(dialect.encoding.length);
-        let packed_width = field.length_digits.div_ceil(2);
-        let prefix = match (field.length_digits, length) {
-            (0, _) => Prefix::Fixed,
-            (digits, LengthDigits::Ascii) => Prefix::Ascii(digits),
-            (_, LengthDigits::Bcd) => Prefix::Packed(packed_width),
-            (_, LengthDigits::Binary) => Prefix::Binary(packed_width),
-        };
-        Self { content: field.content, form, prefix, most: field.most }
-    }
-}
-
 impl Codec {
     /// Compiles a dialect.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
         let layout = |number| {
             let field = dialect.field(FieldNumber::new(number)?)?;
-            Some(Layout::new(field, &dialect))
+            Some(Layout::new(field, &dialect.encoding))
         };
-        let layouts: Vec<Option<Layout>> = (0..=128).map(layout).collect();
+        let layouts: Vec<Option<Layout>> = (0..=FieldNumber::MAX.get()).map(layout).collect();
         let mut steps = Box::new([[Step::UNDEFINED; 64]; 2]);
         let fields = layouts.iter().skip(1);
         for (step, layout) in steps.as_flattened_mut().iter_mut().zip(fields) {
             *step = layout.map_or(Step::UNDEFINED, Step::new);
         }
-        Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), dialect, layouts, steps }
+        let always_second = match dialect.encoding.bitmap_bytes {
+            0 => 0,
+            16 => 1,
+            _ => 2,
+        };
+        let has_third = layouts.iter().skip(129).any(Option::is_some);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self { id, dialect, layouts, always_second, has_third, steps }
     }
 
     /// What it was compiled from.
@@ -165,7 +129,7 @@ impl Codec {
         let line = |number: FieldNumber| {
             let field = self.dialect.field(number)?;
             let raw = message.expose(number)?;
-            let value = match raw.binary() {
+            let value = match raw.binary().as_deref() {
                 Some(bytes) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
                 None => raw.text().map(|text| text.as_str().to_owned()).unwrap_or_default(),
             };
@@ -179,45 +143,6 @@ impl Codec {
             })
         };
         message.fields().iter().filter_map(line).collect()
-    }
-
-    /// The likely cause of an error, in words, where the bytes give it away.
-    #[cold]
-    #[must_use]
-    pub fn likely_cause(&self, frame: &[u8], error: &DecodeError) -> Option<&'static str> {
-        let header = frame.get(..12).unwrap_or(frame);
-        let is_mti = |bytes: &[u8]| {
-            bytes.len() == 4
-                && matches!(bytes.first(), Some(b'0'..=b'2'))
-                && bytes.iter().all(u8::is_ascii_digit)
-        };
-        if error.path.field == FieldNumber::MTI {
-            let first = header.get(..4).unwrap_or_default();
-            if !first.is_empty() && first.iter().all(|byte| (0xF0..=0xF9).contains(byte)) {
-                return Some("the digits are EBCDIC; this dialect is ASCII");
-            }
-            if header.iter().skip(1).count() > 3 && header.windows(4).skip(1).any(is_mti) {
-                return Some("a header stands before the message type; set it in the framing");
-            }
-            let packed = matches!(header, [0x01..=0x09 | 0x10..=0x19 | 0x20..=0x29, ..]);
-            if packed && self.dialect.encoding.mti == Digits::Ascii {
-                return Some("the message type is packed; this dialect has it in ASCII");
-            }
-        }
-        let hex = |bytes: &[u8]| bytes.len() == 8 && bytes.iter().all(u8::is_ascii_hexdigit);
-        let bitmap = frame.get(4..12).unwrap_or_default();
-        match (self.dialect.encoding.bitmap, self.dialect.encoding.mti) {
-            (Bitmap::Binary, Digits::Ascii) if hex(bitmap) => {
-                Some("the bitmap looks like hexadecimal characters; this dialect has it in binary")
-            }
-            (Bitmap::Hex, Digits::Ascii) if error.path.field == FieldNumber::BITMAP => {
-                Some("the bitmap looks binary; this dialect has it in hexadecimal characters")
-            }
-            _ if matches!(error.fault, Fault::LengthNotDigits | Fault::TooLong { .. }) => {
-                Some("the field before it may be longer or shorter than this dialect says")
-            }
-            _ => None,
-        }
     }
 }
 

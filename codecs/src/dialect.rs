@@ -14,19 +14,55 @@
 //!
 //! `format` is the notation of the standard: a run of `L` for the digits of a variable length,
 //! then the class, then the length or `..` and the maximum.
+//!
+//! How things are written stands in `[encoding]`, once for all fields; a field may say otherwise
+//! with the keys marked `+`. Each has the words of the type it names.
+//!
+//! | key | for | words | unless said |
+//! |---|---|---|---|
+//! | `mti` | message type | [`Digits`] | `ascii` |
+//! | `bitmap` | bitmaps | [`Bitmap`] | `binary` |
+//! | `bitmap_bytes` | bitmaps | 8, 16 or 24 bytes always; 0: bit 1 announces the next | 0 |
+//! | `digits` + | `n` | [`Digits`] | `ascii` |
+//! | `track` + | `z`, packed with the nibble D as separator | [`Digits`] | `ascii` |
+//! | `text` + | `a`, `an`, `ans` | [`Characters`] | `ascii` |
+//! | `signed` + | `x+n` | [`Signed`] | `ascii` |
+//! | `binary` + | `b` | [`Binary`] | `binary` |
+//! | `code_page` + | all EBCDIC | `037`, `500`, `1047` | `037` |
+//! | `length` + | variable lengths | [`LengthDigits`] | `ascii` |
+//! | `count` + | what they count | `bytes` as written, or `digits`, `chars` of the value | value |
+//! | `inclusive` + | whether they count themselves | `true`, `false` | `false` |
+//! | `fill_digits`; `fill` + | short values of `n`, `z` | [`Fill`] | `left-zero` |
+//! | `fill_text`; `fill` + | short values of `a`, `an`, `ans` | [`Fill`] | `right-space` |
+//! | `response_codes` | DE39 | `1987`, `1993`, `2003` | `1987` |
+//!
+//! Bit 65 announces a third bitmap if the dialect has fields above 128.
+
+pub use encoding::{
+    Binary, Bitmap, Characters, Count, Digits, Fill, LengthDigits, Overrides, Signed,
+};
+pub(crate) use encoding::{Encodings, Resolved};
 
 use crate::content::{Content, Sensitivity};
 use crate::error::FieldNumber;
+use crate::field;
 use crate::message::FieldSet;
 use crate::mti::Mti;
 use crate::presence::{Answer, Request, Rule};
 use core::fmt;
+use keys::{DIGITS, LENGTHS, RawEncodings};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
+mod encoding;
+mod keys;
+
 /// The dialects that come with this crate: name and text, by name.
 pub const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialects.rs"));
+
+/// Most digits of a length: `LLLLLL`.
+const LENGTH_DIGITS_MAX: u8 = 6;
 
 /// How many dialects may extend each other in a row.
 const EXTENDS_MAX: usize = 8;
@@ -39,46 +75,6 @@ pub struct Dialect {
     pub(crate) encoding: Encodings,
     pub(crate) fields: BTreeMap<FieldNumber, Field>,
     pub(crate) rules: BTreeMap<String, Rule>,
-}
-
-/// The encodings of a dialect, unless a field has its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Encodings {
-    pub(crate) mti: Digits,
-    pub(crate) bitmap: Bitmap,
-    pub(crate) digits: Digits,
-    pub(crate) length: LengthDigits,
-}
-
-/// How decimal digits are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Digits {
-    /// A character each.
-    Ascii,
-    /// Two in a byte; an odd number of them is filled with a zero on the left.
-    Bcd,
-    /// Two in a byte; an odd number of them is filled with a zero on the right.
-    BcdRight,
-}
-
-/// How a bitmap is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bitmap {
-    /// 8 bytes each.
-    Binary,
-    /// 16 hexadecimal characters each.
-    Hex,
-}
-
-/// How the length of a variable field is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LengthDigits {
-    /// A character for each `L`.
-    Ascii,
-    /// Two `L` in a byte.
-    Bcd,
-    /// Big-endian binary in as many bytes as BCD would take.
-    Binary,
 }
 
 /// The definition of a field.
@@ -98,6 +94,8 @@ pub struct Field {
     pub digits: Option<Digits>,
     /// How its length is written; `None` follows the dialect.
     pub length: Option<LengthDigits>,
+    /// What else it says for itself.
+    pub own: Overrides,
 }
 
 impl Field {
@@ -161,15 +159,6 @@ struct File {
     presence: BTreeMap<String, RawRule>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawEncodings {
-    mti: Option<Spanned<String>>,
-    bitmap: Option<Spanned<String>>,
-    digits: Option<Spanned<String>>,
-    length: Option<Spanned<String>>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawField {
@@ -177,7 +166,15 @@ struct RawField {
     format: Spanned<String>,
     sensitive: Option<Spanned<String>>,
     digits: Option<Spanned<String>>,
+    track: Option<Spanned<String>>,
+    text: Option<Spanned<String>>,
+    signed: Option<Spanned<String>>,
+    binary: Option<Spanned<String>>,
+    code_page: Option<Spanned<String>>,
     length: Option<Spanned<String>>,
+    count: Option<Spanned<String>>,
+    inclusive: Option<bool>,
+    fill: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -242,18 +239,13 @@ impl Reader<'_> {
             match FieldNumber::new(*number) {
                 Some(field) if fields.has(field) => set = set.with(field),
                 Some(_) => self.problem(given.span(), format!("field {number} is not defined")),
-                None => self.problem(given.span(), format!("{number} is not a field, 2 to 128")),
+                None => self.problem(given.span(), format!("{number} is not a field, 2 to 192")),
             }
         }
         set
     }
 }
 
-const DIGITS: &[(&str, Digits)] =
-    &[("ascii", Digits::Ascii), ("bcd", Digits::Bcd), ("bcd-right", Digits::BcdRight)];
-const BITMAPS: &[(&str, Bitmap)] = &[("binary", Bitmap::Binary), ("hex", Bitmap::Hex)];
-const LENGTHS: &[(&str, LengthDigits)] =
-    &[("ascii", LengthDigits::Ascii), ("bcd", LengthDigits::Bcd), ("binary", LengthDigits::Binary)];
 const SENSITIVITIES: &[(&str, Sensitivity)] = &[
     ("none", Sensitivity::Open),
     ("pan", Sensitivity::Pan),
@@ -297,9 +289,7 @@ fn format(text: &str) -> Option<(Content, u8, u16)> {
     };
     let length: u16 = length.parse().ok()?;
     let most = if content == Content::SignedDigits { length.checked_add(1)? } else { length };
-    let largest = 10u32.checked_pow(length_digits.into())?.saturating_sub(1);
-    let fits = !variable || u32::from(most) <= largest;
-    (variable == (length_digits > 0) && length_digits <= 4 && fits && most > 0).then_some((
+    (variable == (length_digits > 0) && length_digits <= LENGTH_DIGITS_MAX && most > 0).then_some((
         content,
         length_digits,
         most,
@@ -362,6 +352,25 @@ impl Dialect {
         Self::parse_within(text, deeper).map_err(|error| error.to_string())
     }
 
+    /// Which edition's response codes DE39 holds.
+    #[must_use]
+    pub const fn response_codes(&self) -> crate::Edition {
+        self.encoding.response_codes
+    }
+
+    /// How the message type is written.
+    #[must_use]
+    pub const fn mti(&self) -> Digits {
+        self.encoding.mti
+    }
+
+    /// How the bitmaps are written, and how many bytes of bitmap every message has; 0 if the
+    /// first bit of a bitmap announces the next.
+    #[must_use]
+    pub const fn bitmap(&self) -> (Bitmap, u8) {
+        (self.encoding.bitmap, self.encoding.bitmap_bytes)
+    }
+
     /// The name by which links refer to it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -395,29 +404,40 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
     let mut dialect = base.unwrap_or(Dialect {
         name: String::new(),
         title: String::new(),
-        encoding: Encodings {
-            mti: Digits::Ascii,
-            bitmap: Bitmap::Binary,
-            digits: Digits::Ascii,
-            length: LengthDigits::Ascii,
-        },
+        encoding: Encodings::PLAIN,
         fields: BTreeMap::new(),
         rules: BTreeMap::new(),
     });
-    dialect.name = file.name.into_inner();
+    dialect.name.clone_from(file.name.get_ref());
     dialect.title = file.title;
-    let encoding = &mut dialect.encoding;
-    let given = &file.encoding;
-    encoding.mti = reader.word(given.mti.as_ref(), DIGITS).unwrap_or(encoding.mti);
-    encoding.bitmap = reader.word(given.bitmap.as_ref(), BITMAPS).unwrap_or(encoding.bitmap);
-    encoding.digits = reader.word(given.digits.as_ref(), DIGITS).unwrap_or(encoding.digits);
-    encoding.length = reader.word(given.length.as_ref(), LENGTHS).unwrap_or(encoding.length);
+    dialect.encoding.read(reader, &file.encoding);
+    for (number, field) in &dialect.fields {
+        let is_said = file.fields.keys().any(|said| *said.get_ref() == number.get().to_string());
+        if let Err(message) = field.fits(&dialect.encoding)
+            && !is_said
+        {
+            let name = file.extends.as_ref().unwrap_or(&file.name);
+            reader.problem(name.span(), format!("inherited field {}: {message}", number.get()));
+        }
+    }
     for (number, raw) in file.fields {
-        if let Some((number, field)) = read_field(reader, &number, raw) {
+        if let Some((number, field)) = read_field(reader, &dialect.encoding, &number, raw) {
             dialect.fields.insert(number, field);
         }
     }
+    let code = field::RESPONSE_CODE.number();
+    let width = dialect.encoding.response_codes.width();
+    if let Some(field) = dialect.field(code).filter(|field| field.most != width.into()) {
+        let message = format!(
+            "field 39 has {} characters and the response codes of `response_codes` have {width}",
+            field.most
+        );
+        reader.problem(file.name.span(), message);
+    }
     let defined: FieldSet = dialect.fields.keys().copied().collect();
+    if let Err(message) = dialect.encoding.bitmaps_hold(defined) {
+        reader.problem(file.name.span(), message);
+    }
     for (name, raw) in file.presence {
         let rule = read_rule(reader, &raw, &defined);
         dialect.rules.insert(name, rule);
@@ -427,11 +447,12 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
 
 fn read_field(
     reader: &mut Reader<'_>,
+    dialect: &Encodings,
     number: &Spanned<String>,
     raw: RawField,
 ) -> Option<(FieldNumber, Field)> {
     let Some(field) = number.get_ref().parse().ok().and_then(FieldNumber::new) else {
-        let message = format!("`{}` is not a field number, 2 to 128", number.get_ref());
+        let message = format!("`{}` is not a field number, 2 to 192", number.get_ref());
         reader.problem(number.span(), message);
         return None;
     };
@@ -445,12 +466,13 @@ fn read_field(
         .unwrap_or_else(|| usual_sensitivity(field.get()));
     let digits = reader.word(raw.digits.as_ref(), DIGITS);
     let length = reader.word(raw.length.as_ref(), LENGTHS);
-    let packed = matches!(digits, Some(Digits::Bcd | Digits::BcdRight));
-    if let Some(given) = raw.digits.as_ref().filter(|_| packed && content != Content::Digits) {
-        reader.problem(given.span(), "only a field of class `n` can be packed");
-    }
+    let own = Overrides::read(reader, &raw, content);
     let name = raw.name;
-    Some((field, Field { name, content, length_digits, most, sensitivity, digits, length }))
+    let defined = Field { name, content, length_digits, most, sensitivity, digits, length, own };
+    if let Err(message) = defined.fits(dialect) {
+        reader.problem(raw.format.span(), message);
+    }
+    Some((field, defined))
 }
 
 fn read_rule(reader: &mut Reader<'_>, raw: &RawRule, defined: &FieldSet) -> Rule {
@@ -514,7 +536,8 @@ mod tests {
             ("b8", Some((Content::Binary, 0, 8))),
             ("LL n19", None),
             ("n..19", None),
-            ("L n..10", None),
+            ("LLLLLL ans..65535", Some((Content::Printable, 6, 65_535))),
+            ("LLLLLLL ans..1", None),
             ("q6", None),
             ("n0", None),
             ("n", None),
@@ -535,7 +558,7 @@ mod tests {
     #[test]
     fn all_problems_are_reported_with_their_place() {
         let text = "name = \"x\"\n[encoding]\nbitmap = \"octal\"\n[fields]\n2 = { name = \"a\", \
-                    format = \"LL q..19\" }\n129 = { name = \"b\", format = \"n6\" }\n";
+                    format = \"LL q..19\" }\n193 = { name = \"b\", format = \"n6\" }\n";
         let DialectError(problems) = Dialect::parse(text).unwrap_err();
         let places: Vec<_> =
             problems.iter().map(|problem| (problem.line, problem.column)).collect();

@@ -6,7 +6,7 @@
 use crate::content::Content;
 use core::fmt;
 
-/// A field, by number: 2 to 128. 0 stands for the message type, 1 for the bitmap.
+/// A field, by number: 2 to 192. 0 stands for the message type, 1 for the bitmap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldNumber(u8);
 
@@ -16,14 +16,17 @@ impl FieldNumber {
     /// The bitmap.
     pub const BITMAP: Self = Self(1);
 
-    /// A field number of 2 to 128; anything else is `None`.
+    /// The highest field, the last of the third bitmap.
+    pub const MAX: Self = Self(192);
+
+    /// A field number of 2 to 192; anything else is `None`.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
-        if number >= 2 && number <= 128 { Some(Self(number)) } else { None }
+        if number >= 2 && number <= Self::MAX.0 { Some(Self(number)) } else { None }
     }
 
     pub(crate) const fn known(number: u8) -> Self {
-        assert!(number >= 2 && number <= 128, "field numbers are 2 to 128");
+        assert!(number >= 2 && number <= Self::MAX.0, "field numbers are 2 to 192");
         Self(number)
     }
 
@@ -101,6 +104,18 @@ pub enum Fault {
         /// The most allowed.
         most: u32,
     },
+    /// The length counts itself and is smaller than itself.
+    TooShort {
+        /// As it stands there.
+        length: u32,
+        /// What it counts at least.
+        least: u32,
+    },
+    /// The length counts hexadecimal characters and is odd.
+    OddLength {
+        /// As it stands there.
+        length: u32,
+    },
     /// The field holds a byte outside its class.
     Content {
         /// The class.
@@ -137,6 +152,8 @@ impl Fault {
             Self::Truncated { .. }
             | Self::LengthNotDigits
             | Self::TooLong { .. }
+            | Self::TooShort { .. }
+            | Self::OddLength { .. }
             | Self::Trailing { .. }
             | Self::Oversized => 'L',
             Self::Content { .. } | Self::NotANumber | Self::Value => 'V',
@@ -151,6 +168,8 @@ impl Fault {
             Self::Truncated { .. } => "truncated",
             Self::LengthNotDigits => "length_not_digits",
             Self::TooLong { .. } => "too_long",
+            Self::TooShort { .. } => "too_short",
+            Self::OddLength { .. } => "odd_length",
             Self::Content { .. } => "content",
             Self::Undefined => "undefined",
             Self::Trailing { .. } => "trailing",
@@ -171,6 +190,12 @@ impl fmt::Display for Fault {
             }
             Self::LengthNotDigits => f.write_str("its length is not a number"),
             Self::TooLong { length, most } => write!(f, "its length {length} exceeds {most}"),
+            Self::TooShort { length, least } => {
+                write!(f, "its length {length} counts itself and is less than {least}")
+            }
+            Self::OddLength { length } => {
+                write!(f, "its length {length} counts hexadecimal characters and is odd")
+            }
             Self::Content { expected, at } => {
                 write!(f, "character {at} is not of class {expected} ({})", expected.words())
             }

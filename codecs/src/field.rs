@@ -64,7 +64,7 @@ impl FieldType for Number {
     fn read(raw: Raw<'_>) -> Option<u64> {
         match raw {
             Raw::Text(bytes) => number(bytes),
-            Raw::Packed { .. } => number(raw.text()?.as_bytes()),
+            Raw::Packed { .. } | Raw::Coded { .. } => number(raw.text()?.as_bytes()),
             Raw::Binary(_) => None,
         }
     }
@@ -112,7 +112,7 @@ impl FieldType for Characters {
     }
 }
 
-/// DE39.
+/// DE39, in the code of whatever edition; set in that of 1987, which a codec translates.
 pub enum Code {}
 
 impl FieldType for Code {
@@ -120,7 +120,7 @@ impl FieldType for Code {
     type Input<'a> = ResponseCode;
 
     fn read(raw: Raw<'_>) -> Option<ResponseCode> {
-        ResponseCode::parse(raw.text()?.as_str())
+        ResponseCode::parse_any(raw.text()?.as_str())
     }
 
     fn write(message: &mut Message, key: Key<Self>, value: ResponseCode) {

@@ -31,26 +31,32 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "tests fail by panicking"))]
 
+mod code_page;
 mod codec;
+mod coding;
 mod content;
 pub mod dialect;
 mod error;
 pub mod field;
+mod field_set;
 mod frame;
 mod message;
 mod mti;
 mod presence;
+mod raw;
 mod response_code;
 pub mod structured;
 mod words;
 
+pub use code_page::CodePage;
 pub use codec::{Codec, Line, Refusal, is_known_class};
+pub use coding::Coding;
 pub use content::{Content, Sensitivity, mask_account, mask_pan};
 pub use dialect::Dialect;
 pub use error::{DecodeError, EncodeError, Fault, FieldNumber, FieldPath};
 pub use field::Key;
-pub use frame::{FrameError, Framing, Header, KeepAlive, LengthForm, Step};
-pub use message::{FieldSet, Message, Raw, Text};
+pub use frame::{BASE1_WIDTH, FrameError, Framing, Header, KeepAlive, LengthForm, Step};
+pub use message::{FieldSet, Message, Octets, Raw, Text};
 pub use mti::{Class, Mti};
 pub use presence::{Answer, Request, Rule};
-pub use response_code::ResponseCode;
+pub use response_code::{CodeText, Edition, ResponseCode};

@@ -6,125 +6,13 @@
 //!
 //! It knows no dialect: the codec that filled it has checked it, and any codec can write it.
 
+use crate::coding::Coding;
 use crate::error::FieldNumber;
 use crate::field::{FieldType, Key};
+pub use crate::field_set::FieldSet;
 use crate::mti::Mti;
-use crate::words;
+pub use crate::raw::{Octets, Raw, Text};
 use core::fmt;
-use core::ops::Deref;
-use smallvec::SmallVec;
-
-/// A set of field numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct FieldSet(u128);
-
-impl FieldSet {
-    /// No field.
-    pub const EMPTY: Self = Self(0);
-
-    /// The fields of the two bitmaps as they stand on the wire, most significant bit first.
-    #[must_use]
-    pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
-    }
-
-    /// Bit 127 stands for field 1, bit 0 for field 128.
-    #[must_use]
-    pub const fn bits(self) -> u128 {
-        self.0
-    }
-
-    /// The two bitmaps.
-    pub(crate) const fn halves(self) -> [u64; 2] {
-        [(self.0 >> 64) as u64, self.0 as u64]
-    }
-
-    pub(crate) const fn from_halves([first, second]: [u64; 2]) -> Self {
-        Self(((first as u128) << 64) | second as u128)
-    }
-
-    const fn bit(number: FieldNumber) -> u128 {
-        // Shifting by at most 127, whatever the number.
-        1u128.wrapping_shl(128u32.wrapping_sub(number.get() as u32))
-    }
-
-    /// The same set with one more field.
-    #[must_use]
-    pub const fn with(self, number: FieldNumber) -> Self {
-        Self(self.0 | Self::bit(number))
-    }
-
-    /// The same set without a field.
-    #[must_use]
-    pub const fn without(self, number: FieldNumber) -> Self {
-        Self(self.0 & !Self::bit(number))
-    }
-
-    /// Whether the field is in the set.
-    #[must_use]
-    pub const fn has(self, number: FieldNumber) -> bool {
-        self.0 & Self::bit(number) != 0
-    }
-
-    /// The fields in either set.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The fields of this set that are not in the other.
-    #[must_use]
-    pub const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether no field is in the set.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// How many fields are in the set.
-    #[must_use]
-    pub const fn len(self) -> u32 {
-        self.0.count_ones()
-    }
-
-    /// The lowest field of the set.
-    #[must_use]
-    pub fn first(self) -> Option<FieldNumber> {
-        self.iter().next()
-    }
-
-    /// How many fields of the set come before this one.
-    const fn rank(self, number: FieldNumber) -> usize {
-        let bit = Self::bit(number);
-        // The bits above `bit` are the fields before it; for field 1 there are none.
-        (self.0 & !(bit | bit.wrapping_sub(1))).count_ones() as usize
-    }
-
-    /// The fields in ascending order. Field 1, the bitmap itself, is never among them.
-    pub fn iter(self) -> impl Iterator<Item = FieldNumber> {
-        let mut rest = self.0 & (u128::MAX >> 1);
-        core::iter::from_fn(move || {
-            let number = rest.leading_zeros().wrapping_add(1);
-            rest &= !1u128.wrapping_shl(128u32.wrapping_sub(number));
-            FieldNumber::new(u8::try_from(number).ok()?)
-        })
-    }
-}
-
-impl FromIterator<FieldNumber> for FieldSet {
-    fn from_iter<I: IntoIterator<Item = FieldNumber>>(numbers: I) -> Self {
-        numbers.into_iter().fold(Self::EMPTY, Self::with)
-    }
-}
-
-impl fmt::Debug for FieldSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
-    }
-}
 
 /// How the bytes of a slot become the canonical value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,9 +25,38 @@ pub(crate) enum Form {
     PackedRight,
     /// They are bytes, not characters.
     Raw,
+    /// They are characters of EBCDIC code page 037.
+    Ebcdic037,
+    /// They are characters of EBCDIC code page 500.
+    Ebcdic500,
+    /// They are characters of EBCDIC code page 1047.
+    Ebcdic1047,
+    /// They are two hexadecimal characters for each byte.
+    Hex,
+    /// They are two hexadecimal characters of EBCDIC for each byte.
+    HexEbcdic,
+    /// Two digits or separators a byte, every nibble counts.
+    Nibbles,
+    /// The same behind a nibble that does not count.
+    NibblesLeft,
+    /// The same before a nibble that does not count.
+    NibblesRight,
+    /// A sign, then two digits a byte.
+    Signed,
+    /// A sign, a nibble that does not count, then digits.
+    SignedOdd,
+    /// The same as `Signed` with a sign in EBCDIC.
+    SignedEbcdic,
+    /// The same as `SignedOdd` with a sign in EBCDIC.
+    SignedEbcdicOdd,
 }
 
 impl Form {
+    /// Whether it is one of the forms that the fast walks know.
+    pub(crate) const fn is_plain(self) -> bool {
+        matches!(self, Self::Text | Self::PackedLeft | Self::PackedRight | Self::Raw)
+    }
+
     pub(crate) const fn is_packed(self) -> bool {
         matches!(self, Self::PackedLeft | Self::PackedRight)
     }
@@ -158,7 +75,8 @@ pub(crate) struct Slot {
 /// What a field looks like wherever it lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Shape {
-    /// Characters or digits of its content.
+    /// Characters or digits of its content; of the forms that are read by
+    /// [`Coding`](crate::Coding), bytes as they lie.
     pub(crate) units: u16,
     /// Bytes of its length.
     pub(crate) prefix: u8,
@@ -171,8 +89,8 @@ impl Shape {
     #[inline]
     pub(crate) const fn width(self) -> u16 {
         match self.form {
-            Form::Text | Form::Raw => self.units,
             Form::PackedLeft | Form::PackedRight => self.units.div_ceil(2),
+            _ => self.units,
         }
     }
 }
@@ -187,133 +105,6 @@ impl Slot {
         let start = (self.start as usize).saturating_add(self.shape.prefix.into());
         start..start.saturating_add(self.shape.width().into())
     }
-}
-
-/// A canonical value: characters, or bytes for a binary field.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Raw<'a> {
-    /// Characters as they lie in the buffer.
-    Text(&'a [u8]),
-    /// Packed digits and how many there are.
-    Packed {
-        /// Two digits a byte.
-        bytes: &'a [u8],
-        /// How many digits count.
-        digits: u16,
-        /// Whether an odd number of digits is filled on the left.
-        left: bool,
-    },
-    /// A binary field.
-    Binary(&'a [u8]),
-}
-
-/// The characters of a field. Borrowed where they lie in the buffer as such.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Text<'a>(Characters<'a>);
-
-#[derive(Clone, PartialEq, Eq)]
-enum Characters<'a> {
-    Borrowed(&'a [u8]),
-    Unpacked(SmallVec<[u8; 64]>),
-}
-
-impl Text<'_> {
-    /// The characters as bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            Characters::Borrowed(bytes) => bytes,
-            Characters::Unpacked(bytes) => bytes,
-        }
-    }
-
-    /// The characters; empty if they are not UTF-8, which no content class but `b` allows.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-
-    /// The characters without the spaces at their end.
-    #[must_use]
-    pub fn trimmed(&self) -> &str {
-        self.as_str().trim_end_matches(' ')
-    }
-}
-
-impl Deref for Text<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl PartialEq<str> for Text<'_> {
-    fn eq(&self, other: &str) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-
-impl PartialEq<&str> for Text<'_> {
-    fn eq(&self, other: &&str) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
-impl<'a> Raw<'a> {
-    /// The characters; a binary field has none.
-    #[must_use]
-    pub fn text(self) -> Option<Text<'a>> {
-        match self {
-            Self::Text(bytes) => Some(Text(Characters::Borrowed(bytes))),
-            Self::Packed { bytes, digits, left } => {
-                Some(Text(Characters::Unpacked(unpacked(bytes, digits, left))))
-            }
-            Self::Binary(_) => None,
-        }
-    }
-
-    /// The bytes of a binary field; any other has none.
-    #[must_use]
-    pub const fn binary(self) -> Option<&'a [u8]> {
-        match self {
-            Self::Binary(bytes) => Some(bytes),
-            Self::Text(_) | Self::Packed { .. } => None,
-        }
-    }
-}
-
-/// The characters of packed digits.
-fn unpacked(bytes: &[u8], digits: u16, left: bool) -> SmallVec<[u8; 64]> {
-    let digits = usize::from(digits);
-    let mut characters = SmallVec::new();
-    let (chunks, rest) = bytes.as_chunks::<4>();
-    for chunk in chunks {
-        characters.extend_from_slice(&words::unpack(*chunk));
-    }
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    let last = words::unpack(last);
-    characters.extend_from_slice(last.get(..rest.len().wrapping_mul(2)).unwrap_or_default());
-    if left && digits & 1 == 1 {
-        characters.remove(0);
-    }
-    characters.truncate(digits);
-    characters
 }
 
 /// A message. See the module's description for its make-up.
@@ -422,7 +213,7 @@ impl Message {
     pub fn retain(&mut self, keep: FieldSet) {
         let mut numbers = self.present.iter();
         self.slots.retain(|_| numbers.next().is_some_and(|number| keep.has(number)));
-        self.present = FieldSet::from_bits(self.present.bits() & keep.bits());
+        self.present = self.present.both(keep);
     }
 
     /// Gives this message the other's field, or none if the other has none.
@@ -431,9 +222,11 @@ impl Message {
             None => self.retain(self.present.without(number)),
             Some(Raw::Binary(bytes)) => self.put(number, bytes, Form::Raw),
             Some(Raw::Text(bytes)) => self.put(number, bytes, Form::Text),
-            Some(packed @ Raw::Packed { .. }) => {
-                if let Some(text) = packed.text() {
+            Some(other) => {
+                if let Some(text) = other.text() {
                     self.put(number, text.as_bytes(), Form::Text);
+                } else if let Some(bytes) = other.binary() {
+                    self.put(number, &bytes, Form::Raw);
                 }
             }
         }
@@ -451,6 +244,7 @@ impl Message {
             Form::PackedLeft => Raw::Packed { bytes, digits, left: true },
             Form::PackedRight => Raw::Packed { bytes, digits, left: false },
             Form::Raw => Raw::Binary(bytes),
+            form => Raw::Coded { bytes, coding: Coding(form) },
         })
     }
 
@@ -518,12 +312,10 @@ impl Message {
 impl PartialEq for Message {
     /// Whether type and canonical values are the same, in whatever dialect they arrived.
     fn eq(&self, other: &Self) -> bool {
-        let canonical = |raw: Raw<'_>| match raw {
-            Raw::Binary(bytes) => (true, bytes.to_vec()),
-            Raw::Text(bytes) => (false, bytes.to_vec()),
-            Raw::Packed { .. } => {
-                (false, raw.text().map(|text| text.as_bytes().to_vec()).unwrap_or_default())
-            }
+        let canonical = |raw: Raw<'_>| {
+            let mut value = Vec::new();
+            raw.each(|byte| value.push(byte));
+            (raw.binary().is_some(), value)
         };
         self.mti() == other.mti()
             && self.present == other.present
@@ -569,15 +361,5 @@ mod tests {
         assert!(!message.has(field::STAN));
         assert_eq!(message.get(field::PROCESSING_CODE).unwrap(), "000000");
         assert!(message.expose(FieldNumber::new(128).unwrap()).is_some());
-    }
-
-    #[test]
-    fn rank_counts_the_fields_before() {
-        let numbers = [2u8, 3, 64, 65, 66, 127, 128];
-        let set: FieldSet = numbers.into_iter().filter_map(FieldNumber::new).collect();
-        for (place, number) in numbers.into_iter().enumerate() {
-            assert_eq!(set.rank(FieldNumber::new(number).unwrap()), place, "{number}");
-        }
-        assert_eq!(set.iter().map(FieldNumber::get).collect::<Vec<_>>(), numbers);
     }
 }

@@ -1,9 +1,28 @@
-//! Response codes (DE39): one table from which names, classes and documentation come.
+//! Response codes (DE39): one table from which names, classes, documentation and the action codes
+//! of the later editions come.
 //!
 //! The values are those of ISO 8583:1987 as the CBS link uses them
-//! (`ARCHITECTURE.md`, "Messages"); other links map to and from them.
+//! (`ARCHITECTURE.md`, "Messages"); everything but a codec works with these. A link of 1993 has
+//! three digits in DE39 and one of 2003 four: the same three with a zero behind the first. The
+//! number of characters tells which they are, so that a typed key reads any of them; a codec
+//! writes those of its dialect.
+//!
+//! Neither way is one to one. What has no exact counterpart becomes the general code of its kind:
+//! a decline stays a decline, and what the standard calls approved (`0xx`) stays approved.
 
+use crate::mti::Class;
 use core::fmt;
+
+/// Whose codes DE39 holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Edition {
+    /// ISO 8583:1987: two characters.
+    Of1987,
+    /// ISO 8583:1993: three digits.
+    Of1993,
+    /// ISO 8583:2003: four digits.
+    Of2003,
+}
 
 /// A response code: two characters of DE39.
 ///
@@ -13,10 +32,13 @@ use core::fmt;
 pub struct ResponseCode([u8; 2]);
 
 macro_rules! table {
-    ($($name:ident = $code:literal, $text:literal;)*) => {
+    ($($name:ident = $code:literal $action:literal, $text:literal;)*) => {
         impl ResponseCode {
-            $(#[doc = concat!("`", $code, "`: ", $text, ".")]
+            $(#[doc = concat!("`", $code, "`, of 1993 `", $action, "`: ", $text, ".")]
             pub const $name: Self = Self::known($code);)*
+
+            /// The action code of 1993 that says the same as a code of the table, in order.
+            const ACTIONS: &'static [(Self, &'static str)] = &[$((Self::$name, $action),)*];
 
             /// Every code of the table with its meaning, in order.
             pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$name, $text),)*];
@@ -25,57 +47,228 @@ macro_rules! table {
 }
 
 table! {
-    APPROVED = "00", "approved";
-    REFER_TO_ISSUER = "01", "refer to card issuer";
-    INVALID_MERCHANT = "03", "invalid merchant";
-    DO_NOT_HONOUR = "05", "do not honour";
-    ERROR = "06", "error";
-    IN_PROGRESS = "09", "request in progress";
-    PARTIALLY_APPROVED = "10", "approved for a partial amount";
-    INVALID_TRANSACTION = "12", "invalid transaction";
-    INVALID_AMOUNT = "13", "invalid amount";
-    INVALID_ACCOUNT = "14", "invalid card or account number";
-    NO_SUCH_ISSUER = "15", "no such issuer";
-    CUSTOMER_CANCELLATION = "17", "customer cancellation";
-    INVALID_RESPONSE = "20", "invalid response";
-    NO_ACTION_TAKEN = "21", "no action taken";
-    SUSPECTED_MALFUNCTION = "22", "suspected malfunction";
-    NOT_FOUND = "25", "original or record not found";
-    FORMAT_ERROR = "30", "format error";
-    SUSPECTED_FRAUD_PICK_UP = "34", "suspected fraud, pick up";
-    RESTRICTED_CARD = "36", "restricted card";
-    NO_CREDIT_ACCOUNT = "39", "no credit account";
-    NOT_SUPPORTED = "40", "requested function not supported";
-    LOST_CARD = "41", "lost card";
-    NO_UNIVERSAL_ACCOUNT = "42", "no universal account";
-    STOLEN_CARD = "43", "stolen card";
-    NO_INVESTMENT_ACCOUNT = "44", "no investment account";
-    ACCOUNT_CLOSED = "45", "account closed";
-    INSUFFICIENT_FUNDS = "51", "insufficient funds";
-    NO_CURRENT_ACCOUNT = "52", "no current account";
-    NO_SAVINGS_ACCOUNT = "53", "no savings account";
-    EXPIRED_CARD = "54", "expired card";
-    INCORRECT_PIN = "55", "incorrect PIN";
-    NOT_PERMITTED_TO_CUSTOMER = "57", "transaction not permitted to customer";
-    NOT_PERMITTED_TO_TERMINAL = "58", "transaction not permitted to terminal";
-    SUSPECTED_FRAUD = "59", "suspected fraud";
-    EXCEEDS_AMOUNT_LIMIT = "61", "exceeds amount limit";
-    RESTRICTED = "62", "restricted or blocked";
-    SECURITY_VIOLATION = "63", "security violation";
-    EXCEEDS_FREQUENCY = "65", "exceeds frequency limit";
-    OUTCOME_UNKNOWN = "68", "response received too late, outcome unknown";
-    PIN_TRIES_EXCEEDED = "75", "PIN tries exceeded";
-    CLOSED_ACCOUNT = "78", "closed account";
-    CUT_OFF = "90", "cut-off in process";
-    HOST_UNAVAILABLE = "91", "issuer or switch inoperative";
-    NO_ROUTE = "92", "no route to destination";
-    VIOLATION_OF_LAW = "93", "violation of law";
-    DUPLICATE = "94", "duplicate transmission";
-    RECONCILE_ERROR = "95", "reconcile error";
-    SYSTEM_MALFUNCTION = "96", "system malfunction";
+    APPROVED = "00" "000", "approved";
+    REFER_TO_ISSUER = "01" "107", "refer to card issuer";
+    INVALID_MERCHANT = "03" "109", "invalid merchant";
+    DO_NOT_HONOUR = "05" "100", "do not honour";
+    ERROR = "06" "909", "error";
+    IN_PROGRESS = "09" "923", "request in progress";
+    PARTIALLY_APPROVED = "10" "002", "approved for a partial amount";
+    INVALID_TRANSACTION = "12" "902", "invalid transaction";
+    INVALID_AMOUNT = "13" "110", "invalid amount";
+    INVALID_ACCOUNT = "14" "111", "invalid card or account number";
+    NO_SUCH_ISSUER = "15" "908", "no such issuer";
+    CUSTOMER_CANCELLATION = "17" "100", "customer cancellation";
+    INVALID_RESPONSE = "20" "909", "invalid response";
+    NO_ACTION_TAKEN = "21" "914", "no action taken";
+    SUSPECTED_MALFUNCTION = "22" "909", "suspected malfunction";
+    NOT_FOUND = "25" "914", "original or record not found";
+    FORMAT_ERROR = "30" "904", "format error";
+    SUSPECTED_FRAUD_PICK_UP = "34" "202", "suspected fraud, pick up";
+    RESTRICTED_CARD = "36" "204", "restricted card";
+    NO_CREDIT_ACCOUNT = "39" "114", "no credit account";
+    NOT_SUPPORTED = "40" "115", "requested function not supported";
+    LOST_CARD = "41" "208", "lost card";
+    NO_UNIVERSAL_ACCOUNT = "42" "114", "no universal account";
+    STOLEN_CARD = "43" "209", "stolen card";
+    NO_INVESTMENT_ACCOUNT = "44" "114", "no investment account";
+    ACCOUNT_CLOSED = "45" "114", "account closed";
+    INSUFFICIENT_FUNDS = "51" "116", "insufficient funds";
+    NO_CURRENT_ACCOUNT = "52" "114", "no current account";
+    NO_SAVINGS_ACCOUNT = "53" "114", "no savings account";
+    EXPIRED_CARD = "54" "101", "expired card";
+    INCORRECT_PIN = "55" "117", "incorrect PIN";
+    NOT_PERMITTED_TO_CUSTOMER = "57" "119", "transaction not permitted to customer";
+    NOT_PERMITTED_TO_TERMINAL = "58" "120", "transaction not permitted to terminal";
+    SUSPECTED_FRAUD = "59" "102", "suspected fraud";
+    EXCEEDS_AMOUNT_LIMIT = "61" "121", "exceeds amount limit";
+    RESTRICTED = "62" "104", "restricted or blocked";
+    SECURITY_VIOLATION = "63" "122", "security violation";
+    EXCEEDS_FREQUENCY = "65" "123", "exceeds frequency limit";
+    OUTCOME_UNKNOWN = "68" "911", "response received too late, outcome unknown";
+    PIN_TRIES_EXCEEDED = "75" "106", "PIN tries exceeded";
+    CLOSED_ACCOUNT = "78" "114", "closed account";
+    CUT_OFF = "90" "906", "cut-off in process";
+    HOST_UNAVAILABLE = "91" "907", "issuer or switch inoperative";
+    NO_ROUTE = "92" "908", "no route to destination";
+    VIOLATION_OF_LAW = "93" "124", "violation of law";
+    DUPLICATE = "94" "913", "duplicate transmission";
+    RECONCILE_ERROR = "95" "915", "reconcile error";
+    SYSTEM_MALFUNCTION = "96" "909", "system malfunction";
+}
+
+/// Codes of 1987 without a name here and their action codes.
+const MORE_OF_1987: &[(&str, &str)] = &[
+    ("02", "108"),
+    ("04", "200"),
+    ("07", "207"),
+    ("08", "001"),
+    ("11", "003"),
+    ("16", "004"),
+    ("19", "903"),
+    ("23", "113"),
+    ("24", "301"),
+    ("26", "303"),
+    ("27", "304"),
+    ("28", "305"),
+    ("29", "306"),
+    ("31", "905"),
+    ("32", "006"),
+    ("33", "201"),
+    ("35", "203"),
+    ("37", "205"),
+    ("38", "206"),
+    ("56", "118"),
+    ("60", "103"),
+    ("66", "105"),
+    ("67", "200"),
+];
+
+/// What action codes become that are not found the other way round, or not uniquely.
+const ACTIONS_OF_1993: &[(&str, &str)] = &[
+    // Approved without further ado as far as money is concerned.
+    ("003", "00"),
+    ("004", "00"),
+    ("005", "00"),
+    ("006", "10"),
+    ("007", "00"),
+    ("100", "05"),
+    ("112", "55"),
+    ("114", "42"),
+    ("126", "63"),
+    ("127", "55"),
+    ("128", "63"),
+    ("129", "59"),
+    ("200", "04"),
+    ("210", "34"),
+    ("302", "25"),
+    ("307", "30"),
+    ("308", "26"),
+    ("501", "95"),
+    // Acknowledged, with and without liability.
+    ("900", "00"),
+    ("901", "00"),
+    ("908", "92"),
+    ("909", "96"),
+    ("910", "91"),
+    ("912", "91"),
+    ("914", "25"),
+    ("916", "63"),
+];
+
+impl Edition {
+    /// How many characters DE39 has.
+    #[must_use]
+    pub const fn width(self) -> u8 {
+        match self {
+            Self::Of1987 => 2,
+            Self::Of1993 => 3,
+            Self::Of2003 => 4,
+        }
+    }
+}
+
+/// A response code in the characters of an edition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CodeText {
+    characters: [u8; 4],
+    width: u8,
+}
+
+impl CodeText {
+    /// The characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let characters = self.characters.get(..usize::from(self.width)).unwrap_or_default();
+        core::str::from_utf8(characters).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for CodeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl ResponseCode {
+    /// Reads the code of any edition: two characters of 1987, three digits of 1993, four of 2003.
+    /// `None` for anything else.
+    #[must_use]
+    pub fn parse_any(text: &str) -> Option<Self> {
+        match *text.as_bytes() {
+            [_, _] => Self::parse(text),
+            [a, b, c] => Self::of_action([a, b, c]),
+            [a, b'0', c, d] => Self::of_action([a, c, d]),
+            // The second digit is for codes that 1993 does not have.
+            [a, b'1'..=b'9', c, d] => Self::of_action([a, c, d]).map(|_| Self::general(a)),
+            _ => None,
+        }
+    }
+
+    /// The code of 1987 for an action code of 1993.
+    fn of_action(action: [u8; 3]) -> Option<Self> {
+        let text =
+            core::str::from_utf8(&action).ok().filter(|_| action.iter().all(u8::is_ascii_digit))?;
+        let [kind, ..] = action;
+        let listed = ACTIONS_OF_1993.iter().find(|(known, _)| *known == text);
+        let listed = listed.and_then(|(_, code)| Self::parse(code));
+        let named =
+            || Self::ACTIONS.iter().find(|(_, known)| *known == text).map(|(code, _)| *code);
+        let unnamed = || {
+            let found = MORE_OF_1987.iter().find(|(_, known)| *known == text);
+            found.and_then(|(code, _)| Self::parse(code))
+        };
+        Some(listed.or_else(named).or_else(unnamed).unwrap_or_else(|| match (kind, text) {
+            (b'3'..=b'8', "300" | "400" | "500" | "600" | "700" | "800") => Self::APPROVED,
+            _ => Self::general(kind),
+        }))
+    }
+
+    /// The code for an action code that says no more than its first digit.
+    const fn general(kind: u8) -> Self {
+        match kind {
+            b'0' => Self::APPROVED,
+            b'1' | b'7' => Self::DO_NOT_HONOUR,
+            b'2' => Self::known("04"),
+            b'3' => Self::known("29"),
+            b'4' | b'6' => Self::NO_ACTION_TAKEN,
+            b'5' => Self::RECONCILE_ERROR,
+            _ => Self::SYSTEM_MALFUNCTION,
+        }
+    }
+
+    /// The code in the characters of an edition. What the later ones call an approval depends on
+    /// what is answered: `000`, or `400` for a reversal, `800` for network management and so on.
+    #[must_use]
+    pub fn of_edition(self, edition: Edition, class: Class) -> CodeText {
+        let Self([a, b]) = self;
+        let approved = match class {
+            Class::Authorisation | Class::Financial | Class::Reserved => "000",
+            Class::FileAction => "300",
+            Class::Reversal => "400",
+            Class::Reconciliation => "500",
+            Class::Administrative => "600",
+            Class::Fee => "700",
+            Class::Network => "800",
+        };
+        let named =
+            || Self::ACTIONS.iter().find(|(code, _)| *code == self).map(|(_, action)| *action);
+        let unnamed = || {
+            MORE_OF_1987.iter().find(|(code, _)| *code == self.as_str()).map(|(_, action)| *action)
+        };
+        let action = match self {
+            Self::APPROVED => approved,
+            _ => named().or_else(unnamed).unwrap_or("100"),
+        };
+        let [c, d, e] = action.as_bytes().first_chunk::<3>().copied().unwrap_or(*b"100");
+        let characters = match edition {
+            Edition::Of1987 => [a, b, 0, 0],
+            Edition::Of1993 => [c, d, e, 0],
+            Edition::Of2003 => [c, b'0', d, e],
+        };
+        CodeText { characters, width: edition.width() }
+    }
+
     #[expect(clippy::panic, reason = "called in constants only, where it stops the compiler")]
     const fn known(text: &str) -> Self {
         match text.as_bytes() {
@@ -139,6 +332,73 @@ mod tests {
     fn the_table_is_sorted_and_without_repeats() {
         let codes: Vec<_> = ResponseCode::ALL.iter().map(|(code, _)| *code).collect();
         assert!(codes.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn every_code_keeps_its_kind_through_every_edition() {
+        for (code, meaning) in ResponseCode::ALL {
+            for edition in [Edition::Of1987, Edition::Of1993, Edition::Of2003] {
+                let text = code.of_edition(edition, Class::Financial);
+                assert_eq!(text.as_str().len(), usize::from(edition.width()), "{meaning}");
+                let back = ResponseCode::parse_any(text.as_str()).unwrap();
+                assert_eq!(back.is_approval(), code.is_approval(), "{code} {text:?} {back}");
+                let again = back.of_edition(edition, Class::Financial);
+                assert_eq!(again, text, "{code} {back} {meaning}");
+            }
+        }
+    }
+
+    #[test]
+    fn known_action_codes() {
+        for (of_1987, of_1993, of_2003) in [
+            ("00", "000", "0000"),
+            ("10", "002", "0002"),
+            ("05", "100", "1000"),
+            ("51", "116", "1016"),
+            ("55", "117", "1017"),
+            ("43", "209", "2009"),
+            ("30", "904", "9004"),
+            ("68", "911", "9011"),
+            ("94", "913", "9013"),
+            ("96", "909", "9009"),
+            ("04", "200", "2000"),
+        ] {
+            let code = ResponseCode::parse(of_1987).unwrap();
+            assert_eq!(ResponseCode::parse_any(of_1993), Some(code));
+            assert_eq!(ResponseCode::parse_any(of_2003), Some(code));
+            let of = |edition| code.of_edition(edition, Class::Financial);
+            assert_eq!(of(Edition::Of1993).as_str(), of_1993);
+            assert_eq!(of(Edition::Of2003).as_str(), of_2003);
+        }
+    }
+
+    #[test]
+    fn an_approval_is_named_after_what_it_answers() {
+        for (class, action) in
+            [(Class::Reversal, "400"), (Class::Network, "800"), (Class::FileAction, "300")]
+        {
+            let text = ResponseCode::APPROVED.of_edition(Edition::Of1993, class);
+            assert_eq!(text.as_str(), action);
+            assert_eq!(ResponseCode::parse_any(action), Some(ResponseCode::APPROVED));
+        }
+    }
+
+    /// All thousand of them: approved is what begins with 0 or accepts something, nothing else.
+    #[test]
+    fn no_action_code_is_mistaken_for_an_approval() {
+        let accepted = ["300", "400", "500", "600", "700", "800", "900", "901"];
+        for number in 0..1_000 {
+            let text = format!("{number:03}");
+            let code = ResponseCode::parse_any(&text).unwrap();
+            let approves = (number < 100 && number != 1) || accepted.contains(&text.as_str());
+            assert_eq!(code.is_approval(), approves, "{text} became {code}");
+        }
+        // Identification is for people at the counter: the engine takes 08 for no approval.
+        assert_eq!(ResponseCode::parse_any("001"), ResponseCode::parse("08"));
+        assert_eq!(ResponseCode::parse_any("1116"), Some(ResponseCode::DO_NOT_HONOUR));
+        for text in ["", "0", "0a0", "10000", "1a16", "00a0"] {
+            assert_eq!(ResponseCode::parse_any(text), None, "{text}");
+        }
     }
 
     #[test]

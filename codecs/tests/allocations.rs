@@ -58,11 +58,12 @@ fn codecs() -> Vec<Codec> {
     SHIPPED.iter().map(|(name, _)| Codec::new(Dialect::shipped(name).unwrap())).collect()
 }
 
-/// Every field of the dialect, as long as it may be.
+/// Every field of the dialect, as long as it may be and all of them still fit a frame.
 fn longest(codec: &Codec) -> Message {
     let mut message = Message::of(Mti::parse("0200").unwrap());
     for (number, field) in codec.dialect().fields() {
-        let most = usize::from(field.most);
+        let variable = field.length_digits > 0;
+        let most = usize::from(if variable { field.most.min(999) } else { field.most });
         match field.content.notation() {
             "b" => message.set_binary(number, &vec![0xA5; most]),
             "x+n" => message.set_text(number, &format!("D{}", "5".repeat(most - 1))),

@@ -29,12 +29,12 @@ fn number(number: u8) -> FieldNumber {
 /// Any fields, the values short or long.
 fn noise() -> impl Strategy<Value = Noise> {
     let bytes = prop_oneof![4 => vec(any::<u8>(), 0..24), 1 => vec(any::<u8>(), 900..1_000)];
-    btree_map(2..=128u8, bytes, 0..40)
+    btree_map(2..=192u8, bytes, 0..40)
 }
 
 /// A few fields and short values, for what is tried at every byte.
 fn short_noise() -> impl Strategy<Value = Noise> {
-    btree_map(2..=128u8, vec(any::<u8>(), 1..12), 1..12)
+    btree_map(2..=192u8, vec(any::<u8>(), 1..12), 1..12)
 }
 
 /// A value that a field may have: of its class, and as long as the field if its length is fixed.
@@ -52,7 +52,8 @@ fn value(field: &Field, noise: &[u8]) -> Vec<u8> {
         Content::Alphanumeric => of(b"09AZaz 5"),
         Content::Printable => noise().map(|byte| b' ' + byte % 95).collect(),
         Content::Binary => noise().collect(),
-        Content::Track => of(b"0123456789=DF"),
+        // A packed separator is read as `=`, whichever character it was.
+        Content::Track => of(b"0123456789="),
         Content::SignedDigits => {
             let mut value = of(digits);
             let sign = if noise().next().unwrap_or(0) & 1 == 0 { b'C' } else { b'D' };
@@ -79,6 +80,15 @@ fn message(dialect: &Dialect, noise: &Noise) -> Message {
     message
 }
 
+/// Whether two dialects have the same fields, however they are written.
+fn same_fields(a: &Dialect, b: &Dialect) -> bool {
+    let table = |dialect: &Dialect| {
+        let fields = dialect.fields();
+        fields.map(|(number, field)| (number, field.format())).collect::<Vec<_>>()
+    };
+    table(a) == table(b)
+}
+
 fn encoded(codec: &Codec, message: &Message) -> Vec<u8> {
     let mut out = BytesMut::new();
     codec.encode(message, &mut out).unwrap();
@@ -95,7 +105,10 @@ fn decoded(codec: &Codec, frame: &[u8]) -> Message {
 fn canonical(message: &Message, number: FieldNumber) -> Option<Vec<u8>> {
     message.expose(number).map(|raw| match raw {
         Raw::Binary(bytes) => bytes.to_vec(),
-        Raw::Text(_) | Raw::Packed { .. } => raw.text().unwrap().as_bytes().to_vec(),
+        Raw::Text(_) | Raw::Packed { .. } | Raw::Coded { .. } => match raw.binary() {
+            Some(bytes) => bytes.to_vec(),
+            None => raw.text().unwrap().as_bytes().to_vec(),
+        },
     })
 }
 
@@ -112,12 +125,12 @@ proptest! {
     }
 
     #[test]
-    fn a_message_is_the_same_in_every_dialect(noise in noise()) {
+    fn a_message_is_the_same_in_every_dialect_of_the_same_fields(noise in noise()) {
         let codecs = codecs();
         for from in &codecs {
             let message = message(from.dialect(), &noise);
             let read = decoded(from, &encoded(from, &message));
-            for to in &codecs {
+            for to in codecs.iter().filter(|to| same_fields(from.dialect(), to.dialect())) {
                 let frame = encoded(to, &read);
                 prop_assert_eq!(&frame, &encoded(to, &message));
                 prop_assert_eq!(&decoded(to, &frame), &message);
@@ -141,12 +154,16 @@ proptest! {
 
     /// A fixed field that was set too short is filled up: numbers on the left, text on the right.
     #[test]
-    fn a_short_value_is_filled_up(place in 2..=128u8, noise in vec(any::<u8>(), 1..8)) {
+    fn a_short_value_is_filled_up(place in 2..=192u8, noise in vec(any::<u8>(), 1..8)) {
         let number = number(place);
         for codec in &codecs() {
             let Some(field) = codec.dialect().field(number).filter(|f| f.length_digits == 0) else {
                 continue;
             };
+            // A response code a little shorter is one of an earlier edition.
+            if place == 39 && field.most > 2 {
+                continue;
+            }
             let mut short = value(field, &noise);
             short.truncate(noise.len());
             let mut message = Message::of(Mti::parse("0200").unwrap());
@@ -173,12 +190,14 @@ proptest! {
     }
 
     #[test]
-    fn a_value_too_long_or_of_another_class_is_refused(place in 2..=128u8, extra in 1..4usize) {
+    fn a_value_too_long_or_of_another_class_is_refused(place in 2..=192u8, extra in 1..4usize) {
         let number = number(place);
         for codec in &codecs() {
             let Some(field) = codec.dialect().field(number) else { continue };
             let mut message = Message::of(Mti::parse("0200").unwrap());
-            let long = value(field, &vec![0; 1_100]);
+            let long = value(field, &vec![0; 10_100]);
+            // A response code a little longer is one of a later edition.
+            let extra = if place == 39 { extra + 2 } else { extra };
             let long = [long.clone(), vec![*long.last().unwrap(); extra]].concat();
             let mut out = BytesMut::from(&b"before"[..]);
             put(&mut message, number, field, &long);
@@ -261,8 +280,11 @@ fn change_is_noticed(
 ) -> Result<(), TestCaseError> {
     let mut read = Message::new();
     let Err(error) = codec.decode_into(frame, &mut read) else {
-        // A hexadecimal bitmap may change its case and say the same.
-        prop_assert!(at < fields || read != *sent, "two frames mean the same, byte {at}");
+        // Hexadecimal characters may change their case and say the same, and the bits of a bitmap
+        // that announce the next one when that is empty.
+        let was = encoded(codec, sent);
+        let same_case = frame.eq_ignore_ascii_case(&was);
+        prop_assert!(at < fields || same_case || read != *sent, "two frames mean the same: {at}");
         let again = decoded(codec, &encoded(codec, &read));
         prop_assert_eq!(&again, &read);
         return Ok(());
@@ -405,8 +427,11 @@ fn a_type_or_code_without_a_rule_is_refused_as_such() {
         let mut message = Message::of(Mti::parse("0300").unwrap());
         message.set(field::PROCESSING_CODE, "310000");
         assert_eq!(codec.check(&message, false), Err(Refusal::UnknownType));
-        message.set_mti(Mti::parse("0200").unwrap());
         message.set(field::PROCESSING_CODE, "990000");
-        assert_eq!(codec.check(&message, false), Err(Refusal::UnknownCode));
+        let with_codes = codec.dialect().rules().find(|(_, rule)| !rule.codes.is_empty());
+        if let Some((_, rule)) = with_codes {
+            message.set_mti(rule.mti[0]);
+            assert_eq!(codec.check(&message, false), Err(Refusal::UnknownCode));
+        }
     }
 }

@@ -3,19 +3,29 @@
 use crate::findings::Found;
 use crate::section::{Missing, Section};
 use crate::unit::{parse_hex, show_hex};
-use veksel_codecs::{Framing, Header, KeepAlive, LengthForm};
+use veksel_codecs::{BASE1_WIDTH, Framing, Header, KeepAlive, LengthForm};
 
-const LENGTHS: [(&str, LengthForm); 4] = [
+const LENGTHS: [(&str, LengthForm); LengthForm::ALL.len()] = [
     ("binary2", LengthForm::Binary2),
+    ("binary3", LengthForm::Binary3),
     ("binary4", LengthForm::Binary4),
+    ("ascii2", LengthForm::Ascii2),
+    ("ascii3", LengthForm::Ascii3),
     ("ascii4", LengthForm::Ascii4),
+    ("ascii5", LengthForm::Ascii5),
+    ("ascii6", LengthForm::Ascii6),
     ("bcd2", LengthForm::Bcd2),
+    ("bcd3", LengthForm::Bcd3),
+    ("hex4", LengthForm::Hex4),
+    ("none", LengthForm::None),
 ];
 const KEEP_ALIVES: [(&str, KeepAlive); 3] =
     [("ignore", KeepAlive::Ignore), ("echo", KeepAlive::Echo), ("reject", KeepAlive::Reject)];
 
 /// Longest fixed header in bytes.
 const HEADER_MAX: usize = 32;
+/// Most bytes of a marker, of what is reserved, and of a trailer.
+const EDGE_MAX: usize = 8;
 
 /// Reads a whole framing. Without a table it is the commonest one.
 pub(crate) fn framing(mut section: Section<'_>) -> Framing {
@@ -29,24 +39,59 @@ pub(crate) fn framing(mut section: Section<'_>) -> Framing {
     let tpdu = bytes(&mut section, "tpdu", "`none` or 5 bytes in hexadecimal", |bytes| {
         <[u8; 5]>::try_from(bytes).ok()
     });
+    let base1 = bytes(&mut section, "base1", "`none` or 22 bytes in hexadecimal", |bytes| {
+        <[u8; BASE1_WIDTH]>::try_from(bytes).ok()
+    });
+    let counts_trailer = section.boolean("counts_trailer", default.counts_trailer);
+    let edge = |section: &mut Section<'_>, key| {
+        bytes(section, key, "`none` or 1 to 8 bytes in hexadecimal", |bytes| {
+            (1..=EDGE_MAX).contains(&bytes.len()).then(|| bytes.to_vec())
+        })
+    };
+    let marker = edge(&mut section, "marker");
+    let reserved = edge(&mut section, "reserved");
+    let trailer = edge(&mut section, "trailer");
     let keep_alive = section.choice("keep_alive", default.keep_alive, &KEEP_ALIVES);
     let frame_max = section.integer("frame_max", default.frame_max, 1..=65_535);
-    if header.value.is_some() && tpdu.value.is_some() {
-        let help = format!("`header` is set too, {}", section.findings.words(header.place));
-        section.findings.error(tpdu.place, "`tpdu` and `header` exclude each other", help);
+    let headers = [
+        ("header", header.value.is_some(), header.place),
+        ("tpdu", tpdu.value.is_some(), tpdu.place),
+        ("base1", base1.value.is_some(), base1.place),
+    ];
+    let mut given = headers.into_iter().filter(|(_, is_given, _)| *is_given);
+    if let Some((first, _, first_place)) = given.next() {
+        for (key, _, place) in given {
+            let help = format!("`{first}` is set too, {}", section.findings.words(first_place));
+            let message = format!("`{key}` and `{first}` exclude each other");
+            section.findings.error(place, message, help);
+        }
     }
-    let (header_is_sound, tpdu_is_sound) = (header.is_sound(), tpdu.is_sound());
-    let header = match (header.value, tpdu.value) {
-        (_, Some(tpdu)) => Header::Tpdu(tpdu),
-        (Some(header), None) => Header::Fixed(header),
-        (None, None) => Header::None,
+    let length_is_none = length.is_sound() && length.value == LengthForm::None;
+    if length_is_none && trailer.is_sound() && trailer.value.is_none() {
+        let help = "set `trailer`, such as \"03\"";
+        let message = "frames without a length end with a trailer, and there is none";
+        section.findings.error(length.place, message, help);
+    }
+    let sound = header.is_sound()
+        && tpdu.is_sound()
+        && base1.is_sound()
+        && trailer.is_sound()
+        && length.is_sound();
+    let header = match (header.value, tpdu.value, base1.value) {
+        (_, _, Some(base1)) => Header::Base1(base1),
+        (_, Some(tpdu), None) => Header::Tpdu(tpdu),
+        (Some(header), None, None) => Header::Fixed(header),
+        (None, None, None) => Header::None,
     };
-    let sound = header_is_sound && tpdu_is_sound && length.is_sound();
     let framing = Framing {
         length: length.value,
         counts_itself: counts_itself.value,
         counts_header: counts_header.value,
+        counts_trailer: counts_trailer.value,
+        marker: marker.value.unwrap_or_default(),
+        reserved: reserved.value.unwrap_or_default(),
         header,
+        trailer: trailer.value.unwrap_or_default(),
         keep_alive: keep_alive.value,
         frame_max: frame_max.value,
     };
@@ -62,14 +107,7 @@ pub(crate) fn framing(mut section: Section<'_>) -> Framing {
 
 /// The longest message whose length can be written.
 fn message_most(framing: &Framing) -> u64 {
-    let most: u64 = match framing.length {
-        LengthForm::Binary2 => 0xFFFF,
-        LengthForm::Binary4 => 0xFFFF_FFFF,
-        LengthForm::Ascii4 | LengthForm::Bcd2 => 9_999,
-    };
-    let itself = if framing.counts_itself { framing.length.width() } else { 0 };
-    let header = if framing.counts_header { framing.header_width() } else { 0 };
-    most.saturating_sub(u64::try_from(itself + header).unwrap_or(u64::MAX))
+    framing.length.most().saturating_sub(u64::try_from(framing.overhead()).unwrap_or(u64::MAX))
 }
 
 fn bytes<T: AsRef<[u8]>>(

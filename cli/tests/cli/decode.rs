@@ -218,7 +218,7 @@ fn nothing_shows_a_card_number_unless_told_to() {
         cases.push(broken);
     }
     for bytes in cases {
-        for dialect in ["cbs-ascii-bin", "cbs-ascii-hex", "cbs-bcd"] {
+        for dialect in ["cbs-ascii-bin", "cbs-ascii-hex", "cbs-bcd", "network-session"] {
             for json in [&[][..], &["--json"]] {
                 let mut arguments = vec!["decode", "--raw", "--dialect", dialect];
                 arguments.extend(json);

@@ -5,42 +5,21 @@
 
 use super::step::{Check, Lead, pair};
 use super::{Codec, Layout, Prefix, error};
-use crate::dialect::{Bitmap, Digits};
+use crate::code_page::CodePage;
+use crate::coding::hex_value;
+use crate::dialect::{Bitmap, Digits, Encodings};
 use crate::error::{DecodeError, Fault, FieldNumber};
-use crate::message::{FieldSet, Form, Message, Shape, Slot};
+use crate::message::{FieldSet, Form, Message, Slot};
 use crate::mti::Mti;
 use crate::words;
 
 /// No frame is longer, whatever its framing.
 const MESSAGE_MAX: usize = 65_535;
 
-impl Layout {
-    fn shape(self, units: u16) -> Shape {
-        Shape { units, prefix: self.prefix.width(), form: self.form }
-    }
-
-    /// Whether the bytes hold what the field may hold; `units` tells an odd number of digits.
-    fn holds(self, bytes: &[u8], units: u16) -> bool {
-        match self.form {
-            Form::Text => self.content.holds(bytes),
-            Form::Raw => true,
-            Form::PackedLeft | Form::PackedRight => {
-                let digits = words::all(bytes, words::packed_strangers);
-                let filler = match (self.form, units & 1) {
-                    (Form::PackedLeft, 1) => bytes.first().map_or(0, |byte| byte >> 4),
-                    (Form::PackedRight, 1) => bytes.last().map_or(0, |byte| byte & 15),
-                    _ => 0,
-                };
-                digits && filler == 0
-            }
-        }
-    }
-}
-
 /// What is left to read of a frame.
-struct Cursor<'f> {
-    rest: &'f [u8],
-    length: usize,
+pub(super) struct Cursor<'f> {
+    pub(super) rest: &'f [u8],
+    pub(super) length: usize,
 }
 
 impl<'f> Cursor<'f> {
@@ -51,7 +30,7 @@ impl<'f> Cursor<'f> {
     }
 
     #[inline]
-    fn take(&mut self, width: usize) -> Result<&'f [u8], Fault> {
+    pub(super) fn take(&mut self, width: usize) -> Result<&'f [u8], Fault> {
         match self.rest.split_at_checked(width) {
             Some((taken, rest)) => {
                 self.rest = rest;
@@ -64,10 +43,12 @@ impl<'f> Cursor<'f> {
         }
     }
 
-    fn mti(&mut self, digits: Digits) -> Result<Mti, Fault> {
+    #[inline(always)]
+    pub(super) fn mti(&mut self, digits: Digits) -> Result<Mti, Fault> {
         let ascii = match digits {
             Digits::Ascii => <[u8; 4]>::try_from(self.take(4)?).unwrap_or_default(),
-            Digits::Bcd | Digits::BcdRight => {
+            Digits::Ebcdic => self.ebcdic_mti()?,
+            Digits::Bcd | Digits::BcdRight | Digits::BcdF | Digits::BcdRightF => {
                 let [a, b] = <[u8; 2]>::try_from(self.take(2)?).unwrap_or_default();
                 [a >> 4, a & 15, b >> 4, b & 15].map(|nibble| nibble.wrapping_add(b'0'))
             }
@@ -75,6 +56,7 @@ impl<'f> Cursor<'f> {
         Mti::from_ascii(ascii).ok_or(Fault::NotANumber)
     }
 
+    #[inline(always)]
     fn bitmap(&mut self, form: Bitmap) -> Result<u64, Fault> {
         match form {
             Bitmap::Binary => {
@@ -89,43 +71,60 @@ impl<'f> Cursor<'f> {
                     _ => Err(Fault::NotANumber),
                 }
             }
+            Bitmap::EbcdicHex => self.ebcdic_bitmap(),
         }
     }
 
-    /// Reads a length and checks it.
+    #[cold]
+    #[inline(never)]
+    fn ebcdic_mti(&mut self) -> Result<[u8; 4], Fault> {
+        let characters = <[u8; 4]>::try_from(self.take(4)?).unwrap_or_default();
+        // The digits are the same in every page.
+        Ok(characters.map(|character| CodePage::P037.decode(character)))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ebcdic_bitmap(&mut self) -> Result<u64, Fault> {
+        self.take(16)?.iter().try_fold(0, |bits, character| {
+            let value = hex_value(CodePage::P037.decode(*character));
+            Ok((bits << 4) | u64::from(value.ok_or(Fault::NotANumber)?))
+        })
+    }
+
+    /// Reads a length and checks it: the units of the value.
     #[inline]
-    fn units(&mut self, layout: Layout) -> Result<u16, Fault> {
-        let units = match layout.prefix {
+    pub(super) fn units(&mut self, layout: Layout) -> Result<u16, Fault> {
+        let bytes = self.take(layout.prefix.width().into())?;
+        let decimal = |number: u32, digit: u8| match digit {
+            0..=9 => Ok(number.wrapping_mul(10).wrapping_add(digit.into())),
+            _ => Err(Fault::LengthNotDigits),
+        };
+        let declared = match layout.prefix {
             Prefix::Fixed => return Ok(layout.most),
-            Prefix::Ascii(width) => {
-                let digits = self.take(width.into())?;
-                digits.iter().try_fold(0u32, |number, digit| {
-                    let digit = digit.wrapping_sub(b'0');
-                    if digit > 9 {
-                        return Err(Fault::LengthNotDigits);
-                    }
-                    Ok(number.wrapping_mul(10).wrapping_add(digit.into()))
-                })?
+            Prefix::Ascii(_) => {
+                bytes.iter().try_fold(0, |number, byte| decimal(number, byte.wrapping_sub(b'0')))?
             }
-            Prefix::Packed(width) => {
-                let bytes = self.take(width.into())?;
-                bytes.iter().try_fold(0u32, |number, byte| {
-                    let (high, low) = (byte >> 4, byte & 15);
-                    if high > 9 || low > 9 {
-                        return Err(Fault::LengthNotDigits);
-                    }
-                    let pair = u32::from(high).wrapping_mul(10).wrapping_add(low.into());
-                    Ok(number.wrapping_mul(100).wrapping_add(pair))
-                })?
+            Prefix::Ebcdic(_) => {
+                bytes.iter().try_fold(0, |number, byte| decimal(number, byte.wrapping_sub(0xF0)))?
             }
-            Prefix::Binary(width) => {
-                let bytes = self.take(width.into())?;
+            Prefix::Packed(_) => bytes.iter().try_fold(0, |number, byte| {
+                decimal(number, byte >> 4).and_then(|number| decimal(number, byte & 15))
+            })?,
+            Prefix::Binary(_) => {
                 bytes.iter().fold(0u32, |number, byte| (number << 8) | u32::from(*byte))
             }
+            Prefix::Hex(_) => bytes.iter().try_fold(0u32, |number, byte| {
+                let digit = hex_value(*byte).ok_or(Fault::LengthNotDigits)?;
+                Ok((number << 4) | u32::from(digit))
+            })?,
         };
-        match u16::try_from(units) {
+        if layout.counts_otherwise() {
+            return layout.units_of(declared);
+        }
+        match u16::try_from(declared) {
             Ok(units) if units <= layout.most => Ok(units),
-            _ => Err(Fault::TooLong { length: units, most: layout.most.into() }),
+            _ => Err(Fault::TooLong { length: declared, most: layout.most.into() }),
         }
     }
 }
@@ -153,7 +152,11 @@ impl Codec {
         let mti = head.mti(self.dialect.encoding.mti).ok()?;
         let form = self.dialect.encoding.bitmap;
         let first = head.bitmap(form).ok()?;
-        let second = if first >> 63 == 1 { head.bitmap(form).ok()? } else { 0 };
+        let second = match (first >> 63) as u8 | self.always_second {
+            0 => 0,
+            1 => head.bitmap(form).ok()?,
+            _ => return None,
+        };
         // The bit of field 1 only says that there is a second bitmap.
         let first = first & (u64::MAX >> 1);
         message.clear_for(frame);
@@ -194,7 +197,7 @@ impl Codec {
                 if step.bytes == Check::Packed && shape.units & 1 == 1 {
                     let filler = match shape.form {
                         Form::PackedRight => frame.get(end.wrapping_sub(1))? & 15,
-                        Form::PackedLeft | Form::Text | Form::Raw => frame.get(at)? >> 4,
+                        _ => frame.get(at)? >> 4,
                     };
                     if filler != 0 {
                         return None;
@@ -237,7 +240,7 @@ impl Codec {
         message.codec = self.id;
         let mti = cursor.mti(self.dialect.encoding.mti);
         message.mti = Some(mti.map_err(|fault| error(FieldNumber::MTI, 0, fault))?);
-        let present = self.bitmaps(&mut cursor)?;
+        let present = self.bitmaps(&mut cursor, &self.dialect.encoding)?;
         message.slots.reserve(present.len() as usize);
         let mut first_error = Ok(());
         for number in present.iter() {
@@ -246,26 +249,16 @@ impl Codec {
                 return first_error.and(Err(undefined));
             };
             let start = cursor.at();
-            let read = cursor.units(layout).and_then(|units| {
-                let width = layout.shape(units).width();
-                Ok((units, cursor.take(width.into())?))
-            });
-            let (units, content) = match read {
+            let (shape, content) = match cursor.field(layout) {
                 Ok(read) => read,
                 Err(fault) => return first_error.and(Err(error(number, start, fault))),
             };
-            if !layout.holds(content, units) {
-                let found = stranger(layout, content, units);
-                let offset = start.wrapping_add(layout.prefix.width().into());
-                let offset = offset.wrapping_add(match layout.form {
-                    Form::Text | Form::Raw => found,
-                    Form::PackedLeft | Form::PackedRight => found / 2,
-                });
-                let fault = Fault::Content { expected: layout.content, at: found };
+            if let Err((byte, fault)) = layout.check(shape, content) {
+                let offset = start.wrapping_add(shape.prefix.into()).wrapping_add(byte);
                 first_error = first_error.and(Err(error(number, offset, fault)));
                 continue;
             }
-            message.slots.push(Slot { start, shape: layout.shape(units) });
+            message.slots.push(Slot { start, shape });
             message.present = message.present.with(number);
         }
         first_error?;
@@ -277,15 +270,32 @@ impl Codec {
         Ok(())
     }
 
-    /// The fields the bitmaps name. A second bitmap without fields is accepted.
-    fn bitmaps(&self, cursor: &mut Cursor<'_>) -> Result<FieldSet, DecodeError> {
-        let form = self.dialect.encoding.bitmap;
+    /// The fields the bitmaps name. A bitmap without fields is accepted. Where the bitmaps have a
+    /// fixed length the bit of field 1 means nothing.
+    pub(super) fn bitmaps(
+        &self,
+        cursor: &mut Cursor<'_>,
+        encoding: &Encodings,
+    ) -> Result<FieldSet, DecodeError> {
+        let form = encoding.bitmap;
         let start = cursor.at();
-        let mut bitmap = |at| cursor.bitmap(form).map_err(|fault| error(at, start, fault));
-        let first = bitmap(FieldNumber::BITMAP)?;
-        let second = if first >> 63 == 1 { bitmap(FieldNumber::BITMAP)? } else { 0 };
-        // The bit of field 1 only says that there is a second bitmap.
-        Ok(FieldSet::from_halves([first & (u64::MAX >> 1), second]))
+        let mut bitmap = |is_there: bool| match is_there {
+            true => cursor.bitmap(form).map_err(|fault| error(FieldNumber::BITMAP, start, fault)),
+            false => Ok(0),
+        };
+        // The bits of fields 1 and 65 only say that there is another bitmap.
+        let rest = u64::MAX >> 1;
+        let first = bitmap(true)?;
+        let bitmaps = match encoding.bitmap_bytes {
+            0 => {
+                let second = bitmap(first > rest)?;
+                let third = bitmap(self.has_third && second > rest)?;
+                let second = if self.has_third { second & rest } else { second };
+                [first & rest, second, third]
+            }
+            bytes => [first & rest, bitmap(bytes > 8)?, bitmap(bytes > 16)?],
+        };
+        Ok(FieldSet::from_bitmaps(bitmaps))
     }
 }
 
@@ -313,20 +323,4 @@ fn length(lead: Lead, bytes: &[u8]) -> Option<u16> {
         }
         Lead::Fixed | Lead::Other | Lead::Undefined => None,
     }
-}
-
-/// Which character or digit of a content is the first outside its class.
-#[cold]
-fn stranger(layout: Layout, content: &[u8], units: u16) -> u32 {
-    let at = match layout.form {
-        Form::Text | Form::Raw => layout.content.first_stranger(content),
-        Form::PackedLeft | Form::PackedRight => {
-            let nibbles = content.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-            let mut nibbles = nibbles.enumerate();
-            // Only digits, and yet refused: then it is the filler that is not zero.
-            let filler = if layout.form == Form::PackedLeft { 0 } else { usize::from(units) };
-            nibbles.find(|(_, nibble)| *nibble > 9).map(|(at, _)| at).or(Some(filler))
-        }
-    };
-    u32::try_from(at.unwrap_or(0)).unwrap_or(u32::MAX)
 }

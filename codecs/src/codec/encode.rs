@@ -3,13 +3,17 @@
 //! The fast walk gathers neighbouring fields that are written alike, and values that are checked
 //! alike, into runs. Where it gives up the exact walk begins anew; only its word counts.
 
+use super::rare::{self, encode_length};
 use super::step::{Check, Kind, Lead};
 use super::{Codec, Layout, Prefix};
+use crate::code_page::CodePage;
 use crate::content::Content;
 use crate::dialect::{Bitmap, Digits};
 use crate::error::{EncodeError, Fault, FieldNumber, FieldPath};
+use crate::field;
 use crate::message::{FieldSet, Form, Message, Raw};
 use crate::mti::Mti;
+use crate::response_code::ResponseCode;
 use crate::words;
 use bytes::BytesMut;
 
@@ -65,7 +69,10 @@ impl Codec {
         let mut run = Run { kind: Kind::Copy, from: 0, to: 0 };
         // Characters that were passed and are not checked yet.
         let (mut check, mut unchecked) = (Check::Free, 0..0);
-        let [first, second] = message.present.halves();
+        let [first, second, third] = message.present.bitmaps();
+        if third != 0 {
+            return None;
+        }
         let halves = [(first & (u64::MAX >> 1), 1), (second, 65u8)];
         for ((bits, base), steps) in halves.into_iter().zip(self.steps.iter()) {
             let mut bits = bits.reverse_bits();
@@ -96,7 +103,7 @@ impl Codec {
                 let of_kind = match slot.shape.form {
                     Form::Text => step.shape.form != Form::Raw,
                     Form::Raw => step.shape.form == Form::Raw,
-                    Form::PackedLeft | Form::PackedRight => false,
+                    _ => false,
                 };
                 let exact = step.lead != Lead::Fixed || units == most;
                 if !of_kind || !exact || step.characters == Check::Signed {
@@ -104,7 +111,7 @@ impl Codec {
                     run.from = run.to;
                     let number = number()?;
                     let raw = message.expose(number)?;
-                    encode_field(self.layout(number)?, raw, out).ok()?;
+                    self.encode_value(mti, number, raw, out).ok()?;
                     continue;
                 }
                 if step.characters != check || content.start != unchecked.end {
@@ -117,7 +124,7 @@ impl Codec {
                 let kind = match step.shape.form {
                     Form::Text | Form::Raw => Kind::Copy,
                     Form::PackedRight if units & 1 == 1 => Kind::PackRight,
-                    Form::PackedLeft | Form::PackedRight => Kind::Pack,
+                    _ => Kind::Pack,
                 };
                 let whole_bytes = kind == Kind::Copy || units & 1 == 0;
                 let joins = step.lead == Lead::Fixed && whole_bytes && run.kind == kind;
@@ -129,7 +136,10 @@ impl Codec {
                     }
                     write_length(step.lead, units, out);
                     if step.lead == Lead::Other {
-                        encode_length(self.layout(number()?)?.prefix, units, out);
+                        let layout = self.layout(number()?)?;
+                        let (from, width) = (out.len(), usize::from(layout.prefix.width()));
+                        out.resize(from.wrapping_add(width), 0);
+                        encode_length(layout.prefix, layout.declared(units), out.get_mut(from..)?);
                     }
                 }
                 run.to = content.end;
@@ -156,21 +166,49 @@ impl Codec {
                 out.extend_from_slice(as_received.unwrap_or_default());
                 continue;
             }
-            let layout = self.layout(number).ok_or_else(|| fail(number, Fault::Undefined))?;
             let raw = message.expose(number).ok_or_else(|| fail(number, Fault::Missing))?;
-            encode_field(layout, raw, out).map_err(|fault| fail(number, fault))?;
+            self.encode_value(mti, number, raw, out).map_err(|fault| fail(number, fault))?;
         }
         Ok(())
     }
 
+    /// Appends one field, a response code in the edition of the dialect.
+    fn encode_value(
+        &self,
+        mti: Mti,
+        number: FieldNumber,
+        raw: Raw<'_>,
+        out: &mut BytesMut,
+    ) -> Result<(), Fault> {
+        let layout = self.layout(number).ok_or(Fault::Undefined)?;
+        if number == field::RESPONSE_CODE.number()
+            && let Some(text) = raw.text()
+        {
+            let edition = self.dialect.encoding.response_codes;
+            let is_other =
+                matches!(text.len(), 2..=4) && text.len() != usize::from(edition.width());
+            if let Some(code) = ResponseCode::parse_any(&text).filter(|_| is_other) {
+                let code = code.of_edition(edition, mti.class());
+                return encode_field(layout, Raw::Text(code.as_str().as_bytes()), out);
+            }
+        }
+        encode_field(layout, raw, out)
+    }
+
     /// Appends the message type and the bitmaps.
-    #[inline]
+    #[inline(always)]
     fn write_head(&self, mti: Mti, present: FieldSet, out: &mut BytesMut) {
         match self.dialect.encoding.mti {
             Digits::Ascii => out.extend_from_slice(mti.digits()),
-            Digits::Bcd | Digits::BcdRight => pack(mti.digits(), out),
+            Digits::Bcd | Digits::BcdRight | Digits::BcdF | Digits::BcdRightF => {
+                pack(mti.digits(), out);
+            }
+            Digits::Ebcdic => ebcdic(mti.digits(), out),
         }
-        let [first, second] = present.halves();
+        let [first, second, third] = present.bitmaps();
+        if third != 0 || self.always_second != 0 {
+            return self.write_bitmaps([first, second, third], out);
+        }
         let first_bit = if second == 0 { 0 } else { 1u64 << 63 };
         self.write_bitmap(first | first_bit, out);
         if second != 0 {
@@ -178,18 +216,47 @@ impl Codec {
         }
     }
 
-    #[inline]
-    fn write_bitmap(&self, bits: u64, out: &mut BytesMut) {
-        let bytes = bits.to_be_bytes();
-        match self.dialect.encoding.bitmap {
-            Bitmap::Binary => out.extend_from_slice(&bytes),
-            Bitmap::Hex => {
-                let [a, b, c, d, e, f, g, h] = bytes;
-                let halves = [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])];
-                out.extend_from_slice(halves.as_flattened());
+    /// Appends bitmaps of a fixed length, or three of them.
+    #[cold]
+    #[inline(never)]
+    fn write_bitmaps(&self, [first, second, third]: [u64; 3], out: &mut BytesMut) {
+        let more = 1u64 << 63;
+        match self.dialect.encoding.bitmap_bytes {
+            0 => {
+                for bitmap in [first | more, second | more, third] {
+                    self.write_bitmap(bitmap, out);
+                }
+            }
+            bytes => {
+                for bitmap in [first, second, third].into_iter().take(usize::from(bytes / 8)) {
+                    self.write_bitmap(bitmap, out);
+                }
             }
         }
     }
+
+    #[inline(always)]
+    fn write_bitmap(&self, bits: u64, out: &mut BytesMut) {
+        let bytes = bits.to_be_bytes();
+        if self.dialect.encoding.bitmap == Bitmap::Binary {
+            return out.extend_from_slice(&bytes);
+        }
+        let [a, b, c, d, e, f, g, h] = bytes;
+        let halves = [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])];
+        if self.dialect.encoding.bitmap == Bitmap::Hex {
+            return out.extend_from_slice(halves.as_flattened());
+        }
+        ebcdic(halves.as_flattened(), out);
+    }
+}
+
+/// Appends digits or hexadecimal characters, which are the same in every page.
+#[cold]
+#[inline(never)]
+fn ebcdic(characters: &[u8], out: &mut BytesMut) {
+    characters
+        .iter()
+        .for_each(|character| out.extend_from_slice(&[CodePage::P037.encode(*character)]));
 }
 
 /// Appends ASCII digits, two in a byte; an odd number of them after a zero.
@@ -247,9 +314,13 @@ fn write_length(lead: Lead, units: u16, out: &mut BytesMut) {
 
 /// Appends one field: its length, then its content filled to a fixed length.
 fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), Fault> {
+    if layout.is_rare || (layout.counts_otherwise() && !matches!(layout.prefix, Prefix::Fixed)) {
+        return rare::encode(layout, raw, out);
+    }
     let text;
     let value = match raw {
         Raw::Binary(bytes) | Raw::Text(bytes) => bytes,
+        Raw::Coded { .. } => return rare::encode(layout, raw, out),
         Raw::Packed { .. } => {
             text = raw.text();
             text.as_ref().map(crate::message::Text::as_bytes).unwrap_or_default()
@@ -273,7 +344,9 @@ fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), 
     let fill = match layout.prefix {
         Prefix::Fixed => fill,
         _ => {
-            encode_length(layout.prefix, units, out);
+            let (from, width) = (out.len(), usize::from(layout.prefix.width()));
+            out.resize(from.saturating_add(width), 0);
+            encode_length(layout.prefix, units.into(), out.get_mut(from..).unwrap_or_default());
             0
         }
     };
@@ -301,7 +374,8 @@ fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), 
             out.resize(out.len().saturating_add(whole.into()), 0);
             pack(value, out);
         }
-        Form::PackedRight => {
+        // The other forms are rare and went another way.
+        _ => {
             out.resize(out.len().saturating_add(usize::from(fill / 2)), 0);
             let (half, rest) = value.split_at(usize::from(fill & 1).min(value.len()));
             match half {
@@ -314,21 +388,4 @@ fn encode_field(layout: Layout, raw: Raw<'_>, out: &mut BytesMut) -> Result<(), 
         }
     }
     Ok(())
-}
-
-fn encode_length(prefix: Prefix, units: u16, out: &mut BytesMut) {
-    let mut rest = units;
-    let mut bytes = [0u8; 4];
-    for byte in bytes.iter_mut().rev() {
-        let (above, digit) = match prefix {
-            Prefix::Fixed => (0, 0),
-            Prefix::Ascii(_) => (rest / 10, (rest % 10) | u16::from(b'0')),
-            Prefix::Packed(_) => (rest / 100, ((rest / 10 % 10) << 4) | (rest % 10)),
-            Prefix::Binary(_) => (rest >> 8, rest & 0xFF),
-        };
-        *byte = u8::try_from(digit).unwrap_or(0);
-        rest = above;
-    }
-    let from = bytes.len().saturating_sub(prefix.width().into());
-    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
 }

@@ -84,7 +84,7 @@ pub(super) enum Check {
     Alone,
 }
 
-/// A shape that no field has: lengths are four bytes at most.
+/// A shape that no field has: lengths are six bytes at most.
 const NO_SHAPE: Shape = Shape { units: 0, prefix: u8::MAX, form: Form::Raw };
 
 impl Step {
@@ -99,7 +99,14 @@ impl Step {
         plain: NO_SHAPE,
     };
 
+    /// A field in a form that the fast walks do not know: the reading one gives up, the writing
+    /// one leaves it to the exact way of one field, as it does with signed amounts.
+    const RARE: Self = Self { characters: Check::Signed, ..Self::UNDEFINED };
+
     pub(super) fn new(layout: Layout) -> Self {
+        if !layout.form.is_plain() {
+            return Self::RARE;
+        }
         let characters = match layout.content {
             Content::Digits => Check::Digits,
             Content::Letters => Check::Letters,
@@ -112,11 +119,16 @@ impl Step {
         let bytes = if layout.form.is_packed() { Check::Packed } else { characters };
         let lead = match layout.prefix {
             Prefix::Fixed => Lead::Fixed,
+            _ if layout.counts_otherwise() => Lead::Other,
             Prefix::Ascii(2) => Lead::AsciiTwo,
             Prefix::Ascii(3) => Lead::AsciiThree,
             Prefix::Packed(1) => Lead::PackedOne,
             Prefix::Packed(2) => Lead::PackedTwo,
-            Prefix::Ascii(_) | Prefix::Packed(_) | Prefix::Binary(_) => Lead::Other,
+            Prefix::Ascii(_)
+            | Prefix::Packed(_)
+            | Prefix::Binary(_)
+            | Prefix::Hex(_)
+            | Prefix::Ebcdic(_) => Lead::Other,
         };
         let joins = match (bytes, layout.prefix) {
             (Check::Signed, _) => Check::Alone,

@@ -4,7 +4,9 @@ use crate::rig::{
     CHANNEL, HOST, Rig, answer_to, dial_config, echo, listen_config, run, stan, until,
 };
 use std::rc::Rc;
-use veksel_codecs::{Framing, Header, KeepAlive, LengthForm, Message, Mti, Refusal, field};
+use veksel_codecs::{
+    BASE1_WIDTH, Framing, Header, KeepAlive, LengthForm, Message, Mti, Refusal, field,
+};
 use veksel_config::ListenConfig;
 use veksel_core::Input;
 use veksel_link::CloseReason;
@@ -66,17 +68,43 @@ fn many_frames_may_come_at_once() {
 }
 
 fn framings() -> Vec<Framing> {
-    let lengths = [LengthForm::Binary2, LengthForm::Binary4, LengthForm::Ascii4, LengthForm::Bcd2];
-    let headers = [Header::None, Header::Fixed(b"ISO".to_vec()), Header::Tpdu([0x60, 0, 1, 0, 2])];
+    let base1: [u8; BASE1_WIDTH] = core::array::from_fn(|at| if at == 0 { 22 } else { 0 });
+    let headers = [
+        Header::None,
+        Header::Fixed(b"ISO".to_vec()),
+        Header::Tpdu([0x60, 0, 1, 0, 2]),
+        Header::Base1(base1),
+    ];
     let mut framings = Vec::new();
-    for length in lengths {
+    for length in LengthForm::ALL {
         for header in &headers {
             for (counts_itself, counts_header) in
                 [(false, false), (true, false), (false, true), (true, true)]
             {
                 let header = header.clone();
                 let common = Framing::binary2();
-                framings.push(Framing { length, counts_itself, counts_header, header, ..common });
+                let counts_trailer = counts_itself;
+                // No byte of these messages is one of this trailer.
+                let trailer = match length {
+                    LengthForm::None => vec![0xFE],
+                    _ if counts_trailer => vec![3],
+                    _ => Vec::new(),
+                };
+                let (marker, reserved) = match counts_header {
+                    true => (vec![0xD0, 0x4A], vec![0, 0]),
+                    false => (Vec::new(), Vec::new()),
+                };
+                framings.push(Framing {
+                    length,
+                    counts_itself,
+                    counts_header,
+                    counts_trailer,
+                    marker,
+                    reserved,
+                    header,
+                    trailer,
+                    ..common
+                });
             }
         }
     }

@@ -1,0 +1,161 @@
+//! Sets of field numbers, as bitmaps have them.
+
+use crate::error::FieldNumber;
+use core::fmt;
+
+/// A set of field numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct FieldSet([u64; 3]);
+
+impl FieldSet {
+    /// No field.
+    pub const EMPTY: Self = Self([0; 3]);
+
+    /// The three bitmaps as they stand on the wire, most significant bit first. The bits that
+    /// announce the next bitmap are those of fields 1 and 65.
+    pub(crate) const fn bitmaps(self) -> [u64; 3] {
+        self.0
+    }
+
+    pub(crate) const fn from_bitmaps(bitmaps: [u64; 3]) -> Self {
+        Self(bitmaps)
+    }
+
+    pub(crate) const fn from_halves([first, second]: [u64; 2]) -> Self {
+        Self([first, second, 0])
+    }
+
+    /// The bit of a field in the bitmap it belongs to; the other bitmaps have none.
+    const fn bits(number: FieldNumber) -> [u64; 3] {
+        let place = number.get().wrapping_sub(1);
+        let bit = (1u64 << 63) >> (place & 63);
+        match place >> 6 {
+            0 => [bit, 0, 0],
+            1 => [0, bit, 0],
+            2 => [0, 0, bit],
+            _ => [0, 0, 0],
+        }
+    }
+
+    /// The same set with one more field.
+    #[must_use]
+    pub const fn with(self, number: FieldNumber) -> Self {
+        self.union(Self(Self::bits(number)))
+    }
+
+    /// The same set without a field.
+    #[must_use]
+    pub const fn without(self, number: FieldNumber) -> Self {
+        self.minus(Self(Self::bits(number)))
+    }
+
+    /// Whether the field is in the set.
+    #[must_use]
+    pub const fn has(self, number: FieldNumber) -> bool {
+        !self.both(Self(Self::bits(number))).is_empty()
+    }
+
+    /// The fields in either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        let ([a, b, c], [d, e, f]) = (self.0, other.0);
+        Self([a | d, b | e, c | f])
+    }
+
+    /// The fields in both sets.
+    #[must_use]
+    pub const fn both(self, other: Self) -> Self {
+        let ([a, b, c], [d, e, f]) = (self.0, other.0);
+        Self([a & d, b & e, c & f])
+    }
+
+    /// The fields of this set that are not in the other.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        let ([a, b, c], [d, e, f]) = (self.0, other.0);
+        Self([a & !d, b & !e, c & !f])
+    }
+
+    /// Whether no field is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        let [a, b, c] = self.0;
+        a | b | c == 0
+    }
+
+    /// How many fields are in the set.
+    #[must_use]
+    pub const fn len(self) -> u32 {
+        let [a, b, c] = self.0;
+        a.count_ones().wrapping_add(b.count_ones()).wrapping_add(c.count_ones())
+    }
+
+    /// The lowest field of the set.
+    #[must_use]
+    pub fn first(self) -> Option<FieldNumber> {
+        self.iter().next()
+    }
+
+    /// How many fields of the set come before this one.
+    #[inline]
+    pub(crate) const fn rank(self, number: FieldNumber) -> usize {
+        let [first, second, third] = self.0;
+        let place = number.get().wrapping_sub(1);
+        // The bits above that of the field in its bitmap.
+        let above = !(u64::MAX >> (place & 63));
+        let before = match place >> 6 {
+            0 => (first & above).count_ones(),
+            1 => first.count_ones().wrapping_add((second & above).count_ones()),
+            _ => {
+                let lower = first.count_ones().wrapping_add(second.count_ones());
+                lower.wrapping_add((third & above).count_ones())
+            }
+        };
+        before as usize
+    }
+
+    /// The fields in ascending order. Field 1, the bitmap itself, is never among them.
+    pub fn iter(self) -> impl Iterator<Item = FieldNumber> {
+        let [first, second, third] = self.0;
+        let bitmaps = [(first & (u64::MAX >> 1), 1u32), (second, 65), (third, 129)];
+        bitmaps.into_iter().flat_map(|(bits, base)| {
+            let mut rest = bits;
+            core::iter::from_fn(move || {
+                let place = rest.leading_zeros();
+                rest &= !(1u64 << 63).checked_shr(place)?;
+                FieldNumber::new(u8::try_from(base.wrapping_add(place)).ok()?)
+            })
+        })
+    }
+}
+
+impl FromIterator<FieldNumber> for FieldSet {
+    fn from_iter<I: IntoIterator<Item = FieldNumber>>(numbers: I) -> Self {
+        numbers.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+impl fmt::Debug for FieldSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rank_counts_the_fields_before() {
+        let numbers = [2u8, 3, 64, 65, 66, 127, 128, 129, 130, 191, 192];
+        let set: FieldSet = numbers.into_iter().filter_map(FieldNumber::new).collect();
+        for (place, number) in numbers.into_iter().enumerate() {
+            assert_eq!(set.rank(FieldNumber::new(number).unwrap()), place, "{number}");
+        }
+        assert_eq!(set.iter().map(FieldNumber::get).collect::<Vec<_>>(), numbers);
+        assert_eq!(set.len() as usize, numbers.len());
+        for number in [FieldNumber::MTI, FieldNumber::BITMAP, FieldNumber::new(67).unwrap()] {
+            assert!(!set.has(number) && set.without(number) == set, "{number}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Values of fields as they lie in a message's buffer, and their characters and bytes.
+
+use crate::coding::Coding;
+use crate::message::Form;
+use crate::words;
+use core::fmt;
+use core::ops::Deref;
+use smallvec::SmallVec;
+
+/// A canonical value: characters, or bytes for a binary field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Raw<'a> {
+    /// Characters as they lie in the buffer.
+    Text(&'a [u8]),
+    /// Packed digits and how many there are.
+    Packed {
+        /// Two digits a byte.
+        bytes: &'a [u8],
+        /// How many digits count.
+        digits: u16,
+        /// Whether an odd number of digits is filled on the left.
+        left: bool,
+    },
+    /// A binary field.
+    Binary(&'a [u8]),
+    /// Any other encoding.
+    Coded {
+        /// The bytes as they lie in the buffer.
+        bytes: &'a [u8],
+        /// How they are read.
+        coding: Coding,
+    },
+}
+
+/// The bytes of a binary field. Borrowed where they lie in the buffer as such.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Octets<'a>(Characters<'a>);
+
+impl Deref for Octets<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Octets<'_> {
+    /// How many; a binary field is never shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} bytes>", self.len())
+    }
+}
+
+/// The characters of a field. Borrowed where they lie in the buffer as such.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text<'a>(Characters<'a>);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Characters<'a> {
+    Borrowed(&'a [u8]),
+    Unpacked(SmallVec<[u8; 64]>),
+}
+
+impl Characters<'_> {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Unpacked(bytes) => bytes,
+        }
+    }
+}
+
+impl Text<'_> {
+    /// The characters as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// The characters; empty if they are not UTF-8, which no content class but `b` allows.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The characters without the spaces at their end.
+    #[must_use]
+    pub fn trimmed(&self) -> &str {
+        self.as_str().trim_end_matches(' ')
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl<'a> Raw<'a> {
+    /// The characters; a binary field has none.
+    #[must_use]
+    pub fn text(self) -> Option<Text<'a>> {
+        match self {
+            Self::Text(bytes) => Some(Text(Characters::Borrowed(bytes))),
+            Self::Packed { bytes, digits, left } => {
+                Some(Text(Characters::Unpacked(unpacked(bytes, digits, left))))
+            }
+            Self::Coded { bytes, coding } if !coding.is_binary() => {
+                Some(Text(Characters::Unpacked(decoded(bytes, coding))))
+            }
+            Self::Binary(_) | Self::Coded { .. } => None,
+        }
+    }
+
+    /// The bytes of a binary field; any other has none.
+    #[must_use]
+    pub fn binary(self) -> Option<Octets<'a>> {
+        match self {
+            Self::Binary(bytes) => Some(Octets(Characters::Borrowed(bytes))),
+            Self::Coded { bytes, coding } if coding.is_binary() => {
+                Some(Octets(Characters::Unpacked(decoded(bytes, coding))))
+            }
+            Self::Text(_) | Self::Packed { .. } | Self::Coded { .. } => None,
+        }
+    }
+
+    /// The bytes of the field as they lie in the buffer, whatever they mean.
+    #[must_use]
+    pub const fn as_it_lies(self) -> &'a [u8] {
+        match self {
+            Self::Text(bytes)
+            | Self::Packed { bytes, .. }
+            | Self::Binary(bytes)
+            | Self::Coded { bytes, .. } => bytes,
+        }
+    }
+
+    /// Gives the canonical value byte by byte, without room for the whole.
+    pub(crate) fn each(self, push: impl FnMut(u8)) {
+        let (bytes, form) = match self {
+            Self::Text(bytes) => (bytes, Form::Text),
+            Self::Binary(bytes) => (bytes, Form::Raw),
+            Self::Packed { bytes, digits, left: true } if digits & 1 == 1 => {
+                (bytes, Form::NibblesLeft)
+            }
+            Self::Packed { bytes, digits, left: false } if digits & 1 == 1 => {
+                (bytes, Form::NibblesRight)
+            }
+            Self::Packed { bytes, .. } => (bytes, Form::Nibbles),
+            Self::Coded { bytes, coding } => (bytes, coding.0),
+        };
+        Coding(form).each(bytes, push);
+    }
+}
+
+/// The characters of packed digits.
+fn unpacked(bytes: &[u8], digits: u16, left: bool) -> SmallVec<[u8; 64]> {
+    let digits = usize::from(digits);
+    let mut characters = SmallVec::new();
+    let (chunks, rest) = bytes.as_chunks::<4>();
+    for chunk in chunks {
+        characters.extend_from_slice(&words::unpack(*chunk));
+    }
+    let mut last = [0; 4];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let last = words::unpack(last);
+    characters.extend_from_slice(last.get(..rest.len().wrapping_mul(2)).unwrap_or_default());
+    if left && digits & 1 == 1 {
+        characters.remove(0);
+    }
+    characters.truncate(digits);
+    characters
+}
+
+/// The canonical value of bytes in another coding.
+fn decoded(bytes: &[u8], coding: Coding) -> SmallVec<[u8; 64]> {
+    let mut value = SmallVec::new();
+    coding.each(bytes, |byte| value.push(byte));
+    value
+}
