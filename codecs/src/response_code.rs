@@ -292,10 +292,11 @@ impl ResponseCode {
         core::str::from_utf8(&self.0).unwrap_or("96")
     }
 
-    /// Whether money may have moved because of this answer: 00 or 10.
+    /// Whether money may have moved because of this answer: 00, 08 (honour with identification),
+    /// 10 (a part), 11 (VIP) or 16 (update track 3).
     #[must_use]
-    pub fn is_approval(self) -> bool {
-        self == Self::APPROVED || self == Self::PARTIALLY_APPROVED
+    pub const fn is_approval(self) -> bool {
+        matches!(self.0, [b'0', b'0' | b'8'] | [b'1', b'0' | b'1' | b'6'])
     }
 
     /// Whether the code says that the host, not the customer, failed. These count against the
@@ -390,10 +391,9 @@ mod tests {
         for number in 0..1_000 {
             let text = format!("{number:03}");
             let code = ResponseCode::parse_any(&text).unwrap();
-            let approves = (number < 100 && number != 1) || accepted.contains(&text.as_str());
+            let approves = number < 100 || accepted.contains(&text.as_str());
             assert_eq!(code.is_approval(), approves, "{text} became {code}");
         }
-        // Identification is for people at the counter: the engine takes 08 for no approval.
         assert_eq!(ResponseCode::parse_any("001"), ResponseCode::parse("08"));
         assert_eq!(ResponseCode::parse_any("1116"), Some(ResponseCode::DO_NOT_HONOUR));
         for text in ["", "0", "0a0", "10000", "1a16", "00a0"] {
@@ -402,9 +402,9 @@ mod tests {
     }
 
     #[test]
-    fn only_00_and_10_approve() {
-        let approvals: Vec<_> =
-            ResponseCode::ALL.iter().filter(|(code, _)| code.is_approval()).collect();
-        assert_eq!(approvals.len(), 2);
+    fn nothing_but_the_approvals_of_1987_approves() {
+        let all = (0..100).map(|number| format!("{number:02}"));
+        let approves = |text: &String| ResponseCode::parse(text).unwrap().is_approval();
+        assert_eq!(all.filter(approves).collect::<Vec<_>>(), ["00", "08", "10", "11", "16"]);
     }
 }
