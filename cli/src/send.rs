@@ -103,6 +103,8 @@ fn refused(codec: &Codec, request: &Message, refusal: Refusal) -> Failure {
             format!("{}: {}", words::field(codec, error.path.field), error.fault)
         }
         Refusal::UnknownType => format!("dialect {dialect} has no message type {}", request.mti()),
+        // The rules of a dialect say nothing of keys.
+        Refusal::Unauthentic => "its MAC is missing or wrong".to_owned(),
         Refusal::UnknownCode => {
             format!("dialect {dialect} has no {} with this processing code", request.mti())
         }

@@ -9,7 +9,7 @@ use crate::content::Sensitivity;
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
-use crate::message::Message;
+use crate::message::{Form, Message};
 use crate::mti::{Class, Mti};
 use crate::presence::Rule;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -53,6 +53,8 @@ pub enum Refusal {
     UnknownType,
     /// Its type is known, its processing code is not.
     UnknownCode,
+    /// Its MAC is missing or wrong. A codec has no keys; who has them says this.
+    Unauthentic,
 }
 
 impl Codec {
@@ -88,6 +90,19 @@ impl Codec {
     #[inline]
     fn layout(&self, number: FieldNumber) -> Option<Layout> {
         self.layouts.get(usize::from(number.get())).copied().flatten()
+    }
+
+    /// Bytes of the value of a binary field of fixed length, and bytes it takes in a frame; `None`
+    /// for any other field.
+    #[must_use]
+    pub fn binary_widths(&self, number: FieldNumber) -> Option<(usize, usize)> {
+        let layout = self.layout(number).filter(|l| matches!(l.prefix, Prefix::Fixed))?;
+        let value = usize::from(layout.most);
+        match layout.form {
+            Form::Raw => Some((value, value)),
+            Form::Hex | Form::HexEbcdic => Some((value, value.saturating_mul(2))),
+            _ => None,
+        }
     }
 
     /// Whether a request is one this link knows and has the fields it must have.

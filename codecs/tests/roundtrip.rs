@@ -350,7 +350,8 @@ fn refused(codec: &Codec, message: &Message, strict: bool) -> Option<(FieldNumbe
             assert!(error.offset as usize <= message.frame().len(), "{error}");
             Some((error.path.field, error.fault))
         }
-        Ok(()) | Err(Refusal::UnknownType | Refusal::UnknownCode) => None,
+        Ok(()) => None,
+        Err(Refusal::UnknownType | Refusal::UnknownCode | Refusal::Unauthentic) => None,
     }
 }
 

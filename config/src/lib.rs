@@ -19,6 +19,7 @@
 mod address;
 mod findings;
 mod framing;
+mod mac;
 mod overlay;
 mod problem;
 mod section;
@@ -31,6 +32,7 @@ mod tree;
 mod unit;
 
 pub use address::{Destination, DialectName};
+pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{

@@ -5,6 +5,7 @@
 use crate::address::{Destination, DialectName, parse_listen};
 use crate::findings::{Findings, Found};
 use crate::framing::framing;
+use crate::mac::{MacConfig, mac};
 use crate::overlay::{Layout, Shape, lay};
 use crate::problem::Problems;
 use crate::section::{Missing, Section};
@@ -41,6 +42,8 @@ pub struct BankConfig {
     pub dialect: DialectName,
     /// How its messages are delimited.
     pub framing: Framing,
+    /// How messages are authenticated there.
+    pub mac: Option<MacConfig>,
     /// For people.
     pub name: String,
     /// The `SQLite` file of the ledger.
@@ -146,6 +149,8 @@ pub struct TerminalsConfig {
     pub dialect: DialectName,
     /// How messages are delimited there.
     pub framing: Framing,
+    /// How messages are authenticated there.
+    pub mac: Option<MacConfig>,
     /// Requests per second altogether; never 0.
     pub rate: u32,
     /// How many connections they share.
@@ -206,6 +211,7 @@ fn bank(mut section: Section<'_>) -> BankConfig {
         statement_lines: section.integer("statement_lines", 10, 1..=99).value,
         profile: section.choice("profile", BankProfile::Ideal, PROFILES).value,
         framing: framing(section.table("framing")),
+        mac: mac(section.table("mac")),
         faults: faults(section.table("faults")),
     }
 }
@@ -258,6 +264,7 @@ fn terminals(mut section: Section<'_>) -> Option<TerminalsConfig> {
         connections: section.integer("connections", 4, 1..=10_000).value,
         seed: section.integer("seed", 1, 0..=SEED_MAX).value,
         framing: framing(section.table("framing")),
+        mac: mac(section.table("mac")),
         mix: mix(section.table("mix")),
     };
     (terminals.rate > 0).then_some(terminals)

@@ -9,6 +9,7 @@ mod raw;
 
 use crate::address::{Destination, DialectName};
 use crate::findings::Findings;
+use crate::mac::MacConfig;
 use crate::overlay::{Layout, Shape, lay};
 use crate::problem::Problems;
 use crate::section::Section;
@@ -76,6 +77,8 @@ pub struct ListenConfig {
     pub dialect: DialectName,
     /// How their messages are delimited.
     pub framing: Framing,
+    /// How its messages are authenticated.
+    pub mac: Option<MacConfig>,
     /// Connections beyond these are closed at once.
     pub connections_max: u32,
     /// Unanswered requests on one connection after which it is not read.
@@ -107,6 +110,8 @@ pub struct DialConfig {
     pub dialect: DialectName,
     /// How its messages are delimited.
     pub framing: Framing,
+    /// How its messages are authenticated.
+    pub mac: Option<MacConfig>,
     /// For one attempt, in milliseconds.
     pub connect_timeout_ms: u64,
     /// First wait after a failed attempt, in milliseconds; doubles up to `reconnect_ms_max`.

@@ -48,7 +48,7 @@ pub enum BankError {
     /// The book cannot be used, or took no more.
     #[error(transparent)]
     Book(#[from] BookError),
-    /// The address cannot be listened on; the text names it.
+    /// The address cannot be listened on, or the keys for MACs cannot be used; the text says which.
     #[error("{0}")]
     Listen(io::Error),
     /// The system gave no thread or runtime.
@@ -65,7 +65,9 @@ impl BankError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Book(error) => error.is_retryable(),
-            Self::Listen(_) | Self::Thread(_) => true,
+            // Keys that cannot be used stay so.
+            Self::Listen(error) => error.kind() != io::ErrorKind::Other,
+            Self::Thread(_) => true,
             Self::Dialect(_) | Self::Seeds(_) | Self::Opening(_) | Self::Panicked => false,
         }
     }

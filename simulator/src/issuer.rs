@@ -137,7 +137,7 @@ impl Issuer {
     pub fn refuse(&self, now: Utc, request: Message, refusal: Refusal) -> Reply {
         let is_missing = match refusal {
             Refusal::Format(error) => error.fault == Fault::Missing,
-            Refusal::UnknownType | Refusal::UnknownCode => false,
+            Refusal::UnknownType | Refusal::UnknownCode | Refusal::Unauthentic => false,
         };
         let is_request = request.mti() != Mti::NONE && request.mti().is_request();
         if !is_request || !(request.has(field::STAN) || is_missing) {
@@ -151,6 +151,7 @@ impl Issuer {
             Refusal::UnknownType | Refusal::UnknownCode => {
                 Draft::of(now, ResponseCode::INVALID_TRANSACTION)
             }
+            Refusal::Unauthentic => Draft::of(now, ResponseCode::SECURITY_VIOLATION),
         };
         let answer = self.answer_rule(&request);
         self.write(now, request, answer, draft)

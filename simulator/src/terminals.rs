@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use veksel_codecs::{Codec, Dialect};
 use veksel_config::{DialectName, Mix, TerminalsConfig};
+use veksel_link::{MacError, Macs};
 
 pub use traffic::{Approved, KindStats, Movement, Second, Traffic};
 
@@ -159,6 +160,9 @@ pub enum TerminalsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Messages cannot be authenticated.
+    #[error(transparent)]
+    Mac(#[from] MacError),
     /// The seed tables are wrong.
     #[error("seed tables: {0}")]
     Seeds(#[from] SeedError),
@@ -223,7 +227,7 @@ pub fn start(config: TerminalsConfig) -> Result<RunningTerminals, TerminalsError
 /// connections are signed on, or after two seconds.
 ///
 /// # Errors
-/// When dialect, tables or thread cannot be had. That nobody listens is no error: it is tried
+/// When dialect, keys, tables or thread cannot be had. That nobody listens is no error: it is tried
 /// again and what is due is counted as skipped.
 pub fn start_with(
     config: TerminalsConfig,
@@ -236,6 +240,7 @@ pub fn start_with(
     let month = numbers::month(Timestamp::now());
     let pool = Pool::new(&seeds, &config.mix, &month).map_err(TerminalsError::Nobody)?;
     let codec = codec(&config.dialect, &pool, &config.mix)?;
+    let macs = config.mac.as_ref().map(|mac| Macs::load(mac, &codec)).transpose()?;
     let numbers = Numbers::new(salt());
     let bounds = Bounds {
         in_flight_max: behaviour.in_flight_max.min(IN_FLIGHT_MAX),
@@ -254,7 +259,7 @@ pub fn start_with(
         .spawn(move || clock::beat(&of_beat, &clocks, &is_due))?;
     let of_floor = account.clone();
     let sending = thread::Builder::new().name("terminals".to_owned()).spawn(move || {
-        let floor = Floor::new(config, &behaviour, codec, pool, of_floor, beat);
+        let floor = Floor::new(config, &behaviour, codec, macs, pool, of_floor, beat);
         tokio::task::LocalSet::new().block_on(&runtime, floor::run(floor, phases));
     })?;
     Ok(RunningTerminals { account, phase, threads: vec![sending, beating] })

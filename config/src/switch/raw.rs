@@ -5,6 +5,7 @@ use super::{LogFormat, LogLevel};
 use crate::address::{Destination, DialectName, parse_listen};
 use crate::findings::{Found, Place};
 use crate::framing::framing;
+use crate::mac::{MacConfig, mac};
 use crate::section::{Missing, Section, as_name};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -70,6 +71,7 @@ pub(super) struct Listener {
     pub(super) participant: Found<String>,
     pub(super) dialect: Found<DialectName>,
     pub(super) framing: Framing,
+    pub(super) mac: Option<MacConfig>,
     pub(super) connections_max: Found<u32>,
     pub(super) in_flight_max: Found<u32>,
     pub(super) frame_deadline: Found<u64>,
@@ -87,6 +89,7 @@ pub(super) struct Group {
     pub(super) connections: Found<u32>,
     pub(super) dialect: Found<DialectName>,
     pub(super) framing: Framing,
+    pub(super) mac: Option<MacConfig>,
     pub(super) window_max: Found<u32>,
     pub(super) tombstone: Found<u64>,
     pub(super) connect_timeout: Found<u64>,
@@ -264,6 +267,7 @@ impl Listener {
             ),
             strict: section.boolean("strict", false),
             framing: framing(section.table("framing")),
+            mac: mac(section.table("mac")),
         }
     }
 }
@@ -288,6 +292,7 @@ impl Group {
             frame_deadline: section.duration("frame_deadline", 5 * SECOND, 100..=MINUTE),
             outbound_max: section.size("outbound_max", 256 * KIB, 64 * KIB..=65_536 * KIB),
             framing: framing(section.table("framing")),
+            mac: mac(section.table("mac")),
             session: session(section.table("session")),
             deadlines: GroupDeadlines::read(section.table("deadlines")),
             breaker: Breaker::read(section.table("breaker")),

@@ -66,6 +66,7 @@ pub(super) fn listen(config: &BankConfig) -> ListenConfig {
         address: config.listen,
         dialect: config.dialect.clone(),
         framing: config.framing.clone(),
+        mac: config.mac.clone(),
         connections_max: 1_024,
         // Late answers count as unanswered, and must not stop a connection from being read.
         in_flight_max: 1_000_000,

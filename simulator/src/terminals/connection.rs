@@ -190,6 +190,9 @@ fn take_frames(
             Step::Incomplete => return Ok(()),
             Step::Frame { message: frame, consumed, .. } => {
                 let is_read = floor.codec.decode_into(frame, message).is_ok();
+                // What may be anybody's answer is none.
+                let is_read =
+                    is_read && floor.macs.as_ref().is_none_or(|m| m.check(message).is_ok());
                 take(is_read.then_some(&*message));
                 consumed
             }

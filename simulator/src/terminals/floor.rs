@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use veksel_codecs::{Codec, EncodeError, FrameError, Framing, Message};
 use veksel_config::{Destination, TerminalsConfig};
+use veksel_link::Macs;
 
 use super::clock::Clock;
 use super::numbers::{Numbers, Stamp, stan, terminal};
@@ -42,6 +43,7 @@ pub(super) struct Floor {
     pub(super) destination: Destination,
     pub(super) framing: Framing,
     pub(super) codec: Codec,
+    pub(super) macs: Option<Macs>,
     pub(super) account: Account,
     pub(super) reconnect_min: Duration,
     pub(super) lanes: Vec<Lane>,
@@ -90,6 +92,7 @@ impl Floor {
         config: TerminalsConfig,
         behaviour: &Behaviour,
         codec: Codec,
+        macs: Option<Macs>,
         pool: Pool,
         account: Account,
         beat: Beat,
@@ -105,6 +108,7 @@ impl Floor {
             destination: config.connect,
             framing: config.framing,
             codec,
+            macs,
             account,
             reconnect_min: behaviour.reconnect_min,
             lanes: (0..connections).map(lane).collect(),
@@ -147,7 +151,10 @@ impl Floor {
 
     /// Appends a message in its frame.
     pub(super) fn write(&self, message: &Message, out: &mut BytesMut) -> Result<(), Unfit> {
-        self.framing.encode(&[], out, |out| Ok(self.codec.encode(message, out)?))
+        self.framing.encode(&[], out, |out| match &self.macs {
+            Some(macs) => Ok(macs.encode(&self.codec, message, out)?),
+            None => Ok(self.codec.encode(message, out)?),
+        })
     }
 
     async fn all_open(&self) {

@@ -18,6 +18,7 @@ fn config(port: u16, rate: u32, connections: u32) -> TerminalsConfig {
         connect: Destination { host: "127.0.0.1".to_owned(), port },
         dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
         framing: Framing::binary2(),
+        mac: None,
         rate,
         connections,
         mix: MIX,

@@ -67,6 +67,7 @@ impl Rig {
             listen: ([127, 0, 0, 1], 0).into(),
             dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
             framing: Framing::binary2(),
+            mac: None,
             name: "Bad Bank".to_owned(),
             database: path.join("bank.db"),
             seeds: None,

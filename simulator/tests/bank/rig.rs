@@ -19,6 +19,7 @@ pub(crate) fn config(folder: &Path) -> BankConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
         framing: Framing::binary2(),
+        mac: None,
         name: "Test Bank".to_owned(),
         database: folder.join("bank.db"),
         seeds: None,

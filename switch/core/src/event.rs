@@ -242,17 +242,20 @@ pub enum Dropped {
     Late,
     /// An answer has the trace number of a request and contradicts it elsewhere.
     Mismatch,
+    /// Its MAC is missing or wrong.
+    Unauthentic,
 }
 
 impl Dropped {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AnswerFromChannel,
         Self::RequestFromHost,
         Self::Unreadable,
         Self::Unmatched,
         Self::Late,
         Self::Mismatch,
+        Self::Unauthentic,
     ];
 
     /// The word that metrics use.
@@ -265,6 +268,7 @@ impl Dropped {
             Self::Unmatched => "unmatched",
             Self::Late => "late",
             Self::Mismatch => "mismatch",
+            Self::Unauthentic => "unauthentic",
         }
     }
 }

@@ -85,9 +85,28 @@ pub(crate) struct Connection {
     /// When bytes that wait to be written last made progress.
     stalled_since: Cell<Option<Tick>>,
     keep_alives: Cell<u32>,
-    unreadable: Cell<u32>,
-    unreadable_since: Cell<Tick>,
+    unreadable: Tally,
+    unauthentic: Tally,
     has_received: Cell<bool>,
+}
+
+/// How often something happened within a window of time.
+#[derive(Default)]
+struct Tally {
+    since: Cell<Tick>,
+    count: Cell<u32>,
+}
+
+impl Tally {
+    /// It happened once more. Whether that is more than `most` times within the window.
+    fn is_over(&self, now: Tick, window_ms: u64, most: u32) -> bool {
+        if self.since.get().after_ms(window_ms) <= now {
+            self.since.set(now);
+            self.count.set(0);
+        }
+        self.count.set(self.count.get().saturating_add(1));
+        self.count.get() > most
+    }
 }
 
 impl Connection {
@@ -114,8 +133,8 @@ impl Connection {
             partial_since: Cell::default(),
             stalled_since: Cell::default(),
             keep_alives: Cell::default(),
-            unreadable: Cell::default(),
-            unreadable_since: Cell::default(),
+            unreadable: Tally::default(),
+            unauthentic: Tally::default(),
             has_received: Cell::default(),
         }
     }

@@ -29,6 +29,8 @@ pub enum CloseReason {
     Idle,
     /// Too many frames in a short time were no messages at all.
     Malformed,
+    /// Too many messages in a short time bore a wrong MAC.
+    Unauthentic,
     /// Too many empty frames in a row.
     KeepAlives,
     /// The engine: sign-on was refused or not answered.
@@ -43,7 +45,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PeerClosed,
         Self::CutFrame,
         Self::Reset,
@@ -54,6 +56,7 @@ impl CloseReason {
         Self::Unanswerable,
         Self::Idle,
         Self::Malformed,
+        Self::Unauthentic,
         Self::KeepAlives,
         Self::SignOn,
         Self::Echo,
@@ -75,6 +78,7 @@ impl CloseReason {
             Self::Unanswerable => "unanswerable",
             Self::Idle => "idle",
             Self::Malformed => "malformed",
+            Self::Unauthentic => "unauthentic",
             Self::KeepAlives => "keep_alives",
             Self::SignOn => "sign_on",
             Self::Echo => "echo",
@@ -126,6 +130,8 @@ pub struct LinkStats {
     pub malformed: u64,
     /// Frames without so much as a message type.
     pub unreadable: u64,
+    /// Messages whose MAC was missing or wrong.
+    pub unauthentic: u64,
     /// Messages that were dropped before their first byte was written.
     pub unsent: u64,
     /// Connections that ended, by reason in the order of [`CloseReason::ALL`].
@@ -170,6 +176,7 @@ pub(crate) struct Counters {
     pub(crate) keep_alives: Counter,
     pub(crate) malformed: Counter,
     pub(crate) unreadable: Counter,
+    pub(crate) unauthentic: Counter,
     pub(crate) unsent: Counter,
     closed: [Counter; CloseReason::ALL.len()],
 }
@@ -198,6 +205,7 @@ impl Counters {
             keep_alives: self.keep_alives.get(),
             malformed: self.malformed.get(),
             unreadable: self.unreadable.get(),
+            unauthentic: self.unauthentic.get(),
             unsent: self.unsent.get(),
             closed: self.closed.each_ref().map(Counter::get),
         }

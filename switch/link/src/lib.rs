@@ -13,7 +13,7 @@
 //! cannot go out comes back as `Unsent`.
 //!
 //! Nothing here decides anything about a message, and nothing looks into one beyond its type,
-//! whether it has a trace number, and what the codec of its link needs.
+//! whether it has a trace number, its MAC, and what the codec of its link needs.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -24,10 +24,12 @@ mod dialer;
 mod inbox;
 mod link;
 mod listener;
+mod mac;
 mod outbox;
 mod stream;
 mod sweep;
 mod wires;
 
 pub use counters::{CloseReason, LinkStats};
+pub use mac::{MacError, MacFault, Macs};
 pub use wires::Wires;

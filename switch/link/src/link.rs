@@ -3,10 +3,12 @@
 //! Taken from a checked configuration once; durations are in the units the hot path compares.
 
 use crate::counters::Counters;
+use crate::mac::{MacError, Macs};
 use std::num::NonZeroU64;
 use std::rc::Rc;
+use tracing::info;
 use veksel_codecs::{Codec, Framing};
-use veksel_config::{DialConfig, ListenConfig};
+use veksel_config::{DialConfig, ListenConfig, MacConfig};
 use veksel_core::plan::LinkId;
 
 /// Sent bytes that a peer of a listener does not confirm for so long end the connection, and so
@@ -45,12 +47,18 @@ pub(crate) struct Link {
     pub(crate) id: LinkId,
     pub(crate) codec: Rc<Codec>,
     pub(crate) framing: Framing,
+    /// `None` neither checks nor makes any.
+    pub(crate) macs: Option<Macs>,
     pub(crate) rules: Rules,
     pub(crate) counters: Counters,
 }
 
 impl Link {
-    pub(crate) fn listening(id: LinkId, config: &ListenConfig, codec: Rc<Codec>) -> Self {
+    pub(crate) fn listening(
+        id: LinkId,
+        config: &ListenConfig,
+        codec: Rc<Codec>,
+    ) -> Result<Self, MacError> {
         let rules = Rules {
             side: Side::Channel { strict: config.strict },
             in_flight_max: config.in_flight_max,
@@ -61,12 +69,16 @@ impl Link {
             malformed_window_ms: config.malformed_window_ms,
             peer_timeout_ms: PEER_TIMEOUT_MS,
         };
-        Self { id, codec, framing: config.framing.clone(), rules, counters: Counters::default() }
+        Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)
     }
 
     /// A host is never cut off for what it sends between whole frames: its session and its
     /// breaker judge it.
-    pub(crate) fn dialling(id: LinkId, config: &DialConfig, codec: Rc<Codec>) -> Self {
+    pub(crate) fn dialling(
+        id: LinkId,
+        config: &DialConfig,
+        codec: Rc<Codec>,
+    ) -> Result<Self, MacError> {
         let rules = Rules {
             side: Side::Host,
             in_flight_max: u32::MAX,
@@ -77,7 +89,21 @@ impl Link {
             malformed_window_ms: 0,
             peer_timeout_ms: config.tcp_user_timeout_ms,
         };
-        Self { id, codec, framing: config.framing.clone(), rules, counters: Counters::default() }
+        Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)
+    }
+
+    fn new(
+        id: LinkId,
+        codec: Rc<Codec>,
+        framing: Framing,
+        mac: Option<&MacConfig>,
+        rules: Rules,
+    ) -> Result<Self, MacError> {
+        let macs = mac.map(|mac| Macs::load(mac, &codec)).transpose()?;
+        if let Some(macs) = &macs {
+            info!(link = id.0, keys = ?macs, "messages are authenticated");
+        }
+        Ok(Self { id, codec, framing, macs, rules, counters: Counters::default() })
     }
 
     pub(crate) fn is_host(&self) -> bool {

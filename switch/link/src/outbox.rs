@@ -71,7 +71,10 @@ impl Outbox {
     ) -> Result<(), EncodeError> {
         let before = self.bytes.len();
         let header = if message.mti().is_request() { &[] } else { message.header() };
-        link.framing.encode(header, &mut self.bytes, |out| link.codec.encode(message, out))?;
+        link.framing.encode(header, &mut self.bytes, |out| match &link.macs {
+            Some(macs) => macs.encode(&link.codec, message, out),
+            None => link.codec.encode(message, out),
+        })?;
         if tag.is_some() || expires.is_some() {
             let start = self.written.wrapping_add(before as u64);
             let width = self.bytes.len().saturating_sub(before);
@@ -178,6 +181,7 @@ mod tests {
             connections: 1,
             dialect: DialectName::Shipped(dialect.to_owned()),
             framing: Framing::binary2(),
+            mac: None,
             connect_timeout_ms: 0,
             reconnect_ms_min: 0,
             reconnect_ms_max: 0,
@@ -186,7 +190,7 @@ mod tests {
             outbound_max: 0,
         };
         let codec = Rc::new(Codec::new(Dialect::shipped(dialect).unwrap()));
-        Link::dialling(LinkId(0), &config, codec)
+        Link::dialling(LinkId(0), &config, codec).unwrap()
     }
 
     fn tag(number: u64) -> Tag {

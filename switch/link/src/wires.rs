@@ -8,6 +8,7 @@ use crate::dialer::Dialer;
 use crate::inbox::Inbox;
 use crate::link::Link;
 use crate::listener;
+use crate::mac::MacError;
 use crate::stream::Stream;
 use crate::sweep;
 use std::cell::{Cell, RefCell};
@@ -88,30 +89,40 @@ impl Wires {
     /// Starts to accept connections. Says at which address, which port 0 leaves to the system.
     ///
     /// # Errors
-    /// When the address cannot be listened on; the text names it.
+    /// When the address cannot be listened on; the text names it. When its keys cannot be used.
     pub fn listen(
         &self,
         link: LinkId,
         config: &ListenConfig,
         codec: Rc<Codec>,
     ) -> io::Result<SocketAddr> {
+        let link = Link::listening(link, config, codec).map_err(io::Error::other)?;
         let listener = listener::bind(config.address)?;
         let address = listener.local_addr()?;
-        info!(link = link.0, %address, "listening");
-        let link = self.add(Link::listening(link, config, codec));
+        info!(link = link.id.0, %address, "listening");
+        let link = self.add(link);
         let accept = listener::accept(Rc::clone(&self.0), link, listener, config.connections_max);
         self.0.accepting.borrow_mut().push(tokio::task::spawn_local(accept));
         Ok(address)
     }
 
     /// Starts to keep connections open, and never gives up.
-    pub fn dial(&self, link: LinkId, config: &DialConfig, codec: Rc<Codec>) {
-        let link = self.add(Link::dialling(link, config, codec));
+    ///
+    /// # Errors
+    /// When its keys cannot be used.
+    pub fn dial(
+        &self,
+        link: LinkId,
+        config: &DialConfig,
+        codec: Rc<Codec>,
+    ) -> Result<(), MacError> {
+        let link = self.add(Link::dialling(link, config, codec)?);
         let dialer = Rc::new(Dialer::new(Rc::clone(&self.0), link, config));
         for _ in 0..config.connections {
             let keep = Rc::clone(&dialer).keep_one();
             self.0.working.borrow_mut().push(tokio::task::spawn_local(keep));
         }
+        Ok(())
     }
 
     fn add(&self, link: Link) -> Rc<Link> {

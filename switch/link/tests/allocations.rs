@@ -56,6 +56,7 @@ fn config() -> ListenConfig {
         address: "127.0.0.1:0".parse().unwrap(),
         dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
         framing: Framing::binary2(),
+        mac: None,
         connections_max: 4,
         in_flight_max: 64,
         frame_deadline_ms: 5_000,

@@ -321,7 +321,9 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
                     .map_err(|source| socket(format!("listener \"{name}\""), source))?;
                 addresses.push((name, address));
             }
-            SocketConfig::Dial(dial) => wires.dial(link, dial, codec),
+            SocketConfig::Dial(dial) => wires.dial(link, dial, codec).map_err(|error| {
+                socket(format!("link {}", name(&switch, link)), io::Error::other(error))
+            })?,
         }
     }
     let shard = Shard {

@@ -49,9 +49,12 @@ impl Switch {
         // read to its end and simply has none is told so.
         let missing = matches!(refusal, Refusal::Format(DecodeError { fault: Fault::Missing, .. }));
         let readable = is_request && (message.has(field::STAN) || missing);
-        if is_host || !readable {
+        let is_unauthentic = refusal == Refusal::Unauthentic;
+        if (is_host && !is_unauthentic) || !readable {
             let is_answer = !message.mti().is_request();
             let why = match (is_host, is_answer) {
+                // An answer of a host that may be anybody's is none (behaviour 50).
+                _ if is_unauthentic => Dropped::Unauthentic,
                 (false, true) => Dropped::AnswerFromChannel,
                 (true, _) | (false, false) => Dropped::Unreadable,
             };
@@ -64,6 +67,7 @@ impl Switch {
             Refusal::UnknownCode => (Decline::INVALID_TRANSACTION, None),
             Refusal::UnknownType if is_known_class(message.mti()) => (Decline::NOT_SUPPORTED, None),
             Refusal::UnknownType => (Decline::INVALID_TRANSACTION, None),
+            Refusal::Unauthentic => (Decline::SECURITY_VIOLATION, None),
         };
         decline(&mut message, why);
         if let Some(error) = fault {

@@ -8,11 +8,12 @@
 use super::{Connection, State};
 use crate::counters::CloseReason;
 use crate::link::Side;
+use crate::mac::{self, Macs};
 use crate::wires::Shard;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use tracing::debug;
-use veksel_codecs::{KeepAlive, Mti, Refusal, Step, field};
+use tracing::{debug, warn};
+use veksel_codecs::{KeepAlive, Message, Mti, Refusal, Step, field};
 use veksel_core::Input;
 use veksel_core::time::Tick;
 
@@ -22,6 +23,9 @@ pub(crate) const READ_MAX: usize = 16 * 1024;
 
 /// Empty frames within a second without another frame in between.
 const KEEP_ALIVES_MAX: u32 = 64;
+
+/// The time within which wrong MACs count.
+const MAC_WINDOW_MS: u64 = 60_000;
 
 impl Connection {
     /// Reads and takes in until the socket is empty, there is no room or the turn is over.
@@ -180,10 +184,13 @@ impl Connection {
         if is_request {
             link.framing.answer_header(header, message.header_mut());
         }
-        let checked = decoded.and_then(|()| match link.rules.side {
+        let authentic = decoded.and_then(|()| self.authenticate(&message));
+        let is_unauthentic = authentic == Err(Refusal::Unauthentic);
+        let checked = authentic.and_then(|()| match link.rules.side {
             Side::Channel { strict } if is_request => link.codec.check(&message, strict),
             Side::Channel { .. } | Side::Host => Ok(()),
         });
+        mac::remove(&mut message);
         // Without a trace number nothing can be answered, so nothing would end the wait.
         if is_request && !link.is_host() && message.has(field::STAN) {
             self.in_flight.set(self.in_flight.get().saturating_add(1));
@@ -197,19 +204,37 @@ impl Connection {
                 Input::Malformed { connection, message, refusal }
             }
         });
-        if is_readable { Ok(()) } else { self.handle_unreadable(shard.now()) }
+        if is_unauthentic {
+            self.handle_unauthentic(shard.now())
+        } else if is_readable {
+            Ok(())
+        } else {
+            self.handle_unreadable(shard.now())
+        }
+    }
+
+    fn authenticate(&self, message: &Message) -> Result<(), Refusal> {
+        let Some(macs) = &self.link.macs else { return Ok(()) };
+        macs.check(message).map_err(|fault| {
+            let (link, connection) = (self.id.link.0, self.id.serial);
+            warn!(link, connection, mti = %message.mti(), ?fault, "MAC refused");
+            Refusal::Unauthentic
+        })
+    }
+
+    /// Counts a message that may be anybody's; too many within a minute end the connection.
+    fn handle_unauthentic(&self, now: Tick) -> Result<(), CloseReason> {
+        self.link.counters.unauthentic.add(1);
+        let most = self.link.macs.as_ref().map_or(u32::MAX, Macs::failures_max);
+        let is_over = self.unauthentic.is_over(now, MAC_WINDOW_MS, most);
+        if is_over { Err(CloseReason::Unauthentic) } else { Ok(()) }
     }
 
     /// Counts a frame that says nothing; too many within the window end the connection.
     fn handle_unreadable(&self, now: Tick) -> Result<(), CloseReason> {
         let rules = &self.link.rules;
         self.link.counters.unreadable.add(1);
-        if self.unreadable_since.get().after_ms(rules.malformed_window_ms) <= now {
-            self.unreadable_since.set(now);
-            self.unreadable.set(0);
-        }
-        let count = self.unreadable.get().saturating_add(1);
-        self.unreadable.set(count);
-        if count > rules.malformed_max { Err(CloseReason::Malformed) } else { Ok(()) }
+        let is_over = self.unreadable.is_over(now, rules.malformed_window_ms, rules.malformed_max);
+        if is_over { Err(CloseReason::Malformed) } else { Ok(()) }
     }
 }

@@ -206,7 +206,7 @@ async fn deaf_host(config: impl Fn(DialConfig) -> DialConfig) -> (Rig, Peer, Con
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let rig = Rig::new(1_024);
     let config = config(dial_config(listener.local_addr().unwrap()));
-    rig.wires.dial(HOST, &config, Rc::clone(&rig.codec));
+    rig.wires.dial(HOST, &config, Rc::clone(&rig.codec)).unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     let connection = rig.link_up().await;
     (rig, Peer(stream), connection)

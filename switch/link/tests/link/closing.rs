@@ -124,7 +124,7 @@ fn a_stop_closes_everything_and_brings_nothing_back() {
         let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let rig = Rig::listening(&listen_config());
         let dial = dial_config(host.local_addr().unwrap());
-        rig.wires.dial(HOST, &dial, Rc::clone(&rig.codec));
+        rig.wires.dial(HOST, &dial, Rc::clone(&rig.codec)).unwrap();
         let _accepted = host.accept().await.unwrap();
         rig.link_up().await;
         let (mut peer, connection) = rig.peer().await;

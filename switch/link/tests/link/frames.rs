@@ -119,7 +119,7 @@ fn every_framing_carries_requests_and_answers() {
             let rig = Rig::listening(&ListenConfig { framing: framing.clone(), ..listen_config() });
             let dial =
                 veksel_config::DialConfig { framing: framing.clone(), ..dial_config(rig.address) };
-            rig.wires.dial(HOST, &dial, Rc::clone(&rig.codec));
+            rig.wires.dial(HOST, &dial, Rc::clone(&rig.codec)).unwrap();
             let ends = [rig.link_up().await, rig.link_up().await];
             let dialled = ends.into_iter().find(|end| end.link == HOST).unwrap();
             rig.send(dialled, &echo(9), None);

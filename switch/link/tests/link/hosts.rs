@@ -27,7 +27,7 @@ fn host() -> (TcpListener, SocketAddr) {
 async fn connected() -> (Rig, TcpListener, Peer, ConnectionId) {
     let (listener, address) = host();
     let rig = Rig::new(1_024);
-    rig.wires.dial(HOST, &dial_config(address), Rc::clone(&rig.codec));
+    rig.wires.dial(HOST, &dial_config(address), Rc::clone(&rig.codec)).unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     let connection = rig.link_up().await;
     (rig, listener, Peer(stream), connection)
@@ -40,7 +40,7 @@ fn connections_come_back_with_their_host() {
         let (listener, address) = host();
         let rig = Rig::new(1_024);
         let config = DialConfig { connections: 3, ..dial_config(address) };
-        rig.wires.dial(HOST, &config, Rc::clone(&rig.codec));
+        rig.wires.dial(HOST, &config, Rc::clone(&rig.codec)).unwrap();
         let mut seen = HashSet::new();
         let mut listener = Some(listener);
         for _ in 0..3 {
@@ -71,7 +71,7 @@ fn a_host_that_is_not_there_yet_is_found_by_name_when_it_comes() {
         let rig = Rig::new(1_024);
         let destination = Destination { host: "localhost".to_owned(), port: address.port() };
         let config = DialConfig { destination, ..dial_config(address) };
-        rig.wires.dial(HOST, &config, Rc::clone(&rig.codec));
+        rig.wires.dial(HOST, &config, Rc::clone(&rig.codec)).unwrap();
         until("it is tried", || rig.wires.stats(HOST).dial_failures > 2).await;
         let listener = host_at(address);
         let _stream = listener.accept().await.unwrap();

@@ -9,4 +9,5 @@ mod bounds;
 mod closing;
 mod frames;
 mod hosts;
+mod macs;
 mod rig;
