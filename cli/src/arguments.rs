@@ -89,6 +89,10 @@ pub(crate) struct LinkFlags {
     /// keys of a [framing] section: `binary2,counts_itself,tpdu=6000010000`
     #[arg(long, value_name = "FRAMING", global = true)]
     pub(crate) framing: Option<String>,
+    /// MACs: the algorithm, and after commas the other keys of a [mac] section, as the terminal
+    /// sees them: `retail,make=to-switch.key,accept=from-switch.key`
+    #[arg(long, value_name = "MAC", global = true)]
+    pub(crate) mac: Option<String>,
 }
 
 /// `veksel demo`

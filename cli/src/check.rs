@@ -1,11 +1,15 @@
 //! `veksel check`: a configuration read as it would be at the start, and nothing started.
 
 use crate::arguments::{Check, ConfigKind};
-use crate::link::dialects;
+use crate::link::{codec, dialects};
 use crate::output::{Exit, Failure, Output};
 use serde_json::{Value, json};
 use std::path::Path;
-use veksel_config::{Problems, Settings, Source, load_simulator, load_switch};
+use veksel_config::{
+    DialectName, MacConfig, Problem, Problems, Settings, SocketConfig, Source, load_simulator,
+    load_switch,
+};
+use veksel_link::Macs;
 
 /// Loads the configuration and prints what is wrong with it.
 ///
@@ -14,13 +18,27 @@ use veksel_config::{Problems, Settings, Source, load_simulator, load_switch};
 pub(crate) fn check(arguments: &Check, output: Output) -> Result<Exit, Failure> {
     let kind = arguments.kind.unwrap_or_else(|| kind_of(&arguments.config));
     let loaded = source(&arguments.config, &arguments.set).and_then(|source| match kind {
-        ConfigKind::Switch => load_switch(source).map(|config| (config.settings, config.warnings)),
-        ConfigKind::Simulator => {
-            load_simulator(source).map(|config| (config.settings, config.warnings))
-        }
+        ConfigKind::Switch => load_switch(source).map(|config| {
+            let links = config.sockets.iter().map(|socket| match socket {
+                SocketConfig::Listen(listen) => (&listen.dialect, listen.mac.as_ref()),
+                SocketConfig::Dial(dial) => (&dial.dialect, dial.mac.as_ref()),
+            });
+            (unusable(links), config.settings, config.warnings)
+        }),
+        ConfigKind::Simulator => load_simulator(source).map(|config| {
+            let terminals = config.terminals.iter().map(|t| (&t.dialect, t.mac.as_ref()));
+            let bank = (&config.bank.dialect, config.bank.mac.as_ref());
+            (unusable(terminals.chain([bank])), config.settings, config.warnings)
+        }),
     });
     let (settings, problems, exit) = match loaded {
-        Ok((settings, warnings)) => (Some(settings), warnings, Exit::Yes),
+        Ok((unusable, settings, warnings)) if unusable.is_empty() => {
+            (Some(settings), warnings, Exit::Yes)
+        }
+        Ok((unusable, _, mut problems)) => {
+            problems.0.extend(unusable);
+            (None, problems, Exit::Configuration)
+        }
         Err(problems) => (None, problems, Exit::Configuration),
     };
     let word = match kind {
@@ -66,6 +84,33 @@ pub(crate) fn check(arguments: &Check, output: Output) -> Result<Exit, Failure> 
 pub(crate) fn source(path: &Path, set: &[(String, String)]) -> Result<Source, Problems> {
     let source = Source::read(path)?.process_environment();
     Ok(source.flags(set.iter().cloned()).known_dialects(&dialects()))
+}
+
+/// What is wrong with the dialect files and keys that a configuration names. A path occurs once,
+/// however many links share it.
+fn unusable<'a>(
+    links: impl Iterator<Item = (&'a DialectName, Option<&'a MacConfig>)>,
+) -> Vec<Problem> {
+    let mut wrong = Vec::new();
+    for (dialect, mac) in links {
+        let tried = codec(dialect).map_err(in_words).and_then(|codec| {
+            let keys = mac.map(|mac| Macs::load(mac, &codec)).transpose();
+            keys.map(|_| ()).map_err(|error| error.to_string())
+        });
+        if let Err(message) = tried
+            && !wrong.contains(&message)
+        {
+            wrong.push(message);
+        }
+    }
+    wrong.into_iter().map(Problem::of_file).collect()
+}
+
+fn in_words(failure: Failure) -> String {
+    match failure {
+        Failure::Said { message, .. } => message,
+        Failure::Configuration(problems) => problems.to_string(),
+    }
 }
 
 /// What a file is for, by the names of its sections; only the loader reads it properly.

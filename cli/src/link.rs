@@ -5,8 +5,10 @@
 
 use crate::arguments::LinkFlags;
 use crate::output::{Exit, Failure};
-use veksel_codecs::{Codec, Dialect, Framing, dialect};
+use bytes::BytesMut;
+use veksel_codecs::{Codec, Dialect, EncodeError, Framing, Message, dialect};
 use veksel_config::{Destination, DialectName, Problems, Source, TerminalsConfig, load_simulator};
+use veksel_link::{MacFault, Macs};
 
 /// Where to connect and what is spoken there.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Link {
     pub(crate) codec: Codec,
     /// How its messages are delimited.
     pub(crate) framing: Framing,
+    /// `None` neither makes nor checks any.
+    macs: Option<Macs>,
 }
 
 impl Link {
@@ -28,15 +32,37 @@ impl Link {
         let mut settings = vec![("terminals.rate".to_owned(), "1".to_owned())];
         settings.extend(to.map(|to| ("terminals.connect".to_owned(), to.to_owned())));
         settings.push(("terminals.dialect".to_owned(), flags.dialect.clone()));
-        settings.extend(flags.framing.iter().flat_map(|framing| framing_settings(framing)));
-        let source = Source::text("flags", "[terminals]\n[terminals.framing]\n")
-            .known_dialects(&dialects())
-            .flags(settings);
+        settings.extend(table_settings("framing", "length", flags.framing.as_deref()));
+        settings.extend(table_settings("mac", "algorithm", flags.mac.as_deref()));
+        let sections = "[terminals]\n[terminals.framing]\n[terminals.mac]\n";
+        let source = Source::text("flags", sections).known_dialects(&dialects()).flags(settings);
         let config = load_simulator(source).map_err(refused)?;
-        let Some(TerminalsConfig { connect, dialect, framing, .. }) = config.terminals else {
+        let Some(TerminalsConfig { connect, dialect, framing, mac, .. }) = config.terminals else {
             return Err(Failure::usage("the flags describe no link"));
         };
-        Ok(Self { destination: connect, codec: codec(&dialect)?, framing })
+        let codec = codec(&dialect)?;
+        let macs = mac.map(|mac| Macs::load(&mac, &codec)).transpose();
+        let macs = macs.map_err(|error| Failure::configuration(format!("--mac: {error}")))?;
+        Ok(Self { destination: connect, codec, framing, macs })
+    }
+
+    /// Appends a message as it goes over the wire.
+    ///
+    /// # Errors
+    /// The first field that does not fit.
+    pub(crate) fn write(&self, message: &Message, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.framing.encode(&[], out, |out| match &self.macs {
+            Some(macs) => macs.encode(&self.codec, message, out),
+            None => self.codec.encode(message, out),
+        })
+    }
+
+    /// Whether a message may be believed.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn authenticate(&self, message: &Message) -> Result<(), MacFault> {
+        self.macs.as_ref().map_or(Ok(()), |macs| macs.check(message))
     }
 }
 
@@ -45,21 +71,26 @@ pub(crate) fn dialects() -> Vec<&'static str> {
     dialect::SHIPPED.iter().map(|(name, _)| *name).collect()
 }
 
-/// `ascii4,counts_itself,tpdu=6000010000`: the length by its name alone, switches by theirs, and
-/// the other keys with their values.
-fn framing_settings(text: &str) -> Vec<(String, String)> {
+/// `ascii4,counts_itself,tpdu=6000010000`: the `first` key's value by its name alone, switches by
+/// theirs, and the other keys with their values.
+fn table_settings(table: &str, first: &str, text: Option<&str>) -> Vec<(String, String)> {
     let setting = |part: &str| {
         let (key, value) = match part.split_once('=') {
             Some((key, value)) => (key.trim().replace('-', "_"), value.trim().to_owned()),
             None if part.starts_with("counts") => (part.replace('-', "_"), "true".to_owned()),
-            None => ("length".to_owned(), part.to_owned()),
+            None => (first.to_owned(), part.to_owned()),
         };
-        (format!("terminals.framing.{key}"), value)
+        (format!("terminals.{table}.{key}"), value)
     };
-    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(setting).collect()
+    let parts = text.unwrap_or_default().split(',').map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(setting).collect()
 }
 
-fn codec(name: &DialectName) -> Result<Codec, Failure> {
+/// The codec of a dialect, which may be a file.
+///
+/// # Errors
+/// When the file cannot be read or is wrong.
+pub(crate) fn codec(name: &DialectName) -> Result<Codec, Failure> {
     let dialect = match name {
         DialectName::Shipped(name) => Dialect::shipped(name),
         DialectName::File(path) => {
@@ -82,6 +113,7 @@ fn refused(problems: Problems) -> Failure {
     let flag = match source.trim_start_matches("flag --terminals.") {
         "connect" => "--to",
         "dialect" => "--dialect",
+        key if key.starts_with("mac") => "--mac",
         _ => "--framing",
     };
     Failure::Said {
@@ -99,7 +131,7 @@ mod tests {
 
     fn link(framing: &str) -> Result<Link, Failure> {
         let dialect = "cbs-ascii-bin".to_owned();
-        Link::of(&LinkFlags { dialect, framing: Some(framing.to_owned()) }, None)
+        Link::of(&LinkFlags { dialect, framing: Some(framing.to_owned()), mac: None }, None)
     }
 
     #[test]
@@ -125,7 +157,7 @@ mod tests {
         assert_eq!(exit, Exit::Usage);
         assert!(message.starts_with("--framing: `length` must be one of"), "{message}");
         assert_eq!(help.as_deref(), Some("did you mean `binary2`?"));
-        let flags = LinkFlags { dialect: "cbs-ascii-bim".to_owned(), framing: None };
+        let flags = LinkFlags { dialect: "cbs-ascii-bim".to_owned(), framing: None, mac: None };
         let Failure::Said { message, .. } = Link::of(&flags, None).unwrap_err() else {
             panic!("not said");
         };

@@ -30,9 +30,7 @@ pub(crate) fn send(arguments: &Send, output: Output) -> Result<Exit, Failure> {
             .map_err(|refusal| refused(&link.codec, &request, refusal))?;
     }
     let mut frame = BytesMut::new();
-    link.framing
-        .encode(&[], &mut frame, |out| link.codec.encode(&request, out))
-        .map_err(|error| unwritable(&link.codec, error))?;
+    link.write(&request, &mut frame).map_err(|error| unwritable(&link.codec, error))?;
     let show = options.show && !output.json;
     if show {
         output.print(format!("request {}", shown(&link, &request, options.clear, output)?))?;

@@ -11,6 +11,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use veksel_codecs::{DecodeError, FrameError, KeepAlive, Message, Step, field};
+use veksel_link::MacFault;
 
 /// Bytes read at a time.
 const READ: usize = 16 << 10;
@@ -42,6 +43,8 @@ pub(crate) enum WireError {
     Frame(FrameError),
     /// The answer came and cannot be read.
     Unreadable(DecodeError),
+    /// The answer came and may be anybody's.
+    Unauthentic(MacFault),
 }
 
 impl From<WireError> for Failure {
@@ -83,6 +86,15 @@ impl From<WireError> for Failure {
                 );
                 failure.help("does --dialect fit the other side?")
             }
+            WireError::Unauthentic(fault) => {
+                let what = match fault {
+                    MacFault::Missing => "has no MAC",
+                    MacFault::NotLast => "has a MAC that does not stand last",
+                    MacFault::Wrong => "has a MAC under no accepted key",
+                };
+                let failure = Self::no("mac", format!("the answer {what}; {UNKNOWN}"));
+                failure.help("does --mac name the keys of the other side?")
+            }
         }
     }
 }
@@ -91,6 +103,7 @@ impl From<WireError> for Failure {
 enum Found {
     Answer(Box<Message>),
     Unreadable(DecodeError),
+    Unauthentic(MacFault),
     Other,
     KeepAlive,
     Nothing,
@@ -119,6 +132,7 @@ pub(crate) fn exchange(
                 return Ok(Exchange { answer: *answer, latency: start.elapsed(), ignored });
             }
             Found::Unreadable(error) => return Err(WireError::Unreadable(error)),
+            Found::Unauthentic(fault) => return Err(WireError::Unauthentic(fault)),
             Found::Other => ignored += 1,
             Found::KeepAlive => {
                 if link.framing.keep_alive == KeepAlive::Echo {
@@ -178,7 +192,10 @@ fn next(link: &Link, request: &Message, received: &mut BytesMut) -> Result<Found
             let mut answer = Message::new();
             let result = link.codec.decode_into(message, &mut answer);
             let found = match (answers(request, &answer), result) {
-                (true, Ok(())) => Found::Answer(Box::new(answer)),
+                (true, Ok(())) => match link.authenticate(&answer) {
+                    Ok(()) => Found::Answer(Box::new(answer)),
+                    Err(fault) => Found::Unauthentic(fault),
+                },
                 (true, Err(error)) => Found::Unreadable(error),
                 // Whose it is cannot be told, and nobody else was asked on this connection.
                 (false, Err(error)) if !answer.has(field::STAN) => Found::Unreadable(error),

@@ -66,6 +66,24 @@ pub struct Rendering<'p> {
     colour: Colour,
 }
 
+impl Problem {
+    /// Something that a sound configuration names cannot be used: a dialect, a key. Whoever looks
+    /// into files says so; this crate does not.
+    #[must_use]
+    pub const fn of_file(message: String) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: None,
+            source: None,
+            line: None,
+            column: None,
+            message,
+            help: None,
+            excerpt: None,
+        }
+    }
+}
+
 impl Problems {
     /// How many of them stop the start.
     #[must_use]

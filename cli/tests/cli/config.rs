@@ -2,6 +2,7 @@
 
 use crate::ran::{run, run_with};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 fn example(name: &str) -> String {
@@ -39,6 +40,30 @@ fn every_mistake_is_reported_and_64_returned() {
     for command in ["run", "simulate"] {
         assert_eq!(run(&[command, "--config", &path]).code, 64, "{command}");
     }
+}
+
+#[test]
+fn keys_that_cannot_be_used_are_found_without_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("bank.key");
+    fs::write(&key, "2b7e151628aed2a6abf7158809cf4f3c").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let path = folder.path().join("simulator.toml");
+    let text = "[bank.mac]\nalgorithm = \"aes-cmac\"\naccept = [\"bank.key\"]\n";
+    fs::write(&path, text).unwrap();
+    let path = path.display().to_string();
+    let ran = run(&["check", "--config", &path]);
+    assert_eq!((ran.code, ran.out.as_str()), (64, ""));
+    assert!(ran.err.contains("bank.key may be read by others (mode 644)"), "{}", ran.err);
+    assert!(!ran.err.contains("2b7e"), "{}", ran.err);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let ran = run(&["check", "--config", &path]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let ran = run(&["check", "--config", &path, "--set", "bank.mac.algorithm=retail"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let ran = run(&["check", "--config", &path, "--set", "bank.mac.algorithm=des-cbc"]);
+    assert_eq!(ran.code, 64);
+    assert!(ran.err.contains("has 16 bytes; this algorithm takes 8"), "{}", ran.err);
 }
 
 #[test]

@@ -316,3 +316,30 @@ fn a_host_that_takes_its_time_is_waited_for() {
     assert_eq!(ran.code, 1);
     assert!(ran.out.starts_with("response 51"), "{}", ran.out);
 }
+
+/// A key file of this text, readable by its owner only.
+fn key_file(folder: &std::path::Path, name: &str, text: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_request_bears_its_mac_and_an_answer_without_one_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key_file(folder.path(), "a.key", "2b7e151628aed2a6abf7158809cf4f3c");
+    let mac = format!("aes-cmac,make={key}");
+    let (ran, request) = Host::start(balances).answer(&[BALANCE, &["--mac", &mac]].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(request.has(field::MAC_SECOND));
+    let both = format!("{mac},accept={key}");
+    let (ran, _) = Host::start(balances).answer(&[BALANCE, &["--mac", &both]].concat());
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("the answer has no MAC; the outcome is unknown"), "{}", ran.err);
+    let ran = run(&[&["send"], BALANCE, &["--mac", "aes-cmca,make=nowhere.key"]].concat());
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("--mac: `algorithm` must be one of"), "{}", ran.err);
+    assert!(ran.err.contains("did you mean `aes-cmac`?"), "{}", ran.err);
+}

@@ -468,6 +468,36 @@ fn a_format_error_is_answered_30_with_the_field_and_the_reason() {
     assert!(world.all_sent_to(ATM).is_empty());
 }
 
+/// Switch semantics 50: 63 and nothing else for a request, silence for an answer.
+#[test]
+fn what_may_be_anybodys_changes_nothing() {
+    let mut world = World::online();
+    let refusal = Refusal::Unauthentic;
+    for mti in ["0100", "0200", "0220", "0420", "0800"] {
+        let mut message = payment(8);
+        message.set_mti(Mti::parse(mti).unwrap());
+        world.tell(Input::Malformed { connection: ATM, message, refusal });
+        let answer = world.sent_to(ATM);
+        assert_eq!((code(&answer).as_str(), answer.get(field::STAN)), ("63", Some(8)), "{mti}");
+        assert!(!answer.has(field::ADDITIONAL_RESPONSE), "not a word about what is expected");
+    }
+    assert!(world.journal.is_empty() && world.switch.is_idle());
+    let (request, _) = world.payment();
+    let message = answer_to(&request, "00");
+    world.tell(Input::Malformed { connection: BANK, message, refusal });
+    let dropped = Event::Dropped { link: LinkId(1), why: Dropped::Unauthentic };
+    assert_eq!(format!("{:?}", world.take()), format!("{:?}", [Output::Count(dropped)]));
+    world.pass(15_000);
+    assert_eq!(code(&world.sent_to(ATM)), "68");
+    assert_eq!(world.outcome().verdict, Verdict::Indefinite);
+    // A host's own request is told so, too.
+    let mut message = Message::of(Mti::parse("0800").unwrap());
+    message.set(field::STAN, 9);
+    world.tell(Input::Malformed { connection: BANK, message, refusal });
+    let sent = world.all_sent_to(BANK);
+    assert_eq!(sent.iter().map(code).collect::<Vec<_>>().last().unwrap(), "63");
+}
+
 #[test]
 fn limits_are_answers_and_advices_pass_them() {
     let mut tight = plan();
