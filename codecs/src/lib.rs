@@ -37,6 +37,8 @@ pub mod dialect;
 mod error;
 pub mod field;
 mod frame;
+#[cfg(feature = "import")]
+pub mod import;
 mod message;
 mod mti;
 mod presence;
