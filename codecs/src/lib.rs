@@ -33,6 +33,7 @@
 
 mod codec;
 mod content;
+mod described;
 pub mod dialect;
 mod error;
 pub mod field;

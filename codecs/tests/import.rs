@@ -5,7 +5,8 @@
 //! ```text
 //! interop/run jpos --count 200 --keep-samples codecs/tests/import/samples
 //! interop/run moov --count 200 --keep-samples codecs/tests/import/samples
-//! interop/run iso8583_rs --count 200 --dialect cbs-ascii-bin --keep-samples codecs/tests/import/samples
+//! interop/run iso8583_rs --count 200 --dialect cbs-ascii-bin \
+//!     --keep-samples codecs/tests/import/samples
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
