@@ -9,12 +9,17 @@
 //!     --keep-samples codecs/tests/import/samples
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "the body is public for the fuzz target")]
 
 use bytes::BytesMut;
 use serde_json::Value;
 use veksel_codecs::import::{Imported, Source, import};
 use veksel_codecs::{Codec, Dialect, FieldNumber, Message, Mti};
+
+#[path = "../../fuzz/src/imports.rs"]
+mod imports;
 
 fn bytes(hex: &str) -> Vec<u8> {
     let pair = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
@@ -190,4 +195,24 @@ fn a_specification_of_iso8583_rs() {
         "omitted: field 160 (line 31): a dialect has the fields 2 to 128",
     ];
     assert_eq!(remarks, expected);
+}
+
+/// The fuzzer's body on the files of these tests, on their beginnings and on what a bad disk makes
+/// of them.
+#[test]
+fn damaged_files_are_refused_or_read() {
+    let files = [
+        include_str!("import/jpos.xml"),
+        include_str!("import/moov.json"),
+        include_str!("import/iso8583_rs.yaml"),
+    ];
+    for (which, file) in (0u8..).zip(files) {
+        let whole = [&[which], file.as_bytes()].concat();
+        (0..=whole.len()).step_by(7).for_each(|end| imports::import_any(&whole[..end]));
+        for at in (1..whole.len()).step_by(5) {
+            let mut broken = whole.clone();
+            broken[at] ^= 1 << (at % 7);
+            imports::import_any(&broken);
+        }
+    }
 }
