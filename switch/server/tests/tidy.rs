@@ -142,7 +142,9 @@ fn words(file: &File) -> Vec<String> {
 }
 
 fn markdown(file: &File) -> Vec<String> {
-    let free = ["docs/", "fuzz/", "interop/", "benches/"].iter().any(|folder| file.path.starts_with(folder));
+    let free = ["docs/", "fuzz/", "interop/", "benches/"]
+        .iter()
+        .any(|folder| file.path.starts_with(folder));
     if !file.path.ends_with(".md") || free || MARKDOWN.contains(&file.path.as_str()) {
         return Vec::new();
     }
