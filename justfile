@@ -27,6 +27,14 @@ demo *ARGS:
 bench *NAME:
     cargo bench -p benches {{ if NAME == "" { "" } else { "--bench " + NAME } }}
 
+# Other products on the same messages, in nanoseconds; see benches/peers/README.md.
+peers *ARGS:
+    benches/peers/run {{ARGS}}
+
+# `just interop jpos`: what we write they read and the other way round; see interop/README.md.
+interop PEER="all" *ARGS:
+    interop/run {{PEER}} {{ARGS}}
+
 # `just fuzz decode 600`; see fuzz/README.md.
 fuzz TARGET="decode" SECONDS="60":
     RUSTC_BOOTSTRAP=1 cargo fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}

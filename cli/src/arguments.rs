@@ -3,6 +3,7 @@
 //! Only shapes and single values are checked here. What an argument does is the business of the
 //! file named after its command.
 
+pub(crate) mod dialect;
 mod journal;
 mod send;
 
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Send(Box<Send>),
     /// Read messages from hexadecimal or raw bytes
     Decode(Decode),
+    /// Show, check, compare and import dialects: what messages look like
+    Dialect(dialect::Dialect),
     /// Read what a switch has recorded, and check that nobody changed it
     Journal(Journal),
     /// See what is to be undone, and decide about it
@@ -71,6 +74,7 @@ impl Command {
             Self::Send(send) => send.options.json,
             Self::Decode(decode) => decode.json,
             Self::Demo(demo) => demo.json,
+            Self::Dialect(dialect) => dialect.json(),
             Self::Journal(journal) => journal.json(),
             Self::Reversals(reversals) => reversals.json(),
             Self::Simulate(simulate) => simulate.json,

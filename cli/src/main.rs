@@ -10,6 +10,7 @@ mod arguments;
 mod check;
 mod decode;
 mod demo;
+mod dialect;
 mod hex;
 mod journal;
 mod link;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::check(check, output),
         Command::Send(send) => send::send(send, output),
         Command::Decode(decode) => decode::decode(decode, output),
+        Command::Dialect(dialect) => dialect::dialect(dialect, output),
         Command::Journal(journal) => journal::journal(journal, output),
         Command::Reversals(reversals) => reversals::reversals(reversals, output),
     };

@@ -35,11 +35,14 @@ mod code_page;
 mod codec;
 mod coding;
 mod content;
+mod described;
 pub mod dialect;
 mod error;
 pub mod field;
 mod field_set;
 mod frame;
+#[cfg(feature = "import")]
+pub mod import;
 mod message;
 mod mti;
 mod presence;

@@ -6,5 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bodies;
+mod imports;
 
 pub use bodies::{decode, frame};
+pub use imports::import_any;

@@ -4,6 +4,7 @@
 
 mod config;
 mod decode;
+mod dialect;
 mod long;
 mod ran;
 mod send;

@@ -18,8 +18,8 @@ const SERVER_LINES_MAX: usize = 400;
 /// Longest line.
 const COLUMNS_MAX: usize = 100;
 /// Folders that hold no sources.
-const SKIPPED: &[&str] = &[".git", "target", "artifacts", "corpus"];
-/// Markdown files outside `docs`, `fuzz` and `benches`. Working notes belong elsewhere.
+const SKIPPED: &[&str] = &[".git", "target", "artifacts", "corpus", "__pycache__"];
+/// Markdown files outside `docs`, `fuzz`, `interop` and `benches`. Working notes belong elsewhere.
 const MARKDOWN: &[&str] =
     &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
 /// Names that say nothing about what is inside.
@@ -142,7 +142,9 @@ fn words(file: &File) -> Vec<String> {
 }
 
 fn markdown(file: &File) -> Vec<String> {
-    let free = ["docs/", "fuzz/", "benches/"].iter().any(|folder| file.path.starts_with(folder));
+    let free = ["docs/", "fuzz/", "interop/", "benches/"]
+        .iter()
+        .any(|folder| file.path.starts_with(folder));
     if !file.path.ends_with(".md") || free || MARKDOWN.contains(&file.path.as_str()) {
         return Vec::new();
     }

@@ -1,0 +1,156 @@
+//! `veksel dialect diff`: what two dialects have differently, field by field.
+
+use super::load;
+use super::shown::sensitivity;
+use crate::arguments::dialect::Diff;
+use crate::output::{Exit, Failure, Output};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use veksel_codecs::dialect::Field;
+use veksel_codecs::{Content, Dialect, FieldNumber, FieldSet, Rule};
+
+/// Something that differs: what, and how either has it.
+struct Difference {
+    what: String,
+    first: Option<String>,
+    second: Option<String>,
+}
+
+/// Prints the differences. The answer is no if there are any.
+pub(super) fn diff(arguments: &Diff, output: Output) -> Result<Exit, Failure> {
+    let (first, second) = (load(&arguments.first)?, load(&arguments.second)?);
+    let differences = differences(&first, &second);
+    let exit = if differences.is_empty() { Exit::Yes } else { Exit::No };
+    if output.json {
+        let one = |difference: &Difference| {
+            let Difference { what, first, second } = difference;
+            json!({ "what": what, "a": first, "b": second })
+        };
+        let same = differences.is_empty();
+        let differences: Value = differences.iter().map(one).collect();
+        output.print_json(&json!({ "same": same, "differences": differences }))?;
+        return Ok(exit);
+    }
+    if differences.is_empty() {
+        output.print(format!("{} and {} are the same\n", arguments.first, arguments.second))?;
+        return Ok(exit);
+    }
+    let cell = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let row = |difference: Difference| {
+        vec![difference.what, cell(difference.first), cell(difference.second)]
+    };
+    let rows = differences.into_iter().map(row).collect();
+    output.print(
+        output.table(&["what", arguments.first.as_str(), arguments.second.as_str()], rows),
+    )?;
+    Ok(exit)
+}
+
+/// What a dialect says beside its fields, by what it says it about: encodings first, then rules.
+fn said(dialect: &Dialect) -> BTreeMap<(bool, String), String> {
+    let encodings = dialect.encodings().into_iter();
+    let mut all: BTreeMap<_, _> =
+        encodings.map(|(key, word)| ((false, key.to_owned()), word)).collect();
+    for (name, rule) in dialect.rules() {
+        for (part, text) in rule_parts(rule) {
+            all.insert((true, format!("rule {name}, {part}")), text);
+        }
+    }
+    all
+}
+
+fn rule_parts(rule: &Rule) -> Vec<(&'static str, String)> {
+    let types: Vec<_> = rule.mti.iter().map(ToString::to_string).collect();
+    let codes: Vec<_> = rule.codes.iter().map(|code| String::from_utf8_lossy(code)).collect();
+    let (request, answer) = (&rule.request, &rule.answer);
+    let sets = [
+        ("must have", request.mandatory),
+        ("may have", request.allowed.minus(request.mandatory)),
+        ("must be zero", request.zero),
+        ("answer repeats", answer.echo),
+        ("answer must add", answer.mandatory),
+        ("answer may add", answer.allowed.minus(answer.mandatory).minus(answer.echo)),
+    ];
+    let numbers = |set: FieldSet| {
+        set.iter().map(|number| number.get().to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let sets = sets.into_iter().map(|(part, set)| (part, numbers(set)));
+    [("types", types.join(" ")), ("codes", codes.join(" "))].into_iter().chain(sets).collect()
+}
+
+/// A field in words, with the encodings that count for it if `encoded`. Names are for people and
+/// make no difference.
+fn field_text(dialect: &Dialect, field: &Field, encoded: bool) -> String {
+    let mut text = format!("{}, {}", field.format(), sensitivity(field));
+    let mut counting: BTreeMap<&str, String> = dialect.encodings().into_iter().collect();
+    counting.extend(field.own_encodings());
+    let is_digits = field.content == Content::Digits;
+    for (key, counts) in [("digits", is_digits), ("length", field.length_digits > 0)] {
+        if let Some(word) = counting.get(key).filter(|_| encoded && counts) {
+            let _ = write!(text, ", {key} {word}");
+        }
+    }
+    text
+}
+
+fn differences(first: &Dialect, second: &Dialect) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for number in (0..=u8::MAX).filter_map(FieldNumber::new) {
+        let (a, b) = (first.field(number), second.field(number));
+        // What follows from the encodings of the dialects is said once, with those.
+        let encoded = a.into_iter().chain(b).any(|field| !field.own_encodings().is_empty());
+        let a = a.map(|field| field_text(first, field, encoded));
+        let b = b.map(|field| field_text(second, field, encoded));
+        if a != b {
+            found.push(Difference { what: number.to_string(), first: a, second: b });
+        }
+    }
+    let (mut first, mut second) = (said(first), said(second));
+    let keys: BTreeSet<_> = first.keys().chain(second.keys()).cloned().collect();
+    let mut others = Vec::new();
+    for key in keys {
+        let (a, b) = (first.remove(&key), second.remove(&key));
+        // A part of a rule that says nothing is one that is not there.
+        let a = a.filter(|text| !text.is_empty());
+        let b = b.filter(|text| !text.is_empty());
+        if a != b {
+            others.push((key.0, Difference { what: key.1, first: a, second: b }));
+        }
+    }
+    let rules = others.iter().position(|(is_rule, _)| *is_rule).unwrap_or(others.len());
+    let rules = others.split_off(rules);
+    let encodings = others.into_iter().map(|(_, difference)| difference);
+    encodings.chain(found).chain(rules.into_iter().map(|(_, difference)| difference)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(first: &str, second: &str) -> Vec<String> {
+        let parse = |text: &str| Dialect::parse(text).unwrap_or_else(|error| panic!("{error}"));
+        let line = |difference: Difference| {
+            let Difference { what, first, second } = difference;
+            format!("{what}: {first:?} {second:?}")
+        };
+        differences(&parse(first), &parse(second)).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn an_encoding_that_comes_to_the_same_is_no_difference() {
+        let fields = |digits: &str, own: &str| {
+            format!(
+                "name = \"x\"\n[encoding]\ndigits = \"{digits}\"\n[fields]\n\
+                 3 = {{ name = \"a\", format = \"n6\"{own} }}\n"
+            )
+        };
+        let own = ", digits = \"bcd\"";
+        let encoding = "digits: Some(\"ascii\") Some(\"bcd\")";
+        assert_eq!(lines(&fields("ascii", own), &fields("bcd", "")), [encoding]);
+        assert_eq!(lines(&fields("ascii", ""), &fields("bcd", "")), [encoding]);
+        let field = "field 3: Some(\"n6, open, digits ascii\") Some(\"n6, open, digits bcd\")";
+        assert_eq!(lines(&fields("ascii", ""), &fields("ascii", own)), [field]);
+        assert!(lines(&fields("bcd", own), &fields("bcd", own)).is_empty());
+    }
+}

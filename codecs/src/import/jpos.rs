@@ -1,0 +1,321 @@
+//! Reads XML for the `GenericPackager` of jPOS.
+//!
+//! A `DOCTYPE` may name a document type but not define one, and nothing outside the file is looked
+//! at. Of entities there are the five of XML and characters by number.
+
+use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
+use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, error, line_at};
+use crate::content::Content;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+
+/// What a field class says.
+enum Class {
+    Field {
+        class: Content,
+        length_digits: u8,
+        length: Length,
+        value: Value,
+    },
+    Bitmap(Bits),
+    /// Stands for no bytes.
+    Nothing,
+    Unknown,
+}
+
+/// A field that is open, or a whole one.
+struct Open {
+    field: Field,
+    /// Its class if that is of no use as a field.
+    class: Class,
+    java: String,
+}
+
+/// The specification.
+pub(super) fn read(text: &str) -> Result<Spec, ImportError> {
+    let mut reader = Reader::from_str(text);
+    let mut spec = Spec { title: "imported from a jPOS packager".to_owned(), ..Spec::default() };
+    // What is open: `None` for elements that are no field.
+    let mut open: Vec<Option<Open>> = Vec::new();
+    let (mut count, mut rooted) = (0usize, false);
+    // Counted on from event to event: from the start each time, a long file would take for ever.
+    let (mut counted, mut line) = (0usize, 1usize);
+    loop {
+        let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+        let since = text.as_bytes().get(counted..at).unwrap_or_default();
+        line = line.saturating_add(line_at(since, since.len())).saturating_sub(1);
+        counted = at;
+        let event = reader.read_event().map_err(|wrong| {
+            let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
+            error(line_at(text.as_bytes(), at), wrong.to_string())
+        })?;
+        match event {
+            Event::Start(element) => {
+                let field = start(&element, line, &mut count, &mut rooted)?;
+                open.push(field);
+                if open.len() > DEPTH_MAX {
+                    return Err(error(line, format!("more than {DEPTH_MAX} elements deep")));
+                }
+            }
+            Event::Empty(element) => {
+                if let Some(field) = start(&element, line, &mut count, &mut rooted)? {
+                    close(field, &mut open, &mut spec);
+                }
+            }
+            Event::End(_) => {
+                if let Some(Some(field)) = open.pop() {
+                    close(field, &mut open, &mut spec);
+                }
+            }
+            Event::DocType(kind) if kind.contains('[') => {
+                return Err(error(line, "it defines a document type of its own"));
+            }
+            Event::GeneralRef(_) => return Err(error(line, "a reference outside an attribute")),
+            Event::Eof if !open.is_empty() => return Err(error(line, "an element is not closed")),
+            Event::Eof if !rooted => return Err(error(line, "there is no <isopackager>")),
+            Event::Eof => return Ok(spec),
+            Event::DocType(_)
+            | Event::Text(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_) => (),
+        }
+    }
+}
+
+fn start(
+    element: &BytesStart<'_>,
+    line: usize,
+    count: &mut usize,
+    rooted: &mut bool,
+) -> Result<Option<Open>, ImportError> {
+    let name = element.name();
+    match name.as_ref() {
+        "isopackager" if !*rooted => {
+            *rooted = true;
+            Ok(None)
+        }
+        "isofield" | "isofieldpackager" if *rooted => {
+            *count = count.saturating_add(1);
+            if *count > FIELDS_MAX {
+                return Err(error(line, format!("more than {FIELDS_MAX} fields")));
+            }
+            field(element, line).map(Some)
+        }
+        other => Err(error(line, format!("<{other}> is not of a packager"))),
+    }
+}
+
+/// The attributes of a field.
+#[derive(Default)]
+struct Attributes {
+    id: Option<u32>,
+    length: Option<u32>,
+    name: String,
+    class: Option<String>,
+    packager: String,
+    pad: bool,
+    emits_bitmap: bool,
+}
+
+fn field(element: &BytesStart<'_>, line: usize) -> Result<Open, ImportError> {
+    let mut given = Attributes::default();
+    let number = |text: &str| {
+        text.trim().parse().map_err(|_| error(line, format!("`{text}` is not a number")))
+    };
+    for attribute in element.attributes() {
+        let attribute = attribute.map_err(|wrong| error(line, wrong.to_string()))?;
+        let value = attribute
+            .normalized_value(XmlVersion::Explicit1_0)
+            .map_err(|wrong| error(line, wrong.to_string()))?;
+        match attribute.key.as_ref() {
+            "id" => given.id = Some(number(&value)?),
+            "length" => given.length = Some(number(&value)?),
+            "name" => given.name = value.into_owned(),
+            "class" => given.class = Some(value.into_owned()),
+            "packager" => given.packager = value.into_owned(),
+            "pad" => given.pad = value == "true",
+            "emitBitmap" => given.emits_bitmap = value == "true",
+            _ => (),
+        }
+    }
+    let id = given.id.ok_or_else(|| error(line, "a field has no `id`"))?;
+    let most = given.length.ok_or_else(|| error(line, "a field has no `length`"))?;
+    let java = given.class.ok_or_else(|| error(line, "a field has no `class`"))?;
+    let java = java.rsplit('.').next().unwrap_or_default().to_owned();
+    let class = classify(&java, given.pad);
+    let layout = match (given.packager.is_empty(), given.emits_bitmap) {
+        (true, _) => Layout::Whole,
+        (false, true) => Layout::Bitmap,
+        (false, false) if given.packager.contains("TLV") || given.packager.contains("Tag") => {
+            Layout::Tags
+        }
+        (false, false) => Layout::Positional,
+    };
+    let mut field = Field {
+        number: id,
+        name: given.name,
+        class: Content::Printable,
+        most,
+        length_digits: 0,
+        length: Length::Ascii,
+        counts: Unit::Content,
+        value: Value::Ascii,
+        padding: None,
+        parts: Vec::new(),
+        layout,
+        line: Some(line),
+    };
+    if let Class::Field { class, length_digits, length, value } = &class {
+        field.class = *class;
+        field.length_digits = *length_digits;
+        field.length = *length;
+        field.value = *value;
+    }
+    Ok(Open { field, class, java })
+}
+
+/// A field is complete: it becomes part of the one around it or of the specification.
+fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
+    let Open { mut field, class, java } = done;
+    if let Some(outer) = open.last_mut().and_then(Option::as_mut) {
+        outer.field.parts.push(field);
+        return;
+    }
+    match (field.number, class) {
+        (0, _) => spec.mti = Some(field.value),
+        (_, Class::Bitmap(bits)) if field.number == 1 => spec.bitmap = Some(bits),
+        (_, Class::Nothing) => (),
+        (_, Class::Bitmap(_)) => {
+            spec.remarks.push(field.remark(Kind::Omitted, "a bitmap that is not field 1"));
+        }
+        (_, Class::Unknown) => {
+            let why = format!("the class {java} is not known here");
+            spec.remarks.push(field.remark(Kind::Omitted, why));
+        }
+        (35 | 36, Class::Field { class: Content::Digits, value: Value::Ascii, .. }) => {
+            field.class = Content::Track;
+            let why = "a number by its class; tracks have separators, so taken as z";
+            spec.remarks.push(field.remark(Kind::Assumed, why));
+            spec.fields.push(field);
+        }
+        (_, Class::Field { .. }) => spec.fields.push(field),
+    }
+}
+
+/// What a class of jPOS means, by its name: family, digits of the length, content.
+fn classify(java: &str, pad: bool) -> Class {
+    let packed = if pad { Value::BcdLeft } else { Value::BcdRight };
+    let fixed =
+        |class, value| Class::Field { class, length_digits: 0, length: Length::Ascii, value };
+    match java {
+        "IF_NOP" | "IF_UNUSED" => return Class::Nothing,
+        "IFB_BITMAP" => return Class::Bitmap(Bits::Binary),
+        "IFA_BITMAP" => return Class::Bitmap(Bits::Hex),
+        "IFE_BITMAP" => return Class::Bitmap(Bits::HexEbcdic),
+        "IF_CHAR" => return fixed(Content::Printable, Value::Ascii),
+        "IFE_CHAR" | "IF_ECHAR" => return fixed(Content::Printable, Value::Ebcdic),
+        "IFA_NUMERIC" => return fixed(Content::Digits, Value::Ascii),
+        "IFB_NUMERIC" => return fixed(Content::Digits, packed),
+        "IFE_NUMERIC" => return fixed(Content::Digits, Value::Ebcdic),
+        "IFA_AMOUNT" => return fixed(Content::SignedDigits, Value::Ascii),
+        "IFB_AMOUNT" => return fixed(Content::SignedDigits, packed),
+        "IFE_AMOUNT" => return fixed(Content::SignedDigits, Value::Ebcdic),
+        "IFA_BINARY" => return fixed(Content::Binary, Value::Hex),
+        "IFB_BINARY" => return fixed(Content::Binary, Value::Bytes),
+        "IFE_BINARY" => return fixed(Content::Binary, Value::HexEbcdic),
+        _ => (),
+    }
+    let Some((family, rest)) = java.split_once('_') else { return Class::Unknown };
+    let content = rest.trim_start_matches('L');
+    let length_digits = u8::try_from(rest.len().saturating_sub(content.len())).unwrap_or(0);
+    let (length, content) = match (family, content.strip_prefix('H')) {
+        ("IFB", Some(content)) => (Length::Binary, content),
+        ("IFB", None) => (Length::Bcd, content),
+        ("IFA", _) => (Length::Ascii, content),
+        ("IFE" | "IFEB", _) => (Length::Ebcdic, content),
+        _ => return Class::Unknown,
+    };
+    let (class, value) = match (family, content) {
+        _ if length_digits == 0 => return Class::Unknown,
+        ("IFA", "NUM") => (Content::Digits, Value::Ascii),
+        ("IFB" | "IFEB", "NUM") | ("IFA", "BNUM") => (Content::Digits, packed),
+        ("IFE", "NUM") => (Content::Digits, Value::Ebcdic),
+        ("IFA" | "IFB", "CHAR") => (Content::Printable, Value::Ascii),
+        ("IFE", "CHAR") | ("IFB", "ECHAR") => (Content::Printable, Value::Ebcdic),
+        ("IFA" | "IFB" | "IFE", "BINARY") => (Content::Binary, Value::Bytes),
+        ("IFA", "ABINARY") => (Content::Binary, Value::Hex),
+        _ => return Class::Unknown,
+    };
+    Class::Field { class, length_digits, length, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::{Source, import};
+
+    const HEAD: &str = "<?xml version=\"1.0\"?>\n<isopackager>\n";
+
+    fn reasons(body: &str) -> Result<Vec<String>, String> {
+        let text = format!(
+            "{HEAD}<isofield id=\"3\" length=\"6\" name=\"code\" class=\"IFA_NUMERIC\"/>\n{body}"
+        );
+        let imported = import(Source::Jpos, "x", text.as_bytes()).map_err(|e| e.to_string())?;
+        Ok(imported.remarks.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn what_is_no_packager_is_refused_with_its_line() {
+        let cases = [
+            ("<isofield/></isopackager>", "line 4: a field has no `id`"),
+            ("<isofield id=\"x\"/></isopackager>", "line 4: `x` is not a number"),
+            ("\n<other/></isopackager>", "line 5: <other> is not of a packager"),
+            ("<isopackager>", "line 4: <isopackager> is not of a packager"),
+            ("<isofield id=\"4\" length=\"1\" class=\"&own;\"/></isopackager>", "line 4: "),
+            ("&own;</isopackager>", "line 4: a reference outside"),
+            ("", "line 4: an element is not closed"),
+            ("</isofield>", "line 4: "),
+        ];
+        for (body, expected) in cases {
+            let found = reasons(body).unwrap_err();
+            assert!(found.starts_with(expected), "{body}: {found}");
+        }
+        let own = b"<!DOCTYPE isopackager [<!ENTITY a \"b\">]><isopackager/>";
+        let found = import(Source::Jpos, "x", own).unwrap_err();
+        assert_eq!(found.to_string(), "line 1: it defines a document type of its own");
+        let none = import(Source::Jpos, "x", b"<!-- nothing -->").unwrap_err();
+        assert!(none.message.contains("no <isopackager>"), "{none}");
+        let deep = format!(
+            "{HEAD}{}",
+            "<isofieldpackager id=\"4\" length=\"1\" class=\"IF_CHAR\">".repeat(20)
+        );
+        let found = import(Source::Jpos, "x", deep.as_bytes()).unwrap_err();
+        assert!(found.message.contains("elements deep"), "{found}");
+    }
+
+    #[test]
+    fn what_a_dialect_cannot_say_is_reported_with_its_line() {
+        let field = |id: u32, class: &str| {
+            format!(
+                "<isofield id=\"{id}\" length=\"12\" name=\"n\" class=\"org.jpos.iso.{class}\"/>"
+            )
+        };
+        let cases = [
+            (field(4, "IFE_NUMERIC"), "omitted: field 4 (line 4): EBCDIC"),
+            (field(52, "IFA_BINARY"), "omitted: field 52 (line 4): bytes as hexadecimal"),
+            (field(28, "IFB_AMOUNT"), "omitted: field 28 (line 4): packed content"),
+            (field(48, "IFA_TTLLCHAR"), "omitted: field 48 (line 4): the class IFA_TTLLCHAR"),
+            (field(48, "IFE_LLLCHAR"), "omitted: field 48 (line 4): EBCDIC"),
+            (field(65, "IFB_BITMAP"), "omitted: field 65 (line 4): a bitmap"),
+            (field(35, "IFA_LLNUM"), "assumed: field 35 (line 4): a number by its class"),
+            (field(3, "IFA_NUMERIC"), "changed: field 3 (line 4): it is defined more than once"),
+        ];
+        for (body, expected) in cases {
+            let found = reasons(&format!("{body}</isopackager>")).unwrap();
+            assert!(found.iter().any(|line| line.starts_with(expected)), "{found:?}: {expected}");
+        }
+        let unused = reasons(&format!("{}</isopackager>", field(24, "IF_NOP"))).unwrap();
+        assert!(!unused.iter().any(|line| line.contains("field 24")), "{unused:?}");
+    }
+}

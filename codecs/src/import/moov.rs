@@ -1,0 +1,347 @@
+//! Reads JSON for the specification builder of moov-io/iso8583.
+//!
+//! The words of its older files (`Field003`, `asciiEncoder`, `ASCII.fixed`) are known as well.
+
+use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
+use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, Remark, error};
+use crate::content::Content;
+use core::fmt;
+use core::marker::PhantomData;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    fields: Entries<Raw>,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    length: u32,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    enc: String,
+    #[serde(default)]
+    prefix: String,
+    padding: Option<Padding>,
+    tag: Option<Tag>,
+    #[serde(default)]
+    subfields: Entries<Self>,
+    bitmap: Option<Box<Self>>,
+}
+
+#[derive(Deserialize)]
+struct Padding {
+    #[serde(default, rename = "type")]
+    kind: String,
+    /// A character, or its number.
+    #[serde(default)]
+    pad: serde_json::Value,
+}
+
+impl Padding {
+    fn character(&self) -> String {
+        let number = self.pad.as_u64().and_then(|number| u32::try_from(number).ok());
+        let character = number.and_then(char::from_u32).map(String::from);
+        character.or_else(|| self.pad.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    #[serde(default)]
+    length: u32,
+    #[serde(default)]
+    enc: String,
+}
+
+/// The entries of an object in their order, those that come twice included.
+struct Entries<T>(Vec<(String, T)>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of fields by number")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    if entries.len() >= FIELDS_MAX {
+                        let message = format!("more than {FIELDS_MAX} fields");
+                        return Err(serde::de::Error::custom(message));
+                    }
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Object(PhantomData))
+    }
+}
+
+/// The specification.
+pub(super) fn read(text: &str) -> Result<Spec, ImportError> {
+    let file: File = serde_json::from_str(text).map_err(|wrong| {
+        let message = wrong.to_string();
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
+        error(wrong.line().max(1), message)
+    })?;
+    let title = match file.name.trim() {
+        "" => "imported from a moov specification".to_owned(),
+        name => name.to_owned(),
+    };
+    let mut spec = Spec { title, ..Spec::default() };
+    let mut fields = file.fields.0;
+    fields.sort_by_key(|(key, _)| number(key).unwrap_or(u32::MAX));
+    for (key, raw) in &fields {
+        match number(key) {
+            Some(0) => spec.mti = value(&raw.enc),
+            Some(1) => bitmap(raw, &mut spec),
+            Some(number) => match field(number, raw, 0) {
+                Ok(field) => {
+                    if raw.kind == "String" && matches!(field.class, Content::Digits) {
+                        let why = "a String of packed digits, so taken as n";
+                        spec.remarks.push(field.remark(Kind::Assumed, why));
+                    }
+                    spec.fields.push(field);
+                }
+                Err(why) => omit(&mut spec, key, why),
+            },
+            None => omit(&mut spec, key, "its key is not a number".to_owned()),
+        }
+    }
+    Ok(spec)
+}
+
+/// `3` or `Field003`.
+fn number(key: &str) -> Option<u32> {
+    key.strip_prefix("Field").unwrap_or(key).parse().ok()
+}
+
+fn omit(spec: &mut Spec, key: &str, why: String) {
+    // A key is from the file; it may be anything.
+    let field = key.chars().filter(|c| !c.is_control()).take(20).collect();
+    spec.remarks.push(Remark { kind: Kind::Omitted, field, line: None, why });
+}
+
+fn bitmap(raw: &Raw, spec: &mut Spec) {
+    spec.bitmap = match value(&raw.enc) {
+        Some(Value::Bytes) => Some(Bits::Binary),
+        Some(Value::Hex) => Some(Bits::Hex),
+        Some(Value::HexEbcdic | Value::Ebcdic) => Some(Bits::HexEbcdic),
+        Some(Value::Ascii | Value::BcdLeft | Value::BcdRight) | None => None,
+    };
+    if raw.length != 8 {
+        let why = format!(
+            "a bitmap of {} bytes in every message; here the second 8 bytes stand only if they \
+             are needed",
+            raw.length
+        );
+        let field = "1".to_owned();
+        spec.remarks.push(Remark { kind: Kind::Changed, field, line: None, why });
+    }
+}
+
+fn value(enc: &str) -> Option<Value> {
+    match enc {
+        "ASCII" | "asciiEncoder" => Some(Value::Ascii),
+        "EBCDIC" | "EBCDIC1047" | "ebcdicEncoder" => Some(Value::Ebcdic),
+        "BCD" | "bcdEncoder" => Some(Value::BcdLeft),
+        "LBCD" | "lBCDEncoder" => Some(Value::BcdRight),
+        // The value is hexadecimal text there and bytes on the wire.
+        "Binary" | "ASCIIToHex" | "binaryEncoder" | "asciiToHexEncoder" => Some(Value::Bytes),
+        "HexToASCII" | "hexEncoder" | "hexToASCIIEncoder" => Some(Value::Hex),
+        _ => None,
+    }
+}
+
+/// `ASCII.LL`: how a length is written and its digits. Of binary and hexadecimal lengths each `L`
+/// is a byte.
+fn prefix(text: &str) -> Option<(Length, u8)> {
+    let (family, letters) = text.split_once('.')?;
+    let count = match letters {
+        "Fixed" | "fixed" => 0,
+        _ if !letters.is_empty() && letters.bytes().all(|byte| byte == b'L') => {
+            u8::try_from(letters.len()).ok()?
+        }
+        _ => return None,
+    };
+    let length = match family {
+        "ASCII" => Length::Ascii,
+        "EBCDIC" | "EBCDIC1047" => Length::Ebcdic,
+        "BCD" => Length::Bcd,
+        "Binary" => Length::Binary,
+        "Hex" => Length::Hex,
+        "None" => Length::Ascii,
+        _ => return None,
+    };
+    let digits = match length {
+        Length::Binary | Length::Hex => count.saturating_mul(2),
+        Length::Ascii | Length::Ebcdic | Length::Bcd => count,
+    };
+    Some((length, digits))
+}
+
+fn field(number: u32, raw: &Raw, depth: usize) -> Result<Field, String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("more than {DEPTH_MAX} fields deep"));
+    }
+    let (length, length_digits) = prefix(&raw.prefix)
+        .ok_or_else(|| format!("the prefix `{}` is not known here", raw.prefix))?;
+    let mut parts = Vec::new();
+    for (position, (key, part)) in raw.subfields.0.iter().enumerate() {
+        let position = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
+        // A part that cannot be read makes its field no less readable as a whole.
+        if let Ok(part) = field(key.parse().unwrap_or(position), part, depth.saturating_add(1)) {
+            parts.push(part);
+        }
+    }
+    let layout = match (&raw.bitmap, &raw.tag) {
+        _ if raw.subfields.0.is_empty() => Layout::Whole,
+        (Some(_), _) => Layout::Bitmap,
+        (None, Some(tag)) if tag.length > 0 || !tag.enc.is_empty() => Layout::Tags,
+        (None, _) => Layout::Positional,
+    };
+    let (class, value) = if layout == Layout::Whole {
+        simple(raw)?
+    } else if parts.len() == raw.subfields.0.len()
+        && layout == Layout::Positional
+        && parts.iter().all(|part| part.value == Value::Ascii)
+    {
+        (Content::Printable, Value::Ascii)
+    } else {
+        (Content::Binary, Value::Bytes)
+    };
+    let padding = raw.padding.as_ref().and_then(|padding| {
+        let pad = padding.character();
+        let usual = match (padding.kind.as_str(), pad.as_str()) {
+            ("None" | "nonePadder" | "", _) => true,
+            ("Left" | "leftPadder", "0") => !class.is_text(),
+            ("Right" | "rightPadder", " ") => class.is_text(),
+            _ => false,
+        };
+        let side = if padding.kind.to_lowercase().starts_with("left") { "left" } else { "right" };
+        (!usual).then(|| format!("`{pad}` on the {side}"))
+    });
+    Ok(Field {
+        number,
+        name: raw.description.clone(),
+        class,
+        most: raw.length,
+        length_digits,
+        length,
+        counts: Unit::Content,
+        value,
+        padding,
+        parts,
+        layout,
+        line: None,
+    })
+}
+
+/// Class and encoding of a field without sub-fields.
+fn simple(raw: &Raw) -> Result<(Content, Value), String> {
+    let value =
+        value(&raw.enc).ok_or_else(|| format!("the encoding `{}` is not known here", raw.enc))?;
+    let class = match (raw.kind.as_str(), value) {
+        ("Numeric", _) | ("String", Value::BcdLeft | Value::BcdRight) => Content::Digits,
+        ("String" | "Binary", Value::Bytes | Value::Hex | Value::HexEbcdic) => Content::Binary,
+        ("String", Value::Ascii | Value::Ebcdic) => Content::Printable,
+        ("Binary", _) => Content::Binary,
+        ("Track2" | "Track3", _) => Content::Track,
+        ("Track1", _) => Content::Printable,
+        (kind, _) => return Err(format!("the type `{kind}` is not known here")),
+    };
+    Ok((class, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::{Source, import};
+
+    fn reasons(fields: &str) -> Result<Vec<String>, String> {
+        let text = format!(
+            "{{\"fields\": {{\n\"3\": {{\"type\": \"Numeric\", \"length\": 6, \"enc\": \"ASCII\",\n\
+             \"prefix\": \"ASCII.Fixed\"}}{fields}}}}}"
+        );
+        let imported = import(Source::Moov, "x", text.as_bytes()).map_err(|e| e.to_string())?;
+        Ok(imported.remarks.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn what_is_no_specification_is_refused_with_its_line() {
+        let cases = [
+            (",\n\"4\": 7", "line 4: invalid type"),
+            (",\n\"4\": {\"length\": -1}", "line 4: invalid value"),
+            (",\n\"4\": {", "line 4: EOF while"),
+            (",\n\"4\": {\"subfields\": []}", "line 4: invalid type"),
+        ];
+        for (fields, expected) in cases {
+            let found = reasons(fields).unwrap_err();
+            assert!(found.starts_with(expected), "{fields}: {found}");
+        }
+        let deep = format!("{}{}", "{\"fields\":{\"4\":{\"subfields\":".repeat(200), "{}");
+        assert!(import(Source::Moov, "x", deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn older_files_have_other_words() {
+        let older = ", \"Field004\": {\"type\": \"Numeric\", \"length\": 12, \"enc\": \"bcdEncoder\", \
+                     \"prefix\": \"BCD.fixed\", \"padding\": {\"type\": \"leftPadder\", \"pad\": 48}}";
+        let found = reasons(older).unwrap();
+        assert!(found.iter().all(|line| line.starts_with("assumed: nothing says")), "{found:?}");
+    }
+
+    #[test]
+    fn what_a_dialect_cannot_say_is_reported() {
+        let field = |number: &str, kind: &str, enc: &str, prefix: &str, more: &str| {
+            format!(
+                ",\"{number}\": {{\"type\": \"{kind}\", \"length\": 12, \"enc\": \"{enc}\", \
+                 \"prefix\": \"{prefix}\"{more}}}"
+            )
+        };
+        let tlv = ",\"tag\": {\"length\": 2, \"enc\": \"ASCII\"}, \"subfields\": {\"01\": \
+                   {\"type\": \"String\", \"enc\": \"ASCII\", \"length\": 3, \"prefix\": \
+                   \"ASCII.LL\"}}";
+        let star = ",\"padding\": {\"type\": \"Left\", \"pad\": 42}";
+        let cases = [
+            (field("4", "String", "EBCDIC", "EBCDIC.Fixed", ""), "omitted: field 4: EBCDIC"),
+            (field("4", "String", "Morse", "ASCII.Fixed", ""), "omitted: field 4: the encoding"),
+            (field("4", "Song", "ASCII", "ASCII.Fixed", ""), "omitted: field 4: the type `Song`"),
+            (field("4", "String", "ASCII", "ASCII.X", ""), "omitted: field 4: the prefix"),
+            (field("x", "String", "ASCII", "ASCII.LL", ""), "omitted: field x: its key"),
+            (field("4", "String", "ASCII", "Hex.L", ""), "omitted: field 4: its length is"),
+            (field("52", "Binary", "HexToASCII", "Hex.Fixed", ""), "omitted: field 52: bytes as"),
+            (field("4", "String", "BCD", "BCD.Fixed", ""), "assumed: field 4: a String of packed"),
+            (field("48", "Composite", "", "ASCII.LLL", tlv), "changed: field 48: its 1 sub-fields"),
+            (
+                field("41", "String", "ASCII", "ASCII.Fixed", star),
+                "changed: field 41: filled with `*`",
+            ),
+            (field("1", "Bitmap", "Binary", "Hex.Fixed", ""), "changed: field 1: a bitmap of 12"),
+            (field("3", "String", "ASCII", "ASCII.Fixed", ""), "changed: field 3: it is defined"),
+        ];
+        for (fields, expected) in cases {
+            let found = reasons(&fields).unwrap();
+            assert!(found.iter().any(|line| line.starts_with(expected)), "{found:?}: {expected}");
+        }
+    }
+}
