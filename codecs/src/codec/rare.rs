@@ -47,7 +47,8 @@ impl Layout {
                     false => content.first().map(|byte| byte >> 4),
                 };
                 // A length in bytes does not tell; the filler does, if it is none of the digits.
-                let filled = self.encoding.count == Count::Bytes && filler == Some(15);
+                let is_told = self.encoding.count == Count::Value || self.prefix.width() == 0;
+                let filled = !is_told && filler == Some(15);
                 match (odd || (filled && self.filler() == 15), self.fills_right()) {
                     (false, _) => Form::Nibbles,
                     (true, false) => Form::NibblesLeft,
@@ -143,7 +144,8 @@ impl Layout {
             }
             at = at.saturating_add(1);
         });
-        found
+        let lacks_sign = at == 0 && self.content == Content::SignedDigits;
+        found.or(lacks_sign.then_some(0))
     }
 }
 
