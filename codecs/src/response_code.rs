@@ -417,7 +417,8 @@ mod tests {
                 assert_eq!(back.is_approval(), code.is_approval(), "{text} {other:?} {back}");
             }
         }
-        let named: Vec<_> = ResponseCode::ALL.iter().filter(|(code, _)| code.is_approval()).collect();
+        let named: Vec<_> =
+            ResponseCode::ALL.iter().filter(|(code, _)| code.is_approval()).collect();
         assert_eq!(named.len(), 2);
     }
 }
