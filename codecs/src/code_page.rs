@@ -5,6 +5,9 @@
 //! table here, the others are its changes. What is no printable ASCII character in Latin-1 belongs
 //! to no content class but `b`, so a field of text that has one is refused as any other stranger.
 
+use crate::content::Content;
+use crate::words;
+
 /// An EBCDIC code page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodePage {
@@ -54,6 +57,8 @@ const CHANGES_1047: [(u8, u8); 6] =
 /// Both directions of a page.
 struct Tables {
     to_latin: [u8; 256],
+    /// Of each byte the classes its character belongs to, by [`class_bit`].
+    classes: [u8; 256],
     from_latin: [u8; 256],
 }
 
@@ -74,12 +79,40 @@ const fn tables(changes: &[(u8, u8)]) -> Tables {
         change += 1;
     }
     let mut from_latin = [0; 256];
+    let mut classes = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         from_latin[to_latin[byte] as usize] = byte as u8;
+        classes[byte] = classes_of(to_latin[byte]);
         byte += 1;
     }
-    Tables { to_latin, from_latin }
+    Tables { to_latin, classes, from_latin }
+}
+
+const LETTERS: u8 = 1;
+const ALPHANUMERIC: u8 = 2;
+const PRINTABLE: u8 = 4;
+const TRACK: u8 = 8;
+
+const fn class_bit(class: Content) -> Option<u8> {
+    match class {
+        Content::Letters => Some(LETTERS),
+        Content::Alphanumeric => Some(ALPHANUMERIC),
+        Content::Printable => Some(PRINTABLE),
+        Content::Track => Some(TRACK),
+        Content::Digits | Content::Binary | Content::SignedDigits => None,
+    }
+}
+
+const fn classes_of(character: u8) -> u8 {
+    match character {
+        b'0'..=b'9' => ALPHANUMERIC | PRINTABLE | TRACK,
+        b'D' | b'F' => LETTERS | ALPHANUMERIC | PRINTABLE | TRACK,
+        b'A'..=b'Z' | b'a'..=b'z' | b' ' => LETTERS | ALPHANUMERIC | PRINTABLE,
+        b'=' => PRINTABLE | TRACK,
+        0x21..=0x7E => PRINTABLE,
+        _ => 0,
+    }
 }
 
 impl CodePage {
@@ -95,6 +128,21 @@ impl CodePage {
     #[must_use]
     pub fn decode(self, byte: u8) -> u8 {
         self.tables().to_latin.get(usize::from(byte)).copied().unwrap_or_default()
+    }
+
+    /// Whether every byte stands for a character of a class; never of `x+n`, which is no class of
+    /// single characters.
+    pub(crate) fn holds(self, class: Content, bytes: &[u8]) -> bool {
+        if class == Content::Digits {
+            // F0 to F9 in every page: two bits off ASCII.
+            return words::all(bytes, |word| words::digit_strangers(word ^ 0xC0C0_C0C0_C0C0_C0C0));
+        }
+        let Some(bit) = class_bit(class) else { return class == Content::Binary };
+        let classes = &self.tables().classes;
+        let all = bytes.iter().fold(bit, |all, byte| {
+            all & classes.get(usize::from(*byte)).copied().unwrap_or_default()
+        });
+        all != 0
     }
 
     /// The byte that stands for a Latin-1 or ASCII character.
@@ -133,6 +181,32 @@ mod tests {
             ] {
                 let encoded: Vec<u8> = text.iter().map(|c| page.encode(*c)).collect();
                 assert_eq!(encoded, bytes, "{page:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_classes_of_bytes_are_those_of_their_characters() {
+        for page in PAGES {
+            for byte in 0..=255u8 {
+                for class in [
+                    Content::Digits,
+                    Content::Letters,
+                    Content::Alphanumeric,
+                    Content::Printable,
+                    Content::Track,
+                    Content::Binary,
+                ] {
+                    let expected = class.holds(&[page.decode(byte)]);
+                    for length in [1, 3, 9] {
+                        let mut bytes = vec![page.encode(b'5'); length];
+                        if class == Content::Letters {
+                            bytes.fill(page.encode(b'A'));
+                        }
+                        bytes[length / 2] = byte;
+                        assert_eq!(page.holds(class, &bytes), expected, "{page:?} {byte} {class}");
+                    }
+                }
             }
         }
     }

@@ -85,8 +85,14 @@ impl Content {
         if self.holds(bytes) {
             return None;
         }
-        (0..bytes.len())
-            .find(|end| bytes.get(..end.saturating_add(1)).is_none_or(|start| !self.holds(start)))
+        match (self, bytes.split_first()) {
+            (Self::SignedDigits, Some((b'C' | b'D', digits))) => {
+                Self::Digits.first_stranger(digits).map(|at| at.saturating_add(1))
+            }
+            // The sign that is missing counts as one.
+            (Self::SignedDigits, _) => Some(0),
+            _ => bytes.iter().position(|byte| !self.holds(&[*byte])),
+        }
     }
 }
 
@@ -203,6 +209,8 @@ mod tests {
         assert_eq!(Content::SignedDigits.first_stranger(b"X12"), Some(0));
         assert_eq!(Content::SignedDigits.first_stranger(b"D1-"), Some(2));
         assert_eq!(Content::Printable.first_stranger(b"ok"), None);
+        assert_eq!(Content::SignedDigits.first_stranger(b"D12"), None);
+        assert_eq!(Content::SignedDigits.first_stranger(b""), Some(0));
     }
 
     #[test]

@@ -104,10 +104,12 @@ impl Field {
     pub fn format(&self) -> String {
         let letters = "L".repeat(self.length_digits.into());
         let class = self.content.notation();
-        match (self.length_digits, self.content) {
-            (0, Content::SignedDigits) => format!("{class}{}", self.most.saturating_sub(1)),
-            (0, _) => format!("{class}{}", self.most),
-            _ => format!("{letters} {class}..{}", self.most),
+        // The sign is not counted.
+        let sign = u16::from(self.content == Content::SignedDigits);
+        let most = self.most.saturating_sub(sign);
+        match self.length_digits {
+            0 => format!("{class}{most}"),
+            _ => format!("{letters} {class}..{most}"),
         }
     }
 }
@@ -546,12 +548,17 @@ mod tests {
         }
     }
 
+    fn plain() -> Field {
+        let dialect = Dialect::shipped("cbs-ascii-bin").unwrap();
+        dialect.field(FieldNumber::known(3)).unwrap().clone()
+    }
+
     #[test]
     fn a_format_is_written_as_it_is_read() {
-        let dialect = Dialect::shipped("cbs-ascii-bin").unwrap();
-        for (number, field) in dialect.fields() {
-            let read = format(&field.format());
-            assert_eq!(read, Some((field.content, field.length_digits, field.most)), "{number}");
+        for text in ["n6", "LL n..19", "x+n8", "LL x+n..8", "LLLLLL b..9999"] {
+            let (content, length_digits, most) = format(text).unwrap();
+            let field = Field { content, length_digits, most, ..plain() };
+            assert_eq!(field.format(), text);
         }
     }
 

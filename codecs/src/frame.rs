@@ -175,10 +175,22 @@ impl Framing {
         let Some(message) = declared.checked_sub(least).filter(|length| *length > 0) else {
             return Err(FrameError::TooShort { declared, least: least.saturating_add(1) });
         };
-        if message > self.frame_max {
-            return Err(FrameError::TooLong { declared: message.into(), most: self.frame_max });
-        }
+        let most = usize::try_from(self.frame_max).unwrap_or(usize::MAX);
+        let too_long = |message: usize| {
+            let declared = u64::try_from(message).unwrap_or(u64::MAX);
+            Err(FrameError::TooLong { declared, most: self.frame_max })
+        };
+        // Of a reject, which shows further on, the length may count four bytes of header more.
+        let more = match self.header {
+            Header::Base1(_) if self.counts_header => {
+                BASE1_REJECT_WIDTH.saturating_sub(BASE1_WIDTH)
+            }
+            _ => 0,
+        };
         let mut message_width = usize::try_from(message).unwrap_or(usize::MAX);
+        if message_width > most.saturating_add(more) {
+            return too_long(message_width);
+        }
         let Some((_, rest)) = rest.split_at_checked(self.reserved.len()) else {
             return Ok(Step::Incomplete);
         };
@@ -191,6 +203,9 @@ impl Framing {
             if message_width == 0 {
                 let least = least.saturating_add(u32::try_from(counted).unwrap_or(u32::MAX));
                 return Err(FrameError::TooShort { declared, least: least.saturating_add(1) });
+            }
+            if message_width > most {
+                return too_long(message_width);
             }
         }
         let Some((header, rest)) = rest.split_at_checked(header_width) else {

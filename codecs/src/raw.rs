@@ -55,11 +55,20 @@ impl fmt::Debug for Octets<'_> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text<'a>(Characters<'a>);
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 enum Characters<'a> {
     Borrowed(&'a [u8]),
     Unpacked(SmallVec<[u8; 64]>),
 }
+
+impl PartialEq for Characters<'_> {
+    /// What they are, not where they lie: the same value may come in two encodings.
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Characters<'_> {}
 
 impl Characters<'_> {
     fn as_bytes(&self) -> &[u8] {
@@ -205,4 +214,25 @@ fn decoded(bytes: &[u8], coding: Coding) -> SmallVec<[u8; 64]> {
     let mut value = SmallVec::new();
     coding.each(bytes, |byte| value.push(byte));
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_the_same_in_every_encoding() {
+        let ways = [
+            Raw::Text(b"566"),
+            Raw::Packed { bytes: &[0x05, 0x66], digits: 3, left: true },
+            Raw::Packed { bytes: &[0x56, 0x60], digits: 3, left: false },
+            Raw::Coded { bytes: &[0xF5, 0xF6, 0xF6], coding: Coding(Form::Ebcdic037) },
+        ];
+        for (one, other) in ways.iter().flat_map(|one| ways.map(|other| (one, other))) {
+            assert_eq!(one.text(), other.text());
+        }
+        let hex = Raw::Coded { bytes: b"0aFF", coding: Coding(Form::Hex) };
+        assert_eq!(Raw::Binary(&[0x0A, 0xFF]).binary(), hex.binary());
+        assert_ne!(Raw::Binary(&[0x0A, 0xFE]).binary(), hex.binary());
+    }
 }

@@ -113,7 +113,7 @@ const MORE_OF_1987: &[(&str, &str)] = &[
     ("28", "305"),
     ("29", "306"),
     ("31", "905"),
-    ("32", "006"),
+    ("32", "002"),
     ("33", "201"),
     ("35", "203"),
     ("37", "205"),
@@ -122,6 +122,8 @@ const MORE_OF_1987: &[(&str, &str)] = &[
     ("60", "103"),
     ("66", "105"),
     ("67", "200"),
+    // For private use by the standard; networks say by it that the cash-back was left out.
+    ("87", "002"),
 ];
 
 /// What action codes become that are not found the other way round, or not uniquely.
@@ -292,11 +294,12 @@ impl ResponseCode {
         core::str::from_utf8(&self.0).unwrap_or("96")
     }
 
-    /// Whether money may have moved because of this answer: 00, 08 (honour with identification),
-    /// 10 (a part), 11 (VIP) or 16 (update track 3).
+    /// Whether money may have moved because of this answer: 00 and 10, and what hosts say in their
+    /// place: 08 (with identification), 11 (VIP), 16 (update track 3), 32 (completed partially) and
+    /// 87 (without the cash-back).
     #[must_use]
-    pub const fn is_approval(self) -> bool {
-        matches!(self.0, [b'0', b'0' | b'8'] | [b'1', b'0' | b'1' | b'6'])
+    pub fn is_approval(self) -> bool {
+        matches!(&self.0, b"00" | b"08" | b"10" | b"11" | b"16" | b"32" | b"87")
     }
 
     /// Whether the code says that the host, not the customer, failed. These count against the
@@ -401,10 +404,21 @@ mod tests {
         }
     }
 
+    /// Of all codes of two digits; and each stays what it is in the editions that follow.
     #[test]
-    fn nothing_but_the_approvals_of_1987_approves() {
-        let all = (0..100).map(|number| format!("{number:02}"));
-        let approves = |text: &String| ResponseCode::parse(text).unwrap().is_approval();
-        assert_eq!(all.filter(approves).collect::<Vec<_>>(), ["00", "08", "10", "11", "16"]);
+    fn only_these_codes_of_1987_approve() {
+        for number in 0..100 {
+            let text = format!("{number:02}");
+            let code = ResponseCode::parse(&text).unwrap();
+            assert_eq!(code.is_approval(), [0, 8, 10, 11, 16, 32, 87].contains(&number), "{text}");
+            for edition in [Edition::Of1987, Edition::Of1993, Edition::Of2003] {
+                let other = code.of_edition(edition, Class::Financial);
+                let back = ResponseCode::parse_any(other.as_str()).unwrap();
+                assert_eq!(back.is_approval(), code.is_approval(), "{text} {other:?} {back}");
+            }
+        }
+        let named: Vec<_> =
+            ResponseCode::ALL.iter().filter(|(code, _)| code.is_approval()).collect();
+        assert_eq!(named.len(), 2);
     }
 }

@@ -85,9 +85,19 @@ pub(crate) const fn track_strangers(word: u64) -> u64 {
     (word & eight(0x80)) | (outside(low, b'0', b'9') & mark)
 }
 
+/// Two digits, separators (D) or fillers (F) of a track in each byte.
+#[inline(always)]
+pub(crate) const fn packed_track_strangers(word: u64) -> u64 {
+    let (low, high) = (word & eight(15), (word >> 4) & eight(15));
+    // Over 9 as above; of 10 to 15 only D and F have both the bits 4 and 1.
+    let low = low.wrapping_add(eight(6)) & !((low << 2) & (low << 4));
+    let high = high.wrapping_add(eight(6)) & !((high << 2) & (high << 4));
+    (low | high) & eight(16)
+}
+
 /// Hexadecimal characters of either case.
 #[inline(always)]
-const fn hex_strangers(word: u64) -> u64 {
+pub(crate) const fn hex_strangers(word: u64) -> u64 {
     let low = word & eight(0x7F);
     let letter = outside(low | eight(0x20), b'a', b'f');
     (word & eight(0x80)) | (letter & outside(low, b'0', b'9'))

@@ -211,6 +211,35 @@ fn what_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
+fn an_amount_without_a_sign_is_neither_written_nor_read() {
+    for signed in ["ascii", "ebcdic", "bcd", "ebcdic-bcd"] {
+        for format in ["x+n8", "LL x+n..8"] {
+            let codec = codec(&format!("signed = '{signed}'"), &format!("format = '{format}'"));
+            for value in ["", "1", "12345678"] {
+                assert!(written(&codec, value, false).is_err(), "{signed} {format} {value}");
+            }
+            assert_eq!(written(&codec, "D1", false).map(|_| ()), Ok(()), "{signed} {format}");
+            let fault = read(&codec, b"00").map_err(|error| error.fault);
+            assert!(fault.is_err(), "{signed} {format}");
+        }
+    }
+}
+
+/// A length in bytes is told by the filler; a field of fixed length has no length to be told.
+#[test]
+fn an_f_at_the_end_of_a_track_of_fixed_length_is_its_own() {
+    for (track, value, bytes) in
+        [("bcd-right-f", "12=F", "12DF"), ("bcd-f", "F=12", "FD12"), ("bcd-f", "F12", "FF12")]
+    {
+        let format = format!("format = 'z{}'", value.len());
+        let codec = codec(&format!("track = '{track}'\ncount = 'bytes'"), &format);
+        assert_eq!(written(&codec, value, false).unwrap(), hex(bytes));
+        let message = read(&codec, &hex(bytes)).unwrap();
+        assert_eq!(message.expose(TWO).unwrap().text().unwrap(), value);
+    }
+}
+
+#[test]
 fn mti_and_bitmap_in_ebcdic() {
     let codec = codec("mti = \"ebcdic\"\nbitmap = \"ebcdic-hex\"", "format = \"n2\"");
     let mut message = Message::of(Mti::parse("0200").unwrap());

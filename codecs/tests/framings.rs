@@ -173,6 +173,34 @@ fn a_reject_has_four_bytes_more_and_its_answer_has_not() {
     assert_eq!(framing.decode(&short), Err(FrameError::TooShort { declared: 24, least: 27 }));
 }
 
+/// The four bytes of a reject are no part of the message, which may be as long as any other.
+#[test]
+fn the_longest_message_may_be_rejected() {
+    for counts_header in [false, true] {
+        let header = Header::Base1(BASE1);
+        let framing = Framing { header, counts_header, frame_max: 8, ..of(LengthForm::Binary2) };
+        let mut reject = BASE1.to_vec();
+        reject[0] = 26;
+        reject.extend([0; 4]);
+        let wire = frame(&framing, &reject, b"08001234").unwrap();
+        let read = framing.decode(&wire);
+        let frame = Step::Frame { header: &wire[2..28], message: b"08001234", consumed: 36 };
+        assert_eq!(read, Ok(frame), "{counts_header}");
+        for cut in 0..wire.len() {
+            assert_eq!(framing.decode(&wire[..cut]), Ok(Step::Incomplete), "{cut}");
+        }
+        let mut longer = wire.clone();
+        longer[1] += 1;
+        let is_refused =
+            |wire: &[u8]| matches!(framing.decode(wire), Err(FrameError::TooLong { most: 8, .. }));
+        assert!(is_refused(&longer), "{counts_header}");
+        let mut usual = wire.clone();
+        usual[1] = if counts_header { 31 } else { 9 };
+        usual[2] = 22;
+        assert!(is_refused(&usual), "{counts_header}");
+    }
+}
+
 #[test]
 fn what_does_not_begin_or_end_as_it_must_is_refused() {
     let rbp = Framing { marker: vec![0xD0, 0x4A], ..Framing::binary2() };

@@ -9,7 +9,7 @@ use crate::code_page::CodePage;
 use crate::coding::hex_value;
 use crate::dialect::{Bitmap, Digits, Encodings};
 use crate::error::{DecodeError, Fault, FieldNumber};
-use crate::message::{FieldSet, Form, Message, Slot};
+use crate::message::{FieldSet, Form, Message, Shape, Slot};
 use crate::mti::Mti;
 use crate::words;
 
@@ -142,8 +142,8 @@ impl Codec {
         self.decode_exactly(frame, message)
     }
 
-    /// The same as [`Codec::decode_into`] for a message that is well formed and has no rare
-    /// lengths; `None` for any other, and then `message` holds anything.
+    /// The same as [`Codec::decode_into`] for a message that is well formed and has one or two
+    /// bitmaps; `None` for any other, and then `message` holds anything.
     pub(super) fn walk(&self, frame: &[u8], message: &mut Message) -> Option<()> {
         if frame.len() > MESSAGE_MAX {
             return None;
@@ -175,6 +175,18 @@ impl Codec {
                 bits &= bits.wrapping_sub(1);
                 let start = at;
                 let mut shape = step.shape;
+                if step.lead == Lead::Rare {
+                    if !check.passes(frame.get(unchecked..start)?) {
+                        return None;
+                    }
+                    let number = base.wrapping_add(place as u8);
+                    shape = self.rare_field(number, frame.get(at..)?)?;
+                    let slot = Slot { start: start as u32, shape };
+                    at = slot.content().end;
+                    (check, unchecked) = (Check::Free, at);
+                    *slots.next()? = slot;
+                    continue;
+                }
                 if step.lead != Lead::Fixed {
                     shape.units = match step.lead {
                         Lead::Other => {
@@ -221,6 +233,14 @@ impl Codec {
     fn rare_length(&self, number: u8, bytes: &[u8]) -> Option<u16> {
         let layout = self.layout(FieldNumber::new(number)?)?;
         Cursor { rest: bytes, length: bytes.len() }.units(layout).ok()
+    }
+
+    /// What a field in a form without a fast way looks like, if it is sound.
+    #[inline(never)]
+    fn rare_field(&self, number: u8, bytes: &[u8]) -> Option<Shape> {
+        let layout = self.layout(FieldNumber::new(number)?)?;
+        let (shape, content) = Cursor { rest: bytes, length: bytes.len() }.field(layout).ok()?;
+        layout.check(shape, content).ok().map(|()| shape)
     }
 
     /// Reads a message field by field, to tell which one is wrong.
@@ -321,6 +341,6 @@ fn length(lead: Lead, bytes: &[u8]) -> Option<u16> {
             let [high, low] = bytes.first_chunk::<2>()?.map(pair);
             (high < 100 && low < 100).then_some(high.wrapping_mul(100).wrapping_add(low))
         }
-        Lead::Fixed | Lead::Other | Lead::Undefined => None,
+        Lead::Fixed | Lead::Other | Lead::Rare | Lead::Undefined => None,
     }
 }

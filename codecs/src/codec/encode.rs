@@ -301,7 +301,7 @@ fn write_length(lead: Lead, units: u16, out: &mut BytesMut) {
     let digit = |digit: u16| (digit as u8).wrapping_add(b'0');
     let pair = |high: u16, low: u16| (high.wrapping_mul(16) | low) as u8;
     match lead {
-        Lead::Fixed | Lead::Other | Lead::Undefined => {}
+        Lead::Fixed | Lead::Other | Lead::Rare | Lead::Undefined => {}
         Lead::AsciiTwo => out.extend_from_slice(&[digit(tens), digit(ones)]),
         Lead::AsciiThree => out.extend_from_slice(&[digit(hundreds), digit(tens), digit(ones)]),
         Lead::PackedOne => out.extend_from_slice(&[pair(tens, ones)]),

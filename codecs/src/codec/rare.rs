@@ -47,7 +47,8 @@ impl Layout {
                     false => content.first().map(|byte| byte >> 4),
                 };
                 // A length in bytes does not tell; the filler does, if it is none of the digits.
-                let filled = self.encoding.count == Count::Bytes && filler == Some(15);
+                let is_told = self.encoding.count == Count::Value || self.prefix.width() == 0;
+                let filled = !is_told && filler == Some(15);
                 match (odd || (filled && self.filler() == 15), self.fills_right()) {
                     (false, _) => Form::Nibbles,
                     (true, false) => Form::NibblesLeft,
@@ -74,6 +75,7 @@ impl Layout {
                 None => Ok(()),
                 Some(at) => wrong(at, at),
             },
+            Form::Hex if words::all(bytes, words::hex_strangers) => Ok(()),
             Form::Hex | Form::HexEbcdic => {
                 let ascii = |byte: u8| match shape.form {
                     Form::HexEbcdic => CodePage::P037.decode(byte),
@@ -110,6 +112,9 @@ impl Layout {
                 if let Some(at) = self.wrong_filler(shape.form, bytes) {
                     return wrong(at, at.saturating_mul(2));
                 }
+                if self.is_sound(shape.form, bytes) {
+                    return Ok(());
+                }
                 match self.coded_stranger(shape.form, bytes) {
                     None => Ok(()),
                     Some(at) => wrong(byte_of(shape.form, at), at),
@@ -119,7 +124,7 @@ impl Layout {
     }
 
     /// Which byte has a filler that is not the dialect's.
-    fn wrong_filler(self, form: Form, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn wrong_filler(self, form: Form, bytes: &[u8]) -> Option<usize> {
         let last = bytes.len().saturating_sub(1);
         let (found, filler, at) = match form {
             Form::NibblesLeft => (bytes.first()? >> 4, self.filler(), 0),
@@ -130,8 +135,42 @@ impl Layout {
         (found != filler).then_some(at)
     }
 
+    /// Whether all characters of the canonical value are of its class, as quickly as it can be
+    /// said; a filler is not looked at.
+    pub(super) fn is_sound(self, form: Form, bytes: &[u8]) -> bool {
+        let packed = |bytes: &[u8]| words::all(bytes, words::packed_strangers);
+        let text = |page: CodePage| match (self.content, bytes.split_first()) {
+            (Content::SignedDigits, Some((sign, digits))) => {
+                matches!(page.decode(*sign), b'C' | b'D') && page.holds(Content::Digits, digits)
+            }
+            (Content::SignedDigits, None) => false,
+            (class, _) => page.holds(class, bytes),
+        };
+        match (form, bytes) {
+            (Form::Ebcdic037, _) => text(CodePage::P037),
+            (Form::Ebcdic500, _) => text(CodePage::P500),
+            (Form::Ebcdic1047, _) => text(CodePage::P1047),
+            (Form::Nibbles | Form::NibblesLeft | Form::NibblesRight, _)
+                if self.content == Content::Track =>
+            {
+                words::all(bytes, words::packed_track_strangers)
+            }
+            (Form::Nibbles, _) => packed(bytes),
+            (Form::NibblesLeft, [first, rest @ ..]) => first & 15 <= 9 && packed(rest),
+            (Form::NibblesRight, [rest @ .., last]) => last >> 4 <= 9 && packed(rest),
+            (Form::Signed | Form::SignedOdd, [sign, digits @ ..]) => {
+                matches!(sign, b'C' | b'D') && packed(digits)
+            }
+            (Form::SignedEbcdic | Form::SignedEbcdicOdd, [sign, digits @ ..]) => {
+                matches!(CodePage::P037.decode(*sign), b'C' | b'D') && packed(digits)
+            }
+            _ => false,
+        }
+    }
+
     /// Which character of the canonical value is the first outside its class.
-    fn coded_stranger(self, form: Form, bytes: &[u8]) -> Option<usize> {
+    #[cold]
+    pub(super) fn coded_stranger(self, form: Form, bytes: &[u8]) -> Option<usize> {
         let (mut at, mut found) = (0usize, None);
         Coding(form).each(bytes, |character| {
             let class = match (self.content, at) {
@@ -143,7 +182,8 @@ impl Layout {
             }
             at = at.saturating_add(1);
         });
-        found
+        let lacks_sign = at == 0 && self.content == Content::SignedDigits;
+        found.or(lacks_sign.then_some(0))
     }
 }
 

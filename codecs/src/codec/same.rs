@@ -1,6 +1,7 @@
 //! Tests only: the fast walks agree with the exact ones, on what is right and on what is broken.
 
 use super::Codec;
+use crate::content::Content;
 use crate::dialect::{Dialect, SHIPPED};
 use crate::error::FieldNumber;
 use crate::message::{Form, Message};
@@ -149,10 +150,7 @@ fn check_decode(codec: &Codec, frame: &[u8]) -> Option<Message> {
     let (mut fast, mut exact) = (Message::new(), Message::new());
     let reads = codec.decode_exactly(frame, &mut exact).is_ok();
     let walked = codec.walk(frame, &mut fast).is_some();
-    let rare = |number: FieldNumber| {
-        number.get() > 128 || codec.layout(number).is_some_and(|layout| !layout.form.is_plain())
-    };
-    if reads && exact.fields().iter().any(rare) {
+    if reads && exact.fields().iter().any(|number| number.get() > 128) {
         assert!(!walked, "{}", codec.dialect().name());
         return Some(exact);
     }
@@ -234,4 +232,59 @@ fn short_numbers_are_filled_in_either_packing() {
             }
         }
     }
+}
+
+/// The quick check of a coded content says what the slow one says, for every byte at every place.
+#[test]
+fn quick_and_slow_checks_of_a_content_agree() {
+    let codec = Codec::new(Dialect::parse(CODED).unwrap());
+    let layouts: Vec<_> = codec.layouts.iter().flatten().filter(|l| !l.form.is_plain()).collect();
+    let forms = [
+        Form::Ebcdic037,
+        Form::Ebcdic500,
+        Form::Ebcdic1047,
+        Form::Nibbles,
+        Form::NibblesLeft,
+        Form::NibblesRight,
+        Form::Signed,
+        Form::SignedOdd,
+        Form::SignedEbcdic,
+        Form::SignedEbcdicOdd,
+    ];
+    let mut seen = 0;
+    for (layout, form) in layouts.into_iter().flat_map(|layout| forms.map(|form| (layout, form))) {
+        let is_signed = layout.content == Content::SignedDigits;
+        let (page, fits) = match form {
+            Form::Ebcdic037 | Form::Ebcdic500 | Form::Ebcdic1047 => {
+                (true, layout.content != Content::Binary)
+            }
+            Form::Nibbles | Form::NibblesLeft | Form::NibblesRight => {
+                (false, matches!(layout.content, Content::Digits | Content::Track))
+            }
+            _ => (false, is_signed),
+        };
+        if !fits {
+            continue;
+        }
+        for length in 0..11usize {
+            for (at, byte) in (0..length.max(1)).flat_map(|at| (0..=255u8).map(move |b| (at, b))) {
+                let mut bytes = vec![if page { 0xF1 } else { 0x11 }; length];
+                if let Some(sign) = bytes.first_mut().filter(|_| is_signed) {
+                    let is_ascii = matches!(form, Form::Signed | Form::SignedOdd);
+                    *sign = if is_ascii { b'C' } else { 0xC3 };
+                }
+                bytes.get_mut(at).into_iter().for_each(|to| *to = byte);
+                let shape = crate::message::Shape { units: length as u16, prefix: 0, form };
+                if layout.wrong_filler(form, &bytes).is_some() {
+                    continue;
+                }
+                let slow = layout.coded_stranger(form, &bytes).is_none();
+                assert_eq!(layout.check(shape, &bytes).is_ok(), slow, "{form:?} {bytes:02X?}");
+                let quick = layout.is_sound(form, &bytes);
+                assert_eq!(quick, slow && (quick || length > 0), "{form:?} {bytes:02X?}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 100_000, "{seen}");
 }

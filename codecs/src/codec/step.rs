@@ -57,6 +57,8 @@ pub(super) enum Lead {
     PackedTwo,
     /// Any other, which the exact walks read.
     Other,
+    /// Length and content are in a form that only the exact way of one field knows.
+    Rare,
     /// There is no such field.
     Undefined,
 }
@@ -99,9 +101,9 @@ impl Step {
         plain: NO_SHAPE,
     };
 
-    /// A field in a form that the fast walks do not know: the reading one gives up, the writing
-    /// one leaves it to the exact way of one field, as it does with signed amounts.
-    const RARE: Self = Self { characters: Check::Signed, ..Self::UNDEFINED };
+    /// A field in a form that the fast walks do not know and leave to the exact way of one field,
+    /// the writing one as it does with signed amounts.
+    const RARE: Self = Self { lead: Lead::Rare, characters: Check::Signed, ..Self::UNDEFINED };
 
     pub(super) fn new(layout: Layout) -> Self {
         if !layout.form.is_plain() {
