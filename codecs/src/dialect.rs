@@ -429,7 +429,7 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
     }
     let code = field::RESPONSE_CODE.number();
     let width = dialect.encoding.response_codes.width();
-    if let Some(field) = dialect.field(code).filter(|field| field.most != width.into()) {
+    if let Some(field) = dialect.field(code).filter(|field| field.most != u16::from(width)) {
         let message = format!(
             "field 39 has {} characters and the response codes of `response_codes` have {width}",
             field.most

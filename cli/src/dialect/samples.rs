@@ -189,7 +189,7 @@ fn check(codec: &Codec, sample: &Sample) -> Vec<String> {
     for number in message.fields().iter() {
         let Some(raw) = message.expose(number) else { continue };
         match (raw.binary(), raw.text()) {
-            (Some(bytes), _) => made.set_binary(number, bytes),
+            (Some(bytes), _) => made.set_binary(number, &bytes),
             (None, Some(text)) => made.set_text(number, text.as_str()),
             (None, None) => (),
         }

@@ -25,7 +25,7 @@ fn the_shipped_ones_are_listed_and_shown() {
     let ran = run(&["dialect", "list"]);
     assert_eq!(ran.code, 0);
     assert!(
-        ran.out.starts_with("dialect        fields  rules  title\ncbs-ascii-bin  64"),
+        ran.out.starts_with("dialect          fields  rules  title\ncbs-ascii-bin    64"),
         "{}",
         ran.out
     );
@@ -73,7 +73,7 @@ fn a_name_that_is_none_is_wrong_usage() {
 fn every_mistake_is_pointed_at() {
     let folder = tempfile::tempdir().unwrap();
     let text = "name = \"x\"\n[fields]\n4 = { name = \"a\", format = \"q\" }\n\
-                129 = { name = \"a\", format = \"n6\" }\n";
+                193 = { name = \"a\", format = \"n6\" }\n";
     let path = written(folder.path(), "mine.toml", text);
     let ran = run(&["dialect", "lint", &path]);
     let expected = format!(
@@ -82,10 +82,10 @@ fn every_mistake_is_pointed_at() {
   |
 3 | 4 = {{ name = \"a\", format = \"q\" }}
   |                            ^ here
-error: `129` is not a field number, 2 to 128
+error: `193` is not a field number, 2 to 192
  --> {path}:4:1
   |
-4 | 129 = {{ name = \"a\", format = \"n6\" }}
+4 | 193 = {{ name = \"a\", format = \"n6\" }}
   | ^ here
 {path}: 2 errors
 "
@@ -94,7 +94,7 @@ error: `129` is not a field number, 2 to 128
     assert_eq!(json(&run(&["dialect", "lint", &path, "--json"]).out)["problems"][1]["line"], 4);
     let ran = run(&["dialect", "show", &path]);
     assert_eq!(ran.code, 64);
-    assert!(ran.err.contains("mine.toml:4:1: `129` is not"), "{}", ran.err);
+    assert!(ran.err.contains("mine.toml:4:1: `193` is not"), "{}", ran.err);
     let open = "name = \"x\"\ntitle = \"t\"\n[fields]\n\
                 2 = { name = \"card\", format = \"LL n..19\", sensitive = \"none\" }\n";
     let path = written(folder.path(), "open.toml", open);

@@ -207,7 +207,7 @@ mod tests {
         let each = [answer_never, answer_late, answer_twice, answer_wrong];
         let each = each.into_iter().chain([host_fault, drop_request, disconnect]);
         assert!(each.clone().all(|count| (850..1_150).contains(&count)), "{counts:?}");
-        assert_eq!(counts.total(), each.sum());
+        assert_eq!(counts.total(), each.sum::<u64>());
     }
 
     #[test]
