@@ -123,6 +123,7 @@ const fn breaker_plan(breaker: &Breaker) -> BreakerPlan {
 
 const fn reversal_plan(reversals: &Reversals) -> ReversalPlan {
     ReversalPlan {
+        mti: reversals.message.value,
         answer_ms: reversals.answer.value,
         retry_ms: reversals.retry.value,
         retry_ms_max: reversals.retry_max.value,

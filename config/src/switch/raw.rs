@@ -24,6 +24,7 @@ const GROUPS_MAX: usize = 256;
 const ROUTES_MAX: usize = 1_024;
 const ADDRESSES_MAX: usize = 16;
 
+const UNDOING: [(&str, Mti); 2] = [("0420", Mti::known(b"0420")), ("0400", Mti::known(b"0400"))];
 const FORMATS: [(&str, LogFormat); 3] =
     [("pretty", LogFormat::Pretty), ("json", LogFormat::Json), ("auto", LogFormat::Auto)];
 const LEVELS: [(&str, LogLevel); 5] = [
@@ -105,6 +106,7 @@ pub(super) struct Group {
 }
 
 pub(super) struct Reversals {
+    pub(super) message: Found<Mti>,
     pub(super) answer: Found<u64>,
     pub(super) retry: Found<u64>,
     pub(super) retry_max: Found<u64>,
@@ -333,6 +335,7 @@ impl Reversals {
     fn read(mut section: Section<'_>) -> Self {
         let default = ReversalPlan::default();
         Self {
+            message: section.choice("message", default.mti, &UNDOING),
             answer: section.duration("answer", default.answer_ms, 100..=10 * MINUTE),
             retry: section.duration("retry", default.retry_ms, 10..=HOUR),
             retry_max: section.duration("retry_max", default.retry_ms_max, 10..=24 * HOUR),

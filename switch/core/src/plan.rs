@@ -147,6 +147,9 @@ pub struct BreakerPlan {
 /// How reversals are sent until they are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReversalPlan {
+    /// 0420, an advice, or 0400 where a network wants requests (switch semantics 28). Its repeats
+    /// are 0421 or 0401.
+    pub mti: Mti,
     /// How long a 0420 may stay unanswered, in milliseconds.
     pub answer_ms: u64,
     /// First wait before it is repeated, in milliseconds; doubles until `retry_ms_max`.
@@ -242,6 +245,7 @@ impl Default for BreakerPlan {
 impl Default for ReversalPlan {
     fn default() -> Self {
         Self {
+            mti: Mti::known(b"0420"),
             answer_ms: 15_000,
             retry_ms: 5_000,
             retry_ms_max: 300_000,

@@ -10,7 +10,7 @@ use crate::contract::{Action, Command, Leg, Tag, Unsent};
 use crate::event::{Event, Parking};
 use crate::plan::{ConnectionId, GroupId, ReversalPlan};
 use crate::record::{Intent, Reason, Record, Reversal, ReversalStep, TxnId};
-use crate::reversals::{Answer, NewItem};
+use crate::reversals::{Answer, Item, NewItem};
 use crate::session::State;
 use crate::time::Now;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl Switch {
         };
         let Some(item) = live.reversals.get(txn) else { return };
         let attempt = item.attempts.saturating_add(1);
-        build(&mut message, &item.intent, item.reason, item.actual, attempt > 1);
+        build(&mut message, item, plan.mti, attempt > 1);
         let step = ReversalStep::Sent { attempt };
         let after = self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
         let deadline = now.tick.after_ms(plan.answer_ms);
@@ -150,7 +150,7 @@ impl Switch {
         let Some(live) = self.group_mut(group) else { return false };
         let fitting = live.stans.reversing(stan).iter().find_map(|txn| {
             let item = live.reversals.get(*txn)?;
-            Some((*txn, response_of(&item.intent, message)?))
+            Some((*txn, response_of(&item.intent, plan.mti, message)?))
         });
         let Some((txn, response)) = fitting else { return false };
         match live.reversals.judge(txn, response, &plan) {
@@ -275,9 +275,9 @@ impl Switch {
 }
 
 /// The code of an answer that fits what was sent in everything both have.
-fn response_of(intent: &Intent, answer: &Message) -> Option<ResponseCode> {
+fn response_of(intent: &Intent, undoing: Mti, answer: &Message) -> Option<ResponseCode> {
     let key = &intent.key;
-    let fits = Some(answer.mti()) == mti_of(intent).response()
+    let fits = Some(answer.mti()) == mti_of(intent, undoing).response()
         && answer.get(field::RRN).is_none_or(|rrn| rrn.trimmed() == key.rrn)
         && answer.get(field::TERMINAL).is_none_or(|terminal| terminal.trimmed() == key.terminal)
         && answer.get(field::TRANSMISSION).is_none_or(|at| at.trimmed() == key.transmission)
@@ -286,21 +286,17 @@ fn response_of(intent: &Intent, answer: &Message) -> Option<ResponseCode> {
 }
 
 /// The type of what is sent: an advice goes as itself, anything else is undone.
-const fn mti_of(intent: &Intent) -> Mti {
-    if intent.is_taken_over() { intent.mti.original() } else { Mti::known(b"0420") }
+const fn mti_of(intent: &Intent, undoing: Mti) -> Mti {
+    if intent.is_taken_over() { intent.mti.original() } else { undoing }
 }
 
-/// The 0420 or 0421 that undoes a request: its own numbers, so that any repeat is the same
+/// The 0420 or 0421 (0400 or 0401) that undoes a request: its own numbers, so that any repeat is the same
 /// message to the host, and DE90 to name it.
-fn build(
-    message: &mut Message,
-    intent: &Intent,
-    reason: ResponseCode,
-    actual: Option<u64>,
-    repeat: bool,
-) {
+fn build(message: &mut Message, item: &Item, undoing: Mti, repeat: bool) {
+    let Item { reason, actual, .. } = *item;
+    let intent = &*item.intent;
     let key = &intent.key;
-    let (mti, is_advice) = (mti_of(intent), intent.is_taken_over());
+    let (mti, is_advice) = (mti_of(intent, undoing), intent.is_taken_over());
     message.set_mti(if repeat { mti.repeat() } else { mti });
     if let Some(pan) = &intent.pan {
         message.set(field::PAN, pan.expose());

@@ -276,6 +276,28 @@ fn a_reversal_is_repeated_as_0421_until_it_is_settled() {
 }
 
 #[test]
+fn a_host_may_want_requests_instead_of_advices() {
+    let mut plan = plan();
+    plan.groups[0].reversals.mti = Mti::parse("0400").unwrap();
+    let mut world = World::online_with(plan);
+    world.payment();
+    world.pass(15_000);
+    let reversal = world.sent_to(BANK);
+    assert_eq!(reversal.mti().as_str(), "0400");
+    let mut other = answer_to(&reversal, "00");
+    other.set_mti(Mti::parse("0430").unwrap());
+    world.tell(received(BANK, other));
+    assert_eq!(world.switch.reversals_open(), 1, "a 0430 answers no 0400");
+    world.tell(received(BANK, answer_to(&reversal, "91")));
+    world.take();
+    world.pass(60_000);
+    let repeat = world.all_sent_to(BANK).into_iter().find(|m| m.mti().is_repeat()).unwrap();
+    assert_eq!(repeat.mti().as_str(), "0401");
+    world.tell(received(BANK, answer_to(&repeat, "00")));
+    assert_eq!(world.switch.reversals_open(), 0);
+}
+
+#[test]
 fn not_found_is_believed_only_of_a_repeat_sent_after_the_guard() {
     let (mut world, reversal) = reversing();
     world.tell(received(BANK, answer_to(&reversal, "25")));
