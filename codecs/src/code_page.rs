@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_byte_without_printable_ascii_is_a_stranger_to_text() {
-        let text = |byte: &u8| crate::Content::Printable.holds(&[CodePage::P037.decode(*byte)]);
+        let text = |byte: &u8| Content::Printable.holds(&[CodePage::P037.decode(*byte)]);
         assert_eq!((0..=255u8).filter(text).count(), 95);
         assert!(!text(&0x00) && !text(&0x41) && !text(&0xFF) && text(&0x40));
     }

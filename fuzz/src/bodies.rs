@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use std::sync::OnceLock;
 use veksel_codecs::dialect::{Bitmap, Digits, SHIPPED};
 use veksel_codecs::{
-    Codec, DecodeError, Dialect, FieldNumber, FrameError, Framing, Header, KeepAlive, LengthForm,
+    Codec, Content, DecodeError, Dialect, FieldNumber, FrameError, Framing, Header, KeepAlive, LengthForm,
     Message, Sensitivity, Step,
 };
 
@@ -188,6 +188,15 @@ pub fn decode(data: &[u8]) {
                 let mut read = Message::new();
                 let written = encoded(other, &message);
                 assert_eq!(other.decode_into(&written, &mut read), Ok(()));
+                // A packed separator is read as `=`, whichever character it was.
+                for number in tracks(codec) {
+                    for message in [&mut message, &mut read] {
+                        let track = message.expose(number).and_then(|raw| raw.text());
+                        if let Some(track) = track.map(|track| track.replace('D', "=")) {
+                            message.set_text(number, &track);
+                        }
+                    }
+                }
                 assert_eq!(read, message, "{} changed a value", other.dialect().name());
             }
         }
@@ -198,6 +207,11 @@ fn encoded(codec: &Codec, message: &Message) -> Vec<u8> {
     let mut out = BytesMut::new();
     codec.encode(message, &mut out).expect("a message that was read can be written");
     out.to_vec()
+}
+
+fn tracks(codec: &Codec) -> impl Iterator<Item = FieldNumber> {
+    let fields = codec.dialect().fields();
+    fields.filter(|(_, field)| field.content == Content::Track).map(|(number, _)| number)
 }
 
 /// Whether two dialects have the same fields, however they are written.
