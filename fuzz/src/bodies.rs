@@ -7,8 +7,8 @@ use bytes::BytesMut;
 use std::sync::OnceLock;
 use veksel_codecs::dialect::{Bitmap, Digits, SHIPPED};
 use veksel_codecs::{
-    Codec, Content, DecodeError, Dialect, FieldNumber, FrameError, Framing, Header, KeepAlive, LengthForm,
-    Message, Sensitivity, Step,
+    Codec, Content, DecodeError, Dialect, FieldNumber, FrameError, Framing, Header, KeepAlive,
+    LengthForm, Message, Sensitivity, Step,
 };
 
 /// A step of a stream, with its bytes.
