@@ -6,7 +6,7 @@
 //! the wrong dialect, and card numbers may stand in fields that are open; so whatever looks like
 //! one is hidden too.
 
-use veksel_codecs::{Codec, DecodeError, Fault, FieldNumber, Line, Message, Sensitivity};
+use veksel_codecs::{CodePage, Codec, DecodeError, Fault, FieldNumber, Line, Message, Sensitivity};
 
 /// What is printed in place of a value that only looks like a card number.
 const LOOKS_LIKE_A_CARD: &str = "<hidden, like a card number>";
@@ -119,30 +119,35 @@ impl<'m> Shown<'m> {
     }
 
     /// Hides what looks like a card number behind its length, in characters of ASCII or EBCDIC or
-    /// packed, the length in digits or in binary.
+    /// packed, whatever the length counts and however it is written.
     fn hide_cards(&mut self) {
         let frame = self.message.frame();
         let nibbles: Vec<u8> = frame.iter().flat_map(|byte| [byte >> 4, byte & 15]).collect();
-        for zero in [b'0', 0xF0] {
-            let digits: Vec<u8> = frame.iter().map(|byte| byte.wrapping_sub(zero)).collect();
-            for at in 0..digits.len() {
-                let binary = binary_length(frame, at);
-                let after = at.saturating_add(1);
-                for card in [card_at(&digits, at), binary.and_then(|n| card_of(&digits, after, n))]
-                {
-                    self.hide_some(card);
+        let characters = [b'0', 0xF0]
+            .map(|zero| frame.iter().map(|byte| byte.wrapping_sub(zero)).collect::<Vec<u8>>());
+        for start in 1..frame.len() {
+            let before = frame.get(..start).unwrap_or_default();
+            for digits in 13..=19 {
+                if says(before, digits, false) {
+                    for characters in &characters {
+                        self.hide_some(card_of(characters, start, digits));
+                    }
                 }
-            }
-        }
-        for at in 0..frame.len() {
-            let place = at.saturating_mul(2);
-            let halved = |card: core::ops::Range<usize>| card.start / 2..card.end.div_ceil(2);
-            self.hide_some(card_at(&nibbles, place).map(halved));
-            if let Some(digits) = binary_length(frame, at) {
+                if !says(before, digits, true) {
+                    continue;
+                }
                 // An odd number of digits may stand behind a filler.
-                let after = place.saturating_add(2);
-                for start in after..=after.saturating_add(digits & 1) {
-                    self.hide_some(card_of(&nibbles, start, digits).map(halved));
+                let place = start.saturating_mul(2);
+                for place in place..=place.saturating_add(digits & 1) {
+                    let card = card_of(&nibbles, place, digits);
+                    let card = card.map(|card| card.start / 2..card.end.div_ceil(2));
+                    // Characters of digits are nibbles of digits, too.
+                    let is_text = |card: &core::ops::Range<usize>| {
+                        frame
+                            .get(card.clone())
+                            .is_some_and(|card| card.iter().all(u8::is_ascii_digit))
+                    };
+                    self.hide_some(card.filter(|card| !is_text(card)));
                 }
             }
         }
@@ -161,18 +166,33 @@ impl<'m> Shown<'m> {
     }
 }
 
-/// A card number whose two-digit length stands at this place.
-fn card_at(digits: &[u8], at: usize) -> Option<core::ops::Range<usize>> {
-    let [tens, units] = *digits.get(at..)?.first_chunk::<2>()?;
-    if tens != 1 || !(3..=9).contains(&units) {
-        return None;
-    }
-    card_of(digits, at.checked_add(2)?, usize::from(units).checked_add(10)?)
-}
-
-/// The length of a card number that stands at this place in binary.
-fn binary_length(frame: &[u8], at: usize) -> Option<usize> {
-    frame.get(at).copied().map(usize::from).filter(|length| (13..=19).contains(length))
+/// Whether the bytes end with a length that may be that of so many digits: in binary, packed, or
+/// two decimal or hexadecimal characters of ASCII or EBCDIC; itself counted or not; and if the
+/// digits are packed, of their bytes.
+fn says(before: &[u8], digits: usize, are_packed: bool) -> bool {
+    let character = |byte: u8| {
+        let ascii = if byte >= 0x80 { CodePage::P037.decode(byte) } else { byte };
+        char::from(ascii).to_digit(16)
+    };
+    let pair = |high: u32, low: u32, base: u32| {
+        (high < base && low < base).then_some(high.saturating_mul(base).saturating_add(low))
+    };
+    let Some(last) = before.last().copied().map(u32::from) else { return false };
+    let characters = before.last_chunk::<2>().map(|two| two.map(character));
+    let [decimal, hexadecimal] = match characters {
+        Some([Some(high), Some(low)]) => [pair(high, low, 10), pair(high, low, 16)],
+        Some(_) | None => [None; 2],
+    };
+    // Each with the bytes it takes itself; too much looks like one that counts hexadecimal itself.
+    let lengths =
+        [(Some(last), 1), (pair(last >> 4, last & 15, 10), 1), (decimal, 2), (hexadecimal, 0)];
+    lengths.into_iter().any(|(length, itself)| {
+        let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else {
+            return false;
+        };
+        let is = |counted: usize| length == counted || length == counted.saturating_add(itself);
+        is(digits) || (are_packed && is(digits.div_ceil(2)))
+    })
 }
 
 /// A card number of so many digits that begins at this place.
@@ -234,10 +254,25 @@ mod tests {
     #[test]
     fn cards_are_told_from_other_digits() {
         let digits = |text: &str| text.bytes().map(|byte| byte - b'0').collect::<Vec<_>>();
-        assert_eq!(card_at(&digits("164111111111111111"), 0), Some(2..18));
-        assert_eq!(card_at(&digits("164111111111111112"), 0), None);
-        assert_eq!(card_at(&digits("9164111111111111111"), 1), Some(3..19));
-        assert_eq!(card_at(&digits("16411111111111111"), 0), None);
+        assert_eq!(card_of(&digits("164111111111111111"), 2, 16), Some(2..18));
+        assert_eq!(card_of(&digits("164111111111111112"), 2, 16), None);
+        assert_eq!(card_of(&digits("9164111111111111111"), 3, 16), Some(3..19));
+        assert_eq!(card_of(&digits("16411111111111111"), 2, 16), None);
+        for (before, expected) in [
+            (&b"16"[..], true),
+            (b"x10", true),
+            (b"\x10", true),
+            (b"\x08", false),
+            (b"\x16", true),
+            (b"\xF1\xF8", true),
+            (b"20", false),
+            (b"\xFF", false),
+            (b"6", false),
+            (b"", false),
+        ] {
+            assert_eq!(says(before, 16, false), expected, "{before:02X?}");
+        }
+        assert!(says(b"\x08", 16, true) && says(b"08", 15, true) && !says(b"09", 15, true));
     }
 
     /// A message that was cut and read in a dialect whose open fields hold whatever stands there.
@@ -253,6 +288,16 @@ mod tests {
             (&[0x10], &packed),
             (&[0x10], &ebcdic),
             (&[0x10], &ascii),
+            // Counted in bytes, or with itself; in hexadecimal; packed before characters.
+            (&[0x08], &packed),
+            (b"08", &packed),
+            (&[0x11], &ascii),
+            (b"18", &ascii),
+            (&[0xF1, 0xF8], &ebcdic),
+            (b"10", &ascii),
+            (&[0x16], &ascii),
+            (&[0x16], &ebcdic),
+            (&[0xF1, 0xF6], &packed),
         ] {
             let text = "name = 'x'\n[fields]\n2 = { name = 'a', format = 'LL b..99', sensitive = 'none' }\n\
                         3 = { name = 'b', format = 'n2' }\n";

@@ -39,8 +39,11 @@ pub(crate) fn framing(mut section: Section<'_>) -> Framing {
     let tpdu = bytes(&mut section, "tpdu", "`none` or 5 bytes in hexadecimal", |bytes| {
         <[u8; 5]>::try_from(bytes).ok()
     });
-    let base1 = bytes(&mut section, "base1", "`none` or 22 bytes in hexadecimal", |bytes| {
-        <[u8; BASE1_WIDTH]>::try_from(bytes).ok()
+    let base1 = "`none` or 22 bytes in hexadecimal, the first of them 16";
+    let base1 = bytes(&mut section, "base1", base1, |bytes| {
+        // It says how long it is; a peer refuses any other.
+        let is_own_length = bytes.first().copied().map(usize::from) == Some(BASE1_WIDTH);
+        <[u8; BASE1_WIDTH]>::try_from(bytes).ok().filter(|_| is_own_length)
     });
     let counts_trailer = section.boolean("counts_trailer", default.counts_trailer);
     let edge = |section: &mut Section<'_>, key| {
