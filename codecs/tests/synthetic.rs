@@ -241,7 +241,8 @@ impl Spec {
     fn set(&self) -> Vec<u8> {
         let least = usize::from(self.class == "x+n");
         let short = (usize::from(self.noise.0) % (self.most() + 1)).max(least);
-        let is_whole = self.noise.1.is_multiple_of(3) || (self.class == "b" && self.length_digits == 0);
+        let is_whole =
+            self.noise.1.is_multiple_of(3) || (self.class == "b" && self.length_digits == 0);
         self.value(if is_whole { self.most() } else { short })
     }
 
@@ -436,7 +437,8 @@ proptest! {
         let mut expected = Message::of(Mti::parse("0200").unwrap());
         let mut frame = head.written(present.keys().map(|n| **n), has_third);
         for (number, spec) in &present {
-            let (number, (bytes, value)) = (FieldNumber::new(**number).unwrap(), spec.written(&head));
+            let number = FieldNumber::new(**number).unwrap();
+            let (bytes, value) = spec.written(&head);
             put(&mut message, number, spec.class, &spec.set());
             put(&mut expected, number, spec.class, &value);
             frame.extend(bytes);
