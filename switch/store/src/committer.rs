@@ -14,7 +14,7 @@
 //! failure nothing more is accepted and nothing more is reported as committed; the process has to
 //! be stopped. A good end closes the store, which signs what it holds.
 
-use crate::{Entry, Refused, Store, StoreError};
+use crate::{Entry, Refused, Store, StoreError, Trimmed};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -231,7 +231,15 @@ impl<F: FnMut(Done)> Worker<F> {
     }
 
     fn trim(&mut self, before: Utc) -> Result<(), StoreError> {
-        let trimmed = self.store.trim(before, TRIM_MAX)?;
+        let trimmed = match self.store.trim(before, TRIM_MAX) {
+            // Somebody else writes with a tool of their own. Nothing was removed, and nothing is
+            // lost by waiting until the next time it is asked for.
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, "the journal is not trimmed now");
+                Trimmed::default()
+            }
+            trimmed => trimmed?,
+        };
         if trimmed.removed > 0 {
             tracing::debug!(removed = trimmed.removed, "trimmed the journal");
             (self.on_done)(Done::Trimmed(trimmed.removed));

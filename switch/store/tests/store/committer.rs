@@ -10,6 +10,9 @@ use veksel_store::*;
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// Trimming up to here finds the store locked.
+const BUSY: Utc = Utc(7);
+
 /// A store that waits for permission before each append, and can be told to fail or to panic.
 struct Gated {
     inner: MemoryStore,
@@ -45,6 +48,10 @@ impl Store for Gated {
         self.inner.open()
     }
     fn trim(&mut self, before: Utc, limit: usize) -> Result<Trimmed, StoreError> {
+        if before == BUSY {
+            let source = "database is locked".into();
+            return Err(StoreError::Database { doing: "trimming", retryable: true, source });
+        }
         self.inner.trim(before, limit)
     }
     fn close(&mut self) -> Result<(), StoreError> {
@@ -162,6 +169,18 @@ fn expect_end(order: Order, is_expected: fn(&StoreError) -> bool) {
     assert!(rig.committer.finish().is_none());
     assert!(rig.done.recv().is_err(), "a report after the last");
     assert!(rig.started.recv().is_err(), "an append after the failure");
+}
+
+#[test]
+fn a_trim_that_finds_the_journal_locked_is_left_for_later() {
+    let rig = rig(100);
+    rig.committer.trim(BUSY);
+    for n in 1..=2 {
+        rig.committer.try_send(numbered(n, [notice(n)])).unwrap();
+        rig.gate.send(Order::Go).unwrap();
+        assert_eq!(upto(&rig.done), n);
+    }
+    assert!(rig.committer.finish().is_some());
 }
 
 #[test]
