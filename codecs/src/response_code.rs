@@ -233,7 +233,8 @@ impl ResponseCode {
             b'1' | b'7' => Self::DO_NOT_HONOUR,
             b'2' => Self::known("04"),
             b'3' => Self::known("29"),
-            b'4' | b'6' => Self::NO_ACTION_TAKEN,
+            // Not "no action taken", which would be an end of a reversal.
+            b'4' | b'6' => Self::INVALID_TRANSACTION,
             b'5' => Self::RECONCILE_ERROR,
             _ => Self::SYSTEM_MALFUNCTION,
         }
@@ -300,6 +301,13 @@ impl ResponseCode {
     #[must_use]
     pub fn is_approval(self) -> bool {
         matches!(&self.0, b"00" | b"08" | b"10" | b"11" | b"16" | b"32" | b"87")
+    }
+
+    /// Whether less than what was asked may have been approved, so that the answer must say how
+    /// much: 10, 32 and 87.
+    #[must_use]
+    pub fn is_partial(self) -> bool {
+        matches!(&self.0, b"10" | b"32" | b"87")
     }
 
     /// Whether the code says that the host, not the customer, failed. These count against the

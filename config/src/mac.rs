@@ -21,7 +21,7 @@ pub struct MacConfig {
     pub make: Option<PathBuf>,
     /// Whether network management (0800, 0810) carries one too.
     pub network: bool,
-    /// Messages with a wrong MAC, within a minute, after which a connection is closed.
+    /// More messages with a wrong MAC than these, within a minute, close a connection.
     pub failures_max: u32,
 }
 
@@ -101,6 +101,14 @@ pub(crate) fn mac(mut section: Section<'_>) -> Option<MacConfig> {
     if is_keyless && accept.is_sound() && make.is_sound() && algorithm.is_sound() {
         let help = "name the keys in `accept`, for the peer's messages, and `make`, for ours";
         section.findings.error(place, "MACs without a key", help);
+    }
+    if accept.is_sound() && accept.value.is_empty() && !make.value.is_empty() {
+        let help = "name the keys of the peer in `accept`";
+        section.findings.warning(
+            place,
+            "MACs are made, and those of the peer are not checked",
+            help,
+        );
     }
     if let Some(beyond) = accept.value.get(KEYS_MAX) {
         let message = format!("`accept` has more than {KEYS_MAX} keys");

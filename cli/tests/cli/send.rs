@@ -334,7 +334,8 @@ fn a_request_bears_its_mac_and_an_answer_without_one_is_not_believed() {
     let (ran, request) = Host::start(balances).answer(&[BALANCE, &["--mac", &mac]].concat());
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     assert!(request.has(field::MAC_SECOND));
-    let both = format!("{mac},accept={key}");
+    let other = key_file(folder.path(), "b.key", "3c4fcf098815f7aba6d2ae2816157e2b");
+    let both = format!("{mac},accept={other}");
     let (ran, _) = Host::start(balances).answer(&[BALANCE, &["--mac", &both]].concat());
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("the answer has no MAC; the outcome is unknown"), "{}", ran.err);

@@ -174,6 +174,13 @@ fn backoffs(group: &Group, findings: &mut Findings) {
         let help = format!("`payment` is {value}, {place}; an original may arrive that late");
         findings.warning(guard.place.or(payment.place), message, help);
     }
+    let (guard, age) = (&group.reversals.guard, &group.reversals.age_max);
+    if guard.is_sound() && age.is_sound() && age.value <= guard.value {
+        let message = "`age_max` must be more than `guard`";
+        let (value, place) = (show_duration(guard.value), findings.words(guard.place));
+        let help = format!("`guard` is {value}, {place}; \"not found\" counts only after it");
+        findings.error(age.place.or(guard.place), message, help);
+    }
     let (slow, payment) = (&group.breaker.slow, &group.deadlines.payment);
     if slow.is_sound() && payment.is_sound() && slow.value >= payment.value {
         let message = format!("no payment of group \"{}\" can ever be slow", group.name.value);

@@ -154,7 +154,7 @@ fn contradiction(request: &Message, answer: &Message) -> Result<ResponseCode, Fi
     {
         return Err(code.number());
     }
-    let partial = response == ResponseCode::PARTIALLY_APPROVED;
+    let partial = response.is_partial();
     if is_same(field::AMOUNT.number()) {
         // It fits, partial or not.
     } else if let (Some(asked), Some(said)) =

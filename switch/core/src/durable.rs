@@ -98,10 +98,11 @@ impl Durable {
                 let Some(open) = self.open.get_mut(&reversal.txn) else { return };
                 match (&reversal.step, &mut open.reversal) {
                     (ReversalStep::Queued { reason, actual }, progress) => {
+                        // A second time when a person takes it up again.
                         *progress = Some(Progress {
                             reason: *reason,
                             actual: *actual,
-                            attempts: 0,
+                            attempts: progress.map_or(0, |before| before.attempts),
                             is_parked: false,
                             since: reversal.utc,
                         });

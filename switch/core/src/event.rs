@@ -210,7 +210,7 @@ pub enum Parking {
     Unencodable,
     /// It was tried for as long as it may be.
     Age,
-    /// It takes back something older than what the journal keeps.
+    /// Nobody can tell what it takes back: that is older than the journal, or not named.
     Unknown,
 }
 
@@ -222,7 +222,7 @@ impl Parking {
             Self::Answer(_) => "refused by the host",
             Self::Unencodable => "the host's dialect cannot say it",
             Self::Age => "tried for as long as it may be",
-            Self::Unknown => "what it takes back is older than the journal",
+            Self::Unknown => "what it takes back is not known, perhaps older than the journal",
         }
     }
 }

@@ -237,7 +237,7 @@ pub struct Reversal {
 /// The steps of a reversal. `Settled`, `Parked` and `Resolved` end the automatic sending.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ReversalStep {
-    /// It must be sent until it is settled.
+    /// It must be sent until it is settled. Once more when a person takes up a parked one.
     Queued {
         /// Why.
         reason: Reason,

@@ -22,7 +22,7 @@ use crate::record::{Intent, TxnId};
 use crate::time::Tick;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use veksel_codecs::{Class, ResponseCode};
+use veksel_codecs::ResponseCode;
 
 /// A reversal that is not settled.
 #[derive(Debug)]
@@ -106,7 +106,9 @@ impl Reversals {
             self.due.insert((due, id));
         }
         let stage = Stage::Waiting { due };
-        let end = now.after_ms(plan.age_ms_max.saturating_sub(before_ms));
+        // However long the switch was down or its clock wrong: it is tried for a while.
+        let left = plan.age_ms_max.saturating_sub(before_ms);
+        let end = now.after_ms(left.max(plan.alarm_ms.min(plan.age_ms_max)));
         self.ends.insert((end, id));
         let (queued, since) = (now, now);
         let item = Item { intent, reason, actual, attempts, queued, since, before_ms, end, stage };
@@ -214,12 +216,9 @@ impl Reversals {
             | ResponseCode::PARTIALLY_APPROVED
             | ResponseCode::NO_ACTION_TAKEN
             | ResponseCode::DUPLICATE => Answer::Settled,
-            // A completion without its hold, or the like: only a person can tell what happened.
-            ResponseCode::NOT_FOUND
-                if item.intent.mti.class() != Class::Reversal && item.intent.is_taken_over() =>
-            {
-                Answer::Park
-            }
+            // A completion without its hold, a reversal that names what only its channel knows:
+            // only a person can tell what happened.
+            ResponseCode::NOT_FOUND if item.intent.is_taken_over() => Answer::Park,
             ResponseCode::NOT_FOUND => {
                 let guard = item.queued.after_ms(plan.guard_ms);
                 let is_late = matches!(item.stage, Stage::Sent { at, .. } if at >= guard);
@@ -229,7 +228,10 @@ impl Reversals {
                     Answer::Again
                 }
             }
-            ResponseCode::IN_PROGRESS | ResponseCode::CUT_OFF => Answer::Again,
+            // A key that is being changed is no answer to what was asked.
+            ResponseCode::IN_PROGRESS
+            | ResponseCode::CUT_OFF
+            | ResponseCode::SECURITY_VIOLATION => Answer::Again,
             code if code.is_host_fault() => Answer::Again,
             _ => Answer::Park,
         }

@@ -480,6 +480,9 @@ fn what_may_be_anybodys_changes_nothing() {
         let answer = world.sent_to(ATM);
         assert_eq!((code(&answer).as_str(), answer.get(field::STAN)), ("63", Some(8)), "{mti}");
         assert!(!answer.has(field::ADDITIONAL_RESPONSE), "not a word about what is expected");
+        // It repeats what anybody may have written, so it must not be signed.
+        let mac = answer.expose(field::MAC_FIRST.number()).and_then(|raw| raw.binary());
+        assert_eq!(mac.as_deref(), Some(&[0; 8][..]));
     }
     assert!(world.journal.is_empty() && world.switch.is_idle());
     let (request, _) = world.payment();
@@ -490,7 +493,12 @@ fn what_may_be_anybodys_changes_nothing() {
     world.pass(15_000);
     assert_eq!(code(&world.sent_to(ATM)), "68");
     assert_eq!(world.outcome().verdict, Verdict::Indefinite);
-    // A host's own request is told so, too.
+    // A host's own request is told so, too; but nothing that could pass for an answer to us.
+    world.take();
+    let mut message = request;
+    message.set_mti(Mti::parse("0200").unwrap());
+    world.tell(Input::Malformed { connection: BANK, message, refusal });
+    assert!(world.all_sent_to(BANK).is_empty());
     let mut message = Message::of(Mti::parse("0800").unwrap());
     message.set(field::STAN, 9);
     world.tell(Input::Malformed { connection: BANK, message, refusal });

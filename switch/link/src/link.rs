@@ -106,6 +106,10 @@ impl Link {
         Ok(Self { id, codec, framing, macs, rules, counters: Counters::default() })
     }
 
+    pub(crate) fn checks_macs(&self) -> bool {
+        self.macs.as_ref().is_some_and(Macs::checks)
+    }
+
     pub(crate) fn is_host(&self) -> bool {
         self.rules.side == Side::Host
     }

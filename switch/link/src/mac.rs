@@ -20,7 +20,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use subtle::{Choice, ConstantTimeEq};
-use veksel_codecs::{Class, Codec, EncodeError, FieldNumber, Message, field};
+use veksel_codecs::{Class, Codec, EncodeError, Fault, FieldNumber, FieldPath, Message, field};
 use veksel_config::{MacAlgorithm, MacConfig, MacPadding};
 use zeroize::Zeroizing;
 
@@ -95,6 +95,9 @@ pub enum MacError {
         /// Which file.
         path: PathBuf,
     },
+    /// The same key makes MACs and is accepted: our own messages would be taken for the peer's.
+    #[error("one key both makes MACs and is accepted; each direction needs its own")]
+    Shared,
     /// The dialect of the link has no place for a MAC.
     #[error("dialect {dialect} does not define {field} as b8, which a MAC needs")]
     NoField {
@@ -130,9 +133,18 @@ impl Macs {
             }
         }
         let key = |path: &PathBuf| Key::read(config.algorithm, path);
+        let accept = config.accept.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        let make = config.make.as_ref().map(key).transpose()?;
+        // Keys that agree on this are one key.
+        let mark = |key: &Key| key.mac(b"the same key, or another one", MacPadding::Bit);
+        if let Some(make) = &make
+            && accept.iter().any(|accept| bool::from(mark(accept).ct_eq(&mark(make))))
+        {
+            return Err(MacError::Shared);
+        }
         Ok(Self {
-            accept: config.accept.iter().map(key).collect::<Result<_, _>>()?,
-            make: config.make.as_ref().map(key).transpose()?,
+            accept,
+            make,
             padding: config.padding,
             width: usize::from(config.width).min(FIELD),
             network: config.network,
@@ -145,6 +157,11 @@ impl Macs {
     #[must_use]
     pub const fn failures_max(&self) -> u32 {
         self.failures_max
+    }
+
+    /// Whether messages of the peer must bear one.
+    pub(crate) const fn checks(&self) -> bool {
+        !self.accept.is_empty()
     }
 
     /// Check values of the keys under which messages are accepted, and of the one they are made
@@ -182,25 +199,34 @@ impl Macs {
         if bool::from(fits) { Ok(()) } else { Err(MacFault::Wrong) }
     }
 
-    /// Appends a message with its MAC, or without one if this link makes none for it.
+    /// Appends a message with its MAC, or without one if this link makes none for it. A message
+    /// that brings a value for the field keeps it.
     ///
     /// # Errors
-    /// The first field that does not fit its definition; `out` is then as it was before.
+    /// The first field that does not fit its definition, or that would stand behind the MAC; `out`
+    /// is then as it was before.
     pub fn encode(
         &self,
         codec: &Codec,
         message: &Message,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        let Some(key) = self.make.as_ref().filter(|_| !self.is_exempt(message)) else {
+        let (first, second) = (field::MAC_FIRST.number(), field::MAC_SECOND.number());
+        let brings_one = message.has(field::MAC_FIRST) || message.has(field::MAC_SECOND);
+        let is_exempt = brings_one || self.is_exempt(message);
+        let Some(key) = self.make.as_ref().filter(|_| !is_exempt) else {
             return codec.encode(message, out);
         };
+        let last = message.fields().iter().last();
+        if let Some(last) = last.filter(|last| *last > second) {
+            return Err(EncodeError::Field {
+                path: FieldPath::whole(last),
+                fault: Fault::Unexpected,
+            });
+        }
         let mut sealed = self.scratch.borrow_mut();
         sealed.copy_from(message);
-        remove(&mut sealed);
-        let first = field::MAC_FIRST.number();
-        let is_long = sealed.fields().iter().last().is_some_and(|last| last > first);
-        let place = if is_long { field::MAC_SECOND.number() } else { first };
+        let place = if last.is_some_and(|last| last > first) { second } else { first };
         sealed.set_binary(place, &[0; FIELD]);
         let start = out.len();
         codec.encode(&sealed, out)?;
@@ -210,7 +236,9 @@ impl Macs {
         // Once more, because the dialect decides how the bytes of the field are written.
         sealed.set_binary(place, &mac);
         out.truncate(start);
-        codec.encode(&sealed, out)
+        let written = codec.encode(&sealed, out);
+        sealed.clear();
+        written
     }
 
     fn is_exempt(&self, message: &Message) -> bool {
@@ -248,14 +276,16 @@ impl Key {
     fn read(algorithm: MacAlgorithm, path: &Path) -> Result<Self, MacError> {
         let text = text_of(path)?;
         let digits = text.trim_ascii();
-        let key = (!digits.is_empty() && digits.len() % 2 == 0).then(|| {
-            let pairs = digits.as_chunks::<2>().0.iter();
-            pairs.map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect()
-        });
-        let key: Zeroizing<Vec<u8>> = key
-            .flatten()
-            .map(Zeroizing::new)
-            .ok_or_else(|| MacError::NotHex { path: path.to_owned() })?;
+        let not_hex = || MacError::NotHex { path: path.to_owned() };
+        if digits.is_empty() || digits.len() % 2 != 0 {
+            return Err(not_hex());
+        }
+        // With its room from the start, so that no copy is left behind as it grows.
+        let mut key = Zeroizing::new(Vec::with_capacity(digits.len()));
+        for [high, low] in digits.as_chunks::<2>().0 {
+            let byte = nibble(*high).zip(nibble(*low)).map(|(high, low)| high << 4 | low);
+            key.push(byte.ok_or_else(not_hex)?);
+        }
         let (expected, fits) = match (algorithm, key.len()) {
             (MacAlgorithm::DesCbc, width) => ("8", width == 8),
             (MacAlgorithm::TdesCbc, width) => ("16 or 24", matches!(width, 16 | 24)),

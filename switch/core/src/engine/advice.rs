@@ -24,6 +24,8 @@ use veksel_codecs::{ResponseCode, field};
 /// is not taken for the last of a real group.
 const NOWHERE: GroupId = GroupId(u16::MAX);
 
+const DAY_MS: u64 = 24 * 3_600_000;
+
 impl Switch {
     /// An advice: recorded, acknowledged, delivered. It needs a route and nothing else: that the
     /// host is down is no reason to refuse it.
@@ -63,6 +65,11 @@ impl Switch {
             self.answer_at_once(seeking, Decline::NO_ROUTE);
             return;
         };
+        let is_unknown = original.is_none() && self.may_be_forgotten(now, &seeking);
+        if is_unknown && !self.has_room_for_unknown() {
+            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            return;
+        }
         let Some(intent) = self.intend(now, &seeking, route) else {
             self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
             return;
@@ -73,7 +80,7 @@ impl Switch {
             Some(original) => self.cancel(now, &original, txn, actual),
             None if planted(Bug::TombstoneSkipped) => {}
             None => {
-                if self.is_older_than_journal(now, &seeking) {
+                if is_unknown {
                     self.deliver(now, txn);
                     self.park_reversal(now, route.group, txn, Parking::Unknown);
                 }
@@ -114,13 +121,24 @@ impl Switch {
         }
     }
 
-    /// Whether a reversal names something the journal may have forgotten: nobody here can tell
-    /// whether it was executed, nor which number the host knows it by.
-    fn is_older_than_journal(&self, now: Now, seeking: &Seeking) -> bool {
+    /// Whether what a reversal names may have been forgotten by the journal, or cannot be told: then
+    /// nobody here knows whether it was executed, nor which number the host knows it by. Clocks of
+    /// channels go wrong, and some write local time into DE7; so the time kept is taken a day
+    /// shorter than it is.
+    fn may_be_forgotten(&self, now: Now, seeking: &Seeking) -> bool {
         let named = seeking.message.get(field::ORIGINAL_DATA);
         let named = named.and_then(|text| OriginalData::parse(&text));
         let sent = named.and_then(|original| now.utc.nearest(&original.transmission));
-        sent.is_some_and(|sent| now.utc.0.saturating_sub(sent.0) >= self.plan.keep_ms)
+        let Some(sent) = sent else { return true };
+        let keep = self.plan.keep_ms.saturating_sub(DAY_MS).max(self.plan.keep_ms / 2);
+        let (age, ahead) = (now.utc.0.saturating_sub(sent.0), sent.0.saturating_sub(now.utc.0));
+        age >= keep || ahead > DAY_MS
+    }
+
+    /// Whether there is room for one more that a person must look at. They may not take all the
+    /// room that reversals have, or one channel could stop everybody's payments.
+    fn has_room_for_unknown(&self) -> bool {
+        self.reversals_parked() < (self.plan.limits.reversals_max as usize / 4).max(1)
     }
 
     /// A reversal whose original was never seen: if it comes yet, it meets a record that it was

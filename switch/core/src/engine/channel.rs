@@ -16,7 +16,7 @@ use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, State};
 use crate::time::{Now, Tick};
 use std::sync::Arc;
 use veksel_codecs::{
-    DecodeError, Fault, Message, Mti, Refusal, ResponseCode, field, is_known_class,
+    Class, DecodeError, Fault, Message, Mti, Refusal, ResponseCode, field, is_known_class,
 };
 
 /// Connections of a group that one request may be offered to.
@@ -50,7 +50,9 @@ impl Switch {
         let missing = matches!(refusal, Refusal::Format(DecodeError { fault: Fault::Missing, .. }));
         let readable = is_request && (message.has(field::STAN) || missing);
         let is_unauthentic = refusal == Refusal::Unauthentic;
-        if (is_host && !is_unauthentic) || !readable {
+        // Of a host only its own network management is answered.
+        let is_for_us = message.mti().class() == Class::Network;
+        if (is_host && !(is_unauthentic && is_for_us)) || !readable {
             let is_answer = !message.mti().is_request();
             let why = match (is_host, is_answer) {
                 // An answer of a host that may be anybody's is none (behaviour 50).
@@ -70,6 +72,10 @@ impl Switch {
             Refusal::Unauthentic => (Decline::SECURITY_VIOLATION, None),
         };
         decline(&mut message, why);
+        if is_unauthentic {
+            // Whoever reads MACs must not believe it: it repeats what anybody may have written.
+            message.set(field::MAC_FIRST, &[0; 8]);
+        }
         if let Some(error) = fault {
             message.set(field::ADDITIONAL_RESPONSE, &error.additional_response());
         }

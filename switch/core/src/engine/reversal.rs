@@ -15,7 +15,7 @@ use crate::session::State;
 use crate::time::Now;
 use std::sync::Arc;
 use veksel_codecs::structured::{OriginalData, format_replacement};
-use veksel_codecs::{FieldNumber, Message, Mti, ResponseCode, field};
+use veksel_codecs::{Class, FieldNumber, Message, Mti, ResponseCode, field};
 
 /// DE39 of the 0420: why it is sent (switch semantics 28).
 const fn reason_code(reason: Reason) -> ResponseCode {
@@ -184,6 +184,12 @@ impl Switch {
         match action {
             Action::Retry => {
                 let Some(plan) = self.reversal_plan(group) else { return };
+                let progress = self.durable.reversal(txn).map(|(_, progress)| progress);
+                if let Some(parked) = progress.filter(|progress| progress.is_parked) {
+                    let (reason, actual) = (parked.reason, parked.actual);
+                    let step = ReversalStep::Queued { reason, actual };
+                    self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
+                }
                 if let Some(live) = self.group_mut(group) {
                     live.reversals.unpark(txn, now.tick, &plan);
                     live.reversals.hurry(txn, now.tick);
@@ -286,8 +292,9 @@ fn response_of(intent: &Intent, undoing: Mti, answer: &Message) -> Option<Respon
 }
 
 /// The type of what is sent: an advice goes as itself, anything else is undone.
-const fn mti_of(intent: &Intent, undoing: Mti) -> Mti {
-    if intent.is_taken_over() { intent.mti.original() } else { undoing }
+fn mti_of(intent: &Intent, undoing: Mti) -> Mti {
+    let is_itself = intent.is_taken_over() && intent.mti.class() != Class::Reversal;
+    if is_itself { intent.mti.original() } else { undoing }
 }
 
 /// The 0420 or 0421 (0400 or 0401) that undoes a request: its own numbers, so that any repeat is

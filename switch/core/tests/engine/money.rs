@@ -455,10 +455,70 @@ fn a_restart_does_not_make_a_reversal_younger() {
     assert_eq!(again.switch.reversals_parked(), 1);
 }
 
+/// A switch that was down for a week, or whose clock was wrong, asks before it gives up.
+#[test]
+fn a_start_gives_up_on_nothing_it_has_not_tried() {
+    let (world, _) = reversing();
+    let mut again = World::new(plan());
+    again.now = Now { tick: Tick(0), utc: Utc(world.now.utc.0 + 168 * HOUR) };
+    again.recover(&world);
+    again.pass(1_000);
+    assert_eq!(again.switch.reversals_parked(), 0);
+    again.take();
+    again.tell(Input::LinkUp(BANK));
+    let sign_on = again.sent_to(BANK);
+    again.tell(received(BANK, answer_to(&sign_on, "00")));
+    assert_eq!(again.sent_to(BANK).mti().as_str(), "0421");
+    again.pass(900_000);
+    assert_eq!(again.switch.reversals_parked(), 1);
+}
+
+/// Who takes it up was told so; a restart does not undo it.
+#[test]
+fn what_a_person_took_up_again_is_tried_after_a_restart() {
+    let (mut world, reversal) = reversing();
+    world.tell(received(BANK, answer_to(&reversal, "30")));
+    world.tell(Input::LinkDown(BANK));
+    let (operator, reason) = ("kari".to_owned(), "ticket 8".to_owned());
+    let txn = veksel_core::TxnId(1);
+    world.tell(Input::Operator(Command { txn, operator, reason, action: Action::Retry }));
+    let mut again = World::new(plan());
+    again.recover(&world);
+    assert_eq!((again.switch.reversals_parked(), again.switch.reversals_open()), (0, 1));
+    again.tell(Input::LinkUp(BANK));
+    let sign_on = again.sent_to(BANK);
+    again.tell(received(BANK, answer_to(&sign_on, "00")));
+    assert_eq!(again.sent_to(BANK).mti().as_str(), "0421");
+}
+
+#[test]
+fn strange_reversals_leave_room_for_the_others() {
+    let mut tight = plan();
+    tight.limits.reversals_max = 16;
+    let mut world = World::online_with(tight);
+    for stan in 1..=5 {
+        let original = format!("0200{stan:06}11011428070000050000100000000000");
+        let mut message = naming("0420", stan + 100, &original);
+        message.set(field::RRN, &format!("{stan:012}"));
+        world.tell(received(ATM, message));
+        let expected = if stan <= 4 { "00" } else { "91" };
+        assert_eq!(code(&world.sent_to(ATM)), expected, "{stan}");
+    }
+    world.payment();
+}
+
 #[test]
 fn what_is_taken_back_and_may_be_older_than_the_journal_is_for_a_person() {
-    // 7 days and a second before the request, and a second less.
-    for (transmission, parked) in [("1113142806", 1), ("1113142808", 0), ("1121000000", 0)] {
+    // 6 days and a second before the request, and a second less: a day less than is kept. Then
+    // hours and days ahead, which clocks and time zones are, half a year away, and no date.
+    for (transmission, parked) in [
+        ("1114142806", 1),
+        ("1114142808", 0),
+        ("1121000000", 0),
+        ("1123000000", 1),
+        ("0601000000", 1),
+        ("0000000000", 1),
+    ] {
         let mut world = World::online();
         let original = format!("0200000007{transmission}0000050000100000000000");
         world.tell(received(ATM, naming("0420", 8, &original)));

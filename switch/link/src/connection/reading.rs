@@ -184,7 +184,16 @@ impl Connection {
         if is_request {
             link.framing.answer_header(header, message.header_mut());
         }
-        let authentic = decoded.and_then(|()| self.authenticate(&message));
+        let authentic = match decoded {
+            Ok(()) => self.authenticate(&message),
+            // Nobody can tell whose a message is that cannot be read.
+            Err(Refusal::Format(error)) if is_readable && link.checks_macs() => {
+                let connection = self.id.serial;
+                warn!(link = link.id.0, connection, %error, "no MAC can be found");
+                Err(Refusal::Unauthentic)
+            }
+            refused => refused,
+        };
         let is_unauthentic = authentic == Err(Refusal::Unauthentic);
         let checked = authentic.and_then(|()| match link.rules.side {
             Side::Channel { strict } if is_request => link.codec.check(&message, strict),

@@ -6,7 +6,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::rc::Rc;
-use veksel_codecs::{Codec, Dialect, FieldNumber, Framing, Message, Mti, Refusal, field};
+use veksel_codecs::{
+    Codec, Dialect, EncodeError, FieldNumber, Framing, Message, Mti, Refusal, field,
+};
 use veksel_config::{ListenConfig, MacAlgorithm, MacConfig, MacPadding};
 use veksel_core::Input;
 use veksel_link::{CloseReason, MacFault, Macs};
@@ -68,6 +70,10 @@ fn sealed(macs: &Macs, codec: &Codec, message: &Message) -> Vec<u8> {
     out.to_vec()
 }
 
+/// Those that take a key of 16 bytes.
+const ALGORITHMS: [MacAlgorithm; 4] =
+    [MacAlgorithm::TdesCbc, MacAlgorithm::Retail, MacAlgorithm::AesCmac, MacAlgorithm::HmacSha256];
+
 fn framed(frame: &[u8]) -> Vec<u8> {
     let length = u16::try_from(frame.len()).unwrap();
     [&length.to_be_bytes(), frame].concat()
@@ -79,11 +85,12 @@ fn no_changed_byte_is_believed_in_any_dialect_or_algorithm() {
     let mut refused = 0;
     for (dialect, _) in veksel_codecs::dialect::SHIPPED {
         let codec = codec(dialect);
-        for algorithm in [MacAlgorithm::TdesCbc, MacAlgorithm::Retail, MacAlgorithm::AesCmac] {
+        for algorithm in ALGORITHMS {
             for (is_long, padding) in [(true, MacPadding::Zeros), (false, MacPadding::Bit)] {
-                let config = MacConfig { algorithm, padding, ..keys.mac(&[1], Some(1)) };
-                let Ok(macs) = Macs::load(&config, &codec) else { continue };
-                let whole = sealed(&macs, &codec, &purchase(is_long));
+                let of = |config| MacConfig { algorithm, padding, ..config };
+                let theirs = Macs::load(&of(keys.mac(&[], Some(1))), &codec).unwrap();
+                let macs = Macs::load(&of(keys.mac(&[1], None)), &codec).unwrap();
+                let whole = sealed(&theirs, &codec, &purchase(is_long));
                 let mut message = Message::new();
                 codec.decode_into(&whole, &mut message).unwrap();
                 let place = if is_long { field::MAC_SECOND } else { field::MAC_FIRST };
@@ -112,7 +119,7 @@ fn no_changed_byte_is_believed_in_any_dialect_or_algorithm() {
 fn a_message_without_its_mac_or_with_something_behind_it_is_refused() {
     let keys = Keys::new();
     let codec = codec("cbs-ascii-bin");
-    let macs = Macs::load(&keys.mac(&[1], Some(1)), &codec).unwrap();
+    let macs = Macs::load(&keys.mac(&[1], None), &codec).unwrap();
     let check = |message: &Message| {
         let (mut out, mut read) = (BytesMut::new(), Message::new());
         codec.encode(message, &mut out).unwrap();
@@ -143,19 +150,22 @@ fn a_key_is_changed_with_an_overlap_and_an_older_one_is_over() {
     assert_eq!(checked(&[2, 1], 2), Ok(()));
     assert_eq!(checked(&[2], 1), Err(MacFault::Wrong));
     assert_eq!(checked(&[], 1), Ok(()), "without keys nothing is checked");
-    let macs = Macs::load(&keys.mac(&[2, 1], Some(1)), &codec).unwrap();
-    let (accept, make) = macs.check_values();
-    assert_eq!((accept.len(), accept.get(1).cloned()), (2, make));
-    assert_ne!(accept[0], accept[1]);
+    let values = |config| Macs::load(&config, &codec).unwrap().check_values();
+    let (accept, make) = values(keys.mac(&[2, 1], Some(3)));
+    assert_eq!((accept.get(1).cloned(), accept.len()), (values(keys.mac(&[], Some(1))).1, 2));
+    assert_ne!((&accept[0], Some(&accept[0])), (&accept[1], make.as_ref()));
+    // What we send must not come back as the peer's.
+    let shared = Macs::load(&keys.mac(&[2, 1], Some(1)), &codec).unwrap_err();
+    assert!(shared.to_string().contains("each direction needs its own"), "{shared}");
 }
 
 #[test]
 fn a_short_mac_is_followed_by_zeros_and_nothing_else() {
     let keys = Keys::new();
     let codec = codec("cbs-ascii-bin");
-    let config = MacConfig { width: 4, ..keys.mac(&[1], Some(1)) };
-    let macs = Macs::load(&config, &codec).unwrap();
-    let mut frame = sealed(&macs, &codec, &purchase(false));
+    let short = |config| Macs::load(&MacConfig { width: 4, ..config }, &codec).unwrap();
+    let macs = short(keys.mac(&[1], None));
+    let mut frame = sealed(&short(keys.mac(&[], Some(1))), &codec, &purchase(false));
     let mut message = Message::new();
     assert_eq!(frame.last_chunk::<4>(), Some(&[0; 4]));
     codec.decode_into(&frame, &mut message).unwrap();
@@ -163,6 +173,21 @@ fn a_short_mac_is_followed_by_zeros_and_nothing_else() {
     *frame.last_mut().unwrap() = 1;
     codec.decode_into(&frame, &mut message).unwrap();
     assert_eq!(macs.check(&message), Err(MacFault::Wrong));
+}
+
+/// A MAC protects what stands before it, so nothing can stand behind.
+#[test]
+fn a_field_behind_128_leaves_no_place_for_a_mac() {
+    let keys = Keys::new();
+    let codec = codec("network-session");
+    let macs = Macs::load(&keys.mac(&[], Some(1)), &codec).unwrap();
+    let beyond = codec.dialect().fields().find(|(number, _)| number.get() > 128).unwrap();
+    let mut message = purchase(true);
+    message.set_text(beyond.0, "1");
+    let mut out = BytesMut::from(&b"before"[..]);
+    let error = macs.encode(&codec, &message, &mut out).unwrap_err();
+    assert!(matches!(error, EncodeError::Field { path, .. } if path.field == beyond.0));
+    assert_eq!(&out[..], b"before");
 }
 
 #[test]
@@ -193,7 +218,18 @@ fn a_listener_checks_and_signs() {
         assert_eq!(ours.check(&answer), Ok(()));
         answer.remove(field::MAC_SECOND);
         assert_eq!(answer, answer_to(&echo(1)));
-        for stan in 2..8 {
+        // What cannot be read is nobody's; and what brings a value for the field keeps it.
+        let mut zeros = answer_to(&echo(1));
+        zeros.set(field::MAC_FIRST, &[0; 8]);
+        rig.send(connection, &zeros, None);
+        rig.wires.flush();
+        assert_eq!(framed(&peer.read_frame().await), rig.wire(&Framing::binary2(), &zeros));
+        let mut cut = sealed(&ours, &rig.codec, &echo(1));
+        cut.pop();
+        peer.write(&framed(&cut)).await;
+        let unreadable = rig.input().await;
+        assert!(matches!(unreadable, Input::Malformed { refusal: Refusal::Unauthentic, .. }));
+        for stan in 2..7 {
             peer.write(&rig.wire(&Framing::binary2(), &echo(stan))).await;
             let Input::Malformed { refusal, message, .. } = rig.input().await else {
                 panic!("believed without a MAC");
@@ -210,7 +246,7 @@ fn a_listener_checks_and_signs() {
 fn network_management_may_go_without() {
     run(async {
         let keys = Keys::new();
-        let mac = Some(MacConfig { network: false, ..keys.mac(&[1], Some(1)) });
+        let mac = Some(MacConfig { network: false, ..keys.mac(&[1], Some(2)) });
         let rig = Rig::listening(&ListenConfig { mac, ..listen_config() });
         let (mut peer, connection) = rig.peer().await;
         peer.write(&rig.wire(&Framing::binary2(), &echo(1))).await;

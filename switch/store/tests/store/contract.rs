@@ -352,6 +352,14 @@ fn trimming_keeps_what_is_open_and_what_is_young(place: &dyn Place) {
     drop(store);
     let recovered = place.open().open().unwrap();
     assert_eq!((recovered.last, recovered.txn), (RecordId(22), TxnId(9)));
+    assert_eq!(recovered.held, 0);
+    // A refused one is not held either, and neither a restart nor a trim forgets that.
+    let mut store = place.open();
+    append(&mut *store, 23, [payment(10)]);
+    let again = Record::Intent(Arc::new(Intent { txn: TxnId(11), ..intent(10) }));
+    assert_eq!(store.append(&numbered(24, [again, notice(7_000)])).unwrap().len(), 1);
+    drop(store);
+    assert_eq!(place.open().open().unwrap().held, 2);
 }
 
 fn outcome_at(n: u64, utc: u64) -> Record {
