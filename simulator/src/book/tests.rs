@@ -89,6 +89,7 @@ fn hold(stan: u32, minor: i64) -> Request {
         amount: nok(minor),
         tran_type: 0,
         narration: "HOTEL".to_owned(),
+        funds: Funds::Checked,
     };
     request(Class::Authorization, stan, Operation::Hold(place))
 }

@@ -65,6 +65,10 @@ impl Service {
                 b"20" => Some(Self::Payment(Payment::Refund)),
                 _ => None,
             },
+            (Class::Authorisation, _, true) => match code? {
+                b"00" | b"01" => Some(Self::Hold),
+                _ => None,
+            },
             (Class::Authorisation, true, _) => match code? {
                 b"00" | b"01" => Some(Self::Hold),
                 b"33" => Some(Self::Name),
