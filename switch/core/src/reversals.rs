@@ -81,7 +81,8 @@ pub(crate) struct Reversals {
     parked: usize,
 }
 
-/// What orders reversals: the account whose money they return.
+/// What orders reversals: the account whose money they return. Reconciliations have none and go
+/// one after the other.
 fn account(intent: &Intent) -> u64 {
     use core::hash::Hasher;
     let mut mix = crate::map::Mix::default();
@@ -214,6 +215,10 @@ impl Reversals {
             | ResponseCode::PARTIALLY_APPROVED
             | ResponseCode::NO_ACTION_TAKEN
             | ResponseCode::DUPLICATE => Answer::Settled,
+            // It has the totals and they are not its own: telling it again changes nothing.
+            ResponseCode::RECONCILE_ERROR if item.intent.mti.class() == Class::Reconciliation => {
+                Answer::Settled
+            }
             // A completion without its hold, or the like: only a person can tell what happened.
             ResponseCode::NOT_FOUND
                 if item.intent.mti.class() != Class::Reversal && item.intent.is_taken_over() =>

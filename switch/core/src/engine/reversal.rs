@@ -15,7 +15,7 @@ use crate::session::State;
 use crate::time::Now;
 use std::sync::Arc;
 use veksel_codecs::structured::{OriginalData, format_replacement};
-use veksel_codecs::{FieldNumber, Message, Mti, ResponseCode, field};
+use veksel_codecs::{Class, FieldNumber, Message, Mti, ResponseCode, field};
 
 /// DE39 of the 0420: why it is sent (switch semantics 28).
 const fn reason_code(reason: Reason) -> ResponseCode {
@@ -154,7 +154,10 @@ impl Switch {
         });
         let Some((txn, response)) = fitting else { return false };
         match live.reversals.judge(txn, response, &plan) {
-            Answer::Settled => self.settle_reversal(now, group, txn, response),
+            Answer::Settled => {
+                self.note_imbalance(now, group, txn, response, message);
+                self.settle_reversal(now, group, txn, response);
+            }
             Answer::Park => self.park_reversal(now, group, txn, Parking::Answer(response)),
             Answer::Again => {
                 let due = live.reversals.again(txn, now.tick, &plan);
@@ -281,7 +284,8 @@ fn response_of(intent: &Intent, answer: &Message) -> Option<ResponseCode> {
         && answer.get(field::RRN).is_none_or(|rrn| rrn.trimmed() == key.rrn)
         && answer.get(field::TERMINAL).is_none_or(|terminal| terminal.trimmed() == key.terminal)
         && answer.get(field::TRANSMISSION).is_none_or(|at| at.trimmed() == key.transmission)
-        && answer.get(field::AMOUNT).is_none_or(|amount| amount == intent.amount);
+        && (intent.mti.class() == Class::Reconciliation
+            || answer.get(field::AMOUNT).is_none_or(|amount| amount == intent.amount));
     answer.get(field::RESPONSE_CODE).filter(|_| fits)
 }
 
@@ -305,14 +309,19 @@ fn build(
     if let Some(pan) = &intent.pan {
         message.set(field::PAN, pan.expose());
     }
-    message.set(field::PROCESSING_CODE, &intent.code);
-    message.set(field::AMOUNT, intent.amount);
+    let is_reconciliation = mti.class() == Class::Reconciliation;
+    if !is_reconciliation {
+        message.set(field::AMOUNT, intent.amount);
+    }
     message.set(field::STAN, intent.host_stan.into());
     if !is_advice {
         message.set(field::RESPONSE_CODE, reason);
     }
-    message.set(field::CURRENCY, intent.currency.into());
+    if !is_reconciliation || intent.currency != 0 {
+        message.set(field::CURRENCY, intent.currency.into());
+    }
     let texts = [
+        (field::PROCESSING_CODE, &intent.code),
         (field::TRANSMISSION, &key.transmission),
         (field::LOCAL_TIME, &intent.local_time),
         (field::LOCAL_DATE, &intent.local_date),
