@@ -27,6 +27,7 @@ pub(super) enum Service {
     Hold,
     Completion,
     Reversal,
+    Reconciliation,
 }
 
 /// How much of a statement is wanted when the request does not say.
@@ -59,6 +60,7 @@ impl Service {
         match (mti.class(), is_request_proper(message), mti.is_advice()) {
             (Class::Network, true, _) => Some(Self::Network),
             (Class::Reversal, true, _) | (Class::Reversal, _, true) => Some(Self::Reversal),
+            (Class::Reconciliation, _, true) => Some(Self::Reconciliation),
             (Class::Financial, true, _) => Self::financial(*code?),
             (Class::Financial, _, true) => match code? {
                 b"00" | b"01" => Some(Self::Completion),

@@ -192,9 +192,9 @@ impl Switch {
     ) {
         let class = self.durable.intent(txn).map(|intent| intent.mti.class());
         let text = |number: FieldNumber| Some(answer.expose(number)?.text()?.as_str().to_owned());
-        let verdict = FieldNumber::new(66).and_then(text);
-        let differs =
-            response == ResponseCode::RECONCILE_ERROR || verdict.as_deref() == Some(OUT_OF_BALANCE);
+        let verdict = answer.get(field::SETTLEMENT_CODE);
+        let differs = response == ResponseCode::RECONCILE_ERROR
+            || verdict.is_some_and(|verdict| *verdict == *OUT_OF_BALANCE);
         if class != Some(Class::Reconciliation) || !differs {
             return;
         }
