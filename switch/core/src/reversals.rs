@@ -81,8 +81,8 @@ pub(crate) struct Reversals {
     parked: usize,
 }
 
-/// What orders reversals: the account whose money they return. Reconciliations have none and go
-/// one after the other.
+/// What orders reversals: the account whose money they return. Reconciliations have none: they go
+/// one after the other, each behind everything older of any account.
 fn account(intent: &Intent) -> u64 {
     use core::hash::Hasher;
     let mut mix = crate::map::Mix::default();
@@ -161,6 +161,14 @@ impl Reversals {
     pub(crate) fn take_due(&self, now: Tick, most: usize) -> Vec<TxnId> {
         let due = self.due.iter().take_while(|(at, _)| *at <= now);
         due.map(|(_, id)| *id).take(most).collect()
+    }
+
+    /// Whether this is a reconciliation and something older is still on its way, which the host's
+    /// totals would lack.
+    pub(crate) fn is_early(&self, id: TxnId) -> bool {
+        let class = self.items.get(&id).map(|item| item.intent.mti.class());
+        let mut older = self.items.range(..id).map(|(_, item)| item.stage);
+        class == Some(Class::Reconciliation) && older.any(|stage| stage != Stage::Parked)
     }
 
     /// It was handed to a connection; `true` the first time.

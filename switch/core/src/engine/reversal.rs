@@ -93,6 +93,10 @@ impl Switch {
             let due = live.reversals.take_due(now.tick, live.reversal_room(plan));
             let plan = plan.reversals;
             for txn in due {
+                if let Some(live) = self.group_mut(group).filter(|g| g.reversals.is_early(txn)) {
+                    live.reversals.postpone(txn, now.tick.after_ms(plan.retry_ms));
+                    continue;
+                }
                 self.send_reversal(now, group, txn, &plan);
             }
         }

@@ -629,3 +629,32 @@ fn totals_need_a_route_that_asks_for_no_account_and_their_request_is_not_support
     assert_eq!(code(&world.sent_to(ATM)), "40");
     assert!(world.journal.is_empty());
 }
+
+#[test]
+fn totals_wait_for_every_older_advice_but_not_for_one_that_is_parked() {
+    for last in ["00", "14"] {
+        let mut world = World::new(open_plan());
+        world.tell(Input::LinkUp(ATM));
+        for stan in [6, 7] {
+            let mut advice = purchase(stan);
+            advice.set_mti(Mti::parse("0220").unwrap());
+            advice.set(field::ACCOUNT, if stan == 6 { "10000000001" } else { "10000000002" });
+            world.tell(received(ATM, advice));
+        }
+        world.tell(received(ATM, totals(8)));
+        world.take();
+        world.sign_on_and_keep(BANK);
+        let advices = world.all_sent_to(BANK);
+        let types: Vec<_> = advices.iter().map(|message| message.mti().to_string()).collect();
+        assert_eq!(types, ["0220", "0220"]);
+        world.tell(received(BANK, answer_to(&advices[0], "00")));
+        world.pass(4_999);
+        assert!(world.all_sent_to(BANK).is_empty());
+        world.pass(1);
+        assert!(world.all_sent_to(BANK).is_empty());
+        assert!(world.switch.poll_timeout().unwrap() > world.now.tick, "it does not spin");
+        world.tell(received(BANK, answer_to(&advices[1], last)));
+        world.pass(5_000);
+        assert_eq!(world.sent_to(BANK).mti().as_str(), "0520");
+    }
+}
