@@ -1,4 +1,5 @@
-//! Messages that move or hold money: 0200, 0220, 0100 and 0120 of DE3 00, 01, 09, 20, 21, 40 and 50.
+//! Messages that move or hold money: 0200, 0220, 0100 and 0120 of DE3 00, 01, 09, 20, 21, 40 and
+//! 50.
 //!
 //! The accounts' own rules are the ledger's. Here a message becomes a ledger request, what the
 //! ledger cannot know (magic, card, biller, other banks) is checked before it, and its reply

@@ -30,8 +30,8 @@ impl Decline {
     }
 }
 
-/// What an answer to a request of this class repeats of it. Track, PIN and chip data (35, 36, 45, 52, 55) are never
-/// among it (switch semantics 16).
+/// What an answer to a request of this class repeats of it. Track, PIN and chip data (35, 36, 45,
+/// 52, 55) are never among it (switch semantics 16).
 fn echo(class: Class) -> FieldSet {
     // The date a reconciliation is about is its sender's; any other is set by the host.
     let own: &[u8] = if class == Class::Reconciliation { &[15, 99] } else { &[] };

@@ -155,8 +155,8 @@ pub(crate) fn inquiry(
 }
 
 /// Keyed digest of what a duplicate must have in common with its original beside the key: DE2,
-/// 3, 4, 49, 102 and 103; of a reconciliation, its date (15) and totals too. Keyed, because a card number with a known amount is soon guessed
-/// from a plain one (PCI DSS 3.5.1.1).
+/// 3, 4, 49, 102 and 103; of a reconciliation, its date (15) and totals too. Keyed, because a card
+/// number with a known amount is soon guessed from a plain one (PCI DSS 3.5.1.1).
 pub(crate) fn digest(plan: &Plan, request: &Message) -> [u8; 32] {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&plan.digest_key.0) else {
         return [0; 32];
