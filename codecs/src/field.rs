@@ -281,6 +281,7 @@ keys! {
     CHANNEL: Characters = 60, "channel: ATM, POS, MOB, BRN, WEB or API";
     DISPLAY: Characters = 63, "message for people";
     MAC_FIRST: SecretType = 64, "MAC of a message without secondary bitmap";
+    SETTLEMENT_CODE: Characters = 66, "whether totals agree: 1 in balance, 2 out of balance";
     NETWORK_CODE: Number = 70 wide 3, "network management code";
     ORIGINAL_DATA: Characters = 90, "original data elements";
     REPLACEMENT_AMOUNTS: Characters = 95, "replacement amounts of a partial reversal";

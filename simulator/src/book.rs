@@ -41,6 +41,7 @@ impl Book {
         let numbers = numbers(&opening.ledger);
         let transaction = connection.transaction()?;
         transaction.execute_batch(SCHEMA)?;
+        transaction.execute_batch(CUT_OVERS)?;
         write::directory(&transaction, opening.directory.rows())?;
         write::accounts(&transaction, &opening.ledger)?;
         write::cards(&transaction, opening.directory.rows())?;
@@ -67,6 +68,7 @@ impl Book {
         if version != VERSION {
             return Err(BookError::Version { found: version });
         }
+        connection.execute_batch(CUT_OVERS)?;
         let (ledger, directory) = read::all(&connection, limits, profile)?;
         ledger.audit().map_err(BookError::Unbalanced)?;
         let book = Self { connection, numbers: numbers(&ledger) };
@@ -187,6 +189,8 @@ fn numbers(ledger: &Ledger) -> Vec<String> {
 }
 
 const SCHEMA: &str = include_str!("book/schema.sql");
+
+const CUT_OVERS: &str = include_str!("book/cut_overs.sql");
 
 /// How long a commit waits for someone else's write.
 const BUSY_MAX: Duration = Duration::from_secs(5);

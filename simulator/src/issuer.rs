@@ -24,6 +24,7 @@ mod inquiry;
 mod names;
 mod network;
 mod payment;
+mod reconciliation;
 mod reversal;
 mod search;
 mod service;
@@ -42,7 +43,6 @@ pub(crate) use network::{SIGN_OFF, SIGN_ON};
 use crate::directory::Directory;
 use crate::ledger::{Effect, Ledger};
 use draft::{Decline, Draft};
-use network::Calendar;
 use service::Service;
 
 /// How a bank is set up.
@@ -81,7 +81,6 @@ pub struct Issuer {
     directory: Directory,
     settings: Settings,
     codec: Rc<Codec>,
-    calendar: Calendar,
 }
 
 /// What was decided, before it is written as a message.
@@ -96,7 +95,7 @@ impl Issuer {
     /// The codec is that of the link: its dialect says which fields an answer repeats and may have.
     #[must_use]
     pub fn new(ledger: Ledger, directory: Directory, settings: Settings, codec: Rc<Codec>) -> Self {
-        Self { ledger, directory, settings, codec, calendar: Calendar::default() }
+        Self { ledger, directory, settings, codec }
     }
 
     /// For audits and views; only messages change it.
@@ -121,7 +120,7 @@ impl Issuer {
         };
         match self.decide(now, service, &request) {
             Ok(Given { draft, effect, delay_ms, is_replay }) => {
-                let date = self.calendar.settlement_date(Utc(draft.utc_ms));
+                let date = self.settlement_date(Utc(draft.utc_ms));
                 let answer = Some(draft.write(request, answer, date));
                 Reply { answer, effect, delay_ms, is_replay }
             }
@@ -178,12 +177,19 @@ impl Issuer {
         self.ledger.expire_holds(now.0)
     }
 
+    /// `MMDD`, as DE15 carries it.
+    fn settlement_date(&self, at: Utc) -> [u8; 4] {
+        let day = self.ledger.business_day(at.0);
+        let [a, b, c, d, ..] = Utc(day.saturating_mul(DAY_MS)).transmission();
+        [a, b, c, d]
+    }
+
     fn answer_rule(&self, request: &Message) -> Answer {
         self.codec.rule(request).map_or_else(|_| draft::without_rule(), |rule| rule.answer)
     }
 
     fn write(&self, now: Utc, request: Message, answer: Answer, draft: Draft) -> Reply {
-        let date = self.calendar.settlement_date(now);
+        let date = self.settlement_date(now);
         let answer = Some(draft.write(request, answer, date));
         Reply { answer, ..Reply::SILENCE }
     }
@@ -194,7 +200,8 @@ impl Issuer {
             Service::Hold => return self.hold(now, request),
             Service::Completion => return self.complete(now, request),
             Service::Reversal => return self.reverse(now, request),
-            Service::Network => self.manage(now, request),
+            Service::Network => return self.manage(now, request),
+            Service::Reconciliation => self.reconcile(now, request),
             Service::Balance => self.balance(now, request),
             Service::Statement(span) => self.statement(now, request, span),
             Service::Name => self.name(now, request),
@@ -215,3 +222,5 @@ impl Issuer {
 impl Reply {
     const SILENCE: Self = Self { answer: None, effect: None, delay_ms: 0, is_replay: false };
 }
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;

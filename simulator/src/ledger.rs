@@ -15,6 +15,7 @@
 mod account;
 mod apply;
 mod audit;
+mod calendar;
 mod execute;
 mod key;
 mod operation;
@@ -22,6 +23,7 @@ mod records;
 mod replies;
 mod rules;
 mod statement;
+mod totals;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -36,8 +38,10 @@ pub use records::{
     Verdict,
 };
 pub use statement::{Direction, Line, Page, Query};
+pub use totals::{Sum, Totals};
 
 use crate::money::Currency;
+use calendar::Calendar;
 use replies::Replies;
 
 /// How much the ledger remembers, and for how long it must.
@@ -138,6 +142,7 @@ pub struct Ledger {
     holds_closed: VecDeque<HoldId>,
     expiries: BTreeSet<(u64, HoldId)>,
     replies: Replies,
+    calendar: Calendar,
 }
 
 impl Ledger {
@@ -174,6 +179,7 @@ impl Ledger {
             holds_closed: VecDeque::new(),
             expiries: BTreeSet::new(),
             replies: Replies::default(),
+            calendar: Calendar::default(),
         }
     }
 
@@ -273,6 +279,25 @@ impl Ledger {
     /// For a live view; there are at most `replies_max`.
     pub fn replies_newest_first(&self) -> impl Iterator<Item = &Reply> {
         self.replies.newest_first()
+    }
+
+    /// The business day that this moment belongs to, counted from 1 January 1970: its day in UTC,
+    /// or the next one from the day's cut-over on.
+    #[must_use]
+    pub fn business_day(&self, utc_ms: u64) -> u64 {
+        self.calendar.business_day(utc_ms)
+    }
+
+    /// Ends the business day. The effect must be committed like any other; there is none when the
+    /// day was ended before.
+    pub fn cut_over(&mut self, utc_ms: u64) -> Option<Effect> {
+        if !self.calendar.would_move(utc_ms) {
+            return None;
+        }
+        let effect = Effect { change: Some(Change::CutOver { utc_ms }), reply: None };
+        let applied = self.apply(&effect);
+        debug_assert!(applied.is_ok(), "a cut-over fits any ledger");
+        Some(effect)
     }
 
     fn next_transfer(&self) -> TransferId {

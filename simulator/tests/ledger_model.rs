@@ -121,7 +121,13 @@ fn post(debit: Side, credit: Side, minor: i64) -> Operation {
 
 fn place_hold(from: usize, minor: i64) -> Operation {
     let (account, narration) = (ACCOUNTS[from].to_owned(), String::new());
-    Operation::Hold(PlaceHold { account, amount: nok(minor), tran_type: 0, narration })
+    Operation::Hold(PlaceHold {
+        account,
+        amount: nok(minor),
+        tran_type: 0,
+        narration,
+        funds: Funds::Checked,
+    })
 }
 
 fn capture(hold: u32, minor: i64) -> Operation {

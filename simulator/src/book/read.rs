@@ -27,6 +27,13 @@ pub(super) fn all(
     recall(connection, &mut ledger, "holds", "SELECT * FROM holds ORDER BY id", hold)?;
     let tombstones = "SELECT * FROM tombstones ORDER BY id";
     recall(connection, &mut ledger, "tombstones", tombstones, tombstone)?;
+    recall(
+        connection,
+        &mut ledger,
+        "cut_overs",
+        "SELECT * FROM cut_overs ORDER BY rowid",
+        cut_over,
+    )?;
     recall(connection, &mut ledger, "replies", "SELECT * FROM replies ORDER BY id", reply)?;
     for (id, sums) in stored {
         let account = ledger.account(id);
@@ -94,6 +101,11 @@ fn recall(
         ledger.recall(&effect).map_err(|unsound| fault(table, unsound.to_string()))?;
     }
     Ok(())
+}
+
+fn cut_over(row: &Row<'_>, _: &Ledger) -> Result<Effect, BookError> {
+    let utc_ms = row.get::<_, i64>("utc_ms")?.unsigned_abs();
+    Ok(Effect { change: Some(Change::CutOver { utc_ms }), reply: None })
 }
 
 fn transfer(row: &Row<'_>, ledger: &Ledger) -> Result<Effect, BookError> {

@@ -89,6 +89,7 @@ fn hold(stan: u32, minor: i64) -> Request {
         amount: nok(minor),
         tran_type: 0,
         narration: "HOTEL".to_owned(),
+        funds: Funds::Checked,
     };
     request(Class::Authorization, stan, Operation::Hold(place))
 }
@@ -294,4 +295,17 @@ fn only_a_book_is_opened_and_no_book_is_overwritten() {
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let opened = Book::open(&other, Limits::STANDARD, Profile::Ideal);
     assert!(matches!(opened, Err(BookError::NotABook)));
+}
+
+#[test]
+fn a_book_older_than_its_table_of_cut_overs_gets_it() {
+    let (_dir, path) = place();
+    drop(new_bank(&path));
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE cut_overs").unwrap();
+    let Opened { mut book, mut ledger, .. } = reopened(&path);
+    let ended = ledger.cut_over(1_795_176_000_000).unwrap();
+    book.commit(&[ended]).unwrap();
+    assert_eq!(ledger.cut_over(1_795_176_000_001), None);
+    drop(book);
+    assert_eq!(reopened(&path).ledger, ledger);
 }

@@ -132,6 +132,11 @@ pub(super) fn effects(
                 release(connection, *hold, *state, &mut deltas)?;
             }
             Some(Change::Tombstoned(row)) => tombstone(connection, row)?,
+            Some(Change::CutOver { utc_ms }) => {
+                connection
+                    .prepare_cached("INSERT INTO cut_overs VALUES (?)")?
+                    .execute([integer(*utc_ms)?])?;
+            }
             None => {}
         }
         if let Some(row) = &effect.reply {

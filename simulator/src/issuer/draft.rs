@@ -46,6 +46,8 @@ pub(super) struct Draft {
     pub(super) display: Option<String>,
     /// DE125.
     pub(super) continuation: Option<String>,
+    /// DE66 and the totals of a reconciliation.
+    pub(super) totals: Vec<(FieldNumber, String)>,
 }
 
 impl Draft {
@@ -59,6 +61,7 @@ impl Draft {
             amounts: Vec::new(),
             display: None,
             continuation: None,
+            totals: Vec::new(),
         }
     }
 
@@ -74,6 +77,13 @@ impl Draft {
     /// The same draft with tags in DE48.
     pub(super) fn with_tags<'t>(self, list: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         Self { additional: Some(tags::format(list)), ..self }
+    }
+
+    pub(super) fn with_totals(
+        self,
+        totals: impl IntoIterator<Item = (FieldNumber, String)>,
+    ) -> Self {
+        Self { totals: totals.into_iter().collect(), ..self }
     }
 
     /// The same draft with a table in DE48 and DE125, and in DE63 where the next page begins.
@@ -116,7 +126,9 @@ impl Draft {
         message.retain(rule.echo.minus(withheld()));
         message.set_mti(mti);
         let allows = |number: FieldNumber| rule.allowed.has(number);
-        if self.fault.is_none() && allows(field::SETTLEMENT_DATE.number()) {
+        // The date a reconciliation is about stays.
+        let is_echoed = message.has(field::SETTLEMENT_DATE);
+        if self.fault.is_none() && allows(field::SETTLEMENT_DATE.number()) && !is_echoed {
             message.set(field::SETTLEMENT_DATE, as_text(&date));
         }
         if let Some(approval) = &self.approval
@@ -140,6 +152,11 @@ impl Draft {
                 && allows(key.number())
             {
                 message.set(key, &text);
+            }
+        }
+        for (number, text) in self.totals {
+            if allows(number) {
+                message.set_text(number, &text);
             }
         }
         message

@@ -105,6 +105,15 @@ pub(super) fn money(message: &Message) -> Result<Money, Decline> {
     Ok(Money::new(minor, currency))
 }
 
+/// DE32 as keys have it.
+pub(super) fn acquirer(message: &Message) -> Result<[u8; 11], Decline> {
+    let number = field::ACQUIRER.number();
+    let text = text(message, number).ok_or(Decline::Format(number, Fault::Missing))?;
+    let parts = KeyParts { acquirer: text.as_bytes(), ..KeyParts::default() };
+    let key = Key::new(Class::Financial, parts);
+    key.map(|key| key.acquirer).ok_or(Decline::Format(number, Fault::Value))
+}
+
 /// The account the message is about: DE102, or DE103 of a deposit, which has no other.
 pub(super) fn account(message: &Message) -> Result<String, Decline> {
     let account = message.get(field::ACCOUNT).or_else(|| message.get(field::COUNTER_ACCOUNT));

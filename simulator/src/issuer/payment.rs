@@ -1,4 +1,5 @@
-//! Messages that move or hold money: 0200, 0220 and 0100 of DE3 00, 01, 09, 20, 21, 40 and 50.
+//! Messages that move or hold money: 0200, 0220, 0100 and 0120 of DE3 00, 01, 09, 20, 21, 40 and
+//! 50.
 //!
 //! The accounts' own rules are the ledger's. Here a message becomes a ledger request, what the
 //! ledger cannot know (magic, card, biller, other banks) is checked before it, and its reply
@@ -75,17 +76,24 @@ impl Issuer {
         Ok(given)
     }
 
+    /// 0100, and 0120 of what was approved in place of the bank: of that neither the card nor the
+    /// balance is looked at.
     pub(super) fn hold(&mut self, now: Utc, message: &Message) -> Result<Given, Decline> {
         let account = entry::account(message)?;
         let payment = reserved(message);
+        let is_advice = message.mti().is_advice();
         let place = PlaceHold {
             account: account.clone(),
             amount: entry::money(message)?,
             tran_type: payment.tran_type(),
             narration: entry::narration(message, payment.narration()),
+            funds: if is_advice { Funds::Forced } else { Funds::Checked },
         };
         let request = entry::request(message, Operation::Hold(place))?;
-        let check = |bank: &Self| bank.check_card(now, message, &account);
+        let check = |bank: &Self| match is_advice {
+            true => Ok(()),
+            false => bank.check_card(now, message, &account),
+        };
         let executed = self.execute(now, message, &request, check)?;
         Ok(self.given(message, executed))
     }

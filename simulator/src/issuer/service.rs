@@ -27,6 +27,7 @@ pub(super) enum Service {
     Hold,
     Completion,
     Reversal,
+    Reconciliation,
 }
 
 /// How much of a statement is wanted when the request does not say.
@@ -59,10 +60,15 @@ impl Service {
         match (mti.class(), is_request_proper(message), mti.is_advice()) {
             (Class::Network, true, _) => Some(Self::Network),
             (Class::Reversal, true, _) | (Class::Reversal, _, true) => Some(Self::Reversal),
+            (Class::Reconciliation, _, true) => Some(Self::Reconciliation),
             (Class::Financial, true, _) => Self::financial(*code?),
             (Class::Financial, _, true) => match code? {
                 b"00" | b"01" => Some(Self::Completion),
                 b"20" => Some(Self::Payment(Payment::Refund)),
+                _ => None,
+            },
+            (Class::Authorisation, _, true) => match code? {
+                b"00" | b"01" => Some(Self::Hold),
                 _ => None,
             },
             (Class::Authorisation, true, _) => match code? {

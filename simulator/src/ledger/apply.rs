@@ -28,6 +28,7 @@ impl Ledger {
             Some(Change::Tombstoned(tombstone)) => {
                 self.replies.entomb(*tombstone, self.limits.keep_ms);
             }
+            Some(Change::CutOver { utc_ms }) => self.calendar.cut_over(*utc_ms),
             None => {}
         }
         if let Some(reply) = effect.reply {

@@ -31,7 +31,7 @@ pub enum Sending {
     Repeat,
 }
 
-/// By MTI: 0200 and 0220 post, 0100 holds, 0220 with DE90 captures, 0420 reverses.
+/// By MTI: 0200 and 0220 post, 0100 and 0120 hold, 0220 with DE90 captures, 0420 reverses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Of DE3 00, 01, 09, 20, 21, 40 and 50.
@@ -77,12 +77,12 @@ pub enum Side {
 pub enum Funds {
     /// A request: refused when the available balance does not cover it.
     Checked,
-    /// An advice (0220 stand-in): it has happened, so it posts even into an overdraft nobody
-    /// agreed to, and from a dormant account. Closed and blocked still refuse.
+    /// An advice (0120 or 0220 of a stand-in): it has happened, so it holds or posts even into an
+    /// overdraft nobody agreed to, and from a dormant account. Closed and blocked still refuse.
     Forced,
 }
 
-/// 0100: reserve an amount. The ledger balance stays, the available balance falls.
+/// 0100, 0120: reserve an amount. The ledger balance stays, the available balance falls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceHold {
     /// DE102, or the account of the card.
@@ -93,6 +93,8 @@ pub struct PlaceHold {
     pub tran_type: u8,
     /// Shown while the hold is open.
     pub narration: String,
+    /// By request or advice.
+    pub funds: Funds,
 }
 
 /// 0220 after an 0100: release the whole hold and post the amount, which may be less than the

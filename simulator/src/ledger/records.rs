@@ -341,6 +341,11 @@ pub enum Change {
     },
     /// Refuses a message in advance.
     Tombstoned(Tombstone),
+    /// Begins the next business day.
+    CutOver {
+        /// When.
+        utc_ms: u64,
+    },
 }
 
 /// The reversal of a message that has not arrived. The message will be refused when it does.

@@ -77,11 +77,14 @@ impl Ledger {
             self.customer_account(&place.account).ok_or(Outcome::NoAccount)?;
         open_for_business(&[account])?;
         in_currency(&[account], currency)?;
-        if holder.status == Status::Dormant {
-            return Err(Outcome::NotPermitted);
-        }
-        if account.balances().available() < amount {
-            return Err(Outcome::InsufficientFunds);
+        match place.funds {
+            Funds::Checked if holder.status == Status::Dormant => {
+                return Err(Outcome::NotPermitted);
+            }
+            Funds::Checked if account.balances().available() < amount => {
+                return Err(Outcome::InsufficientFunds);
+            }
+            Funds::Checked | Funds::Forced => {}
         }
         let hold = Hold {
             id: HoldId(self.holds_next),

@@ -87,7 +87,13 @@ fn withdraw(number: &str, minor: i64) -> Operation {
 
 fn hold(number: &str, minor: i64) -> Operation {
     let (account, narration) = (number.to_owned(), "HOTEL".to_owned());
-    Operation::Hold(PlaceHold { account, amount: nok(minor), tran_type: 0, narration })
+    Operation::Hold(PlaceHold {
+        account,
+        amount: nok(minor),
+        tran_type: 0,
+        narration,
+        funds: Funds::Checked,
+    })
 }
 
 fn capture(stan: u32, minor: i64) -> Operation {

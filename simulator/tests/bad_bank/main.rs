@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, wherever in it")]
 
+mod advices;
 mod channel;
 mod judge;
 mod rig;

@@ -100,7 +100,7 @@ impl Rig {
         self.switch.address("channels").unwrap().port()
     }
 
-    fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         self.folder.1.join("veksel.db")
     }
 
@@ -158,7 +158,7 @@ pub(crate) fn count(database: &Connection, sql: &str) -> u64 {
     count.unsigned_abs()
 }
 
-fn read_only(path: &std::path::Path) -> Connection {
+pub(crate) fn read_only(path: &std::path::Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Connection::open_with_flags(path, flags).unwrap();
     database.busy_timeout(Duration::from_secs(5)).unwrap();

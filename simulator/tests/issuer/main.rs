@@ -8,6 +8,7 @@ mod examples;
 mod inquiries;
 mod payments;
 mod random;
+mod reconciliation;
 mod reversals;
 mod rig;
 mod searches;

@@ -187,6 +187,43 @@ fn a_hold_that_nobody_completes_expires_and_can_still_be_completed() {
 }
 
 #[test]
+fn a_hold_that_a_stand_in_approved_is_placed_whatever_is_left_and_lives_like_any_other() {
+    let mut bank = Bank::new();
+    let (ledger, available) = bank.balances(OTHER);
+    let above = u64::try_from(available).unwrap() + 5_000;
+    let refused = of_account(money("0100", "001000", 1, above), OTHER);
+    assert_eq!(bank.code(&refused), "51");
+    let mut advice = of_account(money("0120", "001000", 2, above), OTHER);
+    advice.set(field::APPROVAL, "STAND1");
+    // A card that the bank would refuse today was taken by the stand-in yesterday.
+    advice.set(field::PAN, "4000000000000002");
+    let answer = bank.approve(&advice);
+    assert_eq!((answer.mti().as_str(), text(&answer, 38)), ("0130", "STAND1".to_owned()));
+    assert!(tag(&answer, "30").is_some());
+    assert_eq!(bank.balances(OTHER), (ledger, -5_000));
+    assert_eq!(bank.approve(&with_mti(&advice, "0121")), answer);
+    assert!(bank.is_replay);
+    assert_eq!(bank.balances(OTHER), (ledger, -5_000));
+    let mut other = advice.clone();
+    other.set(field::AMOUNT, 1);
+    assert_eq!(bank.code(&other), "94");
+    bank.approve(&about(&advice, "0420", 3));
+    assert_eq!(bank.balances(OTHER), (ledger, available));
+    let mut second = advice;
+    second.set(field::STAN, 4);
+    bank.approve(&second);
+    bank.approve(&about(&second, "0220", 5));
+    assert_eq!(bank.balances(OTHER), (ledger - available - 5_000, -5_000));
+    bank.assert_conserved();
+}
+
+#[test]
+fn a_hold_is_not_placed_on_an_account_that_is_not_there() {
+    let mut bank = Bank::new();
+    assert_eq!(bank.code(&of_account(money("0120", "011000", 1, 100), "10999999999")), "14");
+}
+
+#[test]
 fn a_refund_advice_is_posted_like_a_refund() {
     let mut bank = Bank::new();
     let advice = money("0220", "200010", 1, 4_000);

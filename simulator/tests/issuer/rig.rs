@@ -6,8 +6,9 @@ use bytes::BytesMut;
 use veksel_codecs::structured::{OriginalData, table::Table, tags};
 use veksel_codecs::{Codec, Dialect, FieldNumber, FieldSet, Message, Mti, field};
 use veksel_core::time::Utc;
+use veksel_simulator::directory::Directory;
 use veksel_simulator::issuer::{Issuer, NamePolicy, Settings};
-use veksel_simulator::ledger::{Effect, Limits, Profile};
+use veksel_simulator::ledger::{Effect, Ledger, Limits, Profile};
 use veksel_simulator::seeds::Seeds;
 
 /// 2026-11-20T12:00:00Z.
@@ -37,15 +38,17 @@ impl Bank {
     pub(crate) fn speaking(dialect: Dialect) -> Self {
         let codec = Rc::new(Codec::new(dialect));
         let opening = Seeds::embedded().unwrap().open(Limits::STANDARD, Profile::Ideal).unwrap();
-        let settings = Settings {
-            institution: "600001".to_owned(),
-            magic: true,
-            late_ms: 20_000,
-            statement_lines: 10,
-            names: NamePolicy::Masked,
-        };
+        let settings = settings();
         let issuer = Issuer::new(opening.ledger, opening.directory, settings, Rc::clone(&codec));
         let (now, effects) = (START, Vec::new());
+        Self { issuer, codec, now, effects, is_replay: false, delay_ms: 0 }
+    }
+
+    /// The same bank after it has read back its book.
+    pub(crate) fn restarted(&self, ledger: Ledger, directory: Directory) -> Self {
+        let codec = Rc::clone(&self.codec);
+        let issuer = Issuer::new(ledger, directory, settings(), Rc::clone(&codec));
+        let (now, effects) = (self.now, Vec::new());
         Self { issuer, codec, now, effects, is_replay: false, delay_ms: 0 }
     }
 
@@ -97,6 +100,16 @@ impl Bank {
 
     pub(crate) fn assert_conserved(&self) {
         self.issuer.ledger().audit().unwrap();
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        institution: "600001".to_owned(),
+        magic: true,
+        late_ms: 20_000,
+        statement_lines: 10,
+        names: NamePolicy::Masked,
     }
 }
 

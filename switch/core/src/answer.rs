@@ -30,12 +30,15 @@ impl Decline {
     }
 }
 
-/// What an answer repeats of its request. Track, PIN and chip data (35, 36, 45, 52, 55) are never
-/// among it (switch semantics 16).
-fn echo() -> FieldSet {
+/// What an answer to a request of this class repeats of it. Track, PIN and chip data (35, 36, 45,
+/// 52, 55) are never among it (switch semantics 16).
+fn echo(class: Class) -> FieldSet {
+    // The date a reconciliation is about is its sender's; any other is set by the host.
+    let own: &[u8] = if class == Class::Reconciliation { &[15, 99] } else { &[] };
     [2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 59, 60, 70, 90, 95, 102, 103]
-        .into_iter()
-        .filter_map(FieldNumber::new)
+        .iter()
+        .chain(own)
+        .filter_map(|number| FieldNumber::new(*number))
         .collect()
 }
 
@@ -46,7 +49,7 @@ fn withheld() -> FieldSet {
 
 fn answer(request: &mut Message, response: ResponseCode) {
     let mti = request.mti().response().unwrap_or(Mti::NONE);
-    request.retain(echo());
+    request.retain(echo(request.mti().class()));
     request.set_mti(mti);
     request.set(field::RESPONSE_CODE, response);
 }

@@ -98,6 +98,12 @@ pub enum Event {
         /// With which code.
         response: ResponseCode,
     },
+    /// A host compared the totals of a settlement date with its own and they differ. What it said
+    /// is in the journal; a person must look.
+    OutOfBalance {
+        /// Which group.
+        group: GroupId,
+    },
     /// A reversal cannot be settled by repeating it; a person must look.
     ReversalParked {
         /// Of which group.
@@ -132,7 +138,7 @@ pub enum Kind {
     Payment,
     /// A hold.
     Hold,
-    /// A completion or another advice.
+    /// A completion, a reconciliation or another advice.
     Advice,
     /// A reversal.
     Reversal,
@@ -166,6 +172,7 @@ impl Kind {
             (Class::Financial | Class::Authorisation, _) if advice => Self::Advice,
             (Class::Authorisation, _) => Self::Hold,
             (Class::Financial, _) => Self::Payment,
+            (Class::Reconciliation, _) if advice => Self::Advice,
             (
                 Class::FileAction
                 | Class::Reconciliation
@@ -177,7 +184,8 @@ impl Kind {
         })
     }
 
-    /// Whether it can move or hold money, so that it is recorded before it leaves.
+    /// Whether it can move or hold money, or tells of that, so that it is recorded before it
+    /// leaves.
     #[must_use]
     pub const fn moves_money(self) -> bool {
         match self {

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use veksel_codecs::field::{Account, Characters, Key, Pan};
 use veksel_codecs::structured::OriginalData;
-use veksel_codecs::{Message, ResponseCode, field};
+use veksel_codecs::{Class, FieldNumber, Message, ResponseCode, field};
 
 fn text(message: &Message, key: Key<Characters>) -> String {
     message.get(key).map(|text| text.trimmed().to_owned()).unwrap_or_default()
@@ -94,6 +94,8 @@ pub(crate) fn of(
 /// What an advice carries beside what every intent holds: its open text fields.
 pub(crate) fn carried(request: &Message) -> Vec<(u8, String)> {
     let keys = [
+        field::SETTLEMENT_DATE,
+        field::CAPTURE_DATE,
         field::CATEGORY,
         field::ENTRY_MODE,
         field::CONDITION,
@@ -107,9 +109,19 @@ pub(crate) fn carried(request: &Message) -> Vec<(u8, String)> {
         field::REPLACEMENT_AMOUNTS,
         field::NARRATION,
     ];
-    let carried =
-        |key: &Key<Characters>| Some((key.number().get(), request.get(*key)?.as_str().to_owned()));
-    keys.iter().filter_map(carried).collect()
+    let keys = keys.iter().map(|key| key.number());
+    let is_reconciliation = request.mti().class() == Class::Reconciliation;
+    let totals = totals().filter(|_| is_reconciliation);
+    let carried = |number: FieldNumber| {
+        Some((number.get(), request.expose(number)?.text()?.as_str().to_owned()))
+    };
+    keys.chain(totals).filter_map(carried).collect()
+}
+
+/// What a reconciliation compares: numbers (74 to 81), amounts (86 to 89) and their net (97), for
+/// the institution in DE99.
+pub(crate) fn totals() -> impl Iterator<Item = FieldNumber> {
+    (74..=81).chain(86..=89).chain([97, 99]).filter_map(FieldNumber::new)
 }
 
 /// The record of an inquiry.
@@ -143,8 +155,8 @@ pub(crate) fn inquiry(
 }
 
 /// Keyed digest of what a duplicate must have in common with its original beside the key: DE2,
-/// 3, 4, 49, 102 and 103. Keyed, because a card number with a known amount is soon guessed
-/// from a plain one (PCI DSS 3.5.1.1).
+/// 3, 4, 49, 102 and 103; of a reconciliation, its date (15) and totals too. Keyed, because a card
+/// number with a known amount is soon guessed from a plain one (PCI DSS 3.5.1.1).
 pub(crate) fn digest(plan: &Plan, request: &Message) -> [u8; 32] {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&plan.digest_key.0) else {
         return [0; 32];
@@ -157,7 +169,10 @@ pub(crate) fn digest(plan: &Plan, request: &Message) -> [u8; 32] {
         field::ACCOUNT.number(),
         field::COUNTER_ACCOUNT.number(),
     ];
-    for number in fields {
+    let is_reconciliation = request.mti().class() == Class::Reconciliation;
+    let date = core::iter::once(field::SETTLEMENT_DATE.number());
+    let of_totals = date.chain(totals()).filter(|_| is_reconciliation);
+    for number in fields.into_iter().chain(of_totals) {
         let value = request.expose(number).and_then(veksel_codecs::Raw::text);
         let value = value.as_ref().map(|text| text.as_bytes()).unwrap_or_default();
         // The length keeps one field's end from being another's beginning.

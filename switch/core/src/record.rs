@@ -51,7 +51,8 @@ pub struct Intent {
     pub utc: Utc,
     /// What makes two requests the same one.
     pub key: DuplicateKey,
-    /// Keyed digest of the content (DE2, 3, 4, 49, 102, 103), to tell a repeat from a clash.
+    /// Keyed digest of the content (DE2, 3, 4, 49, 102, 103, and the totals of a reconciliation),
+    /// to tell a repeat from a clash.
     pub digest: [u8; 32],
     /// Name of the link it came in on.
     pub link: String,
@@ -61,7 +62,7 @@ pub struct Intent {
     pub group: String,
     /// Type as received, repeat digit included.
     pub mti: Mti,
-    /// DE3, six digits.
+    /// DE3, six digits; empty for a reconciliation, which has none and no amount.
     pub code: String,
     /// DE4 in minor units of `currency`.
     pub amount: u64,

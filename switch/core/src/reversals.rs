@@ -22,7 +22,7 @@ use crate::record::{Intent, TxnId};
 use crate::time::Tick;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use veksel_codecs::ResponseCode;
+use veksel_codecs::{Class, ResponseCode};
 
 /// A reversal that is not settled.
 #[derive(Debug)]
@@ -81,7 +81,8 @@ pub(crate) struct Reversals {
     parked: usize,
 }
 
-/// What orders reversals: the account whose money they return.
+/// What orders reversals: the account whose money they return. Reconciliations have none: they go
+/// one after the other, each behind everything older of any account.
 fn account(intent: &Intent) -> u64 {
     use core::hash::Hasher;
     let mut mix = crate::map::Mix::default();
@@ -164,6 +165,14 @@ impl Reversals {
         due.map(|(_, id)| *id).take(most).collect()
     }
 
+    /// Whether this is a reconciliation and something older is still on its way, which the host's
+    /// totals would lack.
+    pub(crate) fn is_early(&self, id: TxnId) -> bool {
+        let class = self.items.get(&id).map(|item| item.intent.mti.class());
+        let mut older = self.items.range(..id).map(|(_, item)| item.stage);
+        class == Some(Class::Reconciliation) && older.any(|stage| stage != Stage::Parked)
+    }
+
     /// It was handed to a connection; `true` the first time.
     pub(crate) fn send(&mut self, id: TxnId, connection: ConnectionId, at: Tick, deadline: Tick) {
         let Some(item) = self.items.get_mut(&id) else { return };
@@ -216,6 +225,10 @@ impl Reversals {
             | ResponseCode::PARTIALLY_APPROVED
             | ResponseCode::NO_ACTION_TAKEN
             | ResponseCode::DUPLICATE => Answer::Settled,
+            // It has the totals and they are not its own: telling it again changes nothing.
+            ResponseCode::RECONCILE_ERROR if item.intent.mti.class() == Class::Reconciliation => {
+                Answer::Settled
+            }
             // A completion without its hold, a reversal that names what only its channel knows:
             // only a person can tell what happened.
             ResponseCode::NOT_FOUND if item.intent.is_taken_over() => Answer::Park,

@@ -100,11 +100,16 @@ impl World {
     }
 
     fn sign_on(&mut self, connection: ConnectionId) {
+        self.sign_on_and_keep(connection);
+        self.take();
+    }
+
+    /// The same, and what waited for it stays to be looked at.
+    fn sign_on_and_keep(&mut self, connection: ConnectionId) {
         self.tell(Input::LinkUp(connection));
         let request = self.sent_to(connection);
         assert_eq!(request.get(field::NETWORK_CODE), Some(1));
         self.tell(received(connection, answer_to(&request, "00")));
-        self.take();
     }
 
     fn tell(&mut self, input: Input) {

@@ -39,6 +39,10 @@ pub(crate) const REVERSALS_SETTLED: Name =
     ("veksel_reversals_settled_total", "Reversals the host confirmed, by group and code.");
 pub(crate) const REVERSALS_PARKED: Name =
     ("veksel_reversals_parked_total", "Reversals that need a person, by group and code.");
+pub(crate) const OUT_OF_BALANCE: Name = (
+    "veksel_reconciliations_out_of_balance_total",
+    "Reconciliations that a host answered with other totals than it was told, by group.",
+);
 pub(crate) const REVERSALS_OPEN: Name =
     ("veksel_reversals_open", "Reversals that are neither settled nor resolved.");
 pub(crate) const REVERSALS_WAITING_FOR_PERSON: Name =

@@ -39,6 +39,7 @@ pub(crate) struct Metrics {
     reversals_sent: IntCounterVec,
     reversals_settled: IntCounterVec,
     reversals_parked: IntCounterVec,
+    out_of_balance: IntCounterVec,
     sessions: IntCounterVec,
     breaker_changes: IntCounterVec,
     breaker_position: IntGaugeVec,
@@ -80,6 +81,7 @@ impl Metrics {
             reversals_sent: made.counters(names::REVERSALS_SENT, &["group", "repeat"])?,
             reversals_settled: made.counters(names::REVERSALS_SETTLED, &["group", "response"])?,
             reversals_parked: made.counters(names::REVERSALS_PARKED, &["group", "response"])?,
+            out_of_balance: made.counters(names::OUT_OF_BALANCE, &["group"])?,
             sessions: made.counters(names::SESSIONS, &["link", "state"])?,
             breaker_changes: made.counters(names::BREAKER_CHANGES, &["group", "position"])?,
             breaker_position: made.gauges(names::BREAKER_POSITION, &["group", "position"])?,
@@ -231,6 +233,14 @@ impl Observer {
                 let labels = [self.group(group), closed(&response)];
                 self.metrics.reversals_settled.with_label_values(&labels).inc();
                 tracing::info!(group = labels[0], response = labels[1], "reversal settled");
+            }
+            Event::OutOfBalance { group } => {
+                let group = self.group(group);
+                self.metrics.out_of_balance.with_label_values(&[group]).inc();
+                tracing::error!(
+                    group,
+                    "a host has other totals than it was told; the journal's audit has them"
+                );
             }
             Event::ReversalParked { group, why } => {
                 let response = match &why {

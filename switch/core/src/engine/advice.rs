@@ -18,13 +18,19 @@ use crate::route::Route;
 use crate::time::Now;
 use std::sync::Arc;
 use veksel_codecs::structured::{OriginalData, replacement_amount};
-use veksel_codecs::{ResponseCode, field};
+use veksel_codecs::{Class, FieldNumber, Message, ResponseCode, field};
 
 /// The group of what never went to one. It has no name, so that its trace number, which is none,
 /// is not taken for the last of a real group.
 const NOWHERE: GroupId = GroupId(u16::MAX);
 
 const DAY_MS: u64 = 24 * 3_600_000;
+
+/// DE66 of an answer whose sender has other totals.
+const OUT_OF_BALANCE: &str = "2";
+
+/// Characters of a total: sign and 16 digits.
+const TOTAL_MAX: usize = 17;
 
 impl Switch {
     /// An advice: recorded, acknowledged, delivered. It needs a route and nothing else: that the
@@ -189,6 +195,37 @@ impl Switch {
         let step = ReversalStep::Queued { reason: Reason::Advice, actual: None };
         self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
         self.start_reversal(now, txn);
+    }
+
+    /// A host has compared the totals of a settlement date with its own and says that they differ
+    /// (code 95, or 2 in DE66). The totals were delivered and there is nothing to repeat, so what
+    /// the host says of its own is kept for the person who must find the difference.
+    pub(super) fn note_imbalance(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        txn: TxnId,
+        response: ResponseCode,
+        answer: &Message,
+    ) {
+        let class = self.durable.intent(txn).map(|intent| intent.mti.class());
+        let text = |number: FieldNumber| Some(answer.expose(number)?.text()?.as_str().to_owned());
+        let verdict = answer.get(field::SETTLEMENT_CODE);
+        let differs = response == ResponseCode::RECONCILE_ERROR
+            || verdict.is_some_and(|verdict| *verdict == *OUT_OF_BALANCE);
+        if class != Some(Class::Reconciliation) || !differs {
+            return;
+        }
+        let own = intent::totals().filter_map(|number| {
+            let value = text(number)?;
+            let value = value.chars().filter(char::is_ascii_alphanumeric).take(TOTAL_MAX);
+            Some(format!(" {number}={}", value.collect::<String>()))
+        });
+        let own: String = own.collect();
+        let own = if own.is_empty() { " not told".to_owned() } else { own };
+        let detail = format!("transaction {}: out of balance; totals of the host:{own}", txn.0);
+        self.note(now, "switch", "reconcile", detail);
+        self.count(Event::OutOfBalance { group });
     }
 
     /// Says 00 once it is recorded that the switch answers for it.

@@ -93,6 +93,10 @@ impl Switch {
             let due = live.reversals.take_due(now.tick, live.reversal_room(plan));
             let plan = plan.reversals;
             for txn in due {
+                if let Some(live) = self.group_mut(group).filter(|g| g.reversals.is_early(txn)) {
+                    live.reversals.postpone(txn, now.tick.after_ms(plan.retry_ms));
+                    continue;
+                }
                 self.send_reversal(now, group, txn, &plan);
             }
         }
@@ -154,7 +158,10 @@ impl Switch {
         });
         let Some((txn, response)) = fitting else { return false };
         match live.reversals.judge(txn, response, &plan) {
-            Answer::Settled => self.settle_reversal(now, group, txn, response),
+            Answer::Settled => {
+                self.note_imbalance(now, group, txn, response, message);
+                self.settle_reversal(now, group, txn, response);
+            }
             Answer::Park => self.park_reversal(now, group, txn, Parking::Answer(response)),
             Answer::Again => {
                 let due = live.reversals.again(txn, now.tick, &plan);
@@ -287,7 +294,8 @@ fn response_of(intent: &Intent, undoing: Mti, answer: &Message) -> Option<Respon
         && answer.get(field::RRN).is_none_or(|rrn| rrn.trimmed() == key.rrn)
         && answer.get(field::TERMINAL).is_none_or(|terminal| terminal.trimmed() == key.terminal)
         && answer.get(field::TRANSMISSION).is_none_or(|at| at.trimmed() == key.transmission)
-        && answer.get(field::AMOUNT).is_none_or(|amount| amount == intent.amount);
+        && (intent.mti.class() == Class::Reconciliation
+            || answer.get(field::AMOUNT).is_none_or(|amount| amount == intent.amount));
     answer.get(field::RESPONSE_CODE).filter(|_| fits)
 }
 
@@ -308,14 +316,19 @@ fn build(message: &mut Message, item: &Item, undoing: Mti, repeat: bool) {
     if let Some(pan) = &intent.pan {
         message.set(field::PAN, pan.expose());
     }
-    message.set(field::PROCESSING_CODE, &intent.code);
-    message.set(field::AMOUNT, intent.amount);
+    let is_reconciliation = mti.class() == Class::Reconciliation;
+    if !is_reconciliation {
+        message.set(field::AMOUNT, intent.amount);
+    }
     message.set(field::STAN, intent.host_stan.into());
     if !is_advice {
         message.set(field::RESPONSE_CODE, reason);
     }
-    message.set(field::CURRENCY, intent.currency.into());
+    if !is_reconciliation || intent.currency != 0 {
+        message.set(field::CURRENCY, intent.currency.into());
+    }
     let texts = [
+        (field::PROCESSING_CODE, &intent.code),
         (field::TRANSMISSION, &key.transmission),
         (field::LOCAL_TIME, &intent.local_time),
         (field::LOCAL_DATE, &intent.local_date),

@@ -528,3 +528,215 @@ fn what_is_taken_back_and_may_be_older_than_the_journal_is_for_a_person() {
         assert_eq!(world.switch.reversals_open(), parked);
     }
 }
+
+#[test]
+fn a_stand_in_approval_is_taken_over_and_what_completes_it_names_the_number_the_bank_knows() {
+    let mut world = World::new(plan());
+    world.tell(Input::LinkUp(ATM));
+    let mut advice = purchase(7);
+    advice.set_mti(Mti::parse("0120").unwrap());
+    advice.set(field::APPROVAL, "STAND1");
+    advice.set(field::CAPTURE_DATE, "1120");
+    world.tell(received(ATM, advice.clone()));
+    let answer = world.sent_to(ATM);
+    assert_eq!((answer.mti().as_str(), code(&answer).as_str()), ("0130", "00"));
+    world.tell(received(ATM, naming("0220", 8, "012000000711201428070000050000100000000000")));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    world.tell(Input::LinkUp(BANK));
+    let sign_on = world.sent_to(BANK);
+    world.tell(received(BANK, answer_to(&sign_on, "00")));
+    let told = world.sent_to(BANK);
+    assert_eq!(told.mti().as_str(), "0120");
+    assert_eq!(told.get(field::APPROVAL).unwrap().as_str(), "STAND1");
+    assert_eq!(told.get(field::CAPTURE_DATE).unwrap().as_str(), "1120");
+    assert!(!told.has(field::PIN_BLOCK));
+    // The host is unwell, so it hears again; its second answer is final and the next may go.
+    world.tell(received(BANK, answer_to(&told, "96")));
+    world.pass(5_000);
+    let again = world.sent_to(BANK);
+    assert_eq!((again.mti().as_str(), again.get(field::STAN)), ("0121", told.get(field::STAN)));
+    world.tell(received(BANK, answer_to(&again, "00")));
+    let completion = world.sent_to(BANK);
+    assert_eq!(completion.mti().as_str(), "0220");
+    let stan = told.get(field::STAN).unwrap();
+    let original = format!("0120{stan:06}11201428070000050000100000000000");
+    assert_eq!(completion.get(field::ORIGINAL_DATA).unwrap().as_str(), original);
+}
+
+/// Totals of 20 November.
+fn totals(stan: u64) -> Message {
+    let mut message = Message::of(Mti::parse("0520").unwrap());
+    message.set(field::TRANSMISSION, "1120230000");
+    message.set(field::STAN, stan);
+    message.set(field::SETTLEMENT_DATE, "1120");
+    message.set(field::ACQUIRER, "500001");
+    message.set(field::RRN, "632523000125");
+    for (number, value) in TOTALS {
+        message.set_text(veksel_codecs::FieldNumber::new(number).unwrap(), value);
+    }
+    message
+}
+
+const TOTALS: [(u8, &str); 13] = [
+    (74, "0000000002"),
+    (75, "0000000000"),
+    (76, "0000000017"),
+    (77, "0000000001"),
+    (78, "0000000003"),
+    (79, "0000000000"),
+    (80, "0000000040"),
+    (81, "0000000001"),
+    (86, "0000000000011000"),
+    (87, "0000000000000000"),
+    (88, "0000000000402500"),
+    (89, "0000000000012500"),
+    (97, "D0000000000379000"),
+];
+
+fn value(message: &Message, number: u8) -> Option<String> {
+    let number = veksel_codecs::FieldNumber::new(number).unwrap();
+    Some(message.expose(number)?.text()?.to_string())
+}
+
+/// With a route that asks for nothing: totals have no account.
+fn open_plan() -> Plan {
+    let mut plan = plan();
+    plan.routes[0].account_prefixes.clear();
+    plan
+}
+
+#[test]
+fn totals_are_taken_over_and_told_until_the_host_has_answered() {
+    let mut world = World::new(open_plan());
+    world.tell(Input::LinkUp(ATM));
+    world.tell(received(ATM, totals(7)));
+    let outputs = world.take();
+    let recorded = outputs.iter().rev().find_map(|output| match output {
+        Output::Persist { id, record: Record::Outcome(_) } => Some(*id),
+        _ => None,
+    });
+    let Some(Output::Send { after, message: answer, .. }) =
+        outputs.into_iter().find(|output| matches!(output, Output::Send { .. }))
+    else {
+        panic!("an answer");
+    };
+    assert!(recorded.is_some() && after == recorded, "taken over before it is said");
+    assert_eq!((answer.mti().as_str(), code(&answer).as_str()), ("0530", "00"));
+    assert_eq!(value(&answer, 15).as_deref(), Some("1120"));
+    // Whether they agree is for the host to say.
+    assert_eq!((value(&answer, 66), value(&answer, 74)), (None, None));
+
+    // A restart loses nothing of it.
+    let mut after = World::new(open_plan());
+    after.recover(&world);
+    after.journal = world.journal;
+    after.sign_on_and_keep(BANK);
+    let told = after.sent_to(BANK);
+    assert_eq!(told.mti().as_str(), "0520");
+    for (number, expected) in TOTALS {
+        assert_eq!(value(&told, number).as_deref(), Some(expected), "field {number}");
+    }
+    assert_eq!(value(&told, 15).as_deref(), Some("1120"));
+    for absent in [3, 4, 39, 49, 66] {
+        assert_eq!(value(&told, absent), None, "field {absent}");
+    }
+    after.pass(15_000);
+    after.pass(5_000);
+    let again = after.sent_to(BANK);
+    assert_eq!((again.mti().as_str(), value(&again, 97)), ("0521", value(&told, 97)));
+    after.tell(received(BANK, answer_to(&again, "00")));
+    assert_eq!(after.switch.reversals_open(), 0);
+    assert!(!after.take().iter().any(|o| matches!(o, Output::Count(Event::OutOfBalance { .. }))));
+}
+
+#[test]
+fn a_host_with_other_totals_has_heard_them_and_somebody_is_told_what_it_has() {
+    for (response, settlement) in [("95", None), ("95", Some("2")), ("00", Some("2"))] {
+        let mut world = World::online_with(open_plan());
+        world.tell(received(ATM, totals(7)));
+        let sent = world.all_sent_to(BANK);
+        let mut answer = answer_to(&sent[0], response);
+        let number = |number| veksel_codecs::FieldNumber::new(number).unwrap();
+        answer.set_text(number(76), "0000000018");
+        if let Some(settlement) = settlement {
+            answer.set_text(number(66), settlement);
+        }
+        world.tell(received(BANK, answer));
+        let outputs = world.take();
+        let is_alarm = |output: &&Output| {
+            matches!(output, Output::Count(Event::OutOfBalance { group: GroupId(0) }))
+        };
+        assert_eq!(outputs.iter().filter(is_alarm).count(), 1);
+        assert_eq!((world.switch.reversals_open(), world.switch.reversals_parked()), (0, 0));
+        let response = ResponseCode::parse(response).unwrap();
+        assert_eq!(world.steps().last(), Some(&ReversalStep::Settled { response }));
+        let notice = world.journal.iter().find_map(|(_, record)| match record {
+            Record::Notice(notice) => Some(notice.clone()),
+            _ => None,
+        });
+        let notice = notice.unwrap();
+        assert_eq!(notice.action, "reconcile");
+        assert!(notice.detail.contains(" 76=0000000018 "), "{}", notice.detail);
+    }
+}
+
+#[test]
+fn totals_told_twice_are_one_advice_and_other_totals_are_a_clash() {
+    let mut world = World::online_with(open_plan());
+    world.tell(received(ATM, totals(7)));
+    assert_eq!(world.all_sent_to(BANK).len(), 1);
+    let mut repeat = totals(7);
+    repeat.set_mti(Mti::parse("0521").unwrap());
+    world.tell(received(ATM, repeat));
+    let outputs = world.take();
+    let sent = outputs.into_iter().filter_map(|output| match output {
+        Output::Send { connection, message, .. } => Some((connection, code(&message))),
+        _ => None,
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), [(ATM, "00".to_owned())]);
+    let mut other = totals(7);
+    other.set_text(veksel_codecs::FieldNumber::new(88).unwrap(), "0000000000402501");
+    world.tell(received(ATM, other));
+    assert_eq!(code(&world.sent_to(ATM)), "94");
+}
+
+#[test]
+fn totals_need_a_route_that_asks_for_no_account_and_their_request_is_not_supported() {
+    let mut world = World::online();
+    world.tell(received(ATM, totals(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "92");
+    let mut request = totals(8);
+    request.set_mti(Mti::parse("0500").unwrap());
+    world.tell(received(ATM, request));
+    assert_eq!(code(&world.sent_to(ATM)), "40");
+    assert!(world.journal.is_empty());
+}
+
+#[test]
+fn totals_wait_for_every_older_advice_but_not_for_one_that_is_parked() {
+    for last in ["00", "14"] {
+        let mut world = World::new(open_plan());
+        world.tell(Input::LinkUp(ATM));
+        for stan in [6, 7] {
+            let mut advice = purchase(stan);
+            advice.set_mti(Mti::parse("0220").unwrap());
+            advice.set(field::ACCOUNT, if stan == 6 { "10000000001" } else { "10000000002" });
+            world.tell(received(ATM, advice));
+        }
+        world.tell(received(ATM, totals(8)));
+        world.take();
+        world.sign_on_and_keep(BANK);
+        let advices = world.all_sent_to(BANK);
+        let types: Vec<_> = advices.iter().map(|message| message.mti().to_string()).collect();
+        assert_eq!(types, ["0220", "0220"]);
+        world.tell(received(BANK, answer_to(&advices[0], "00")));
+        world.pass(4_999);
+        assert!(world.all_sent_to(BANK).is_empty());
+        world.pass(1);
+        assert!(world.all_sent_to(BANK).is_empty());
+        assert!(world.switch.poll_timeout().unwrap() > world.now.tick, "it does not spin");
+        world.tell(received(BANK, answer_to(&advices[1], last)));
+        world.pass(5_000);
+        assert_eq!(world.sent_to(BANK).mti().as_str(), "0520");
+    }
+}

@@ -126,7 +126,8 @@ impl<'a> Inserts<'a> {
             group,
             number(intent.mti.as_str()),
             number(&intent.code),
-            i64::try_from(intent.amount).ok(),
+            // A reconciliation has no amount of its own.
+            filled(&intent.code).and_then(|_| i64::try_from(intent.amount).ok()),
             (intent.currency != 0).then_some(intent.currency),
             intent.key.stan,
             intent.host_stan,
