@@ -340,7 +340,15 @@ impl Complaint {
             }
             Fault::NotANumber => ("four digits".to_owned(), byte),
             Fault::Oversized => ("at most 65535 bytes".to_owned(), None),
-            Fault::Missing | Fault::Unexpected | Fault::Value => (format, None),
+            Fault::Short { needed, available } => {
+                (format!("{needed} bytes"), Some(format!("{available} left of the field")))
+            }
+            Fault::Missing
+            | Fault::Unexpected
+            | Fault::Value
+            | Fault::Tag
+            | Fault::Indefinite
+            | Fault::TooDeep => (format, None),
         };
         let secret = definition.is_some_and(|field| field.sensitivity != Sensitivity::Open);
         let found = found.map(|found| match (error.fault, secret) {

@@ -104,7 +104,11 @@ impl<'m> Shown<'m> {
             | Fault::Oversized
             | Fault::Missing
             | Fault::Unexpected
-            | Fault::Value => {}
+            | Fault::Value
+            | Fault::Short { .. }
+            | Fault::Tag
+            | Fault::Indefinite
+            | Fault::TooDeep => {}
         }
     }
 

@@ -1,0 +1,4 @@
+//! What stands inside fields.
+
+pub mod emv;
+pub mod tlv;
