@@ -13,17 +13,21 @@
 //! ```
 //!
 //! `format` is the notation of the standard: a run of `L` for the digits of a variable length,
-//! then the class, then the length or `..` and the maximum.
+//! then the class, then the length or `..` and the maximum. What stands inside a field is said
+//! under `[nested]`, see [`crate::nested`].
 
 use crate::content::{Content, Sensitivity};
 use crate::error::FieldNumber;
 use crate::message::FieldSet;
 use crate::mti::Mti;
+use crate::nested::Nest;
 use crate::presence::{Answer, Request, Rule};
 use core::fmt;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
+
+mod nested;
 
 /// The dialects that come with this crate: name and text, by name.
 pub const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialects.rs"));
@@ -39,6 +43,8 @@ pub struct Dialect {
     pub(crate) encoding: Encodings,
     pub(crate) fields: BTreeMap<FieldNumber, Field>,
     pub(crate) rules: BTreeMap<String, Rule>,
+    pub(crate) nested: BTreeMap<FieldNumber, Nest>,
+    pub(crate) check_nested: bool,
 }
 
 /// The encodings of a dialect, unless a field has its own.
@@ -159,6 +165,9 @@ struct File {
     fields: BTreeMap<Spanned<String>, RawField>,
     #[serde(default)]
     presence: BTreeMap<String, RawRule>,
+    check_nested: Option<bool>,
+    #[serde(default)]
+    nested: BTreeMap<Spanned<String>, nested::RawNest>,
 }
 
 #[derive(Deserialize, Default)]
@@ -380,6 +389,12 @@ impl Dialect {
         self.fields.get(&number)
     }
 
+    /// What stands inside a field; `None` if nothing is said of it.
+    #[must_use]
+    pub fn nested(&self, number: FieldNumber) -> Option<&Nest> {
+        self.nested.get(&number)
+    }
+
     /// All fields in ascending order.
     pub fn fields(&self) -> impl Iterator<Item = (FieldNumber, &Field)> {
         self.fields.iter().map(|(number, field)| (*number, field))
@@ -403,6 +418,8 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
         },
         fields: BTreeMap::new(),
         rules: BTreeMap::new(),
+        nested: BTreeMap::new(),
+        check_nested: false,
     });
     dialect.name = file.name.into_inner();
     dialect.title = file.title;
@@ -412,10 +429,17 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
     encoding.bitmap = reader.word(given.bitmap.as_ref(), BITMAPS).unwrap_or(encoding.bitmap);
     encoding.digits = reader.word(given.digits.as_ref(), DIGITS).unwrap_or(encoding.digits);
     encoding.length = reader.word(given.length.as_ref(), LENGTHS).unwrap_or(encoding.length);
+    let mut read = BTreeMap::new();
     for (number, raw) in file.fields {
-        if let Some((number, field)) = read_field(reader, &number, raw) {
-            dialect.fields.insert(number, field);
+        if let Some((field_number, field)) = read_field(reader, &number, raw) {
+            read.insert(field_number, number.span());
+            dialect.fields.insert(field_number, field);
         }
+    }
+    dialect.check_nested = file.check_nested.unwrap_or(dialect.check_nested);
+    let own = nested::read(reader, file.nested, &mut dialect);
+    for (number, message) in nested::settle(&mut dialect, own) {
+        reader.problem(read.get(&number).cloned().unwrap_or_default(), message);
     }
     let defined: FieldSet = dialect.fields.keys().copied().collect();
     for (name, raw) in file.presence {

@@ -489,6 +489,12 @@ impl Message {
         (start < self.frame_end).then_some(start)
     }
 
+    /// Where the content of a field begins in the frame; 0 if it is absent or was set here.
+    pub(crate) fn content_offset(&self, number: FieldNumber) -> u32 {
+        let start = self.slot(number).map_or(0, |slot| slot.content().start);
+        u32::try_from(start).ok().filter(|_| start < self.frame_end).unwrap_or(0)
+    }
+
     fn slot(&self, number: FieldNumber) -> Option<&Slot> {
         if !self.present.has(number) {
             return None;

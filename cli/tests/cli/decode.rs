@@ -16,6 +16,9 @@ const PURCHASE: &[(u8, &str)] = &[
     (102, "1110000000001"),
 ];
 
+/// A card number and its sequence number as BER-TLV, with a byte of filler.
+const CHIP: &str = "015Z\u{8}A\u{11}\u{11}\u{11}\u{11}\u{11}\u{11}\u{11}_4\u{1}\u{1}\0";
+
 const ECHO: &[(u8, &str)] = &[(7, "1120142807"), (11, "000123"), (32, "06500001"), (70, "301")];
 
 fn purchase_with(number: u8, value: &'static str) -> Vec<u8> {
@@ -41,6 +44,9 @@ frame 1: 0200 financial request, 96 bytes
 DE   name                        value             offset
 2    primary account number      411111******1111  20
 3    processing code             000000            38
+3.1  transaction type            00                38
+3.2  from account type           00                40
+3.3  to account type             00                42
 4    amount, transaction         000000001250      44
 7    transmission date and time  1120142807        56
 11   system trace audit number   000123            66
@@ -59,6 +65,9 @@ frame 1: 0200 financial request, 96 bytes
 DE   name                        value             offset
 2    primary account number      411111******1111  20
 3    processing code             000000            38
+3.1  transaction type            00                38
+3.2  from account type           00                40
+3.3  to account type             00                42
 7    transmission date and time  1120142807        56
 11   system trace audit number   000123            66
 32   acquiring institution       500001            72
@@ -75,6 +84,33 @@ error: field 4 (amount, transaction): character 4 is not of class n (digits)
    = found: 0x41 `A`
 ";
     assert_eq!((ran.code, ran.out.as_str()), (1, expected));
+}
+
+#[test]
+fn parts_of_fields_are_listed_and_masked_each_by_its_own() {
+    let original = "020000012311201428070000050000100000000000";
+    let more = [(54, "0202001578C000000125000"), (55, CHIP), (90, original)];
+    let fields = [PURCHASE, &more[..]].concat();
+    let ran = decode(&message_bytes("0200", &fields));
+    let squeezed: Vec<_> =
+        ran.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let expected = [
+        "54 additional amounts 2001578C000000125000 83",
+        "54.1 group 2001578C000000125000 86",
+        "54.1.1 account type 20 86",
+        "54.1.2 amount type 01 88",
+        "54.1.3 currency 578 90",
+        "54.1.4 amount C000000125000 93",
+        "55 chip data **** 106",
+        "55.5A application PAN 411111******1111 109",
+        "55.5F34 application PAN sequence number 01 119",
+    ];
+    assert!(squeezed.windows(expected.len()).any(|lines| lines == expected), "{}", ran.out);
+    let json = run(&["decode", "--json", &hex(&message_bytes("0200", &fields))]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let fields = json["frames"][0]["fields"].as_array().unwrap().clone();
+    let stan = fields.iter().find(|field| field["path"] == "90.2").unwrap();
+    assert_eq!((&stan["number"], &stan["value"]), (&90.into(), &"000123".into()));
 }
 
 #[test]
