@@ -62,12 +62,13 @@ pub enum Part {
 }
 
 impl Part {
-    /// A tag as characters; `None` if they are none, more than four or not visible.
+    /// A tag as characters; `None` if they are none, more than four, not visible, or with the
+    /// point that separates the steps of a path among them.
     #[must_use]
     pub fn named(characters: &[u8]) -> Option<Self> {
         let mut name = [0; 4];
         name.get_mut(..characters.len())?.copy_from_slice(characters);
-        let visible = characters.iter().all(u8::is_ascii_graphic);
+        let visible = characters.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'.');
         (visible && !characters.is_empty()).then_some(Self::Name(name))
     }
 }
@@ -377,7 +378,7 @@ mod tests {
 
     #[test]
     fn what_is_not_visible_is_no_name() {
-        for name in [&b""[..], b"a b", b"12345", b"\0"] {
+        for name in [&b""[..], b"a b", b"a.b", b"12345", b"\0"] {
             assert_eq!(Part::named(name), None, "{name:?}");
         }
     }

@@ -198,7 +198,7 @@ impl Nest {
             Form::Ber => tlv::Tag::parse(text).map(|tag| Part::Tag(tag.get())),
             Form::DataSets => hexadecimal(text, 1),
             Form::Tagged(tagged) => match tagged.tags {
-                _ if text == "0" => Some(Part::Number(0)),
+                _ if text == "0" && self.has_lead() => Some(Part::Number(0)),
                 Tags::Ascii if text.len() == tagged.tag_width => Part::named(text.as_bytes()),
                 Tags::Ascii => None,
                 Tags::Binary => hexadecimal(text, tagged.tag_width),
@@ -208,7 +208,12 @@ impl Nest {
         }
     }
 
-    /// Whether nothing inside can be seen by more people than `outer` can be seen by.
+    /// Whether something stands in front of the first tag.
+    fn has_lead(&self) -> bool {
+        self.parts.contains_key(&Part::Number(0))
+    }
+
+    /// Whether a part, however deep, is not for everybody to see.
     pub(crate) fn has_closed_part(&self) -> bool {
         let closed = |part: &SubField| {
             part.sensitivity != Sensitivity::Open

@@ -6,5 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bodies;
+mod inside;
 
 pub use bodies::{decode, frame};
+pub use inside::{nested, tlv};
