@@ -58,7 +58,10 @@
 //! `ber-tlv`, `data-sets`, the last part of `positional`), `ans..5` without `L` bounds it. A part
 //! is as closed as what it stands in unless it says `sensitive`. In a field of characters
 //! everything is characters. In a field of class `b` four keys say otherwise: `digits`, `length`
-//! and `bitmap` as for a dialect, and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte).
+//! and `bitmap` as for a dialect, and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte). The
+//! digits of `ber-tlv` are always packed.
+//!
+//! A path names the first of several parts of the same name; walking finds them all.
 //!
 //! Reading a message does not look inside fields. Parts are read when they are asked for, in
 //! place and without allocating, and what is wrong with them is reported with the whole path and

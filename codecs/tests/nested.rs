@@ -383,6 +383,13 @@ fn what_is_wrong_is_named_with_its_path_and_offset() {
             3,
             content(veksel_codecs::Content::Digits, 0),
         ),
+        (
+            61,
+            b"\0\x02\x0A\x41\x11\x11\x11\x11\x11\x11\x11\x11\x11",
+            "field 61.02",
+            3,
+            content(veksel_codecs::Content::Digits, 0),
+        ),
         (62, b"4000000000000000", "field 62.2", 16, short(2, 0)),
         (62, b"g000000000000000", "field 62", 0, Fault::NotANumber),
         (62, b"1000000000000000", "field 62.4", 16, Fault::Undefined),
@@ -699,4 +706,19 @@ fn a_dialect_that_extends_adds_parts_and_cannot_break_them() {
     .unwrap_err();
     assert_eq!((error.0[0].line, error.0[0].column), (4, 1), "{error}");
     assert!(error.to_string().contains("need a field of class `b`"), "{error}");
+}
+
+#[test]
+fn digits_of_a_ber_object_are_packed() {
+    let text = "name = \"x\"\nextends = \"cbs-ascii-bin\"\n[nested.55]\nform = \"ber-tlv\"\n\
+                [nested.55.parts]\nDF02 = { name = \"n\", format = \"n..7\", sensitive = \"none\" }\n";
+    let codec = Codec::new(Dialect::parse(text).unwrap());
+    let mut message = Message::of(Mti::parse("0200").unwrap());
+    message.set_part(number(55), "DF02", b"123", &codec).unwrap();
+    assert_eq!(content(&message, 55), b"\xDF\x02\x02\x01\x23");
+    assert_eq!(get(&message, &codec, 55, "DF02").as_deref(), Some("0123"));
+    message.set_binary(number(55), b"\xDF\x02\x04\x11\x23\x45\x67");
+    assert_eq!(codec.check_nested(&message), Ok(()), "the dialect does not ask for it");
+    let error = message.nested(number(55), &codec).unwrap().check().unwrap_err();
+    assert_eq!((error.path.short().as_str(), error.offset), ("55.DF02", 3));
 }

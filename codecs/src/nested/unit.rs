@@ -34,11 +34,11 @@ impl SubField {
     /// How many digits or characters so many bytes are, if nothing but the bytes says it.
     fn units(&self, width: usize) -> u32 {
         let width = count(width);
-        match (self.is_packed(), self.is_fixed) {
-            (true, true) if width == u32::from(self.most.div_ceil(2)) => self.most.into(),
-            // A last half byte of filler counts: nothing says that it is one.
-            (true, _) => width.saturating_mul(2),
-            (false, _) => width,
+        match self.is_packed() {
+            true if width == u32::from(self.most.div_ceil(2)) => self.most.into(),
+            // A half byte of filler counts: nothing says that it is one.
+            true => width.saturating_mul(2),
+            false => width,
         }
     }
 

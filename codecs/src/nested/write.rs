@@ -18,9 +18,10 @@ type Refused = (FieldPath, Fault);
 
 impl Message {
     /// Sets a part of a field by its path within the field, as `9F26` or `22.A1`. The value is
-    /// canonical: characters, or bytes for a part of class `b` and for a BER object. A part that
-    /// was not there is added: tags last, bits in their order, positions and groups next after
-    /// the last. An absent field begins with every fixed part filled.
+    /// canonical: characters, or bytes for a part of class `b` and for a BER object that the
+    /// dialect does not define. A part that was not there is added: tags last, bits in their
+    /// order, positions and groups next after the last. An absent field begins with every fixed
+    /// part filled.
     ///
     /// # Errors
     /// If the field has no such part, its other parts cannot be read, or the value does not fit.
