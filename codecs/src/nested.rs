@@ -2,13 +2,17 @@
 //!
 //! A dialect says under `[nested]`, by field or by path, what stands inside. The forms are:
 //!
-//! | `form` | what it is | a part's name in a path |
+//! | `form` | what it is | a part in a path |
 //! |---|---|---|
-//! | `positional` | parts one after another; with `repeat` groups of them | position from 1 (`3.2`; `54.1.3` is part 3 of group 1) |
-//! | `tagged` | tag, length, value in characters or digits, tag or length first | the tag (`48.61`); `0` is what stands before the first tag |
-//! | `ber-tlv` | BER-TLV as EMV uses it | the tag in hexadecimal (`55.9F26`, `55.72.86`) |
-//! | `bitmapped` | a bitmap, then the parts that it names | number of the bit from 1 (`127.22`) |
-//! | `data-sets` | ISO 8583:2003: identifier (1 byte), length (2 bytes), then what the data set holds | the identifier in hexadecimal (`34.01`) |
+//! | `positional` | one after another; with `repeat` groups of them | position: `3.2`, `54.1.3` |
+//! | `tagged` | tag, length, value; or the length first | tag: `48.61` |
+//! | `ber-tlv` | BER-TLV as EMV uses it | tag: `55.9F26`, `55.72.86` |
+//! | `bitmapped` | a bitmap, then the parts that it names | bit from 1: `127.22` |
+//! | `data-sets` | ISO 8583:2003: identifier (1), length (2), data | identifier: `34.01` |
+//!
+//! Positions, groups and bits are counted from 1; `54.1.3` is part 3 of group 1. What stands in
+//! front of the first tag is `0`. BER tags and identifiers are hexadecimal. What a data set holds
+//! is said for its path, `[nested."34.01"]`, as for any other part.
 //!
 //! ```toml
 //! check_nested = true                  # a field with bad parts is a format error; default false

@@ -501,7 +501,10 @@ fn any_field() -> impl Strategy<Value = u8> {
 proptest! {
     /// Any content of any form: parts lie within it, one after another, or an error does.
     #[test]
-    fn any_bytes_have_parts_or_an_error_within_them(field in any_field(), bytes in vec(any::<u8>(), 0..120)) {
+    fn any_bytes_have_parts_or_an_error_within_them(
+        field in any_field(),
+        bytes in vec(any::<u8>(), 0..120),
+    ) {
         let codec = codec();
         let mut message = Message::of(Mti::parse("0200").unwrap());
         message.set_binary(number(field), &bytes);
@@ -550,7 +553,10 @@ proptest! {
 
     /// Bits set in any order stand in theirs, and taken out again leave what was there.
     #[test]
-    fn bits_are_set_and_taken_out(order in Just(vec![2u8, 3, 64, 66]).prop_shuffle(), text in "[a-z]{1,4}") {
+    fn bits_are_set_and_taken_out(
+        order in Just(vec![2u8, 3, 64, 66]).prop_shuffle(),
+        text in "[a-z]{1,4}",
+    ) {
         let codec = codec();
         let mut message = Message::of(Mti::parse("0200").unwrap());
         let value = |bit| if bit == 64 { "07".to_owned() } else { format!("{text:4}") };

@@ -243,7 +243,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_date_within_six_months_is_found_again(day in 700_000..800_000i32, away in -182..=182i32) {
+        fn a_date_within_six_months_is_found_again(
+            day in 700_000..800_000i32,
+            away in -182..=182i32,
+        ) {
             let of = |number: i32| {
                 let year = u16::try_from(number / 366 + 1).unwrap();
                 (year..year + 8).flat_map(|year| (1..=12).flat_map(move |month| {

@@ -1,12 +1,12 @@
 //! Statement lines and the fields that carry them.
 //!
-//! | carrier | fields | lines |
+//! | carrier | field | lines |
 //! |---|---|---|
-//! | `de48_table` | DE48, continued in DE125 | the table of [`super::table`], columns [`table::STATEMENT`] |
-//! | `de114` | DE114, continued in DE125 | the same table |
-//! | `de62_text` | DE62 | rows for people, `DDMMYY NNNNNNNNNNNN.NN D text`, each ended by `~` |
-//! | `de120_tlv` | DE120 | tag (3) and length (3): `005` number of lines, `006` lines of 40, `007` balance (12) and sign |
-//! | `de125_fixed` | DE125 | lines of 40, `DDMMYY NNNNNNNNNNNN.NN D text`, filled with spaces |
+//! | `de48_table` | 48, then 125 | the table of [`super::table`] |
+//! | `de114` | 114, then 125 | the same table |
+//! | `de62_text` | 62 | `DDMMYY NNNNNNNNNNNN.NN D text~` |
+//! | `de120_tlv` | 120 | tag (3), length (3): 005 count, 006 lines of 40, 007 balance |
+//! | `de125_fixed` | 125 | lines of 40: `DDMMYY NNNNNNNNNNNN.NN D text` |
 //!
 //! A continuation has no header row. A line is written whole or not at all. The rows of 40 and
 //! those for people have two digits behind the point whatever the currency, and know neither
