@@ -491,8 +491,9 @@ impl Message {
 
     /// Where the content of a field begins in the frame; 0 if it is absent or was set here.
     pub(crate) fn content_offset(&self, number: FieldNumber) -> u32 {
-        let start = self.slot(number).map_or(0, |slot| slot.content().start);
-        u32::try_from(start).ok().filter(|_| start < self.frame_end).unwrap_or(0)
+        // An empty content may begin where the frame ends, but its length lies in the frame.
+        let slot = self.slot(number).filter(|slot| (slot.start as usize) < self.frame_end);
+        slot.map_or(0, |slot| u32::try_from(slot.content().start).unwrap_or(0))
     }
 
     fn slot(&self, number: FieldNumber) -> Option<&Slot> {
