@@ -74,7 +74,7 @@ impl SubField {
         let stranger = if self.is_packed() {
             self.packed_stranger(content, units).map(|at| (at / 2, at))
         } else {
-            self.content.first_stranger(content).map(|at| (at, at))
+            stranger(self.content, content).map(|at| (at, at))
         };
         match stranger {
             None => Ok(()),
@@ -124,8 +124,14 @@ impl SubField {
         let length = count(value.len());
         let fill = usize::from(self.most).checked_sub(value.len());
         let fill = fill.ok_or(Fault::TooLong { length, most: self.most.into() })?;
-        if let Some(at) = self.content.first_stranger(value) {
+        if let Some(at) = stranger(self.content, value) {
             return Err(Fault::Content { expected: self.content, at: count(at) });
+        }
+        // Without a length nothing says that a last half byte is filler.
+        let is_odd = value.len() % 2 == 1 && value.len() != usize::from(self.most);
+        let has_length = self.is_fixed || self.length_digits > 0;
+        if self.is_packed() && self.digits == Digits::BcdRight && is_odd && !has_length {
+            return Err(Fault::Value);
         }
         let fill = if self.is_fixed { fill } else { 0 };
         if self.content == Content::Binary && fill > 0 {
@@ -153,6 +159,11 @@ impl SubField {
         out.extend_from_slice(&filled);
         Ok(())
     }
+}
+
+/// Where a value leaves its class. An empty one can: a sign must be there.
+fn stranger(content: Content, value: &[u8]) -> Option<usize> {
+    (!content.holds(value)).then(|| content.first_stranger(value).unwrap_or(0))
 }
 
 /// Makes packed digits of characters, an odd number of them filled with a zero.
