@@ -438,7 +438,8 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
     }
     dialect.check_nested = file.check_nested.unwrap_or(dialect.check_nested);
     let own = nested::read(reader, file.nested, &mut dialect);
-    for (number, message) in nested::settle(&mut dialect, own) {
+    let anew = read.keys().copied().collect();
+    for (number, message) in nested::settle(&mut dialect, own, anew) {
         reader.problem(read.get(&number).cloned().unwrap_or_default(), message);
     }
     let defined: FieldSet = dialect.fields.keys().copied().collect();

@@ -180,6 +180,8 @@ pub struct SubField {
     pub most: u16,
     /// Who may see it.
     pub sensitivity: Sensitivity,
+    /// What the dialect says of that; `None` follows what it stands in.
+    pub(crate) said: Option<Sensitivity>,
     /// How its digits are written.
     pub(crate) digits: Digits,
     /// How its own length is written.
@@ -203,7 +205,10 @@ impl Nest {
         match &self.form {
             Form::Positional | Form::Repeated { .. } | Form::Bitmapped(_) => number(text),
             Form::Ber => tlv::Tag::parse(text).map(|tag| Part::Tag(tag.get())),
-            Form::DataSets => hexadecimal(text, 1),
+            // 00 and FF are reserved.
+            Form::DataSets => {
+                hexadecimal(text, 1).filter(|part| !matches!(part, Part::Tag(0 | 0xFF)))
+            }
             Form::Tagged(tagged) => match tagged.tags {
                 _ if text == "0" && self.has_lead() => Some(Part::Number(0)),
                 Tags::Ascii if text.len() == tagged.tag_width => Part::named(text.as_bytes()),
@@ -220,19 +225,31 @@ impl Nest {
         self.parts.contains_key(&Part::Number(0))
     }
 
-    /// Whether a part, however deep, is not for everybody to see.
-    pub(crate) fn has_closed_part(&self) -> bool {
-        let closed = |part: &SubField| {
-            part.sensitivity != Sensitivity::Open
-                || part.nest.as_ref().is_some_and(Self::has_closed_part)
+    /// Gives all parts that do not say who may see them what follows from what they stand in, and
+    /// closes those that would show a part within them. Gives what the whole may show.
+    pub(crate) fn inherit(&mut self, outer: Sensitivity) -> Sensitivity {
+        self.sensitivity = outer;
+        let is_ber = self.form == Form::Ber;
+        let group = match &mut self.form {
+            Form::Repeated { group, .. } => Some((Part::Number(1), group.as_mut())),
+            _ => None,
         };
-        let in_group = match &self.form {
-            Form::Repeated { group, .. } => closed(group),
-            // The EMV table closes some tags.
-            Form::Ber => true,
-            _ => false,
-        };
-        in_group || self.parts.values().any(closed)
+        // The EMV table closes some tags.
+        let mut closest = if is_ber { Sensitivity::Private } else { outer };
+        let parts = self.parts.iter_mut().map(|(part, definition)| (*part, definition));
+        for (part, definition) in parts.chain(group) {
+            let usual = match part {
+                Part::Tag(tag) if is_ber && outer == Sensitivity::Open => emv::sensitivity(tag),
+                _ => None,
+            };
+            definition.sensitivity = definition.said.or(usual).unwrap_or(outer);
+            if let Some(nest) = &mut definition.nest {
+                definition.sensitivity = nest.inherit(definition.sensitivity);
+            }
+            closest = closest.or_closer(definition.sensitivity);
+        }
+        // Nothing is in clear of what only shows its length.
+        if outer.shows_more(closest) { outer.or_closer(Sensitivity::Private) } else { outer }
     }
 }
 

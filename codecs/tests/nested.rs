@@ -494,6 +494,137 @@ fn values_do_not_show() {
     assert_eq!(format!("{value:?}"), "Value(field 55.5A, 2 bytes)");
 }
 
+fn with_dialect(text: &str) -> Codec {
+    Codec::new(Dialect::parse(text).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// Path and masked value of every line.
+fn shown(codec: &Codec, field: u8, content: &[u8]) -> Vec<(String, String)> {
+    let lines = codec.describe(&message(codec, field, content));
+    lines.into_iter().map(|line| (line.path.short(), line.masked)).collect()
+}
+
+fn masked(lines: &[(String, String)]) -> Vec<&str> {
+    lines.iter().map(|(_, masked)| masked.as_str()).collect()
+}
+
+#[test]
+fn a_level_that_is_too_deep_ends_at_its_first_part() {
+    let codec = codec();
+    let deep = b"\x72\x0C\x72\x0A\x72\x08\x72\x06\x95\0\x95\0\x95\0";
+    let message = message(&codec, 55, deep);
+    let lines = codec.describe(&message);
+    let bad = lines.iter().filter(|line| line.name.starts_with("cannot be read")).count();
+    assert_eq!(bad, 1, "{lines:?}");
+}
+
+#[test]
+fn what_is_wrong_with_an_empty_field_is_at_its_end() {
+    assert_eq!(
+        checked(127, b""),
+        ("field 127".to_owned(), 0, Fault::Short { needed: 8, available: 0 })
+    );
+}
+
+#[test]
+fn what_is_set_can_be_read() {
+    for (path, fault) in [("00", Fault::Undefined), ("FF", Fault::Undefined)] {
+        let error = set(34, b"", path, b"x").unwrap_err();
+        assert!(matches!(error, EncodeError::Field { fault: f, .. } if f == fault), "{path}");
+    }
+    let sign = Fault::Content { expected: veksel_codecs::Content::SignedDigits, at: 0 };
+    let error = set(54, b"1001578C000000125000", "1.4", b"").unwrap_err();
+    assert!(matches!(error, EncodeError::Field { fault, .. } if fault == sign), "{error}");
+    let right = |most: u16, value: &[u8]| {
+        let codec = with_dialect(&format!(
+            "name = \"x\"\n[fields]\n61 = {{ name = \"f\", format = \"LLL b..255\" }}\n\
+             [nested.61]\nform = \"tagged\"\nlayout = \"TT LL\"\nlength = \"binary\"\n\
+             digits = \"bcd-right\"\n[nested.61.parts]\n\
+             AA = {{ name = \"n\", format = \"n..{most}\" }}\n"
+        ));
+        let mut message = Message::of(Mti::parse("0200").unwrap());
+        let set = message.set_part(number(61), "AA", value, &codec);
+        set.map(|()| get(&message, &codec, 61, "AA").unwrap())
+    };
+    // Nothing would say that the last half byte is filler.
+    for (most, value) in [(4, &b"123"[..]), (5, b"123"), (5, b"1")] {
+        let error = right(most, value).unwrap_err();
+        assert!(matches!(error, EncodeError::Field { fault: Fault::Value, .. }), "{error}");
+    }
+    assert_eq!(right(4, b"1234").as_deref(), Ok("1234"));
+    assert_eq!(right(5, b"12345").as_deref(), Ok("12345"));
+}
+
+#[test]
+fn a_field_that_is_defined_anew_closes_the_parts_it_inherits() {
+    let codec = with_dialect(
+        "name = \"x\"\nextends = \"cbs-ascii-bin\"\n[fields]\n\
+         90 = { name = \"original\", format = \"n42\", sensitive = \"secret\" }\n\
+         54 = { name = \"amounts\", format = \"LLL an..120\", sensitive = \"private\" }\n",
+    );
+    let lines = shown(&codec, 90, b"020000012308011200000000012345600000000000");
+    assert_eq!(masked(&lines), ["****"; 6]);
+    let lines = shown(&codec, 54, b"1001578C000000125000");
+    assert!(lines.iter().all(|(_, masked)| masked.starts_with('<')), "{lines:?}");
+}
+
+#[test]
+fn parts_of_a_closed_part_are_as_closed() {
+    let codec = with_dialect(
+        "name = \"x\"\nextends = \"cbs-ascii-bin\"\n[fields]\n\
+         55 = { name = \"chip\", format = \"LLL b..255\", sensitive = \"none\" }\n[nested.55]\n\
+         form = \"ber-tlv\"\n[nested.55.parts]\n\
+         E1 = { name = \"wallet\", format = \"b..99\", sensitive = \"secret\" }\n\
+         57 = { name = \"track 2\", format = \"b..19\" }\n",
+    );
+    let lines = shown(&codec, 55, b"\xE1\x0A\xC1\x01\x41\x50\x02ab\xE2\x01\x05");
+    assert_eq!(&masked(&lines)[1..5], ["****"; 4], "{lines:?}");
+    let lines = shown(&codec, 55, b"\x71\x03\xC1\x01\x41");
+    assert_eq!(&masked(&lines)[1..], ["<6 characters>", "<2 characters>"]);
+    assert_eq!(&masked(&shown(&codec, 55, b"\x57\x02\x41\x11"))[1..], ["****"]);
+}
+
+#[test]
+fn what_a_part_stands_in_is_as_closed_however_deep() {
+    let deep = |sensitive: &str| {
+        with_dialect(&format!(
+            "name = \"x\"\n[fields]\n\
+             60 = {{ name = \"f\", format = \"LLL ans..99\", sensitive = \"{sensitive}\" }}\n\
+             [nested.60]\nform = \"tagged\"\nlayout = \"T LL\"\n[nested.60.parts]\n\
+             A = {{ name = \"a\", format = \"ans..90\" }}\n\
+             [nested.\"60.A\"]\nform = \"tagged\"\nlayout = \"T LL\"\n[nested.\"60.A\".parts]\n\
+             B = {{ name = \"b\", format = \"ans..80\" }}\n\
+             [nested.\"60.A.B\"]\nform = \"tagged\"\nlayout = \"T LL\"\n[nested.\"60.A.B\".parts]\n\
+             C = {{ name = \"c\", format = \"ans..70\", sensitive = \"secret\" }}\n"
+        ))
+    };
+    for sensitive in ["none", "account", "pan"] {
+        let lines = shown(&deep(sensitive), 60, b"A14B11C08abcdWXYZ");
+        assert!(lines.iter().all(|(_, masked)| !masked.contains("WXYZ")), "{sensitive} {lines:?}");
+    }
+}
+
+#[test]
+fn content_that_is_taken_for_tags_does_not_show() {
+    let codec = codec();
+    // A card number in a field that should have tags.
+    let lines = shown(&codec, 48, b"R4111001122003344");
+    let line = |path: &str, masked: &str| (path.to_owned(), masked.to_owned());
+    let expected = [line("48", "<17 characters>"), line("48.0", "<1 characters>"), line("48", "")];
+    assert_eq!(lines, expected);
+    // An object that the table would show, in chip data that breaks off.
+    let lines = shown(&codec, 55, b"\x50\x02ab\x95\x85");
+    assert_eq!(lines[1], line("55.50", "****"));
+    // The bytes of an unknown template may be anything: its tag is not in what people read.
+    let (path, offset, _) = checked(55, b"\x60\x04\x86\x05\x11\x11");
+    assert_eq!((path.as_str(), offset), ("field 55", 3));
+    let (path, ..) = checked(55, b"\x60\x08\x72\x06\x72\x04\x72\x02\x72\x00");
+    assert_eq!(path, "field 55");
+    // Nor is a length that may be content.
+    let lines = codec.describe(&message(&codec, 48, b"R43414111"));
+    assert!(lines.iter().all(|line| !line.name.contains("41")), "{lines:?}");
+}
+
 fn any_field() -> impl Strategy<Value = u8> {
     proptest::sample::select(vec![3u8, 34, 43, 48, 54, 55, 60, 61, 62, 63, 90, 127])
 }

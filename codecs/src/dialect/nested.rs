@@ -127,8 +127,13 @@ pub(super) fn read(
 }
 
 /// Fields that do not fit the nests they inherit, because a file defined them anew; `own` are
-/// those whose nests were read with them. Closes open fields of which a part is closed.
-pub(super) fn settle(dialect: &mut Dialect, own: FieldSet) -> Vec<(FieldNumber, &'static str)> {
+/// those whose nests were read with them. Says of every part who may see it, which for fields
+/// defined anew may be others than before, and closes fields that would show a closed part.
+pub(super) fn settle(
+    dialect: &mut Dialect,
+    own: FieldSet,
+    anew: FieldSet,
+) -> Vec<(FieldNumber, &'static str)> {
     let mut problems = Vec::new();
     let Dialect { nested, fields, .. } = dialect;
     for (number, nest) in nested {
@@ -136,9 +141,8 @@ pub(super) fn settle(dialect: &mut Dialect, own: FieldSet) -> Vec<(FieldNumber, 
         if field.content != Content::Binary && nest.needs_bytes() && !own.has(*number) {
             problems.push((*number, "its parts need a field of class `b`"));
         }
-        if field.sensitivity == Sensitivity::Open && nest.has_closed_part() {
-            field.sensitivity = Sensitivity::Private;
-        }
+        let outer = if anew.has(*number) { field.sensitivity } else { nest.sensitivity };
+        field.sensitivity = nest.inherit(outer);
     }
     problems
 }
@@ -148,7 +152,7 @@ impl Nest {
     fn needs_bytes(&self) -> bool {
         match &self.form {
             Form::Ber | Form::DataSets => true,
-            Form::Bitmapped(form) => form.written == Bitmap::Binary,
+            Form::Bitmapped(form) => form.written == Bitmap::Binary || self.has_bytes(),
             Form::Tagged(form) => {
                 form.tags != Tags::Ascii || form.length != LengthDigits::Ascii || self.has_bytes()
             }
@@ -198,9 +202,6 @@ fn put(dialect: &mut Dialect, number: FieldNumber, steps: &[&str], nest: Nest) {
         at = inner;
     }
     let Some(part) = at.step(last).and_then(|part| at.parts.get_mut(&part)) else { return };
-    if part.sensitivity == Sensitivity::Open && nest.has_closed_part() {
-        part.sensitivity = Sensitivity::Private;
-    }
     part.nest = Some(nest);
 }
 
@@ -308,8 +309,7 @@ fn sub_field(
     if content == Content::Binary && !home.is_binary {
         reader.problem(raw.format.span(), "bytes need a field or part of class `b` around them");
     }
-    let sensitivity =
-        reader.word(raw.sensitive.as_ref(), SENSITIVITIES).unwrap_or(home.sensitivity);
+    let said = reader.word(raw.sensitive.as_ref(), SENSITIVITIES);
     let digits = if content == Content::Digits { written.digits } else { Digits::Ascii };
     let (name, length) = (raw.name.clone(), written.length);
     let nest = None;
@@ -319,7 +319,8 @@ fn sub_field(
         length_digits,
         is_fixed,
         most,
-        sensitivity,
+        sensitivity: said.unwrap_or(home.sensitivity),
+        said,
         digits,
         length,
         nest,
@@ -384,12 +385,7 @@ fn repeated(
         reader.problem(repeat.span(), format!("a group of {width} does not fit what it is in"));
         return None;
     };
-    let sensitivity = if home.sensitivity == Sensitivity::Open && nest.has_closed_part() {
-        Sensitivity::Private
-    } else {
-        home.sensitivity
-    };
-    let (check, outer) = (nest.check, nest.sensitivity);
+    let (check, sensitivity) = (nest.check, nest.sensitivity);
     let group = Box::new(SubField {
         name: String::from("group"),
         content: if home.is_binary { Content::Binary } else { Content::Printable },
@@ -397,10 +393,11 @@ fn repeated(
         is_fixed: true,
         most: group_most,
         sensitivity,
+        said: None,
         digits: Digits::Ascii,
         length: LengthDigits::Ascii,
         nest: Some(nest),
     });
     let form = Form::Repeated { most, width, group };
-    Some(Nest { form, parts: BTreeMap::new(), check, sensitivity: outer })
+    Some(Nest { form, parts: BTreeMap::new(), check, sensitivity })
 }

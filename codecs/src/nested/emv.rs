@@ -43,6 +43,11 @@ pub fn entry(tag: Tag) -> Option<&'static Entry> {
     TAGS.get(place)
 }
 
+/// Who may see what a tag holds; `None` if nothing is known of it.
+pub(crate) fn sensitivity(tag: u32) -> Option<Sensitivity> {
+    Some(entry(Tag::from_number(tag)?)?.sensitivity)
+}
+
 use Format::{Bytes, Compressed, Digits, Objects, Text};
 
 macro_rules! tags {

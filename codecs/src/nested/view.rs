@@ -19,6 +19,13 @@ pub struct Nested<'m> {
 struct Level<'m> {
     nest: &'m Nest,
     path: FieldPath,
+    /// As much of the path as the dialect or the EMV table knows: an unknown tag may be content
+    /// that was taken for a tag, so that no error names it or what is in it.
+    known: FieldPath,
+    /// Who may see a part that is not known.
+    sensitivity: Sensitivity,
+    /// Who may see a part of a closed object that the dialect defines.
+    closed: Sensitivity,
     origin: Origin,
 }
 
@@ -59,9 +66,13 @@ impl<'m> Level<'m> {
     }
 
     fn error(self, flaw: Flaw) -> DecodeError {
-        let path = flaw.part.map_or(Some(self.path), |part| self.path.join(part));
-        let offset = self.origin.offset(flaw.at);
-        DecodeError { path: path.unwrap_or(self.path), offset, fault: flaw.fault }
+        let path = flaw.part.map_or(self.known, |part| self.known_with(part));
+        DecodeError { path, offset: self.origin.offset(flaw.at), fault: flaw.fault }
+    }
+
+    fn known_with(self, part: Part) -> FieldPath {
+        let is_known = self.known == self.path && self.nest.names(part);
+        self.path.join(part).filter(|_| is_known).unwrap_or(self.known)
     }
 }
 
@@ -80,7 +91,9 @@ impl Message {
             Raw::Binary(bytes) => (Raw::Text(bytes).text()?, false, 0),
         };
         let origin = Origin { start: self.content_offset(number), is_packed, filler };
-        let level = Level { nest, path: FieldPath::whole(number), origin };
+        let (path, sensitivity) = (FieldPath::whole(number), nest.sensitivity);
+        let closed = Sensitivity::Open;
+        let level = Level { nest, path, known: path, sensitivity, closed, origin };
         Some(Nested { content, level })
     }
 }
@@ -134,6 +147,7 @@ impl Nested<'_> {
 }
 
 /// The parts of one level, in order. After an error there is nothing more.
+#[derive(Clone)]
 pub struct Values<'v> {
     walk: Walk<'v, 'v>,
     level: Level<'v>,
@@ -148,18 +162,17 @@ impl<'v> Iterator for Values<'v> {
         Some(match self.walk.next()? {
             Err(flaw) => Err(level.error(flaw)),
             Ok(Found { part, head, content, definition }) => match level.path.join(part) {
-                None => Err(DecodeError {
-                    path: level.path,
-                    offset: level.origin.offset(head.start),
-                    fault: Fault::TooDeep,
-                }),
+                None => {
+                    self.walk.end();
+                    Err(level.error(Flaw { part: None, at: head.start, fault: Fault::TooDeep }))
+                }
                 Some(path) => Ok(Value {
                     path,
                     part,
                     head: self.bytes.get(head.clone()).unwrap_or_default(),
                     content: self.bytes.get(content.clone()).unwrap_or_default(),
                     definition,
-                    outer: level.nest,
+                    level,
                     start: level.origin.offset(head.start),
                     origin: level.origin.at(content.start),
                 }),
@@ -176,7 +189,7 @@ pub struct Value<'v> {
     head: &'v [u8],
     content: &'v [u8],
     definition: Option<&'v super::SubField>,
-    outer: &'v Nest,
+    level: Level<'v>,
     start: u32,
     origin: Origin,
 }
@@ -248,8 +261,8 @@ impl<'v> Value<'v> {
     pub fn sensitivity(&self) -> Sensitivity {
         match (self.definition, self.entry()) {
             (Some(definition), _) => definition.sensitivity,
-            (None, Some(entry)) => entry.sensitivity,
-            (None, None) => self.outer.sensitivity,
+            (None, Some(entry)) => entry.sensitivity.or_closer(self.level.closed),
+            (None, None) => self.level.sensitivity,
         }
     }
 
@@ -263,18 +276,26 @@ impl<'v> Value<'v> {
     /// The parts within it; `None` if it has none.
     #[must_use]
     pub fn values(&self) -> Option<Values<'v>> {
-        let nest = self.outer.within(self.part)?;
-        let level = Level { nest, path: self.path, origin: self.origin };
+        let Level { nest: outer, sensitivity, closed, .. } = self.level;
+        let nest = outer.within(self.part)?;
+        let has_own = self.definition.is_some_and(|definition| definition.nest.is_some());
+        let (sensitivity, closed) = match self.definition {
+            _ if has_own => (nest.sensitivity, Sensitivity::Open),
+            Some(part) => (part.sensitivity, part.sensitivity.or_closer(closed)),
+            None => (sensitivity.or_closer(self.sensitivity()), closed),
+        };
+        let (path, known, origin) = (self.path, self.level.known_with(self.part), self.origin);
+        let level = Level { nest, path, known, sensitivity, closed, origin };
         Some(level.values(self.content))
     }
 
     fn entry(&self) -> Option<&'static emv::Entry> {
         let Part::Tag(tag) = self.part else { return None };
-        emv::entry(tlv::Tag::from_number(tag)?).filter(|_| self.outer.form == Form::Ber)
+        emv::entry(tlv::Tag::from_number(tag)?).filter(|_| self.level.nest.form == Form::Ber)
     }
 
     fn is_tagged(&self) -> bool {
-        matches!(&self.outer.form, Form::Tagged(form) if form.tags == super::Tags::Ascii)
+        matches!(&self.level.nest.form, Form::Tagged(form) if form.tags == super::Tags::Ascii)
     }
 
     fn is_printable(&self) -> bool {
@@ -342,7 +363,7 @@ fn check(values: Values<'_>) -> Result<(), DecodeError> {
         if let Some(definition) = value.definition {
             let judged = definition.judge(value.head, value.content);
             judged.map_err(|(at, fault)| DecodeError {
-                path: value.path,
+                path: value.level.known_with(value.part),
                 offset: value.origin.offset(at),
                 fault,
             })?;
@@ -352,11 +373,22 @@ fn check(values: Values<'_>) -> Result<(), DecodeError> {
     Ok(())
 }
 
+/// A closed level that cannot be read to its end may be something else: then nothing of it is
+/// open, and no tag is shown that is not known.
 fn describe(values: Values<'_>, lines: &mut Vec<Line>) {
+    let level = values.level;
+    let is_closed = level.sensitivity != Sensitivity::Open;
+    let is_doubtful = is_closed && values.clone().any(|value| value.is_err());
     for value in values {
         match value {
+            Ok(value) if is_doubtful && !level.nest.names(value.part) => {}
             Ok(value) => {
-                lines.push(value.line());
+                let mut line = value.line();
+                if is_doubtful && line.sensitivity == Sensitivity::Open {
+                    line.sensitivity = level.sensitivity.or_closer(Sensitivity::Private);
+                    line.masked = line.sensitivity.mask(&line.clear);
+                }
+                lines.push(line);
                 if let Some(inner) = value.values() {
                     describe(inner, lines);
                 }
@@ -364,7 +396,13 @@ fn describe(values: Values<'_>, lines: &mut Vec<Line>) {
             Err(error) => lines.push(Line {
                 number: error.path.field,
                 path: error.path,
-                name: format!("cannot be read: {}", error.fault),
+                name: match error.fault {
+                    // A length that is wrong may be content that was taken for one.
+                    Fault::Short { .. } | Fault::TooLong { .. } if is_closed => {
+                        String::from("cannot be read: a length is wrong")
+                    }
+                    fault => format!("cannot be read: {fault}"),
+                },
                 masked: String::new(),
                 clear: String::new(),
                 sensitivity: Sensitivity::Open,

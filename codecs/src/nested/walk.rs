@@ -48,12 +48,17 @@ impl<'n, 'b> Walk<'n, 'b> {
         Self { nest, bytes, at: 0, passed: 0, bits: None, is_over: false }
     }
 
+    /// Ends the walk.
+    pub(super) const fn end(&mut self) {
+        self.is_over = true;
+    }
+
     fn rest(&self) -> &'b [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
     fn flaw(&self, part: Option<Part>, at: usize, fault: Fault) -> Flaw {
-        let part = part.filter(|part| self.nest.knows(*part));
+        let part = part.filter(|part| self.nest.names(*part));
         Flaw { part, at, fault }
     }
 
@@ -252,7 +257,7 @@ impl<'n> Iterator for Walk<'n, '_> {
 
 impl Nest {
     /// Whether the name of a part can be told: it is of the dialect or of EMV, not of the bytes.
-    fn knows(&self, part: Part) -> bool {
+    pub(super) fn names(&self, part: Part) -> bool {
         let is_emv = |tag| super::tlv::Tag::from_number(tag).and_then(super::emv::entry).is_some();
         match (&self.form, part) {
             (Form::Positional | Form::Repeated { .. } | Form::Bitmapped(_), _) => true,
