@@ -110,7 +110,8 @@ impl Carrier {
     }
 
     /// Writes as many lines as fit, in the order given. `balance` in minor units is for carriers
-    /// that have a place for it.
+    /// that have a place for it; one of more than twelve digits is left out. An amount that a
+    /// line of 40 has no room for ends the lines as a full field does.
     #[must_use]
     pub fn write(self, entries: &[Entry], balance: Option<i64>) -> Written {
         let (first, continuation) = self.fields();
@@ -128,7 +129,7 @@ impl Carrier {
                 Written { fields, lines }
             }
             Self::De62Text => {
-                let row = |entry: &Entry| format!("{}~", entry.line().trim_end_matches(' '));
+                let row = |entry: &Entry| Some(format!("{}~", entry.line()?.trim_end_matches(' ')));
                 let (text, lines) = fitting(entries, FIELD_MAX, row);
                 Written { fields: vec![(first, text)], lines }
             }
@@ -137,7 +138,7 @@ impl Carrier {
                 Written { fields: vec![(first, text)], lines }
             }
             Self::De120Tlv => {
-                let end = balance.map(signed).unwrap_or_default();
+                let end = balance.and_then(signed).unwrap_or_default();
                 // Three heads of six, two digits of count, and the balance.
                 let room = FIELD_MAX.saturating_sub(end.len().saturating_add(20));
                 let (text, lines) = fitting(entries, room, Entry::line);
@@ -219,17 +220,20 @@ impl Entry {
         })
     }
 
-    /// A line of 40.
-    fn line(&self) -> String {
+    /// A line of 40; `None` if the amount has more than 14 digits.
+    fn line(&self) -> Option<String> {
         let Self { date, minor, .. } = self;
         let (major, cents) = (minor / 100, minor % 100);
+        if major >= 1_000_000_000_000 {
+            return None;
+        }
         let (day, month, year) = (date.day(), date.month(), date.year() % 100);
         let sign = if self.is_debit { 'D' } else { 'C' };
         let harmless = |character| if character == '~' { ' ' } else { character };
         let text: String = self.narration.chars().map(printable).map(harmless).collect();
         let head = format!("{day:02}{month:02}{year:02} {major:012}.{cents:02} {sign} ");
         let text: String = text.chars().take(LINE.saturating_sub(HEAD)).collect();
-        format!("{head}{text:15}")
+        Some(format!("{head}{text:15}"))
     }
 
     fn of_line(line: &str, known: Date) -> Option<Self> {
@@ -267,9 +271,13 @@ fn is_debit(sign: &str) -> Option<bool> {
 }
 
 /// Lines one behind the other while they fit, and how many.
-fn fitting(entries: &[Entry], room: usize, line: impl Fn(&Entry) -> String) -> (String, usize) {
+fn fitting(
+    entries: &[Entry],
+    room: usize,
+    line: impl Fn(&Entry) -> Option<String>,
+) -> (String, usize) {
     let (mut text, mut lines) = (String::new(), 0usize);
-    for line in entries.iter().map(line) {
+    for line in entries.iter().map_while(line) {
         if text.len().saturating_add(line.len()) > room {
             break;
         }
@@ -286,10 +294,11 @@ fn lines(text: &str, known: Date) -> Option<Vec<Entry>> {
     lines.map(|line| Entry::of_line(line.ok()?, known)).collect()
 }
 
-/// Twelve digits and a sign; an amount that has more is cut to the largest.
-fn signed(minor: i64) -> String {
+/// Twelve digits and a sign; `None` for an amount that has more.
+fn signed(minor: i64) -> Option<String> {
     let sign = if minor < 0 { 'D' } else { 'C' };
-    format!("{:012}{sign}", minor.unsigned_abs().min(999_999_999_999))
+    let magnitude = minor.unsigned_abs();
+    (magnitude < 1_000_000_000_000).then(|| format!("{magnitude:012}{sign}"))
 }
 
 /// The value of a tag of three characters with a length of three digits.
@@ -389,6 +398,27 @@ mod tests {
             (Carrier::De120Tlv, "00500201"),
         ] {
             assert_eq!(carrier.read(text, "", today()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_amount_without_room_ends_the_lines_and_is_never_another() {
+        let large = Entry { minor: 100_000_000_000_000, ..entry(2) };
+        let largest = Entry { minor: 99_999_999_999_999, ..entry(2) };
+        for carrier in [Carrier::De62Text, Carrier::De120Tlv, Carrier::De125Fixed] {
+            let written = carrier.write(&[entry(1), large.clone(), entry(3)], None);
+            assert_eq!(written.lines, 1, "{carrier:?}");
+            let read = carrier.read(texts(&written).0, "", today()).unwrap();
+            assert_eq!(read.len(), 1, "{carrier:?}");
+            let written = carrier.write(&[largest.clone(), entry(3)], None);
+            let read = carrier.read(texts(&written).0, "", today()).unwrap();
+            assert_eq!((read.len(), read[0].minor), (2, largest.minor));
+        }
+        for (balance, found) in
+            [(999_999_999_999, Some(999_999_999_999)), (1_000_000_000_000, None), (i64::MIN, None)]
+        {
+            let written = Carrier::De120Tlv.write(&[], Some(balance));
+            assert_eq!(Carrier::De120Tlv.balance(texts(&written).0), found);
         }
     }
 
