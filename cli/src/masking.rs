@@ -79,6 +79,7 @@ impl<'m> Shown<'m> {
         // An open part of a closed field may be shown though the field may not, unless it is in
         // doubt that it is the part.
         let counts = line.path.depth() == 0 || self.is_doubtful;
+        let is_open = is_open && !line.masked.is_empty();
         if is_open && counts && content.any(|at| !self.may_show(at)) {
             return LOOKS_LIKE_A_CARD;
         }

@@ -230,6 +230,16 @@ impl Fault {
         }
     }
 
+    /// What is wrong, without lengths: those of the parts of a field that not everybody may see
+    /// can be content that was taken for a length.
+    #[must_use]
+    pub fn without_lengths(self) -> String {
+        match self {
+            Self::Short { .. } | Self::TooLong { .. } => String::from("a length is wrong"),
+            fault => fault.to_string(),
+        }
+    }
+
     /// One word for metrics.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -397,10 +397,7 @@ fn describe(values: Values<'_>, lines: &mut Vec<Line>) {
                 number: error.path.field,
                 path: error.path,
                 name: match error.fault {
-                    // A length that is wrong may be content that was taken for one.
-                    Fault::Short { .. } | Fault::TooLong { .. } if is_closed => {
-                        String::from("cannot be read: a length is wrong")
-                    }
+                    fault if is_closed => format!("cannot be read: {}", fault.without_lengths()),
                     fault => format!("cannot be read: {fault}"),
                 },
                 masked: String::new(),
