@@ -65,6 +65,11 @@
 //! and `bitmap` as for a dialect, and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte). The
 //! digits of `ber-tlv` are always packed.
 //!
+//! Of an object of BER-TLV that the dialect does not define the EMV table says who may see it,
+//! but what stands in a closed object that the dialect defines is at least as closed. What cannot
+//! be read to its end may be something else: if it is closed, nothing of it is shown as open, and
+//! no tag of it that is not known. Errors never name such a tag, nor what is within it.
+//!
 //! A path names the first of several parts of the same name; walking finds them all.
 //!
 //! Reading a message does not look inside fields. Parts are read when they are asked for, in
@@ -239,7 +244,9 @@ impl Nest {
         let parts = self.parts.iter_mut().map(|(part, definition)| (*part, definition));
         for (part, definition) in parts.chain(group) {
             let usual = match part {
-                Part::Tag(tag) if is_ber && outer == Sensitivity::Open => emv::sensitivity(tag),
+                Part::Tag(tag) if is_ber && outer.shows_more(Sensitivity::Private) => {
+                    emv::sensitivity(tag)
+                }
                 _ => None,
             };
             definition.sensitivity = definition.said.or(usual).unwrap_or(outer);

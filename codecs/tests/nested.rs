@@ -492,6 +492,10 @@ fn values_do_not_show() {
     let nested = message.nested(number(55), &codec).unwrap();
     let value = nested.get("5A").unwrap().unwrap();
     assert_eq!(format!("{value:?}"), "Value(field 55.5A, 2 bytes)");
+    let message = self::message(&codec, 55, b"\xDF\x44\x01\x41");
+    let nested = message.nested(number(55), &codec).unwrap();
+    let value = nested.get("DF44").unwrap().unwrap();
+    assert_eq!(format!("{value:?}"), "Value(field 55, 1 bytes)");
 }
 
 fn with_dialect(text: &str) -> Codec {
@@ -582,6 +586,14 @@ fn parts_of_a_closed_part_are_as_closed() {
     let lines = shown(&codec, 55, b"\x71\x03\xC1\x01\x41");
     assert_eq!(&masked(&lines)[1..], ["<6 characters>", "<2 characters>"]);
     assert_eq!(&masked(&shown(&codec, 55, b"\x57\x02\x41\x11"))[1..], ["****"]);
+    let account = with_dialect(
+        "name = \"x\"\n[fields]\n\
+         55 = { name = \"chip\", format = \"LLL b..255\", sensitive = \"account\" }\n[nested.55]\n\
+         form = \"ber-tlv\"\n[nested.55.parts]\n\
+         5F20 = { name = \"holder\", format = \"ans..26\" }\n",
+    );
+    let lines = shown(&account, 55, b"\x5F\x20\x08NORDMANN");
+    assert_eq!(masked(&lines), ["<22 characters>", "<8 characters>"]);
 }
 
 #[test]
@@ -623,6 +635,67 @@ fn content_that_is_taken_for_tags_does_not_show() {
     // Nor is a length that may be content.
     let lines = codec.describe(&message(&codec, 48, b"R43414111"));
     assert!(lines.iter().all(|line| !line.name.contains("41")), "{lines:?}");
+}
+
+/// What the interface of core banking systems says of its fields holds in each of its dialects.
+#[test]
+fn shipped_dialects_have_the_parts_of_their_interface() {
+    for (name, _) in veksel_codecs::dialect::SHIPPED {
+        let codec = Codec::new(Dialect::shipped(name).unwrap());
+        for (field, bytes, paths) in [
+            (3, &b"011020"[..], &[("1", "01"), ("2", "10"), ("3", "20")][..]),
+            (
+                54,
+                b"1001840C0000001250001002840D000000110000",
+                &[("1.2", "01"), ("1.4", "C000000125000"), ("2.1", "10"), ("2.4", "D000000110000")],
+            ),
+            (55, b"\x82\x02\x3C\0\x9F\x36\x02\0\x05", &[("82", "3C00"), ("9F36", "0005")]),
+            (
+                90,
+                b"020000012308011200000000012345600000000000",
+                &[("1", "0200"), ("2", "000123"), ("3", "0801120000"), ("4", "00000123456")],
+            ),
+            (
+                95,
+                b"000000001251000000000000C00000000D00000007",
+                &[("1", "000000001251"), ("3", "C00000000"), ("4", "D00000007")],
+            ),
+        ] {
+            let message = message(&codec, field, bytes);
+            let nested = message.nested(number(field), &codec).unwrap();
+            assert_eq!(nested.check(), Ok(()), "{name} {field}");
+            for (path, expected) in paths {
+                let found = get(&message, &codec, field, path);
+                assert_eq!(found.as_deref(), Some(*expected), "{name} {field}.{path}");
+            }
+        }
+    }
+}
+
+/// Hostile content costs no more than its length: many tiny objects, and templates in templates.
+#[test]
+fn many_tiny_parts_cost_as_much_as_they_are_long() {
+    let codec = with_dialect(
+        "name = \"x\"\n[fields]\n55 = { name = \"f\", format = \"LLLL b..9999\" }\n\
+         [nested.55]\nform = \"ber-tlv\"\n",
+    );
+    let mut tiny = b"\x95\0".repeat(2_000);
+    for _ in 0..5 {
+        let mut outer = vec![0x72, 0x82];
+        outer.extend(u16::try_from(tiny.len()).unwrap().to_be_bytes());
+        outer.extend(&tiny);
+        tiny = outer;
+    }
+    let message = message(&codec, 55, &tiny);
+    let error = message.nested(number(55), &codec).unwrap().check().unwrap_err();
+    assert_eq!((error.path.short().as_str(), error.fault), ("55.72.72.72.72", Fault::TooDeep));
+    assert!(codec.describe(&message).len() <= 6);
+    let flat = b"\x95\0".repeat(4_999);
+    let message = self::message(&codec, 55, &flat);
+    let lines = codec.describe(&message);
+    assert_eq!(lines.len(), 5_000);
+    let shown: usize = lines.iter().map(|line| line.clear.len() + line.masked.len()).sum();
+    assert!(shown <= 2 * flat.len() + 4, "{shown}");
 }
 
 fn any_field() -> impl Strategy<Value = u8> {
@@ -818,6 +891,12 @@ fn problems_of_the_notation_have_their_place() {
             9,
             1,
             "cannot be the name",
+        ),
+        (
+            "[nested.55]\nform = \"ber-tlv\"\n[nested.55.parts]\n9F26 = { name = \"n\", format = \"b1\" }\n9f26 = { name = \"m\", format = \"b2\" }",
+            10,
+            1,
+            "is there already",
         ),
         ("[nested.55]\nform = \"ber-tlv\"\nform2 = 1", 8, 1, "unknown field"),
     ] {

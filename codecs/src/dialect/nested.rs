@@ -273,6 +273,9 @@ fn read_part(
         reader.problem(name.span(), message);
         return;
     };
+    if nest.parts.contains_key(&part) {
+        reader.problem(name.span(), format!("part {part} is there already"));
+    }
     let Some(definition) = sub_field(reader, raw, home, written) else { return };
     let form_has_length = matches!(nest.form, Form::Tagged(_) | Form::Ber | Form::DataSets);
     if form_has_length && definition.length_digits > 0 {

@@ -181,7 +181,7 @@ impl<'v> Iterator for Values<'v> {
     }
 }
 
-/// A part where it lies. Its `Debug` does not show what it holds.
+/// A part where it lies. Its `Debug` shows neither what it holds nor a tag that is not known.
 #[derive(Clone, Copy)]
 pub struct Value<'v> {
     path: FieldPath,
@@ -196,7 +196,8 @@ pub struct Value<'v> {
 
 impl core::fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Value({}, {} bytes)", self.path, self.content.len())
+        let path = self.level.known_with(self.part);
+        write!(f, "Value({path}, {} bytes)", self.content.len())
     }
 }
 
