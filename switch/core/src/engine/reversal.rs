@@ -290,8 +290,8 @@ const fn mti_of(intent: &Intent, undoing: Mti) -> Mti {
     if intent.is_taken_over() { intent.mti.original() } else { undoing }
 }
 
-/// The 0420 or 0421 (0400 or 0401) that undoes a request: its own numbers, so that any repeat is the same
-/// message to the host, and DE90 to name it.
+/// The 0420 or 0421 (0400 or 0401) that undoes a request: its own numbers, so that any repeat is
+/// the same message to the host, and DE90 to name it.
 fn build(message: &mut Message, item: &Item, undoing: Mti, repeat: bool) {
     let Item { reason, actual, .. } = *item;
     let intent = &*item.intent;
