@@ -60,10 +60,12 @@
 //!
 //! `format` is the notation of fields. Where the form itself says how long a part is (`tagged`,
 //! `ber-tlv`, `data-sets`, the last part of `positional`), `ans..5` without `L` bounds it. A part
-//! is as closed as what it stands in unless it says `sensitive`. In a field of characters
-//! everything is characters. In a field of class `b` four keys say otherwise: `digits`, `length`
-//! and `bitmap` as for a dialect, and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte). The
-//! digits of `ber-tlv` are always packed.
+//! is as closed as what it stands in unless it says `sensitive`. Parts are
+//! those of a field's value, so that in a field of characters everything is characters, whatever
+//! these are written in, and what `[encoding]` says does not hold inside fields. In a field of
+//! class `b` four keys say other than ASCII: `digits`, `length` and `bitmap` with the words of a
+//! dialect, and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte). Text, tracks and signed
+//! amounts inside are always ASCII. The digits of `ber-tlv` are always packed.
 //!
 //! Of an object of BER-TLV that the dialect does not define the EMV table says who may see it,
 //! but what stands in a closed object that the dialect defines is at least as closed. What cannot

@@ -97,6 +97,15 @@ fn a_filler_is_the_one_of_the_dialect_and_where_it_belongs() {
     assert_eq!(fault(&lengths, b"AA\xF0\xF1x"), None);
     let not_digits = Some(("48".to_owned(), 2, Fault::LengthNotDigits));
     assert_eq!(fault(&lengths, b"AA01x"), not_digits);
+    let own = inside(
+        "form = 'positional'\nlength = 'hex'\n[nested.48.parts]\n\
+         1 = { name = 'a', format = 'LL n..20' }\n",
+    );
+    let mut message = with(b"0a0123456789");
+    message.set_part(number(), "1", b"9876543210", &own).unwrap();
+    assert_eq!(&*message.expose(number()).unwrap().binary().unwrap(), b"0a9876543210");
+    message.set_part(number(), "1", b"98765432101", &own).unwrap();
+    assert_eq!(&*message.expose(number()).unwrap().binary().unwrap(), b"0B98765432101");
     let lengths = inside("form = 'tagged'\nlayout = 'TT LL'\nlength = 'hex'\n");
     assert_eq!(fault(&lengths, b"AA0A0123456789"), None);
     assert_eq!(fault(&lengths, b"AA0G0123456789"), not_digits);

@@ -172,11 +172,11 @@ fn a_field_of_characters_takes_no_other_encoding_inside() {
         (bitmap, "bitmap", &["binary", "ebcdic-hex"]),
         ("form = 'tagged'\nlayout = 'TT LL'", "tags", &["bcd", "binary"]),
     ] {
-        for (class, text) in [("ans", "ebcdic"), ("ans", "ascii")] {
+        for text in ["ebcdic", "ascii"] {
             for word in words {
                 let dialect = format!(
                     "name = 'x'\n[encoding]\ntext = '{text}'\n[fields]\n\
-                     48 = {{ name = 'a', format = 'LLL {class}..99' }}\n[nested.48]\n\
+                     48 = {{ name = 'a', format = 'LLL ans..99' }}\n[nested.48]\n\
                      {key} = '{word}'\n{form}\n[nested.48.parts]\n\
                      11 = {{ name = 'n', format = 'LL n..9' }}\n"
                 );

@@ -4,14 +4,14 @@
 //! form of a length that still says the truth.
 
 use super::tlv::{self, Tag};
-use super::unit::{count, length_most, length_width, write_length};
+use super::unit::{count, length_most, length_width, read_length, write_length};
 use super::walk::{Found, Walk};
 use super::{Bits, Form, Nest, SubField, Tagged};
 use crate::code_page::CodePage;
 use crate::codec::Codec;
 use crate::coding::hex_digit;
 use crate::content::Content;
-use crate::dialect::Bitmap;
+use crate::dialect::{Bitmap, LengthDigits};
 use crate::error::{EncodeError, Fault, FieldNumber, FieldPath, Part};
 use crate::message::Message;
 
@@ -138,12 +138,18 @@ impl Nest {
             None => value.to_vec(),
         };
         if let Some(found) = &place.found {
-            let same = found.content.len() == unit.len() && !self.is_own_length(part);
-            let (range, new) = match same {
-                true => (found.content.clone(), unit),
-                false => (found.head.start..found.content.end, self.headed(part, &unit)?),
-            };
-            return Ok(spliced(bytes, range, &new));
+            let old = bytes.get(found.head.clone()).unwrap_or_default();
+            // A length that still says the truth stays, also in hexadecimal of lower case.
+            let rest = self.own_length(part).and_then(|written| {
+                let (new, rest) = unit.split_at_checked(old.len())?;
+                (read_length(written, old) == read_length(written, new)).then_some(rest)
+            });
+            let same = found.content.len() == unit.len() && self.own_length(part).is_none();
+            if let Some(kept) = rest.or(same.then_some(&unit)) {
+                return Ok(spliced(bytes, found.content.clone(), kept));
+            }
+            let new = self.headed(part, &unit)?;
+            return Ok(spliced(bytes, found.head.start..found.content.end, &new));
         }
         let end = place.end.unwrap_or(0);
         match &self.form {
@@ -194,9 +200,11 @@ impl Nest {
         }
     }
 
-    /// Whether a part's length is its own affair: it then is in what its definition writes.
-    fn is_own_length(&self, part: Part) -> bool {
-        self.part(part).is_some_and(|definition: &SubField| definition.length_digits > 0)
+    /// How a part's length is written if it is its own affair: it then is in what its definition
+    /// writes.
+    fn own_length(&self, part: Part) -> Option<LengthDigits> {
+        let definition = self.part(part)?;
+        (definition.length_digits > 0).then_some(definition.length)
     }
 
     /// A part as it stands in this form, with tag and length in front.

@@ -53,6 +53,10 @@ pub(super) fn tagged(
         reader.problem(raw.form.span(), "`tagged` needs a `layout`, for instance `TT LL`");
         return None;
     };
+    if let Some(given) = raw.tags.as_ref().filter(|given| given.get_ref() == "ebcdic") {
+        reader.problem(given.span(), "`ebcdic` is not possible for tags inside a field");
+        return None;
+    }
     let tags = bytes_only(reader, raw.tags.as_ref(), TAGS, home).unwrap_or(Tags::Ascii);
     let runs: Vec<&str> = layout.get_ref().split(' ').collect();
     let run = |text: &&str, of: char| text.chars().all(|c| c == of) && !text.is_empty();
