@@ -700,7 +700,7 @@ fn many_tiny_parts_cost_as_much_as_they_are_long() {
 }
 
 fn any_field() -> impl Strategy<Value = u8> {
-    proptest::sample::select(vec![3u8, 34, 43, 48, 54, 55, 60, 61, 62, 63, 90, 127])
+    proptest::sample::select(vec![3u8, 34, 43, 48, 54, 55, 60, 61, 62, 63, 90, 127, 128, 129])
 }
 
 proptest! {
