@@ -9,12 +9,13 @@ use crate::link::Link;
 use crate::masking::Shown;
 use crate::output::{Exit, Failure, Output, Tone};
 use crate::words;
+use complaint::Complaint;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::io::Read;
-use veksel_codecs::{
-    Codec, DecodeError, Fault, FieldNumber, Framing, KeepAlive, Line, Message, Sensitivity, Step,
-};
+use veksel_codecs::{Codec, DecodeError, FieldNumber, Framing, KeepAlive, Line, Message, Step};
+
+mod complaint;
 
 /// More than this is not a message somebody wants to read, but a log.
 const INPUT_MAX: u64 = 16 << 20;
@@ -189,15 +190,10 @@ struct Decoded {
     frame: Frame,
     message: Message,
     lines: Vec<Line>,
+    /// Why the frame cannot be read.
     error: Option<DecodeError>,
-}
-
-/// A decode error, told to people and programs alike.
-struct Complaint {
-    field: String,
-    expected: String,
-    found: Option<String>,
-    cause: Option<&'static str>,
+    /// What is wrong with the parts of its fields, if the dialect has them looked at.
+    inside: Option<DecodeError>,
 }
 
 impl Decoded {
@@ -208,15 +204,31 @@ impl Decoded {
             Frame::KeepAlive | Frame::Broken(_) => None,
         };
         let lines = codec.describe(&message);
-        Self { frame, message, lines, error }
+        let is_read = error.is_none();
+        let inside = codec.check_nested(&message).err().filter(|_| is_read);
+        Self { frame, message, lines, error, inside }
     }
 
     fn is_valid(&self) -> bool {
         match &self.frame {
-            Frame::Message { is_cut, .. } => !is_cut && self.error.is_none(),
+            Frame::Message { is_cut, .. } => {
+                !is_cut && self.error.is_none() && self.inside.is_none()
+            }
             Frame::KeepAlive => true,
             Frame::Broken(_) => false,
         }
+    }
+
+    /// What is wrong, and the same in words.
+    fn complaint(&self, codec: &Codec, shown: &Shown<'_>) -> Option<(DecodeError, Complaint)> {
+        let of_frame = self.error.map(|error| {
+            let complaint = Complaint::of(codec, &self.message, shown, &error);
+            (error, complaint)
+        });
+        of_frame.or_else(|| {
+            let error = self.inside?;
+            Some((error, Complaint::inside(codec, &self.message, shown, &error)))
+        })
     }
 
     /// The type in words, unless not even that was read.
@@ -236,11 +248,11 @@ impl Decoded {
         };
         let shown = Shown::of(codec, &self.message, self.error.as_ref(), clear);
         let title = self.title();
-        let error = self.error.map(|error| {
-            let complaint = Complaint::of(codec, &self.message, &shown, &error);
+        let error = self.complaint(codec, &shown).map(|(error, complaint)| {
             json!({
                 "kind": error.fault.word(),
-                "message": error.to_string(),
+                "message": format!("{} at offset {}: {}", error.path, error.offset, complaint.why),
+                "path": error.path.short(),
                 "field": error.path.field.get(),
                 "name": codec.dialect().field(error.path.field).map(|field| &field.name),
                 "offset": error.offset,
@@ -287,12 +299,11 @@ impl Decoded {
         if is_cut {
             let _ = writeln!(text, "{head}: frame {number} is longer than the input");
         }
-        let Some(error) = &self.error else { return text };
-        let complaint = Complaint::of(codec, &self.message, &shown, error);
+        let Some((error, complaint)) = self.complaint(codec, &shown) else { return text };
         let bytes: Vec<_> = shown.bytes().collect();
         let offset = usize::try_from(error.offset).unwrap_or(usize::MAX).min(bytes.len());
-        let Complaint { field, expected, found, cause } = complaint;
-        let _ = writeln!(text, "{head}: {field}: {}", error.fault);
+        let Complaint { field, why, expected, found, cause } = complaint;
+        let _ = writeln!(text, "{head}: {field}: {why}");
         let _ = writeln!(text, "  --> frame {number}, offset {offset} (0x{offset:02x})");
         text.push_str(&hex::window(&bytes, offset));
         let _ = writeln!(text, "   = expected: {expected}");
@@ -303,70 +314,5 @@ impl Decoded {
             let _ = writeln!(text, "   = likely cause: {cause}");
         }
         text
-    }
-}
-
-impl Complaint {
-    fn of(codec: &Codec, message: &Message, shown: &Shown<'_>, error: &DecodeError) -> Self {
-        let number = error.path.field;
-        let definition = codec.dialect().field(number);
-        let at = usize::try_from(error.offset).unwrap_or(usize::MAX);
-        let byte = message.frame().get(at).map(|byte| match (shown.may_show(at), *byte) {
-            (false, _) => "a byte that is not shown".to_owned(),
-            (true, byte @ 0x20..=0x7E) => format!("0x{byte:02X} `{}`", char::from(byte)),
-            (true, byte) => format!("0x{byte:02X}"),
-        });
-        let format = definition.map(|field| field.format()).unwrap_or_default();
-        let (expected, found) = match error.fault {
-            Fault::Content { expected, .. } => (format!("{format}, {}", expected.words()), byte),
-            Fault::Truncated { needed, available } => {
-                (format!("{needed} bytes"), Some(format!("{available}, then the message ends")))
-            }
-            Fault::LengthNotDigits => (format!("a length ({format})"), byte),
-            Fault::TooLong { length, most } => {
-                (format!("{format}, at most {most}"), Some(format!("a length of {length}")))
-            }
-            Fault::TooShort { length, least } => {
-                (format!("{format}, at least {least}"), Some(format!("a length of {length}")))
-            }
-            Fault::OddLength { length } => {
-                (format!("{format}, an even length"), Some(format!("a length of {length}")))
-            }
-            Fault::Undefined => {
-                let name = codec.dialect().name();
-                let known: Vec<_> = codec.dialect().fields().map(|(n, _)| n.get()).collect();
-                let near = neighbours(&known, number.get());
-                (format!("a field of {name}{near}"), Some(format!("{number} in the bitmap")))
-            }
-            Fault::Trailing { extra } => {
-                ("the end of the message".to_owned(), Some(format!("{extra} bytes more")))
-            }
-            Fault::NotANumber if number == FieldNumber::BITMAP => {
-                ("a bitmap in hexadecimal characters".to_owned(), byte)
-            }
-            Fault::NotANumber => ("four digits".to_owned(), byte),
-            Fault::Oversized => ("at most 65535 bytes".to_owned(), None),
-            Fault::Missing | Fault::Unexpected | Fault::Value => (format, None),
-        };
-        let secret = definition.is_some_and(|field| field.sensitivity != Sensitivity::Open);
-        let found = found.map(|found| match (error.fault, secret) {
-            // A length in front of a sensitive field may be the field itself, out of step.
-            (Fault::TooLong { .. } | Fault::TooShort { .. } | Fault::OddLength { .. }, true) => {
-                "a length that is not shown".to_owned()
-            }
-            _ => found,
-        });
-        let cause = codec.likely_cause(message.frame(), error);
-        Self { field: words::field(codec, number), expected, found, cause }
-    }
-}
-
-/// The fields next to one that does not exist.
-fn neighbours(known: &[u8], number: u8) -> String {
-    let below = known.iter().rev().find(|known| **known < number);
-    let above = known.iter().find(|known| **known > number);
-    match (below, above) {
-        (Some(below), Some(above)) => format!(" (between {below} and {above} there is none)"),
-        _ => String::new(),
     }
 }

@@ -19,6 +19,8 @@ const START: usize = 12;
 pub(crate) struct Shown<'m> {
     message: &'m Message,
     hidden: Vec<bool>,
+    /// Whether the frame may have been read in the wrong dialect.
+    is_doubtful: bool,
 }
 
 impl<'m> Shown<'m> {
@@ -31,9 +33,10 @@ impl<'m> Shown<'m> {
     ) -> Self {
         let frame = message.frame();
         if clear {
-            return Self { message, hidden: vec![false; frame.len()] };
+            return Self { message, hidden: vec![false; frame.len()], is_doubtful: false };
         }
-        let mut shown = Self { message, hidden: vec![true; frame.len()] };
+        let hidden = vec![true; frame.len()];
+        let mut shown = Self { message, hidden, is_doubtful: error.is_some() };
         let first = message.fields().first();
         let comes_first = |error: &DecodeError| first.is_none_or(|first| error.path.field < first);
         let start = match (first.and_then(|first| message.offset(first)), error) {
@@ -73,7 +76,11 @@ impl<'m> Shown<'m> {
         }
         let mut content = content(self.message, line.number).unwrap_or(0..0);
         let is_open = line.sensitivity == Sensitivity::Open;
-        if is_open && content.any(|at| !self.may_show(at)) {
+        // An open part of a closed field may be shown though the field may not, unless it is in
+        // doubt that it is the part.
+        let counts = line.path.depth() == 0 || self.is_doubtful;
+        let is_open = is_open && !line.masked.is_empty();
+        if is_open && counts && content.any(|at| !self.may_show(at)) {
             return LOOKS_LIKE_A_CARD;
         }
         &line.masked
@@ -107,7 +114,11 @@ impl<'m> Shown<'m> {
             | Fault::Oversized
             | Fault::Missing
             | Fault::Unexpected
-            | Fault::Value => {}
+            | Fault::Value
+            | Fault::Short { .. }
+            | Fault::Tag
+            | Fault::Indefinite
+            | Fault::TooDeep => {}
         }
     }
 

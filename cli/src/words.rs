@@ -79,6 +79,7 @@ pub(crate) fn fields(lines: &[Line], shown: &Shown<'_>, clear: bool) -> Value {
     let field = |line: &Line| {
         json!({
             "number": line.number.get(),
+            "path": line.path.short(),
             "name": line.name,
             "value": shown.value(line, clear),
             "offset": line.offset,
@@ -91,7 +92,7 @@ pub(crate) fn fields(lines: &[Line], shown: &Shown<'_>, clear: bool) -> Value {
 pub(crate) fn field_rows(lines: &[Line], shown: &Shown<'_>, clear: bool) -> Vec<Vec<String>> {
     let row = |line: &Line| {
         vec![
-            line.number.get().to_string(),
+            line.path.short(),
             line.name.clone(),
             shown.value(line, clear).to_owned(),
             line.offset.map(|offset| offset.to_string()).unwrap_or_default(),

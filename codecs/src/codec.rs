@@ -11,6 +11,7 @@ use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
 use crate::message::{Form, Message};
 use crate::mti::{Class, Mti};
+use crate::nested::Nested;
 use crate::presence::Rule;
 use core::sync::atomic::{AtomicU32, Ordering};
 use layout::{Layout, Prefix};
@@ -106,13 +107,29 @@ impl Codec {
     }
 
     /// Whether a request is one this link knows and has the fields it must have.
-    /// `strict` also refuses fields that its rule does not list.
+    /// `strict` also refuses fields that its rule does not list. Where the dialect says so, what
+    /// stands inside fields is looked at, too.
     ///
     /// # Errors
     /// Why it is not passed on.
     pub fn check(&self, message: &Message, strict: bool) -> Result<(), Refusal> {
         let rule = self.rule(message)?;
-        rule.check(message, strict).map_err(Refusal::Format)
+        rule.check(message, strict).map_err(Refusal::Format)?;
+        self.check_nested(message).map_err(Refusal::Format)
+    }
+
+    /// Whether the parts of fields are good, of those fields whose parts are to be looked at.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check_nested(&self, message: &Message) -> Result<(), DecodeError> {
+        let always = self.dialect.check_nested;
+        let mut nests = self.dialect.nested.iter().filter(|(number, nest)| {
+            message.fields().has(**number) && nest.check.unwrap_or(always)
+        });
+        nests.try_for_each(|(number, _)| {
+            message.nested(*number, self).map_or(Ok(()), |nested| nested.check())
+        })
     }
 
     /// The presence rule for a request.
@@ -138,7 +155,7 @@ impl Codec {
         Err(Refusal::Format(error(field::PROCESSING_CODE.number(), end, Fault::Missing)))
     }
 
-    /// What people may see of a message: a line per field.
+    /// What people may see of a message: a line per field, and behind it one per part.
     #[must_use]
     pub fn describe(&self, message: &Message) -> Vec<Line> {
         let line = |number: FieldNumber| {
@@ -150,6 +167,7 @@ impl Codec {
             };
             Some(Line {
                 number,
+                path: FieldPath::whole(number),
                 name: field.name.clone(),
                 masked: field.sensitivity.mask(&value),
                 clear: value,
@@ -157,15 +175,22 @@ impl Codec {
                 offset: message.offset(number),
             })
         };
-        message.fields().iter().filter_map(line).collect()
+        let mut lines = Vec::new();
+        for number in message.fields().iter() {
+            lines.extend(line(number));
+            lines.extend(message.nested(number, self).iter().flat_map(Nested::describe));
+        }
+        lines
     }
 }
 
-/// A field of a message, for people.
+/// A field of a message or a part of one, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The field.
     pub number: FieldNumber,
+    /// The field or the part of it.
+    pub path: FieldPath,
     /// Its name.
     pub name: String,
     /// Its value as far as anybody may see it.

@@ -48,6 +48,20 @@ impl Coding {
     }
 }
 
+impl Coding {
+    /// The byte in which a character or byte of the canonical value stands, or begins.
+    pub(crate) const fn byte_of(self, place: usize) -> usize {
+        match self.0 {
+            Form::Text | Form::Raw | Form::Ebcdic037 | Form::Ebcdic500 | Form::Ebcdic1047 => place,
+            Form::Hex | Form::HexEbcdic => place.saturating_mul(2),
+            Form::PackedLeft | Form::PackedRight | Form::Nibbles | Form::NibblesRight => place / 2,
+            Form::NibblesLeft | Form::Signed | Form::SignedEbcdic => place.saturating_add(1) / 2,
+            Form::SignedOdd | Form::SignedEbcdicOdd if place == 0 => 0,
+            Form::SignedOdd | Form::SignedEbcdicOdd => place.saturating_add(2) / 2,
+        }
+    }
+}
+
 /// The character of a nibble as tracks have it: 13 is the separator.
 const fn nibble(nibble: u8) -> u8 {
     match nibble {
@@ -135,6 +149,20 @@ mod tests {
             (Form::SignedEbcdicOdd, &[0xC3, 0x02, 0x34], b"C234"),
         ] {
             assert_eq!(canonical(form, bytes), expected, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn every_place_of_a_value_lies_in_a_byte() {
+        for (form, bytes) in [
+            (Form::Ebcdic037, [0, 1, 2, 3]),
+            (Form::HexEbcdic, [0, 2, 4, 6]),
+            (Form::NibblesRight, [0, 0, 1, 1]),
+            (Form::NibblesLeft, [0, 1, 1, 2]),
+            (Form::Signed, [0, 1, 1, 2]),
+            (Form::SignedOdd, [0, 1, 2, 2]),
+        ] {
+            assert_eq!([0, 1, 2, 3].map(|place| Coding(form).byte_of(place)), bytes, "{form:?}");
         }
     }
 

@@ -127,6 +127,27 @@ pub enum Sensitivity {
 }
 
 impl Sensitivity {
+    /// How much is hidden, in order.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Open => 0,
+            Self::Pan | Self::Account => 1,
+            Self::Private => 2,
+            Self::Secret => 3,
+        }
+    }
+
+    /// Whether something of a value would show that the other hides whole.
+    pub(crate) const fn shows_more(self, other: Self) -> bool {
+        self.rank() < other.rank()
+    }
+
+    /// The one that hides more; of two that hide as much it is the first.
+    #[must_use]
+    pub(crate) const fn or_closer(self, other: Self) -> Self {
+        if self.shows_more(other) { other } else { self }
+    }
+
     /// What people who are not entitled may see of a value.
     #[must_use]
     pub fn mask(self, value: &str) -> String {

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! `format` is the notation of the standard: a run of `L` for the digits of a variable length,
-//! then the class, then the length or `..` and the maximum.
+//! then the class, then the length or `..` and the maximum. What stands inside a field is said
+//! under `[nested]`, see [`crate::nested`].
 //!
 //! How things are written stands in `[encoding]`, once for all fields; a field may say otherwise
 //! with the keys marked `+`. Each has the words of the type it names.
@@ -48,6 +49,7 @@ use crate::error::FieldNumber;
 use crate::field;
 use crate::message::FieldSet;
 use crate::mti::Mti;
+use crate::nested::Nest;
 use crate::presence::{Answer, Request, Rule};
 use core::fmt;
 use keys::{DIGITS, LENGTHS, RawEncodings};
@@ -57,6 +59,7 @@ use toml::Spanned;
 
 mod encoding;
 mod keys;
+mod nested;
 
 /// The dialects that come with this crate: name and text, by name.
 pub const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/dialects.rs"));
@@ -75,6 +78,8 @@ pub struct Dialect {
     pub(crate) encoding: Encodings,
     pub(crate) fields: BTreeMap<FieldNumber, Field>,
     pub(crate) rules: BTreeMap<String, Rule>,
+    pub(crate) nested: BTreeMap<FieldNumber, Nest>,
+    pub(crate) check_nested: bool,
 }
 
 /// The definition of a field.
@@ -159,6 +164,9 @@ struct File {
     fields: BTreeMap<Spanned<String>, RawField>,
     #[serde(default)]
     presence: BTreeMap<String, RawRule>,
+    check_nested: Option<bool>,
+    #[serde(default)]
+    nested: BTreeMap<Spanned<String>, nested::RawNest>,
 }
 
 #[derive(Deserialize)]
@@ -391,6 +399,12 @@ impl Dialect {
         self.fields.get(&number)
     }
 
+    /// What stands inside a field; `None` if nothing is said of it.
+    #[must_use]
+    pub fn nested(&self, number: FieldNumber) -> Option<&Nest> {
+        self.nested.get(&number)
+    }
+
     /// All fields in ascending order.
     pub fn fields(&self) -> impl Iterator<Item = (FieldNumber, &Field)> {
         self.fields.iter().map(|(number, field)| (*number, field))
@@ -409,6 +423,8 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
         encoding: Encodings::PLAIN,
         fields: BTreeMap::new(),
         rules: BTreeMap::new(),
+        nested: BTreeMap::new(),
+        check_nested: false,
     });
     dialect.name.clone_from(file.name.get_ref());
     dialect.title = file.title;
@@ -422,9 +438,11 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
             reader.problem(name.span(), format!("inherited field {}: {message}", number.get()));
         }
     }
+    let mut read = BTreeMap::new();
     for (number, raw) in file.fields {
-        if let Some((number, field)) = read_field(reader, &dialect.encoding, &number, raw) {
-            dialect.fields.insert(number, field);
+        if let Some((place, field)) = read_field(reader, &dialect.encoding, &number, raw) {
+            read.insert(place, number.span());
+            dialect.fields.insert(place, field);
         }
     }
     let code = field::RESPONSE_CODE.number();
@@ -435,6 +453,12 @@ fn read(reader: &mut Reader<'_>, file: File, base: Option<Dialect>) -> Dialect {
             field.most
         );
         reader.problem(file.name.span(), message);
+    }
+    dialect.check_nested = file.check_nested.unwrap_or(dialect.check_nested);
+    let own = nested::read(reader, file.nested, &mut dialect);
+    let anew = read.keys().copied().collect();
+    for (number, message) in nested::settle(&mut dialect, own, anew) {
+        reader.problem(read.get(&number).cloned().unwrap_or_default(), message);
     }
     let defined: FieldSet = dialect.fields.keys().copied().collect();
     if let Err(message) = dialect.encoding.bitmaps_hold(defined) {

@@ -53,29 +53,95 @@ impl fmt::Debug for FieldNumber {
     }
 }
 
+/// A step into a field: which of its parts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// A position from 1, or the number of a nested bitmap's field. 0 is what stands before tags.
+    Number(u16),
+    /// A BER tag or the identifier of a data set, big-endian; shown in hexadecimal.
+    Tag(u32),
+    /// A tag of up to four characters; zeros follow the last.
+    Name([u8; 4]),
+}
+
+impl Part {
+    /// A tag as characters; `None` if they are none, more than four, not visible, or with the
+    /// point that separates the steps of a path among them.
+    #[must_use]
+    pub fn named(characters: &[u8]) -> Option<Self> {
+        let mut name = [0; 4];
+        name.get_mut(..characters.len())?.copy_from_slice(characters);
+        let visible = characters.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'.');
+        (visible && !characters.is_empty()).then_some(Self::Name(name))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Tag(tag @ ..=0xFF) => write!(f, "{tag:02X}"),
+            Self::Tag(tag @ ..=0xFFFF) => write!(f, "{tag:04X}"),
+            Self::Tag(tag @ ..=0xFF_FFFF) => write!(f, "{tag:06X}"),
+            Self::Tag(tag) => write!(f, "{tag:08X}"),
+            Self::Name(name) => {
+                let visible = name.iter().take_while(|character| **character != 0);
+                visible.into_iter().try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Where in a message something is: a field, and the parts within it, outermost first.
-///
-/// A part is the position of a sub-field from 1, or the number of a nested bitmap's field.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FieldPath {
     /// The field.
     pub field: FieldNumber,
-    /// The parts within it; zeros follow the last.
-    pub parts: [u16; 3],
+    /// The parts within it; `None` follows the last.
+    pub parts: [Option<Part>; Self::DEPTH_MAX],
 }
 
 impl FieldPath {
+    /// How deep parts may stand within each other.
+    pub const DEPTH_MAX: usize = 4;
+
     /// The field as a whole.
     #[must_use]
     pub const fn whole(field: FieldNumber) -> Self {
-        Self { field, parts: [0; 3] }
+        Self { field, parts: [None; Self::DEPTH_MAX] }
+    }
+
+    /// How deep it reaches: 0 for the field as a whole.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.parts.iter().flatten().count()
+    }
+
+    /// A part of what this path names; `None` where parts may not stand any deeper.
+    #[must_use]
+    pub fn join(mut self, part: Part) -> Option<Self> {
+        *self.parts.iter_mut().find(|place| place.is_none())? = Some(part);
+        Some(self)
+    }
+
+    /// The path in numbers and tags only, as `55.9F26`.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let parts: String = self.parts.iter().flatten().map(|part| format!(".{part}")).collect();
+        format!("{}{parts}", self.field.get())
     }
 }
 
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.field, f)?;
-        self.parts.iter().take_while(|part| **part != 0).try_for_each(|part| write!(f, ".{part}"))
+        self.parts.iter().flatten().try_for_each(|part| write!(f, ".{part}"))
     }
 }
 
@@ -84,6 +150,9 @@ impl fmt::Debug for FieldPath {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// The longest DE44.
+const ADDITIONAL_RESPONSE_MAX: usize = 25;
 
 /// What is wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +209,19 @@ pub enum Fault {
     Unexpected,
     /// The value is well formed and not allowed here.
     Value,
+    /// What a part stands in ends within the part.
+    Short {
+        /// Bytes the part needs.
+        needed: u32,
+        /// Bytes that are left.
+        available: u32,
+    },
+    /// The tag of a part is not of the form that tags have there.
+    Tag,
+    /// The length of a BER object is indefinite, which only an end mark would close.
+    Indefinite,
+    /// Parts stand within parts deeper than paths reach.
+    TooDeep,
 }
 
 impl Fault {
@@ -155,9 +237,26 @@ impl Fault {
             | Self::TooShort { .. }
             | Self::OddLength { .. }
             | Self::Trailing { .. }
+            | Self::Short { .. }
+            | Self::Indefinite
             | Self::Oversized => 'L',
-            Self::Content { .. } | Self::NotANumber | Self::Value => 'V',
+            Self::Content { .. } | Self::NotANumber | Self::Value | Self::Tag | Self::TooDeep => {
+                'V'
+            }
             Self::Undefined | Self::Unexpected => 'X',
+        }
+    }
+
+    /// What is wrong, without lengths: those of the parts of a field that not everybody may see
+    /// can be content that was taken for a length.
+    #[must_use]
+    pub fn without_lengths(self) -> String {
+        match self {
+            Self::Short { .. }
+            | Self::TooLong { .. }
+            | Self::TooShort { .. }
+            | Self::OddLength { .. } => String::from("a length is wrong"),
+            fault => fault.to_string(),
         }
     }
 
@@ -178,6 +277,10 @@ impl Fault {
             Self::Missing => "missing",
             Self::Unexpected => "unexpected",
             Self::Value => "value",
+            Self::Short { .. } => "short",
+            Self::Tag => "tag",
+            Self::Indefinite => "indefinite",
+            Self::TooDeep => "too_deep",
         }
     }
 }
@@ -206,6 +309,17 @@ impl fmt::Display for Fault {
             Self::Missing => f.write_str("it is mandatory and absent"),
             Self::Unexpected => f.write_str("it is not allowed in this message"),
             Self::Value => f.write_str("its value is not allowed here"),
+            Self::Short { needed, available } => {
+                write!(
+                    f,
+                    "what it stands in ends within it: {needed} bytes needed, {available} left"
+                )
+            }
+            Self::Tag => f.write_str("a tag in it is malformed"),
+            Self::Indefinite => f.write_str("its length is indefinite, which is not accepted"),
+            Self::TooDeep => {
+                write!(f, "parts stand in it more than {} deep", FieldPath::DEPTH_MAX)
+            }
         }
     }
 }
@@ -222,10 +336,19 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// DE44 of the format error that answers the message: three digits and a letter.
+    /// DE44 of the format error that answers the message: three digits and a letter, and behind
+    /// them the path within the field, if there is one and DE44 has room for it.
     #[must_use]
     pub fn additional_response(&self) -> String {
-        format!("{:03}{}", self.path.field.get(), self.fault.letter())
+        let mut text = format!("{:03}{}", self.path.field.get(), self.fault.letter());
+        for part in self.path.parts.iter().flatten() {
+            let step = format!(".{part}");
+            if text.len().saturating_add(step.len()) > ADDITIONAL_RESPONSE_MAX {
+                break;
+            }
+            text.push_str(&step);
+        }
+        text
     }
 }
 
@@ -267,3 +390,34 @@ impl fmt::Display for EncodeError {
 }
 
 impl core::error::Error for EncodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_written_with_their_parts() {
+        let parts =
+            [Part::Number(25), Part::Tag(0x9F26), Part::named(b"A1").unwrap(), Part::Tag(0x05)];
+        let whole = FieldPath::whole(FieldNumber::known(55));
+        let path = parts.into_iter().try_fold(whole, FieldPath::join).unwrap();
+        assert_eq!(
+            (path.to_string(), path.short()),
+            ("field 55.25.9F26.A1.05".into(), "55.25.9F26.A1.05".into())
+        );
+        assert_eq!((whole.depth(), path.depth()), (0, 4));
+        assert_eq!(path.join(Part::Number(1)), None);
+        let error = DecodeError { path, offset: 7, fault: Fault::Indefinite };
+        assert_eq!(error.additional_response(), "055L.25.9F26.A1.05");
+        let deep = [Part::Tag(0x1122_3344); 4].into_iter().try_fold(whole, FieldPath::join);
+        let error = DecodeError { path: deep.unwrap(), ..error };
+        assert_eq!(error.additional_response(), "055L.11223344.11223344");
+    }
+
+    #[test]
+    fn what_is_not_visible_is_no_name() {
+        for name in [&b""[..], b"a b", b"a.b", b"12345", b"\0"] {
+            assert_eq!(Part::named(name), None, "{name:?}");
+        }
+    }
+}

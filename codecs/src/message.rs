@@ -283,6 +283,13 @@ impl Message {
         (start < self.frame_end).then_some(start)
     }
 
+    /// Where the content of a field begins in the frame; 0 if it is absent or was set here.
+    pub(crate) fn content_offset(&self, number: FieldNumber) -> u32 {
+        // An empty content may begin where the frame ends, but its length lies in the frame.
+        let slot = self.slot(number).filter(|slot| (slot.start as usize) < self.frame_end);
+        slot.map_or(0, |slot| u32::try_from(slot.content().start).unwrap_or(0))
+    }
+
     fn slot(&self, number: FieldNumber) -> Option<&Slot> {
         if !self.present.has(number) {
             return None;
@@ -290,10 +297,23 @@ impl Message {
         self.slots.get(self.present.rank(number))
     }
 
+    /// Takes the last value of a field from the end of the buffer, so that a field that is set
+    /// again and again does not fill it.
+    fn give_back(&mut self, number: FieldNumber) {
+        let Some(slot) = self.slot(number).copied() else { return };
+        let is_last = slot.content().end == self.bytes.len()
+            && slot.start as usize >= self.frame_end
+            && self.slots.iter().all(|other| other.start <= slot.start);
+        if is_last {
+            self.bytes.truncate(slot.start as usize);
+        }
+    }
+
     pub(crate) fn put(&mut self, number: FieldNumber, value: &[u8], form: Form) {
         // A value no frame can carry is cut; a codec then refuses it as too long.
         let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
         let units = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        self.give_back(number);
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(value);
         let slot = Slot { start, shape: Shape { units, prefix: 0, form } };
@@ -349,6 +369,24 @@ mod tests {
         assert_eq!(message.get(field::ACCOUNT).unwrap(), "10000000001");
         assert_eq!(message.get(field::RRN), None);
         assert_eq!(format!("{message:?}"), "Message(0200 {4, 11, 102})");
+    }
+
+    #[test]
+    fn a_value_set_again_takes_the_place_of_the_last() {
+        let numbers = [48u8, 63, 125].map(|number| FieldNumber::new(number).unwrap());
+        let [a, b, empty] = numbers;
+        let mut message = Message::of(Mti::known(b"0200"));
+        message.set_text(b, "behind it");
+        for width in (0..=999usize).chain([7]) {
+            message.set_text(a, &"x".repeat(width));
+        }
+        assert!(message.bytes.len() < 1_100, "{}", message.bytes.len());
+        message.set_text(empty, "");
+        message.set_text(a, "");
+        message.set_text(b, "1");
+        message.set_text(a, "12");
+        let text = |number| message.expose(number).unwrap().text().unwrap().to_string();
+        assert_eq!(numbers.map(text), ["12", "1", ""]);
     }
 
     #[test]

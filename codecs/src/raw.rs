@@ -170,21 +170,32 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// How the bytes are read.
+    pub(crate) const fn coding(self) -> Coding {
+        Coding(match self {
+            Self::Text(_) => Form::Text,
+            Self::Binary(_) => Form::Raw,
+            Self::Packed { digits, left: true, .. } if digits & 1 == 1 => Form::NibblesLeft,
+            Self::Packed { digits, left: false, .. } if digits & 1 == 1 => Form::NibblesRight,
+            Self::Packed { .. } => Form::Nibbles,
+            Self::Coded { coding, .. } => coding.0,
+        })
+    }
+
+    /// The canonical value, characters or bytes alike. Borrowed if it lies in the buffer as such.
+    pub(crate) fn canonical(self) -> Text<'a> {
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => Text(Characters::Borrowed(bytes)),
+            Self::Packed { bytes, digits, left } => {
+                Text(Characters::Unpacked(unpacked(bytes, digits, left)))
+            }
+            Self::Coded { bytes, coding } => Text(Characters::Unpacked(decoded(bytes, coding))),
+        }
+    }
+
     /// Gives the canonical value byte by byte, without room for the whole.
     pub(crate) fn each(self, push: impl FnMut(u8)) {
-        let (bytes, form) = match self {
-            Self::Text(bytes) => (bytes, Form::Text),
-            Self::Binary(bytes) => (bytes, Form::Raw),
-            Self::Packed { bytes, digits, left: true } if digits & 1 == 1 => {
-                (bytes, Form::NibblesLeft)
-            }
-            Self::Packed { bytes, digits, left: false } if digits & 1 == 1 => {
-                (bytes, Form::NibblesRight)
-            }
-            Self::Packed { bytes, .. } => (bytes, Form::Nibbles),
-            Self::Coded { bytes, coding } => (bytes, coding.0),
-        };
-        Coding(form).each(bytes, push);
+        self.coding().each(self.as_it_lies(), push);
     }
 }
 

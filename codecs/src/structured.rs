@@ -1,10 +1,16 @@
-//! What stands inside DE48, DE54, DE90, DE95 and DE125 on the CBS link.
+//! What stands inside DE48, DE54, DE90, DE95 and DE125 on the CBS link, and the values of dates,
+//! tracks and statement lines wherever they stand.
 //!
 //! Each form is read and written here once, for the switch, the simulator and the tools alike.
 //! Reading is total: what is not of the form is `None`, never a guess.
 
 use crate::error::FieldNumber;
 use crate::mti::Mti;
+
+pub mod date;
+pub mod replacement;
+pub mod statement;
+pub mod track;
 
 /// One of the up to six amounts of DE54: account type (2), amount type (2), currency (3), sign
 /// (1), amount (12).

@@ -154,3 +154,34 @@ fn the_way_through_the_switch_allocates_nothing() {
         assert!(copy.expose(FieldNumber::new(2).unwrap()).is_some());
     }
 }
+
+/// Parts are found, walked and checked where they lie, whether they are good or not.
+#[test]
+fn reading_parts_allocates_nothing() {
+    let codec = Codec::new(Dialect::parse(include_str!("../../fuzz/src/inside.toml")).unwrap());
+    let number = |number| FieldNumber::new(number).unwrap();
+    let mut message = Message::of(Mti::parse("0200").unwrap());
+    message.set_text(number(3), "401020");
+    message.set_text(number(54), "1001578C0000001250001002578D000000110000");
+    message
+        .set_binary(number(55), b"\x95\x05\0\0\0\0\0\x72\x05\x86\x03\x01\x02\x03\x9F\x26\x01\xAA");
+    message.set_text(number(62), "600000000000000105hello12AB99");
+    message.set_text(number(90), "020000012308011200000000012345600000000000");
+    let mut wire = BytesMut::new();
+    codec.encode(&message, &mut wire).unwrap();
+    let mut read = Message::new();
+    codec.decode_into(&wire, &mut read).unwrap();
+    let paths = [(3, "2"), (54, "2.4"), (55, "72.86"), (55, "9F26"), (62, "3"), (90, "2")];
+    let made = allocations(|| {
+        codec.check_nested(&read).unwrap();
+        for (field, path) in paths {
+            let nested = read.nested(number(field), &codec).unwrap();
+            let value = nested.get(path).unwrap().unwrap();
+            assert!(!value.bytes().is_empty() && !value.name().is_empty());
+            let _ = value.text();
+        }
+    });
+    assert_eq!(made, 0);
+    read.set_binary(number(55), b"\x72\x03\x86\x80\0");
+    assert_eq!(allocations(|| assert!(codec.check_nested(&read).is_err())), 0);
+}

@@ -1,7 +1,7 @@
 //! Replays the committed seeds of the fuzz targets in every `cargo test`, without a fuzzer.
 //!
-//! What must hold is in `fuzz/src/bodies.rs`, which this test shares with the targets. A finding
-//! of the fuzzer becomes a seed here when it is fixed.
+//! What must hold is in `fuzz/src/bodies.rs` and `inside.rs`, which this test shares with the
+//! targets. A finding of the fuzzer becomes a seed here when it is fixed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::panic, clippy::print_stdout, reason = "a test says which seed it was")]
@@ -12,6 +12,8 @@ use std::path::Path;
 
 #[path = "../../fuzz/src/bodies.rs"]
 mod bodies;
+#[path = "../../fuzz/src/inside.rs"]
+mod inside;
 
 fn replay(target: &str, body: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
@@ -35,4 +37,14 @@ fn frame_seeds() {
 #[test]
 fn decode_seeds() {
     replay("decode", bodies::decode);
+}
+
+#[test]
+fn nested_seeds() {
+    replay("nested", inside::nested);
+}
+
+#[test]
+fn tlv_seeds() {
+    replay("tlv", inside::tlv);
 }

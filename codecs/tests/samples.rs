@@ -121,7 +121,10 @@ fn damaged(codec: &Codec, sample: &Sample, frame: &[u8], damage_at: usize) {
             assert_eq!(canonical(&read, pair[0]), canonical(&whole, pair[0]), "{}", pair[0]);
         }
     }
-    assert_eq!(codec.describe(&read).len(), read.fields().len() as usize);
+    // A field has a line and, if it has parts, more behind it.
+    let mut described: Vec<_> = codec.describe(&read).iter().map(|line| line.number).collect();
+    described.dedup();
+    assert!(described.into_iter().eq(read.fields().iter()));
     let mut out = BytesMut::new();
     assert_eq!(codec.encode(&read, &mut out), Ok(()), "as much as was read can be written");
 }

@@ -7,6 +7,8 @@
 
 mod bodies;
 mod imports;
+mod inside;
 
 pub use bodies::{decode, frame};
 pub use imports::import_any;
+pub use inside::{nested, tlv};

@@ -16,6 +16,9 @@ const PURCHASE: &[(u8, &str)] = &[
     (102, "1110000000001"),
 ];
 
+/// A card number and its sequence number as BER-TLV, with a byte of filler.
+const CHIP: &str = "015Z\u{8}A\u{11}\u{11}\u{11}\u{11}\u{11}\u{11}\u{11}_4\u{1}\u{1}\0";
+
 const ECHO: &[(u8, &str)] = &[(7, "1120142807"), (11, "000123"), (32, "06500001"), (70, "301")];
 
 fn purchase_with(number: u8, value: &'static str) -> Vec<u8> {
@@ -41,6 +44,9 @@ frame 1: 0200 financial request, 96 bytes
 DE   name                        value             offset
 2    primary account number      411111******1111  20
 3    processing code             000000            38
+3.1  transaction type            00                38
+3.2  from account type           00                40
+3.3  to account type             00                42
 4    amount, transaction         000000001250      44
 7    transmission date and time  1120142807        56
 11   system trace audit number   000123            66
@@ -59,6 +65,9 @@ frame 1: 0200 financial request, 96 bytes
 DE   name                        value             offset
 2    primary account number      411111******1111  20
 3    processing code             000000            38
+3.1  transaction type            00                38
+3.2  from account type           00                40
+3.3  to account type             00                42
 7    transmission date and time  1120142807        56
 11   system trace audit number   000123            66
 32   acquiring institution       500001            72
@@ -75,6 +84,114 @@ error: field 4 (amount, transaction): character 4 is not of class n (digits)
    = found: 0x41 `A`
 ";
     assert_eq!((ran.code, ran.out.as_str()), (1, expected));
+}
+
+#[test]
+fn parts_of_fields_are_listed_and_masked_each_by_its_own() {
+    let original = "020000012311201428070000050000100000000000";
+    let more = [(54, "0202001578C000000125000"), (55, CHIP), (90, original)];
+    let fields = [PURCHASE, &more[..]].concat();
+    let ran = decode(&message_bytes("0200", &fields));
+    let squeezed: Vec<_> =
+        ran.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let expected = [
+        "54 additional amounts 2001578C000000125000 83",
+        "54.1 group 2001578C000000125000 86",
+        "54.1.1 account type 20 86",
+        "54.1.2 amount type 01 88",
+        "54.1.3 currency 578 90",
+        "54.1.4 amount C000000125000 93",
+        "55 chip data **** 106",
+        "55.5A application PAN 411111******1111 109",
+        "55.5F34 application PAN sequence number 01 119",
+    ];
+    assert!(squeezed.windows(expected.len()).any(|lines| lines == expected), "{}", ran.out);
+    let json = run(&["decode", "--json", &hex(&message_bytes("0200", &fields))]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let fields = json["frames"][0]["fields"].as_array().unwrap().clone();
+    let stan = fields.iter().find(|field| field["path"] == "90.2").unwrap();
+    assert_eq!((&stan["number"], &stan["value"]), (&90.into(), &"000123".into()));
+}
+
+/// Runs with a dialect file that has this in front of its parts.
+fn decode_with(dialect: &str, fields: &[(u8, &str)], more: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let text = format!("name = \"mine\"\nextends = \"cbs-ascii-bin\"\n{dialect}");
+    std::fs::write(&path, text).unwrap();
+    let fields = [PURCHASE, fields].concat();
+    let bytes = hex(&message_bytes("0200", &fields));
+    let mut arguments = vec!["decode", "--dialect", path.to_str().unwrap()];
+    arguments.extend(more);
+    arguments.push(&bytes);
+    run(&arguments)
+}
+
+#[test]
+fn bad_parts_are_a_format_error_where_the_dialect_has_them_looked_at() {
+    let ber = "[nested.55]\nform = \"ber-tlv\"\n";
+    let chip = [(55, "006\u{1A}\u{1}A\u{16}\u{9}A")];
+    for (dialect, code) in [
+        (String::new(), 0),
+        ("check_nested = true".to_owned(), 1),
+        (format!("{ber}check = true"), 1),
+        (format!("check_nested = true\n{ber}check = false"), 0),
+    ] {
+        let ran = decode_with(&dialect, &chip, &[]);
+        assert_eq!(ran.code, code, "{dialect}: {}", ran.out);
+        assert_eq!(ran.out.contains("\nerror: "), code == 1, "{dialect}: {}", ran.out);
+    }
+    let amounts = [(54, "0202001578X000000125000")];
+    let ran = decode_with("check_nested = true", &amounts, &[]);
+    let expected = "\
+error: field 54.1.4 (additional amounts): character 0 is not of class x+n (C or D and digits)
+  --> frame 1, offset 93 (0x5d)
+     |
+0040 | 30 37 30 30 30 31 32 33 30 36 35 30 30 30 30 31 | 0700012306500001
+0050 | 35 37 38 30 32 30 32 30 30 31 35 37 38 58 30 30 | 5780202001578X00
+     |                                        ^^ here
+0060 | 30 30 30 30 31 32 35 30 30 30 31 31 ** ** ** ** | 000012500011****
+   = expected: C or D and digits
+   = found: 0x58 `X`
+";
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.ends_with(expected), "{}", ran.out);
+    let ran = decode_with("check_nested = true", &amounts, &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let error = &json["frames"][0]["error"];
+    assert_eq!((ran.code, &json["valid"], &error["path"]), (1, &false.into(), &"54.1.4".into()));
+    assert_eq!((&error["field"], &error["offset"]), (&54.into(), &93.into()));
+    assert_eq!((&error["kind"], &error["de44"]), (&"content".into(), &"054V.1.4".into()));
+}
+
+#[test]
+fn bad_parts_of_a_closed_field_are_not_shown() {
+    // Digits where tags should be: no tag, length or byte of them shows.
+    let private = "check_nested = true\n[fields]\n60 = { name = \"channel\", \
+                   format = \"LLL ans..99\", sensitive = \"private\" }\n[nested.60]\n\
+                   form = \"tagged\"\nlayout = \"TT LL\"\n";
+    let fields = [(60, "0169876543210987654")];
+    let ran = decode_with(private, &fields, &[]);
+    let expected = "\
+60   channel                            <16 characters>   83
+60   cannot be read: a length is wrong                    88
+102  account identification 1           *******0001       102
+error: field 60 (channel): a length is wrong
+  --> frame 1, offset 88 (0x58)
+     |
+0040 | 30 37 30 30 30 31 32 33 30 36 35 30 30 30 30 31 | 0700012306500001
+0050 | 35 37 38 30 31 36 ** ** ** ** ** ** ** ** ** ** | 578016**********
+     |                         ^^ here
+0060 | ** ** ** ** ** ** 31 31 ** ** ** ** ** ** ** ** | ******11********
+   = expected: a length that fits
+   = found: one that is not shown
+";
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.ends_with(expected), "{}", ran.out);
+    let json = decode_with(private, &fields, &["--json"]);
+    for digits in ["9876", "7654", "6543", "5432"] {
+        assert!(!ran.out.contains(digits) && !json.out.contains(digits), "{}", json.out);
+    }
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Layout {
                 }
                 match self.coded_stranger(shape.form, bytes) {
                     None => Ok(()),
-                    Some(at) => wrong(byte_of(shape.form, at), at),
+                    Some(at) => wrong(Coding(shape.form).byte_of(at), at),
                 }
             }
         }
@@ -184,17 +184,6 @@ impl Layout {
         });
         let lacks_sign = at == 0 && self.content == Content::SignedDigits;
         found.or(lacks_sign.then_some(0))
-    }
-}
-
-/// The byte in which a character of a coded content stands.
-const fn byte_of(form: Form, character: usize) -> usize {
-    match form {
-        Form::Nibbles | Form::NibblesRight => character / 2,
-        Form::NibblesLeft => character.saturating_add(1) / 2,
-        Form::Signed | Form::SignedEbcdic => character.saturating_add(1) / 2,
-        Form::SignedOdd | Form::SignedEbcdicOdd => character.saturating_add(2) / 2,
-        _ => character,
     }
 }
 

@@ -88,7 +88,7 @@ pub enum LengthDigits {
 
 impl LengthDigits {
     /// The largest number that so many `L` can say.
-    const fn largest(self, digits: u8) -> u64 {
+    pub(super) const fn largest(self, digits: u8) -> u64 {
         let (base, digits): (u64, u8) = match self {
             Self::Ascii | Self::Bcd | Self::Ebcdic => (10, digits),
             Self::Binary => (256, digits.div_ceil(2)),

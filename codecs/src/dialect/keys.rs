@@ -48,7 +48,7 @@ const SIGNED: &[(&str, Signed)] = &[
 ];
 const BINARY: &[(&str, Binary)] =
     &[("binary", Binary::Binary), ("hex", Binary::Hex), ("ebcdic-hex", Binary::EbcdicHex)];
-const BITMAPS: &[(&str, Bitmap)] =
+pub(super) const BITMAPS: &[(&str, Bitmap)] =
     &[("binary", Bitmap::Binary), ("hex", Bitmap::Hex), ("ebcdic-hex", Bitmap::EbcdicHex)];
 pub(super) const LENGTHS: &[(&str, LengthDigits)] = &[
     ("ascii", LengthDigits::Ascii),

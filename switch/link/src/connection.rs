@@ -323,7 +323,8 @@ impl Connection {
             let (link, connection, mti) = (self.id.link.0, self.id.serial, message.mti());
             trace!(link, connection, %mti, "{what}");
             for line in self.link.codec.describe(message) {
-                trace!(link, connection, field = line.number.get(), value = %line.masked);
+                let field = line.path.short();
+                trace!(link, connection, field, value = %line.masked);
             }
         }
     }
