@@ -127,10 +127,10 @@ impl Switch {
         }
     }
 
-    /// Whether what a reversal names may have been forgotten by the journal, or cannot be told: then
-    /// nobody here knows whether it was executed, nor which number the host knows it by. Clocks of
-    /// channels go wrong, and some write local time into DE7; so the time kept is taken a day
-    /// shorter than it is.
+    /// Whether what a reversal names may have been forgotten by the journal, or cannot be told:
+    /// then nobody here knows whether it was executed, nor which number the host knows it by.
+    /// Clocks of channels go wrong, and some write local time into DE7; so the time kept is taken
+    /// a day shorter than it is.
     fn may_be_forgotten(&self, now: Now, seeking: &Seeking) -> bool {
         let named = seeking.message.get(field::ORIGINAL_DATA);
         let named = named.and_then(|text| OriginalData::parse(&text));
