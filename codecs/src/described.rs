@@ -80,16 +80,16 @@ impl Field {
         let numeric =
             matches!(self.content, Content::Digits | Content::Track | Content::SignedDigits);
         let all = [
-            ("digits", self.digits.as_ref().map(|it| word(it))),
-            ("track", own.track.as_ref().map(|it| word(it))),
-            ("text", own.text.as_ref().map(|it| word(it))),
-            ("signed", own.signed.as_ref().map(|it| word(it))),
-            ("binary", own.binary.as_ref().map(|it| word(it))),
+            ("digits", self.digits.as_ref().map(word)),
+            ("track", own.track.as_ref().map(word)),
+            ("text", own.text.as_ref().map(word)),
+            ("signed", own.signed.as_ref().map(word)),
+            ("binary", own.binary.as_ref().map(word)),
             ("code_page", own.code_page.map(page)),
-            ("length", self.length.as_ref().map(|it| word(it))),
+            ("length", self.length.as_ref().map(word)),
             ("count", own.count.map(|it| count(it, numeric))),
             ("inclusive", own.inclusive.map(|it| it.to_string())),
-            ("fill", own.fill.as_ref().map(|it| word(it))),
+            ("fill", own.fill.as_ref().map(word)),
         ];
         all.into_iter().filter_map(|(key, word)| Some((key, word?))).collect()
     }
