@@ -241,7 +241,8 @@ impl Spec {
     fn set(&self) -> Vec<u8> {
         let least = usize::from(self.class == "x+n");
         let short = (usize::from(self.noise.0) % (self.most() + 1)).max(least);
-        let is_whole = self.noise.1.is_multiple_of(3) || (self.class == "b" && self.length_digits == 0);
+        let is_whole =
+            self.noise.1.is_multiple_of(3) || (self.class == "b" && self.length_digits == 0);
         self.value(if is_whole { self.most() } else { short })
     }
 

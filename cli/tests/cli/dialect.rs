@@ -122,7 +122,11 @@ fn an_import_says_what_it_leaves_out() {
     let specification = given("jpos.xml");
     let ran = run(&["dialect", "import", "--from", "jpos", &specification, "--out", &out]);
     assert_eq!((ran.code, ran.out), (0, format!("{out}: 18 fields; 1 were left out\n")));
-    assert!(ran.err.contains("omitted: field 62 (line 33): the class IFX_LLCHAR is not known"), "{}", ran.err);
+    assert!(
+        ran.err.contains("omitted: field 62 (line 33): the class IFX_LLCHAR is not known"),
+        "{}",
+        ran.err
+    );
     assert_eq!(run(&["dialect", "lint", &out]).code, 0);
     // It is not written over.
     let again = run(&["dialect", "import", "--from", "jpos", &specification, "--out", &out]);
