@@ -437,7 +437,8 @@ proptest! {
         let mut expected = Message::of(Mti::parse("0200").unwrap());
         let mut frame = head.written(present.keys().map(|n| **n), has_third);
         for (number, spec) in &present {
-            let (number, (bytes, value)) = (FieldNumber::new(**number).unwrap(), spec.written(&head));
+            let number = FieldNumber::new(**number).unwrap();
+            let (bytes, value) = spec.written(&head);
             put(&mut message, number, spec.class, &spec.set());
             put(&mut expected, number, spec.class, &value);
             frame.extend(bytes);
