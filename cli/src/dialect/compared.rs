@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use veksel_codecs::dialect::Field;
-use veksel_codecs::{Content, Dialect, FieldNumber, FieldSet, Rule};
+use veksel_codecs::{Dialect, FieldNumber, FieldSet, Rule};
 
 /// Something that differs: what, and how either has it.
 struct Difference {
@@ -83,11 +83,8 @@ fn rule_parts(rule: &Rule) -> Vec<(&'static str, String)> {
 /// make no difference.
 fn field_text(dialect: &Dialect, field: &Field, encoded: bool) -> String {
     let mut text = format!("{}, {}", field.format(), sensitivity(field));
-    let mut counting: BTreeMap<&str, String> = dialect.encodings().into_iter().collect();
-    counting.extend(field.own_encodings());
-    let is_digits = field.content == Content::Digits;
-    for (key, counts) in [("digits", is_digits), ("length", field.length_digits > 0)] {
-        if let Some(word) = counting.get(key).filter(|_| encoded && counts) {
+    if encoded {
+        for (key, word) in dialect.encodings_of(field) {
             let _ = write!(text, ", {key} {word}");
         }
     }
@@ -152,5 +149,9 @@ mod tests {
         let field = "field 3: Some(\"n6, open, digits ascii\") Some(\"n6, open, digits bcd\")";
         assert_eq!(lines(&fields("ascii", ""), &fields("ascii", own)), [field]);
         assert!(lines(&fields("bcd", own), &fields("bcd", own)).is_empty());
+        let fill = ", fill = \"right-zero\"";
+        let field = "field 3: Some(\"n6, open, digits ascii\") \
+                     Some(\"n6, open, digits ascii, fill right-zero\")";
+        assert_eq!(lines(&fields("ascii", ""), &fields("ascii", fill)), [field]);
     }
 }

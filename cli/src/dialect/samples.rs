@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use veksel_codecs::dialect::SHIPPED;
-use veksel_codecs::{Codec, FieldNumber, Message};
+use veksel_codecs::{Codec, FieldNumber, Framing, LengthForm, Message, Step};
 
 /// Complaints that are printed.
 const SHOWN: usize = 50;
@@ -52,12 +52,44 @@ fn samples(path: &Path) -> Result<Vec<Sample>, Failure> {
     Ok(found)
 }
 
-/// The message of a frame that has a length of two bytes in front, or all of it.
-fn unframed(frame: &[u8]) -> &[u8] {
-    match frame.split_first_chunk::<2>() {
-        Some((length, rest)) if usize::from(u16::from_be_bytes(*length)) == rest.len() => rest,
-        _ => frame,
+/// What the message of a frame may be: all of it, or what follows one of the lengths that a link
+/// may put in front, if that is as long as the length says.
+fn messages(frame: &[u8]) -> Vec<&[u8]> {
+    let mut found = vec![frame];
+    for length in LengthForm::ALL.into_iter().filter(|length| *length != LengthForm::None) {
+        for counts_itself in [false, true] {
+            let frame_max = u16::MAX.into();
+            let framing = Framing { length, counts_itself, frame_max, ..Framing::binary2() };
+            if let Ok(Step::Frame { message, consumed, .. }) = framing.decode(frame)
+                && consumed == frame.len()
+            {
+                found.push(message);
+            }
+        }
     }
+    found
+}
+
+/// Reads the message of a frame; gives it, or how far it could be read at best and what then was
+/// wrong.
+fn read<'f>(
+    codec: &Codec,
+    frame: &'f [u8],
+    message: &mut Message,
+) -> Result<&'f [u8], (usize, String)> {
+    let mut best: Option<(usize, String)> = None;
+    for bytes in messages(frame) {
+        match codec.decode_into(bytes, message) {
+            Ok(()) => return Ok(bytes),
+            Err(error) => {
+                let offset = usize::try_from(error.offset).unwrap_or(usize::MAX).min(bytes.len());
+                if best.as_ref().is_none_or(|(reach, _)| offset > *reach) {
+                    best = Some((offset, error.to_string()));
+                }
+            }
+        }
+    }
+    Err(best.unwrap_or_default())
 }
 
 /// How a dialect did on messages.
@@ -107,15 +139,13 @@ fn fit(name: String, codec: &Codec, frames: &[(String, Vec<u8>)]) -> Fit {
     let mut message = Message::new();
     let mut fit = Fit { name, read: 0, error: None, reach: 0 };
     for (place, frame) in frames {
-        let frame = unframed(frame);
-        match codec.decode_into(frame, &mut message) {
-            Ok(()) => {
+        match read(codec, frame, &mut message) {
+            Ok(bytes) => {
                 fit.read = fit.read.saturating_add(1);
-                fit.reach = fit.reach.saturating_add(frame.len());
+                fit.reach = fit.reach.saturating_add(bytes.len());
             }
-            Err(error) => {
-                let offset = usize::try_from(error.offset).unwrap_or(usize::MAX);
-                fit.reach = fit.reach.saturating_add(offset.min(frame.len()));
+            Err((reach, error)) => {
+                fit.reach = fit.reach.saturating_add(reach);
                 fit.error.get_or_insert_with(|| format!("{place}: {error}"));
             }
         }
@@ -155,11 +185,11 @@ pub(super) fn test(arguments: &Test, output: Output) -> Result<Exit, Failure> {
 
 /// What is wrong with a sample.
 fn check(codec: &Codec, sample: &Sample) -> Vec<String> {
-    let frame = unframed(&sample.frame);
     let mut message = Message::new();
-    if let Err(error) = codec.decode_into(frame, &mut message) {
-        return vec![error.to_string()];
-    }
+    let frame = match read(codec, &sample.frame, &mut message) {
+        Ok(frame) => frame,
+        Err((_, error)) => return vec![error],
+    };
     let mut found = Vec::new();
     let mti = message.mti().to_string();
     if let Some(expected) = sample.mti.as_ref().filter(|expected| **expected != mti) {

@@ -5,6 +5,7 @@
 
 use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
 use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, Remark, error};
+use crate::code_page::CodePage;
 use crate::content::Content;
 use serde::Deserialize;
 use serde_saphyr::{Spanned, budget, options};
@@ -148,7 +149,7 @@ fn field(number: u32, raw: &Raw) -> Result<Field, String> {
     let encoding = &raw.data_encoding;
     let value = value(encoding).ok_or_else(|| format!("the encoding `{encoding}` is not known"))?;
     let class = match value {
-        Value::BcdLeft | Value::BcdRight => Content::Digits,
+        Value::BcdLeft | Value::BcdRight | Value::BcdRightF => Content::Digits,
         Value::Bytes | Value::Hex | Value::HexEbcdic => Content::Binary,
         Value::Ascii | Value::Ebcdic => Content::Printable,
     };
@@ -170,8 +171,11 @@ fn field(number: u32, raw: &Raw) -> Result<Field, String> {
                 }
             };
             // There is no maximum, so it is what the length can say.
-            let most = 10u32.checked_pow(digits.into()).unwrap_or(u32::MAX).saturating_sub(1);
-            (most, digits, length)
+            let base: u32 = if length == Length::Binary { 16 } else { 10 };
+            let largest = base.saturating_pow(digits.into()).saturating_sub(1);
+            let most = largest.saturating_mul(packed);
+            // Nor is there a frame that could hold more.
+            (if digits > 4 { most } else { most.min(u16::MAX.into()) }, digits, length)
         }
         kind => return Err(format!("the type `{kind}` is not known within a bitmap")),
     };
@@ -184,6 +188,8 @@ fn field(number: u32, raw: &Raw) -> Result<Field, String> {
         length,
         counts: Unit::Bytes,
         value,
+        page: CodePage::P1047,
+        fill: None,
         padding: None,
         parts: Vec::new(),
         layout: Layout::Whole,
@@ -229,21 +235,13 @@ mod tests {
     fn what_a_dialect_cannot_say_is_reported_with_its_line() {
         let cases = [
             (
-                "type: Fixed, len: 4, data_encoding: EBCDIC, position: 4",
-                "omitted: field 4 (line 13): EBCDIC",
-            ),
-            (
-                "type: Fixed, len: 4, data_encoding: ASCII, position: 160",
-                "omitted: field 160 (line 13): a dialect has",
+                "type: Fixed, len: 4, data_encoding: ASCII, position: 193",
+                "omitted: field 193 (line 13): a dialect has",
             ),
             ("type: Fixed, len: 4, data_encoding: ASCII", "omitted (line 13): `f` has no position"),
             (
-                "type: Variable, len: 1, len_encoding: BCD, data_encoding: BCD, position: 2",
-                "omitted: field 2 (line 13): its length counts the bytes",
-            ),
-            (
-                "type: Variable, len: 3, len_encoding: EBCDIC, data_encoding: ASCII, position: 48",
-                "omitted: field 48 (line 13): its length is written in EBCDIC",
+                "type: Variable, len: 4, len_encoding: BCD, data_encoding: BCD, position: 2",
+                "omitted: field 2 (line 13): it is longer than 65535",
             ),
             (
                 "type: Variable, len: 2, data_encoding: ASCII, position: 48",

@@ -5,6 +5,7 @@
 
 use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
 use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, error, line_at};
+use crate::code_page::CodePage;
 use crate::content::Content;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -15,6 +16,7 @@ enum Class {
         class: Content,
         length_digits: u8,
         length: Length,
+        counts: Unit,
         value: Value,
     },
     Bitmap(Bits),
@@ -162,15 +164,18 @@ fn field(element: &BytesStart<'_>, line: usize) -> Result<Open, ImportError> {
         length: Length::Ascii,
         counts: Unit::Content,
         value: Value::Ascii,
+        page: CodePage::P1047,
+        fill: None,
         padding: None,
         parts: Vec::new(),
         layout,
         line: Some(line),
     };
-    if let Class::Field { class, length_digits, length, value } = &class {
+    if let Class::Field { class, length_digits, length, counts, value } = &class {
         field.class = *class;
         field.length_digits = *length_digits;
         field.length = *length;
+        field.counts = *counts;
         field.value = *value;
     }
     Ok(Open { field, class, java })
@@ -194,7 +199,7 @@ fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
             let why = format!("the class {java} is not known here");
             spec.remarks.push(field.remark(Kind::Omitted, why));
         }
-        (35 | 36, Class::Field { class: Content::Digits, value: Value::Ascii, .. }) => {
+        (35 | 36, Class::Field { class: Content::Digits, .. }) => {
             field.class = Content::Track;
             let why = "a number by its class; tracks have separators, so taken as z";
             spec.remarks.push(field.remark(Kind::Assumed, why));
@@ -207,8 +212,15 @@ fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
 /// What a class of jPOS means, by its name: family, digits of the length, content.
 fn classify(java: &str, pad: bool) -> Class {
     let packed = if pad { Value::BcdLeft } else { Value::BcdRight };
-    let fixed =
-        |class, value| Class::Field { class, length_digits: 0, length: Length::Ascii, value };
+    let packed_f = if pad { Value::BcdLeft } else { Value::BcdRightF };
+    let field = |class, length_digits, length, counts, value| Class::Field {
+        class,
+        length_digits,
+        length,
+        counts,
+        value,
+    };
+    let fixed = |class, value| field(class, 0, Length::Ascii, Unit::Content, value);
     match java {
         "IF_NOP" | "IF_UNUSED" => return Class::Nothing,
         "IFB_BITMAP" => return Class::Bitmap(Bits::Binary),
@@ -218,6 +230,7 @@ fn classify(java: &str, pad: bool) -> Class {
         "IFE_CHAR" | "IF_ECHAR" => return fixed(Content::Printable, Value::Ebcdic),
         "IFA_NUMERIC" => return fixed(Content::Digits, Value::Ascii),
         "IFB_NUMERIC" => return fixed(Content::Digits, packed),
+        "IFB_FNUMERIC" => return fixed(Content::Digits, packed_f),
         "IFE_NUMERIC" => return fixed(Content::Digits, Value::Ebcdic),
         "IFA_AMOUNT" => return fixed(Content::SignedDigits, Value::Ascii),
         "IFB_AMOUNT" => return fixed(Content::SignedDigits, packed),
@@ -228,27 +241,36 @@ fn classify(java: &str, pad: bool) -> Class {
         _ => (),
     }
     let Some((family, rest)) = java.split_once('_') else { return Class::Unknown };
+    // With an F in front of the length, packed digits are filled with F.
+    let (family, rest) = match (family, rest.strip_prefix("FL")) {
+        ("IFB", Some(_)) => ("IFBF", rest.strip_prefix('F').unwrap_or(rest)),
+        _ => (family, rest),
+    };
     let content = rest.trim_start_matches('L');
     let length_digits = u8::try_from(rest.len().saturating_sub(content.len())).unwrap_or(0);
     let (length, content) = match (family, content.strip_prefix('H')) {
         ("IFB", Some(content)) => (Length::Binary, content),
-        ("IFB", None) => (Length::Bcd, content),
-        ("IFA", _) => (Length::Ascii, content),
-        ("IFE" | "IFEB", _) => (Length::Ebcdic, content),
+        ("IFB" | "IFBF", _) => (Length::Bcd, content),
+        ("IFA" | "IFAE", _) => (Length::Ascii, content),
+        ("IFE" | "IFEA" | "IFEB", _) => (Length::Ebcdic, content),
         _ => return Class::Unknown,
     };
     let (class, value) = match (family, content) {
         _ if length_digits == 0 => return Class::Unknown,
         ("IFA", "NUM") => (Content::Digits, Value::Ascii),
-        ("IFB" | "IFEB", "NUM") | ("IFA", "BNUM") => (Content::Digits, packed),
+        ("IFB", "NUM") | ("IFA", "BNUM") => (Content::Digits, packed),
+        ("IFBF", "NUM") => (Content::Digits, packed_f),
+        // Whatever is said about filling.
+        ("IFEB", "NUM") => (Content::Digits, Value::BcdRightF),
         ("IFE", "NUM") => (Content::Digits, Value::Ebcdic),
-        ("IFA" | "IFB", "CHAR") => (Content::Printable, Value::Ascii),
-        ("IFE", "CHAR") | ("IFB", "ECHAR") => (Content::Printable, Value::Ebcdic),
+        ("IFA" | "IFB" | "IFEA", "CHAR") => (Content::Printable, Value::Ascii),
+        ("IFE" | "IFAE", "CHAR") | ("IFB", "ECHAR") => (Content::Printable, Value::Ebcdic),
         ("IFA" | "IFB" | "IFE", "BINARY") => (Content::Binary, Value::Bytes),
         ("IFA", "ABINARY") => (Content::Binary, Value::Hex),
         _ => return Class::Unknown,
     };
-    Class::Field { class, length_digits, length, value }
+    let counts = if family == "IFEB" { Unit::Bytes } else { Unit::Content };
+    field(class, length_digits, length, counts, value)
 }
 
 #[cfg(test)]
@@ -302,12 +324,14 @@ mod tests {
             )
         };
         let cases = [
-            (field(4, "IFE_NUMERIC"), "omitted: field 4 (line 4): EBCDIC"),
-            (field(52, "IFA_BINARY"), "omitted: field 52 (line 4): bytes as hexadecimal"),
-            (field(28, "IFB_AMOUNT"), "omitted: field 28 (line 4): packed content"),
+            (field(28, "IFB_AMOUNT"), "omitted: field 28 (line 4): an odd number of packed"),
+            (field(39, "IFA_NUMERIC"), "omitted: field 39 (line 4): a response code has"),
             (field(48, "IFA_TTLLCHAR"), "omitted: field 48 (line 4): the class IFA_TTLLCHAR"),
-            (field(48, "IFE_LLLCHAR"), "omitted: field 48 (line 4): EBCDIC"),
+            (field(48, "IFA_FLLCHAR"), "omitted: field 48 (line 4): the class IFA_FLLCHAR"),
+            (field(48, "IFB_LLHEX"), "omitted: field 48 (line 4): the class IFB_LLHEX"),
+            (field(48, "IFE_LLLEBINARY"), "omitted: field 48 (line 4): the class IFE_LLLEBINARY"),
             (field(65, "IFB_BITMAP"), "omitted: field 65 (line 4): a bitmap"),
+            (field(35, "IFB_FLLNUM"), "assumed: field 35 (line 4): a number by its class"),
             (field(35, "IFA_LLNUM"), "assumed: field 35 (line 4): a number by its class"),
             (field(3, "IFA_NUMERIC"), "changed: field 3 (line 4): it is defined more than once"),
         ];

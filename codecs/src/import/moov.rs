@@ -4,7 +4,9 @@
 
 use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
 use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, Remark, error};
+use crate::code_page::CodePage;
 use crate::content::Content;
+use crate::dialect::Fill;
 use core::fmt;
 use core::marker::PhantomData;
 use serde::de::{MapAccess, Visitor};
@@ -35,6 +37,8 @@ struct Raw {
     #[serde(default)]
     subfields: Entries<Self>,
     bitmap: Option<Box<Self>>,
+    #[serde(default, rename = "disableAutoExpand")]
+    is_one_bitmap: bool,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +55,23 @@ impl Padding {
         let number = self.pad.as_u64().and_then(|number| u32::try_from(number).ok());
         let character = number.and_then(char::from_u32).map(String::from);
         character.or_else(|| self.pad.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    /// A way of filling that a dialect has a word for, or what it is in words.
+    fn read(&self) -> (Option<Fill>, Option<String>) {
+        let pad = self.character();
+        let is_left = match self.kind.as_str() {
+            "None" | "nonePadder" | "" => return (None, None),
+            kind => kind.starts_with(['L', 'l']),
+        };
+        match (is_left, pad.as_str()) {
+            (true, "0") => (Some(Fill::LeftZero), None),
+            (true, " ") => (Some(Fill::LeftSpace), None),
+            (false, "0") => (Some(Fill::RightZero), None),
+            (false, " ") => (Some(Fill::RightSpace), None),
+            (true, _) => (None, Some(format!("`{pad}` on the left"))),
+            (false, _) => (None, Some(format!("`{pad}` on the right"))),
+        }
     }
 }
 
@@ -128,6 +149,14 @@ pub(super) fn read(text: &str) -> Result<Spec, ImportError> {
             None => omit(&mut spec, key, "its key is not a number".to_owned()),
         }
     }
+    let own = |field: &Field| {
+        field.value == Value::Ebcdic && field.page == CodePage::P500 && field.class.is_text()
+    };
+    if spec.fields.iter().any(own) {
+        let why = "its EBCDIC is code page 500 with `|` as 6A; here that is BB";
+        let (kind, field, why) = (Kind::Changed, String::new(), why.to_owned());
+        spec.remarks.push(Remark { kind, field, line: None, why });
+    }
     Ok(spec)
 }
 
@@ -147,17 +176,21 @@ fn bitmap(raw: &Raw, spec: &mut Spec) {
         Some(Value::Bytes) => Some(Bits::Binary),
         Some(Value::Hex) => Some(Bits::Hex),
         Some(Value::HexEbcdic | Value::Ebcdic) => Some(Bits::HexEbcdic),
-        Some(Value::Ascii | Value::BcdLeft | Value::BcdRight) | None => None,
+        Some(Value::Ascii | Value::BcdLeft | Value::BcdRight | Value::BcdRightF) | None => None,
     };
-    if raw.length != 8 {
-        let why = format!(
-            "a bitmap of {} bytes in every message; here the second 8 bytes stand only if they \
-             are needed",
-            raw.length
-        );
-        let field = "1".to_owned();
-        spec.remarks.push(Remark { kind: Kind::Changed, field, line: None, why });
-    }
+    spec.bitmap_bytes = match raw.length {
+        // It is 8 if nothing is said.
+        0 | 8 if raw.is_one_bitmap => 8,
+        0 | 8 => 0,
+        16 => 16,
+        24 => 24,
+        other => {
+            let why = format!("a bitmap of {other} bytes; taken as 8 that announce 8 more");
+            let field = "1".to_owned();
+            spec.remarks.push(Remark { kind: Kind::Changed, field, line: None, why });
+            0
+        }
+    };
 }
 
 fn value(enc: &str) -> Option<Value> {
@@ -230,17 +263,8 @@ fn field(number: u32, raw: &Raw, depth: usize) -> Result<Field, String> {
     } else {
         (Content::Binary, Value::Bytes)
     };
-    let padding = raw.padding.as_ref().and_then(|padding| {
-        let pad = padding.character();
-        let usual = match (padding.kind.as_str(), pad.as_str()) {
-            ("None" | "nonePadder" | "", _) => true,
-            ("Left" | "leftPadder", "0") => !class.is_text(),
-            ("Right" | "rightPadder", " ") => class.is_text(),
-            _ => false,
-        };
-        let side = if padding.kind.to_lowercase().starts_with("left") { "left" } else { "right" };
-        (!usual).then(|| format!("`{pad}` on the {side}"))
-    });
+    let (fill, padding) = raw.padding.as_ref().map_or((None, None), Padding::read);
+    let is_1047 = raw.enc == "EBCDIC1047";
     Ok(Field {
         number,
         name: raw.description.clone(),
@@ -250,6 +274,8 @@ fn field(number: u32, raw: &Raw, depth: usize) -> Result<Field, String> {
         length,
         counts: Unit::Content,
         value,
+        page: if is_1047 { CodePage::P1047 } else { CodePage::P500 },
+        fill,
         padding,
         parts,
         layout,
@@ -262,7 +288,9 @@ fn simple(raw: &Raw) -> Result<(Content, Value), String> {
     let value =
         value(&raw.enc).ok_or_else(|| format!("the encoding `{}` is not known here", raw.enc))?;
     let class = match (raw.kind.as_str(), value) {
-        ("Numeric", _) | ("String", Value::BcdLeft | Value::BcdRight) => Content::Digits,
+        ("Numeric", _) | ("String", Value::BcdLeft | Value::BcdRight | Value::BcdRightF) => {
+            Content::Digits
+        }
         ("String" | "Binary", Value::Bytes | Value::Hex | Value::HexEbcdic) => Content::Binary,
         ("String", Value::Ascii | Value::Ebcdic) => Content::Printable,
         ("Binary", _) => Content::Binary,
@@ -323,13 +351,19 @@ mod tests {
                    \"ASCII.LL\"}}";
         let star = ",\"padding\": {\"type\": \"Left\", \"pad\": 42}";
         let cases = [
-            (field("4", "String", "EBCDIC", "EBCDIC.Fixed", ""), "omitted: field 4: EBCDIC"),
+            (
+                field("4", "String", "EBCDIC", "EBCDIC.Fixed", ""),
+                "changed: its EBCDIC is code page 500 with",
+            ),
             (field("4", "String", "Morse", "ASCII.Fixed", ""), "omitted: field 4: the encoding"),
             (field("4", "Song", "ASCII", "ASCII.Fixed", ""), "omitted: field 4: the type `Song`"),
             (field("4", "String", "ASCII", "ASCII.X", ""), "omitted: field 4: the prefix"),
             (field("x", "String", "ASCII", "ASCII.LL", ""), "omitted: field x: its key"),
-            (field("4", "String", "ASCII", "Hex.L", ""), "omitted: field 4: its length is"),
-            (field("52", "Binary", "HexToASCII", "Hex.Fixed", ""), "omitted: field 52: bytes as"),
+            (field("4", "String", "ASCII", "Hex.LLLL", ""), "omitted: field 4: its length has 8"),
+            (
+                field("52", "Binary", "ASCII", "ASCII.Fixed", ""),
+                "omitted: field 52: bytes written as characters",
+            ),
             (field("4", "String", "BCD", "BCD.Fixed", ""), "assumed: field 4: a String of packed"),
             (field("48", "Composite", "", "ASCII.LLL", tlv), "changed: field 48: its 1 sub-fields"),
             (

@@ -4,7 +4,9 @@
 //! writer's business alone.
 
 use super::{Kind, Remark};
+use crate::code_page::CodePage;
 use crate::content::Content;
+use crate::dialect::Fill;
 
 /// A specification.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(super) struct Spec {
     pub(super) mti: Option<Value>,
     /// How bitmaps are written, if that is said.
     pub(super) bitmap: Option<Bits>,
+    /// Bytes of bitmap that every message has: 8, 16 or 24; 0 if the first bit announces more.
+    pub(super) bitmap_bytes: u8,
     /// In the order of the specification.
     pub(super) fields: Vec<Field>,
     /// What the reader already had to leave behind.
@@ -39,10 +43,12 @@ pub(super) enum Value {
     Ascii,
     /// A byte a character.
     Ebcdic,
-    /// Two digits a byte, an odd number of them filled on the left.
+    /// Two digits a byte, an odd number of them filled with a zero on the left.
     BcdLeft,
-    /// Two digits a byte, an odd number of them filled on the right.
+    /// Two digits a byte, an odd number of them filled with a zero on the right.
     BcdRight,
+    /// Two digits a byte, an odd number of them filled with the nibble F on the right.
+    BcdRightF,
     /// Bytes as they are.
     Bytes,
     /// Bytes as hexadecimal characters, ASCII.
@@ -62,7 +68,7 @@ pub(super) enum Length {
     Bcd,
     /// Big-endian, a byte for two of the digits counted.
     Binary,
-    /// Hexadecimal characters.
+    /// A hexadecimal character a digit.
     Hex,
 }
 
@@ -119,7 +125,11 @@ pub(super) struct Field {
     pub(super) counts: Unit,
     /// How the value is written.
     pub(super) value: Value,
-    /// How a short value is filled, where that is not the usual way of its class.
+    /// The page of its EBCDIC, if it has any.
+    pub(super) page: CodePage,
+    /// How a short value is filled, if that is said.
+    pub(super) fill: Option<Fill>,
+    /// How a short value is filled, in words, where that is with neither zeros nor spaces.
     pub(super) padding: Option<String>,
     /// Sub-fields.
     pub(super) parts: Vec<Self>,

@@ -4,23 +4,43 @@
 
 use super::spec::{Bits, Field, Length, Spec, Unit, Value};
 use super::{Imported, Kind, Remark};
+use crate::code_page::CodePage;
 use crate::content::Content;
+use crate::dialect::Fill;
 use core::fmt::Write;
 use std::collections::BTreeMap;
 
 /// Most digits of a length in the notation.
-const LENGTH_DIGITS_MAX: u8 = 4;
+const LENGTH_DIGITS_MAX: u8 = 6;
+
+/// Keys of `[encoding]` that may be said for all fields, in the order in which they are written,
+/// each with the word that holds if it is not.
+const KEYS: [(&str, &str); 7] = [
+    ("digits", "ascii"),
+    ("track", "ascii"),
+    ("text", "ascii"),
+    ("signed", "ascii"),
+    ("binary", "binary"),
+    ("code_page", "037"),
+    ("length", "ascii"),
+];
+
+/// A key of a dialect file and its word.
+type Said = (&'static str, &'static str);
 
 /// The dialect file, and the reader's remarks with the writer's behind them.
 pub(super) fn write(name: &str, spec: Spec) -> Imported {
-    let Spec { title, mti, bitmap, fields, mut remarks } = spec;
+    let Spec { title, mti, bitmap, bitmap_bytes, fields, mut remarks } = spec;
     let mut whole = |kind: Kind, why: &str| {
         let (field, why) = (String::new(), why.to_owned());
         remarks.push(Remark { kind, field, line: None, why });
     };
     let mti = match mti {
         Some(value) => digits_word(value).unwrap_or_else(|| {
-            whole(Kind::Changed, "the message type is neither ASCII nor packed; taken as ASCII");
+            whole(
+                Kind::Changed,
+                "the message type is neither characters nor packed; taken as ASCII",
+            );
             "ascii"
         }),
         None => {
@@ -31,26 +51,21 @@ pub(super) fn write(name: &str, spec: Spec) -> Imported {
     let bitmap = match bitmap {
         Some(Bits::Binary) => "binary",
         Some(Bits::Hex) => "hex",
-        Some(Bits::HexEbcdic) => {
-            whole(Kind::Changed, "bitmaps in EBCDIC characters; taken as ASCII");
-            "hex"
-        }
+        Some(Bits::HexEbcdic) => "ebcdic-hex",
         None => {
             whole(Kind::Assumed, "nothing says how bitmaps are written; taken as binary");
             "binary"
         }
     };
-    let digits = most_frequent(
-        fields.iter().filter(|f| f.class == Content::Digits).filter_map(|f| digits_word(f.value)),
-    );
-    let variable = fields.iter().filter(|field| field.length_digits > 0);
-    let length = most_frequent(variable.filter_map(|field| length_word(field.length)));
-
-    let mut rows: BTreeMap<u8, String> = BTreeMap::new();
+    let usual = usual(&fields);
+    let (mut rows, mut edition) = (BTreeMap::new(), "1987");
     for field in &fields {
-        match row(field, digits, length, &mut remarks) {
+        match row(field, &usual, bitmap_bytes, &mut remarks) {
             Err(why) => remarks.push(field.remark(Kind::Omitted, why)),
             Ok((number, row)) => {
+                if number == RESPONSE_CODE {
+                    edition = edition_of(field.most).unwrap_or(edition);
+                }
                 if rows.insert(number, row).is_some() {
                     let why = "it is defined more than once; the last counts";
                     remarks.push(field.remark(Kind::Changed, why));
@@ -58,73 +73,137 @@ pub(super) fn write(name: &str, spec: Spec) -> Imported {
             }
         }
     }
+    let has_third = bitmap_bytes == 0 && rows.keys().any(|number| *number > 128);
+    if has_third && rows.remove(&THIRD_BITMAP).is_some() {
+        let why = "bit 65 announces the third bitmap";
+        let found = fields.iter().filter(|field| field.number == u32::from(THIRD_BITMAP));
+        remarks.extend(found.map(|field| field.remark(Kind::Omitted, why)));
+    }
     let mut text = String::new();
     let _ = writeln!(text, "name = {}", quoted(name));
     let _ = writeln!(text, "title = {}", quoted(&title));
     let _ = writeln!(text, "\n[encoding]\nmti = \"{mti}\"\nbitmap = \"{bitmap}\"");
-    let _ = writeln!(text, "digits = \"{digits}\"\nlength = \"{length}\"\n\n[fields]");
-    rows.values().for_each(|row| text.push_str(row));
+    if bitmap_bytes > 0 {
+        let _ = writeln!(text, "bitmap_bytes = {bitmap_bytes}");
+    }
+    for (key, word) in KEYS.iter().filter_map(|(key, _)| usual.get_key_value(key)) {
+        let _ = writeln!(text, "{key} = \"{word}\"");
+    }
+    if edition != "1987" {
+        let _ = writeln!(text, "response_codes = \"{edition}\"");
+    }
+    text.push_str("\n[fields]\n");
+    rows.values().for_each(|row: &String| text.push_str(row));
     Imported { text, remarks }
+}
+
+/// The field whose length tells the edition.
+const RESPONSE_CODE: u8 = 39;
+/// The field that a dialect with three bitmaps cannot have.
+const THIRD_BITMAP: u8 = 65;
+
+/// The edition whose response codes have so many characters.
+const fn edition_of(most: u32) -> Option<&'static str> {
+    match most {
+        2 => Some("1987"),
+        3 => Some("1993"),
+        4 => Some("2003"),
+        _ => None,
+    }
+}
+
+/// The word that stands most often for each key; `digits` and `length` are always said.
+fn usual(fields: &[Field]) -> BTreeMap<&'static str, &'static str> {
+    let mut counts: BTreeMap<Said, usize> = BTreeMap::new();
+    for said in fields.iter().filter_map(|field| said(field).ok()).flatten() {
+        let count = counts.entry(said).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut usual = BTreeMap::new();
+    for (key, plain) in KEYS {
+        let words = counts.iter().filter(|((of, _), _)| *of == key);
+        match words.max_by_key(|(_, count)| **count) {
+            Some(((_, word), _)) => usual.insert(key, *word),
+            None if matches!(key, "digits" | "length") => usual.insert(key, plain),
+            None => None,
+        };
+    }
+    usual
+}
+
+/// How its value and its length are written, or why a dialect has no words for that.
+fn said(field: &Field) -> Result<Vec<Said>, String> {
+    let (class, value) = (field.class, field.value);
+    let is_packed = matches!(value, Value::BcdLeft | Value::BcdRight | Value::BcdRightF);
+    let (key, word) = match class {
+        Content::Digits => ("digits", digits_word(value)),
+        Content::Track => ("track", digits_word(value)),
+        Content::Letters | Content::Alphanumeric | Content::Printable => {
+            ("text", characters_word(value))
+        }
+        Content::SignedDigits if value == Value::BcdLeft => ("signed", Some("bcd")),
+        // Of an even number of digits nothing is filled.
+        Content::SignedDigits if is_packed && field.length_digits == 0 && field.most % 2 == 1 => {
+            ("signed", Some("bcd"))
+        }
+        Content::SignedDigits => ("signed", characters_word(value)),
+        Content::Binary => ("binary", bytes_word(value)),
+    };
+    let word = word.ok_or_else(|| match (class, value) {
+        (Content::Binary, _) => "bytes written as characters".to_owned(),
+        (Content::SignedDigits, _) if is_packed => {
+            "an odd number of packed digits behind a sign, filled on the right".to_owned()
+        }
+        (_, Value::Bytes) => format!("raw bytes of class {class}"),
+        (_, Value::Hex | Value::HexEbcdic) => format!("hexadecimal characters of class {class}"),
+        _ => format!("packed content of class {class}; only numbers and tracks can be packed"),
+    })?;
+    let mut all = vec![(key, word)];
+    if value == Value::Ebcdic {
+        all.push(("code_page", page_word(field.page)));
+    }
+    if field.length_digits > 0 {
+        all.push(("length", length_word(field.length)));
+    }
+    Ok(all)
 }
 
 /// The number of a field and its line, or why it cannot be in a dialect.
 fn row(
     field: &Field,
-    usual_digits: &str,
-    usual_length: &str,
+    usual: &BTreeMap<&str, &str>,
+    bitmap_bytes: u8,
     remarks: &mut Vec<Remark>,
 ) -> Result<(u8, String), String> {
-    let number = u8::try_from(field.number).ok().filter(|number| (2..=128).contains(number));
-    let number = number.ok_or("a dialect has the fields 2 to 128")?;
-    let most = u16::try_from(field.most).map_err(|_| "it is longer than 65535")?;
-    let packed = matches!(field.value, Value::BcdLeft | Value::BcdRight);
-    match (field.value, field.class) {
-        (Value::Ascii, Content::Binary) => return Err("bytes written as characters".into()),
-        (Value::Ascii, _) | (Value::Bytes, Content::Binary) => (),
-        (Value::BcdLeft | Value::BcdRight, Content::Digits) => (),
-        (Value::BcdLeft | Value::BcdRight, class) => {
-            return Err(format!("packed content of class {class}; only numbers can be packed"));
-        }
-        (Value::Bytes, class) => return Err(format!("raw bytes of class {class}")),
-        (Value::Ebcdic | Value::HexEbcdic, _) => return Err("EBCDIC".into()),
-        (Value::Hex, _) => return Err("bytes as hexadecimal characters".into()),
+    let number = u8::try_from(field.number).ok().filter(|number| (2..=192).contains(number));
+    let number = number.ok_or("a dialect has the fields 2 to 192")?;
+    if bitmap_bytes > 0 && u16::from(number) > u16::from(bitmap_bytes).saturating_mul(8) {
+        return Err(format!("a bitmap of {bitmap_bytes} bytes has no bit for it"));
     }
+    let most = u16::try_from(field.most).map_err(|_| "it is longer than 65535")?;
+    let said = said(field)?;
     if most == 0 || (most == 1 && field.class == Content::SignedDigits) {
         return Err("its length is zero".into());
     }
-    let mut most = most;
+    if number == RESPONSE_CODE && edition_of(field.most).is_none() {
+        return Err(format!("a response code has 2, 3 or 4 characters and not {most}"));
+    }
+    let most = longest(field, most, remarks)?;
+    let is_hex = matches!(field.value, Value::Hex | Value::HexEbcdic);
+    if is_hex && most > u16::MAX / 2 {
+        return Err("it is longer than 65535 bytes".into());
+    }
     let mut extra = String::new();
-    if field.length_digits > 0 {
-        let word = length_word(field.length)
-            .ok_or_else(|| format!("its length is written in {}", length_name(field.length)))?;
-        if field.length_digits > LENGTH_DIGITS_MAX {
-            let digits = field.length_digits;
-            return Err(format!("its length has {digits} digits; {LENGTH_DIGITS_MAX} at most"));
-        }
-        if packed && field.counts == Unit::Bytes {
-            return Err("its length counts the bytes of packed digits".into());
-        }
-        let largest = 10u16.checked_pow(field.length_digits.into()).unwrap_or(u16::MAX);
-        let largest = largest.saturating_sub(1);
-        if most > largest {
-            let letters = "L".repeat(field.length_digits.into());
-            let why = format!("up to {most} does not fit a length of {letters}; up to {largest}");
-            remarks.push(field.remark(Kind::Changed, why));
-            most = largest;
-        }
-        if word != usual_length {
-            let _ = write!(extra, ", length = \"{word}\"");
-        }
+    for (key, word) in said.iter().filter(|(key, word)| usual.get(key) != Some(word)) {
+        let _ = write!(extra, ", {key} = \"{word}\"");
     }
-    if field.class == Content::Digits
-        && let Some(word) = digits_word(field.value).filter(|word| *word != usual_digits)
-    {
-        let _ = write!(extra, ", digits = \"{word}\"");
+    let is_bytewise = matches!(field.value, Value::Ascii | Value::Ebcdic | Value::Bytes);
+    if field.length_digits > 0 && field.counts == Unit::Bytes && !is_bytewise {
+        extra.push_str(", count = \"bytes\"");
     }
-    if let Some(padding) = &field.padding {
-        let why =
-            format!("filled with {padding}; here numbers are filled with zeros, text with spaces");
-        remarks.push(field.remark(Kind::Changed, why));
+    match filled(field) {
+        Ok(word) => extra.push_str(&word),
+        Err(why) => remarks.push(field.remark(Kind::Changed, why)),
     }
     if !field.parts.is_empty() {
         let (count, words) = (field.parts.len(), field.layout.words());
@@ -137,6 +216,70 @@ fn row(
     let name = quoted(name);
     let format = format(field, most);
     Ok((number, format!("{number} = {{ name = {name}, format = \"{format}\"{extra} }}\n")))
+}
+
+/// The longest value that its length can say.
+fn longest(field: &Field, most: u16, remarks: &mut Vec<Remark>) -> Result<u16, String> {
+    let digits = field.length_digits;
+    if digits == 0 {
+        return Ok(most);
+    }
+    if digits > LENGTH_DIGITS_MAX {
+        return Err(format!("its length has {digits} digits; {LENGTH_DIGITS_MAX} at most"));
+    }
+    let (base, digits): (u32, u8) = match field.length {
+        Length::Ascii | Length::Bcd | Length::Ebcdic => (10, digits),
+        Length::Binary => (256, digits.div_ceil(2)),
+        Length::Hex => (16, digits),
+    };
+    let largest = base.saturating_pow(digits.into()).saturating_sub(1);
+    let room = match (field.counts, field.value) {
+        (Unit::Bytes, Value::BcdLeft | Value::BcdRight | Value::BcdRightF) => {
+            // The byte of a sign holds one character.
+            let sign = u32::from(field.class == Content::SignedDigits);
+            largest.saturating_mul(2).saturating_sub(sign)
+        }
+        (Unit::Bytes, Value::Hex | Value::HexEbcdic) => largest / 2,
+        _ => largest,
+    };
+    match u16::try_from(room) {
+        Ok(room) if most > room => {
+            let letters = "L".repeat(field.length_digits.into());
+            let why = format!("up to {most} does not fit a length of {letters}; up to {room}");
+            remarks.push(field.remark(Kind::Changed, why));
+            Ok(room)
+        }
+        _ => Ok(most),
+    }
+}
+
+/// The key for the way in which a short value is filled up, if it needs one; or what is not
+/// carried over.
+fn filled(field: &Field) -> Result<String, String> {
+    if let Some(padding) = &field.padding {
+        return Err(format!("filled with {padding}; here with zeros or spaces"));
+    }
+    let Some(fill) = field.fill else { return Ok(String::new()) };
+    let (word, what) = match fill {
+        Fill::LeftZero => ("left-zero", "zeros on the left"),
+        Fill::LeftSpace => ("left-space", "spaces on the left"),
+        Fill::RightZero => ("right-zero", "zeros on the right"),
+        Fill::RightSpace => ("right-space", "spaces on the right"),
+    };
+    let class = field.class;
+    if field.length_digits > 0 {
+        return Err(format!("filled with {what} to its longest length; here it is as it was set"));
+    }
+    let usual = if class.is_text() { Fill::RightSpace } else { Fill::LeftZero };
+    match class {
+        Content::Binary => Err(format!("filled with {what}; here bytes are never filled up")),
+        _ if fill == usual => Ok(String::new()),
+        Content::SignedDigits => Err(format!("filled with {what}; here after its sign")),
+        _ if !class.holds(&[fill.byte()]) => {
+            Err(format!("filled with {what}; a field of class {class} cannot hold them"))
+        }
+        _ => Ok(format!(", fill = \"{word}\"")),
+    }
 }
 
 /// The notation of the standard.
@@ -154,39 +297,49 @@ fn format(field: &Field, most: u16) -> String {
 const fn digits_word(value: Value) -> Option<&'static str> {
     match value {
         Value::Ascii => Some("ascii"),
+        Value::Ebcdic => Some("ebcdic"),
         Value::BcdLeft => Some("bcd"),
         Value::BcdRight => Some("bcd-right"),
-        Value::Ebcdic | Value::Bytes | Value::Hex | Value::HexEbcdic => None,
+        Value::BcdRightF => Some("bcd-right-f"),
+        Value::Bytes | Value::Hex | Value::HexEbcdic => None,
     }
 }
 
-const fn length_word(length: Length) -> Option<&'static str> {
-    match length {
-        Length::Ascii => Some("ascii"),
-        Length::Bcd => Some("bcd"),
-        Length::Binary => Some("binary"),
-        Length::Ebcdic | Length::Hex => None,
+const fn characters_word(value: Value) -> Option<&'static str> {
+    match value {
+        Value::Ascii => Some("ascii"),
+        Value::Ebcdic => Some("ebcdic"),
+        Value::BcdLeft | Value::BcdRight | Value::BcdRightF => None,
+        Value::Bytes | Value::Hex | Value::HexEbcdic => None,
     }
 }
 
-const fn length_name(length: Length) -> &'static str {
+const fn bytes_word(value: Value) -> Option<&'static str> {
+    match value {
+        Value::Bytes => Some("binary"),
+        Value::Hex => Some("hex"),
+        Value::HexEbcdic => Some("ebcdic-hex"),
+        Value::Ascii | Value::Ebcdic => None,
+        Value::BcdLeft | Value::BcdRight | Value::BcdRightF => None,
+    }
+}
+
+const fn length_word(length: Length) -> &'static str {
     match length {
-        Length::Ascii => "ASCII",
-        Length::Bcd => "packed digits",
+        Length::Ascii => "ascii",
+        Length::Bcd => "bcd",
         Length::Binary => "binary",
-        Length::Ebcdic => "EBCDIC",
-        Length::Hex => "hexadecimal characters",
+        Length::Ebcdic => "ebcdic",
+        Length::Hex => "hex",
     }
 }
 
-/// The word that stands most often; `ascii` if there is none.
-fn most_frequent(words: impl Iterator<Item = &'static str>) -> &'static str {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for word in words {
-        let count = counts.entry(word).or_default();
-        *count = count.saturating_add(1);
+const fn page_word(page: CodePage) -> &'static str {
+    match page {
+        CodePage::P037 => "037",
+        CodePage::P500 => "500",
+        CodePage::P1047 => "1047",
     }
-    counts.into_iter().max_by_key(|(_, count)| *count).map_or("ascii", |(word, _)| word)
 }
 
 /// A basic string of TOML.
@@ -222,6 +375,8 @@ mod tests {
             length: Length::Ascii,
             counts: Unit::Content,
             value,
+            page: CodePage::P1047,
+            fill: None,
             padding: None,
             parts: Vec::new(),
             layout: Layout::Whole,
@@ -229,52 +384,158 @@ mod tests {
         }
     }
 
-    fn reasons(field: Field) -> Vec<String> {
-        let fields = vec![field];
-        let spec =
-            Spec { mti: Some(Value::Ascii), bitmap: Some(Bits::Hex), fields, ..Spec::default() };
+    fn written(spec: Spec) -> (String, Vec<String>) {
         let Imported { text, remarks } = write("x", spec);
         Dialect::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        remarks.iter().map(ToString::to_string).collect()
+        (text, remarks.iter().map(ToString::to_string).collect())
+    }
+
+    fn of(fields: Vec<Field>) -> Spec {
+        Spec { mti: Some(Value::Ascii), bitmap: Some(Bits::Hex), fields, ..Spec::default() }
+    }
+
+    fn digits(value: Value) -> Field {
+        field(4, Content::Digits, 12, value)
+    }
+
+    fn variable(most: u32, length_digits: u8, length: Length) -> Field {
+        Field { length_digits, length, ..field(48, Content::Printable, most, Value::Ascii) }
+    }
+
+    #[test]
+    fn what_can_be_said_is_said() {
+        let amount = |most, value| field(28, Content::SignedDigits, most, value);
+        let packed = |class, most| Field {
+            length_digits: 2,
+            length: Length::Ebcdic,
+            counts: Unit::Bytes,
+            ..field(35, class, most, Value::BcdRightF)
+        };
+        let page =
+            Field { page: CodePage::P500, ..field(41, Content::Printable, 8, Value::Ebcdic) };
+        let zeros = Field { fill: Some(Fill::RightZero), ..digits(Value::Ascii) };
+        let spaces =
+            Field { fill: Some(Fill::LeftSpace), ..field(41, Content::Printable, 8, Value::Ascii) };
+        let cases = [
+            (digits(Value::Ascii), "n12\"", "digits = \"ascii\""),
+            (digits(Value::BcdRight), "n12\"", "digits = \"bcd-right\""),
+            (digits(Value::BcdRightF), "n12\"", "digits = \"bcd-right-f\""),
+            (digits(Value::Ebcdic), "n12\"", "digits = \"ebcdic\"\ncode_page = \"1047\""),
+            (page, "ans8\"", "text = \"ebcdic\"\ncode_page = \"500\""),
+            (field(52, Content::Binary, 8, Value::Hex), "b8\"", "binary = \"hex\""),
+            (field(52, Content::Binary, 8, Value::HexEbcdic), "b8\"", "binary = \"ebcdic-hex\""),
+            (amount(9, Value::Ebcdic), "x+n8\"", "signed = \"ebcdic\""),
+            (amount(8, Value::BcdLeft), "x+n7\"", "signed = \"bcd\""),
+            (amount(9, Value::BcdRight), "x+n8\"", "signed = \"bcd\""),
+            (
+                packed(Content::Track, 37),
+                "LL z..37\", count = \"bytes\"",
+                "track = \"bcd-right-f\"\nlength = \"ebcdic\"",
+            ),
+            (packed(Content::Digits, 198), "LL n..198\", count = \"bytes\"", "bcd-right-f"),
+            (variable(255, 2, Length::Binary), "LL ans..255\"", "length = \"binary\""),
+            (variable(255, 2, Length::Hex), "LL ans..255\"", "length = \"hex\""),
+            (variable(65_535, 6, Length::Ascii), "LLLLLL ans..65535\"", "length = \"ascii\""),
+            (field(192, Content::Digits, 3, Value::Ascii), "n3\"", "digits"),
+            (field(39, Content::Digits, 3, Value::Ascii), "n3\"", "response_codes = \"1993\""),
+            (field(39, Content::Digits, 4, Value::Ascii), "n4\"", "response_codes = \"2003\""),
+            (zeros, "n12\", fill = \"right-zero\"", "digits"),
+            (spaces, "ans8\", fill = \"left-space\"", "text"),
+        ];
+        for (field, format, encoding) in cases {
+            let (text, remarks) = written(of(vec![field]));
+            assert!(remarks.is_empty(), "{remarks:?}\n{text}");
+            assert!(text.contains(&format!("format = \"{format}")), "{text} has no {format}");
+            assert!(text.contains(encoding), "{text} has no {encoding}");
+        }
+    }
+
+    #[test]
+    fn what_only_some_fields_have_stands_with_them() {
+        let numbers = [2, 3, 4].map(|number| field(number, Content::Digits, 6, Value::Ebcdic));
+        let other = Field { page: CodePage::P500, ..field(41, Content::Letters, 8, Value::Ebcdic) };
+        let packed = field(11, Content::Digits, 6, Value::BcdLeft);
+        let fields = numbers.into_iter().chain([other, packed]).collect();
+        let (text, remarks) = written(of(fields));
+        assert!(remarks.is_empty(), "{remarks:?}");
+        assert!(text.contains("digits = \"ebcdic\"\n"), "{text}");
+        assert!(text.contains("a8\", code_page = \"500\" }"), "{text}");
+        assert!(text.contains("n6\", digits = \"bcd\" }"), "{text}");
+    }
+
+    #[test]
+    fn bitmaps_of_a_fixed_length_have_no_fields_behind_them() {
+        let numbers = [64, 65, 128, 130];
+        let fields =
+            || numbers.map(|number| field(number, Content::Digits, 3, Value::Ascii)).into_iter();
+        for (bitmap_bytes, expected) in [
+            (0, vec!["omitted: field 65: bit 65 announces the third bitmap"]),
+            (
+                8,
+                vec![
+                    "omitted: field 65: a bitmap of 8 bytes has no bit for it",
+                    "omitted: field 128: a bitmap of 8 bytes has no bit for it",
+                    "omitted: field 130: a bitmap of 8 bytes has no bit for it",
+                ],
+            ),
+            (16, vec!["omitted: field 130: a bitmap of 16 bytes has no bit for it"]),
+            (24, vec![]),
+        ] {
+            let bitmap = Some(Bits::HexEbcdic);
+            let spec = Spec { bitmap, bitmap_bytes, ..of(fields().collect()) };
+            let (text, remarks) = written(spec);
+            assert_eq!(remarks, expected, "{text}");
+            assert!(text.contains("bitmap = \"ebcdic-hex\""), "{text}");
+        }
     }
 
     #[test]
     fn what_cannot_be_said_is_reported() {
-        let digits = |value| field(4, Content::Digits, 12, value);
-        let variable = |most, length_digits, length| Field {
-            length_digits,
-            length,
-            ..field(48, Content::Printable, most, Value::Ascii)
-        };
-        assert!(reasons(digits(Value::Ascii)).is_empty());
-        assert!(reasons(digits(Value::BcdRight)).is_empty());
+        let filled = |fill, field| Field { fill: Some(fill), ..field };
+        let parts = || vec![field(1, Content::Digits, 2, Value::Ascii)];
         let cases = [
-            (digits(Value::Ebcdic), "omitted: field 4: EBCDIC"),
             (field(1, Content::Digits, 3, Value::Ascii), "omitted: field 1: a dialect has"),
-            (field(129, Content::Digits, 3, Value::Ascii), "omitted: field 129: a dialect has"),
+            (field(193, Content::Digits, 3, Value::Ascii), "omitted: field 193: a dialect has"),
             (field(4, Content::Digits, 0, Value::Ascii), "omitted: field 4: its length is zero"),
-            (field(35, Content::Track, 37, Value::BcdLeft), "omitted: field 35: packed content"),
-            (field(52, Content::Binary, 8, Value::Hex), "omitted: field 52: bytes as hex"),
-            (variable(999, 3, Length::Hex), "omitted: field 48: its length is written in hex"),
+            (field(39, Content::Digits, 5, Value::Ascii), "omitted: field 39: a response code"),
+            (field(41, Content::Printable, 8, Value::BcdLeft), "omitted: field 41: packed content"),
+            (field(52, Content::Binary, 8, Value::Ascii), "omitted: field 52: bytes written as"),
+            (field(35, Content::Track, 8, Value::Bytes), "omitted: field 35: raw bytes of class z"),
+            (field(35, Content::Track, 8, Value::Hex), "omitted: field 35: hexadecimal characters"),
+            (
+                field(28, Content::SignedDigits, 8, Value::BcdRight),
+                "omitted: field 28: an odd number of packed digits behind a sign",
+            ),
+            (field(52, Content::Binary, 40_000, Value::Hex), "omitted: field 52: it is longer"),
             (variable(99_999, 5, Length::Ascii), "omitted: field 48: it is longer than 65535"),
-            (variable(9_999, 5, Length::Ascii), "omitted: field 48: its length has 5 digits"),
-            (variable(255, 2, Length::Binary), "changed: field 48: up to 255 does not fit"),
+            (variable(9_999, 8, Length::Binary), "omitted: field 48: its length has 8 digits"),
+            (variable(300, 2, Length::Binary), "changed: field 48: up to 300 does not fit"),
+            (variable(300, 2, Length::Ascii), "changed: field 48: up to 300 does not fit"),
+            (
+                Field { parts: parts(), layout: Layout::Tags, ..digits(Value::Ascii) },
+                "changed: field 4: its 1 sub-fields behind tags",
+            ),
+            (
+                Field { padding: Some("`*`".to_owned()), ..digits(Value::Ascii) },
+                "changed: field 4: filled with `*`; here with zeros",
+            ),
+            (
+                filled(Fill::LeftSpace, digits(Value::Ascii)),
+                "changed: field 4: filled with spaces on the left; a field of class n cannot",
+            ),
+            (
+                filled(Fill::RightZero, field(52, Content::Binary, 8, Value::Bytes)),
+                "changed: field 52: filled with zeros on the right; here bytes are never",
+            ),
+            (
+                filled(Fill::LeftZero, variable(300, 3, Length::Ascii)),
+                "changed: field 48: filled with zeros on the left to its longest length",
+            ),
         ];
         for (field, expected) in cases {
-            let found = reasons(field);
+            let (_, found) = written(of(vec![field]));
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].starts_with(expected), "{found:?} is not {expected}");
         }
-        let bytes = Field {
-            length_digits: 2,
-            counts: Unit::Bytes,
-            ..field(2, Content::Digits, 19, Value::BcdLeft)
-        };
-        assert!(reasons(bytes)[0].contains("counts the bytes"));
-        let parts = vec![field(1, Content::Digits, 2, Value::Ascii)];
-        let nested = Field { parts, layout: Layout::Tags, ..digits(Value::Ascii) };
-        assert!(reasons(nested)[0].contains("its 1 sub-fields behind tags"));
-        let padded = Field { padding: Some("`*`".to_owned()), ..digits(Value::Ascii) };
-        assert!(reasons(padded)[0].starts_with("changed: field 4: filled with `*`"));
     }
 }

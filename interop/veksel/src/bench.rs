@@ -55,7 +55,7 @@ pub(crate) fn bench(word: &str) -> Result<()> {
             let field = FieldNumber::new(*number).ok_or("not a field")?;
             let raw = read.expose(field).ok_or("a field is missing")?;
             let text = raw.text().map(|text| text.as_bytes().to_vec());
-            let found = raw.binary().map(<[u8]>::to_vec).or(text);
+            let found = raw.binary().map(|bytes| bytes.to_vec()).or(text);
             if found.as_deref() != Some(value.as_bytes()) {
                 return Err(format!("{name} {word}: field {number} differs").into());
             }
@@ -83,7 +83,7 @@ pub(crate) fn bench(word: &str) -> Result<()> {
                     let Some(raw) = read.expose(number) else { continue };
                     match raw.text() {
                         Some(text) => black_box(text.as_bytes().len()),
-                        None => black_box(raw.binary().map_or(0, <[u8]>::len)),
+                        None => black_box(raw.binary().map_or(0, |bytes| bytes.len())),
                     };
                 }
             }),

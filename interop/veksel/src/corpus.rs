@@ -15,6 +15,9 @@ pub(crate) const TYPES: &[&str] = &[
 
 const PRINTABLE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \
                            !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+/// What stands in the same place in every page of EBCDIC.
+const INVARIANT: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \
+                           \"#$%&'()*+,-./:;<=>?@\\_`{}~";
 const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ";
 const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ";
 
@@ -54,13 +57,15 @@ impl Chance {
         }
     }
 
-    fn value(&mut self, field: &Field) -> Vec<u8> {
+    fn value(&mut self, field: &Field, is_packed: bool, printable: &[u8]) -> Vec<u8> {
         let length = self.length(field);
         let alphabet = match field.content {
             Content::Digits | Content::SignedDigits => b"0123456789".as_slice(),
             Content::Letters => LETTERS,
             Content::Alphanumeric => ALPHANUMERIC,
-            Content::Printable => PRINTABLE,
+            Content::Printable => printable,
+            // The nibble D has one reading.
+            Content::Track if is_packed => b"0123456789=",
             Content::Track => b"0123456789=D",
             Content::Binary => return (0..length).map(|_| self.word().to_be_bytes()[0]).collect(),
         };
@@ -74,13 +79,18 @@ impl Chance {
     fn message(&mut self, codec: &Codec, allowed: &BTreeSet<u8>) -> Result<Message> {
         let mti = TYPES.get(self.below(TYPES.len())).copied().unwrap_or("0800");
         let mut message = Message::of(Mti::parse(mti).ok_or("not a message type")?);
+        // A peer whose EBCDIC is another page must still agree on half of the messages.
+        let ebcdic = codec.dialect().encodings().iter().any(|said| said.1 == "ebcdic");
+        let printable = if ebcdic && self.below(2) == 0 { INVARIANT } else { PRINTABLE };
         // From a field or two to nearly all.
         let density = 1 + self.below(12);
         for (number, field) in codec.dialect().fields() {
             if !allowed.contains(&number.get()) || self.below(13) >= density {
                 continue;
             }
-            let value = self.value(field);
+            let said = codec.dialect().encodings_of(field);
+            let is_packed = said.iter().any(|(key, word)| *key == "track" && word.contains("bcd"));
+            let value = self.value(field, is_packed, printable);
             match (field.content, String::from_utf8(value)) {
                 (Content::Binary, Ok(text)) => message.set_binary(number, text.as_bytes()),
                 (Content::Binary, Err(error)) => message.set_binary(number, error.as_bytes()),
@@ -122,7 +132,16 @@ mod tests {
 
     #[test]
     fn random_messages_are_valid_and_come_again() {
-        for name in ["cbs-ascii-bin", "cbs-ascii-hex", "cbs-bcd"] {
+        for name in [
+            "cbs-ascii-bin",
+            "cbs-ascii-hex",
+            "cbs-bcd",
+            "iso87-ebcdic",
+            "iso87-ascii",
+            "iso87-binary",
+            "iso93-ascii",
+            "iso93-binary",
+        ] {
             let codec = Codec::new(Dialect::shipped(name).unwrap());
             let all: BTreeSet<u8> =
                 codec.dialect().fields().map(|(number, _)| number.get()).collect();

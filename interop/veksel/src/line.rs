@@ -64,7 +64,7 @@ impl Line {
         for number in message.fields().iter() {
             let Some(raw) = message.expose(number) else { continue };
             let value = match (raw.binary(), raw.text()) {
-                (Some(bytes), _) => Value::Binary { hex: hex(bytes) },
+                (Some(bytes), _) => Value::Binary { hex: hex(&bytes) },
                 (None, Some(text)) => Value::Text(text.as_str().to_owned()),
                 (None, None) => continue,
             };

@@ -55,8 +55,7 @@ fn main() -> ExitCode {
 
 fn prepare(peer: &str, dialect: &str, seed: &str, count: &str, folder: &Path) -> Result<()> {
     let dialect = Dialect::shipped(dialect)?;
-    let form = spec::Form::of_dialect(dialect.name())?;
-    let spec = spec::Spec::of(peer, &dialect, form)?;
+    let spec = spec::Spec::of(peer, &dialect)?;
     let codec = Codec::new(dialect);
     let lines = corpus::random(&codec, seed.parse()?, count.parse()?, &spec.fields)?;
     write(folder, &spec, &lines)
@@ -65,7 +64,7 @@ fn prepare(peer: &str, dialect: &str, seed: &str, count: &str, folder: &Path) ->
 fn bench_inputs(peer: &str, form: &str, folder: &Path) -> Result<()> {
     let form = bench::form(form)?;
     let codec = form.codec();
-    let spec = spec::Spec::of(peer, codec.dialect(), spec::Form::of_word(form.word())?)?;
+    let spec = spec::Spec::of(peer, codec.dialect())?;
     let fits = |line: &line::Line| line.fields.keys().all(|number| spec.fields.contains(number));
     let lines: Vec<_> = corpus::benchmark(&codec)?.into_iter().filter(fits).collect();
     write(folder, &spec, &lines)

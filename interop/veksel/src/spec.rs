@@ -11,46 +11,77 @@ mod moov;
 mod pyiso8583;
 
 use crate::Result;
-use std::collections::BTreeSet;
-use veksel_codecs::dialect::{Digits, Field};
+use std::collections::{BTreeMap, BTreeSet};
+use veksel_codecs::dialect::{Bitmap, Digits, Field};
 use veksel_codecs::{Content, Dialect};
 
-/// How the messages of a dialect are written, beyond what its fields say.
+/// How type and bitmaps of the messages of a dialect are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// ASCII, bitmaps as hexadecimal characters.
-    AsciiHex,
-    /// ASCII, binary bitmaps.
-    AsciiBinary,
-    /// Two digits a byte, binary bitmaps.
-    Packed,
+pub(crate) struct Form {
+    pub(crate) mti: Written,
+    pub(crate) bitmap: Bitmap,
 }
 
 impl Form {
-    /// Of a shipped dialect.
-    pub(crate) fn of_dialect(name: &str) -> Result<Self> {
-        match name {
-            "cbs-ascii-hex" => Ok(Self::AsciiHex),
-            "cbs-ascii-bin" => Ok(Self::AsciiBinary),
-            "cbs-bcd" => Ok(Self::Packed),
-            _ => Err(format!("`{name}` is not a dialect that is compared").into()),
+    fn of(dialect: &Dialect) -> Result<Self> {
+        let (bitmap, bytes) = dialect.bitmap();
+        if bytes > 0 {
+            return Err(format!("bitmaps of {bytes} bytes are not compared yet").into());
         }
+        let mti = match dialect.mti() {
+            Digits::Ascii => Written::Ascii,
+            Digits::Ebcdic => Written::Ebcdic,
+            // Four digits fill their bytes.
+            Digits::Bcd | Digits::BcdRight | Digits::BcdF | Digits::BcdRightF => Written::Packed,
+        };
+        Ok(Self { mti, bitmap })
     }
+}
 
-    /// Of the benchmark's word for it.
-    pub(crate) fn of_word(word: &str) -> Result<Self> {
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// A byte a character.
+    Ascii,
+    /// A byte a character, code page 037.
+    Ebcdic,
+    /// Two digits in a byte; an odd number of them after a zero.
+    Packed,
+    /// Two digits in a byte; an odd number of them before the nibble F.
+    PackedThenF,
+    /// Bytes as they are.
+    Bytes,
+    /// Two hexadecimal characters for each byte.
+    Hex,
+}
+
+impl Written {
+    fn of(word: &str) -> Result<Self> {
         match word {
-            "ahex" => Ok(Self::AsciiHex),
-            "abin" => Ok(Self::AsciiBinary),
+            "ascii" => Ok(Self::Ascii),
+            "ebcdic" => Ok(Self::Ebcdic),
             "bcd" => Ok(Self::Packed),
-            _ => Err(format!("`{word}` is none of ahex, abin, bcd").into()),
+            "bcd-right-f" => Ok(Self::PackedThenF),
+            "binary" => Ok(Self::Bytes),
+            "hex" => Ok(Self::Hex),
+            _ => Err(format!("values as `{word}` are not compared yet").into()),
         }
     }
 
-    /// Whether type and lengths are packed.
     pub(crate) fn is_packed(self) -> bool {
-        self == Self::Packed
+        matches!(self, Self::Packed | Self::PackedThenF)
     }
+}
+
+/// How a length is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// A character a digit.
+    Ascii,
+    /// A character a digit.
+    Ebcdic,
+    /// Two digits in a byte.
+    Packed,
 }
 
 /// A field as the writers of specifications look at it.
@@ -58,10 +89,9 @@ impl Form {
 pub(crate) struct Look<'d> {
     pub(crate) number: u8,
     pub(crate) field: &'d Field,
-    /// Its digits are packed, on the left with a zero.
-    pub(crate) packed: bool,
-    /// Its length, if it has one, is packed.
-    pub(crate) packed_length: bool,
+    pub(crate) value: Written,
+    /// Of no meaning if the length is fixed.
+    pub(crate) length: Length,
 }
 
 impl Look<'_> {
@@ -73,12 +103,16 @@ impl Look<'_> {
         self.field.length_digits > 0
     }
 
-    pub(crate) fn is_binary(&self) -> bool {
-        self.field.content == Content::Binary
-    }
-
     pub(crate) fn is_digits(&self) -> bool {
         self.field.content == Content::Digits
+    }
+
+    pub(crate) fn is_track(&self) -> bool {
+        self.field.content == Content::Track
+    }
+
+    pub(crate) fn is_signed(&self) -> bool {
+        self.field.content == Content::SignedDigits
     }
 
     /// `LL`, `LLL`.
@@ -89,7 +123,7 @@ impl Look<'_> {
     /// Bytes of the length.
     pub(crate) fn length_width(&self) -> u8 {
         let digits = self.field.length_digits;
-        if self.packed_length { digits.div_ceil(2) } else { digits }
+        if self.length == Length::Packed { digits.div_ceil(2) } else { digits }
     }
 }
 
@@ -111,7 +145,7 @@ type Whole = fn(Form, &[String]) -> Result<String>;
 
 impl Spec {
     /// The specification of a dialect for a peer.
-    pub(crate) fn of(peer: &str, dialect: &Dialect, form: Form) -> Result<Self> {
+    pub(crate) fn of(peer: &str, dialect: &Dialect) -> Result<Self> {
         let (row, whole): (Row, Whole) = match peer {
             "jpos" => (jpos::row, jpos::whole),
             "moov" => (moov::row, moov::whole),
@@ -120,9 +154,10 @@ impl Spec {
             "iso8583-codec-rs" => (codec_rs::row, codec_rs::whole),
             _ => return Err(format!("`{peer}` is not a peer").into()),
         };
+        let form = Form::of(dialect)?;
         let (mut rows, mut fields, mut omitted) = (Vec::new(), BTreeSet::new(), Vec::new());
         for (number, field) in dialect.fields() {
-            let look = look(number.get(), field, form)?;
+            let look = look(number.get(), dialect, field)?;
             match row(&look) {
                 Ok(text) => {
                     rows.push(text);
@@ -131,20 +166,28 @@ impl Spec {
                 Err(why) => omitted.push(format!("{} ({}): {why}", look.number, field.format())),
             }
         }
+        if fields.is_empty() {
+            return Err("it cannot express any field".into());
+        }
         Ok(Self { text: whole(form, &rows)?, fields, omitted })
     }
 }
 
-fn look(number: u8, field: &Field, form: Form) -> Result<Look<'_>> {
-    let packed = match field.digits {
-        None => form.is_packed(),
-        Some(Digits::Ascii) => false,
-        Some(Digits::Bcd) => true,
-        Some(other) => return Err(format!("digits as {other:?} are not compared yet").into()),
+fn look<'d>(number: u8, dialect: &Dialect, field: &'d Field) -> Result<Look<'d>> {
+    let mut said: BTreeMap<&str, String> = dialect.encodings_of(field).into_iter().collect();
+    let length = match said.remove("length").as_deref() {
+        None | Some("ascii") => Length::Ascii,
+        Some("ebcdic") => Length::Ebcdic,
+        Some("bcd") => Length::Packed,
+        Some(word) => return Err(format!("lengths as `{word}` are not compared yet").into()),
     };
-    if field.length.is_some() {
-        return Err("a length of its own is not compared yet".into());
+    if let Some(page) = said.remove("code_page").filter(|page| page != "037") {
+        return Err(format!("code page {page} is not compared yet").into());
     }
-    let packed = packed && field.content == Content::Digits;
-    Ok(Look { number, field, packed, packed_length: form.is_packed() })
+    // What is left is how the value is written and what is rarely said.
+    let mut left = said.iter();
+    match (left.next(), left.next()) {
+        (Some((_, word)), None) => Ok(Look { number, field, value: Written::of(word)?, length }),
+        _ => Err(format!("{said:?} is not compared yet").into()),
+    }
 }

@@ -1,14 +1,20 @@
 //! iso8583-codec-rs: its JSON.
 
-use super::{Form, Look};
+use super::{Form, Length, Look, Written};
 use crate::Result;
 use serde_json::{Value, json};
+use veksel_codecs::dialect::Bitmap;
 
 pub(super) fn row(look: &Look<'_>) -> std::result::Result<String, &'static str> {
-    let (kind, encoding) = match (look.is_binary(), look.packed) {
-        (true, _) => ("binary", "binary"),
-        (false, true) => ("string", "bcd"),
-        (false, false) => ("string", "ascii"),
+    let (kind, encoding) = match look.value {
+        Written::Ascii => ("string", "ascii"),
+        Written::Ebcdic => ("string", "ebcdic"),
+        Written::Packed | Written::PackedThenF if !look.is_digits() => {
+            return Err("only digits are packed");
+        }
+        Written::Packed | Written::PackedThenF => ("string", "bcd"),
+        Written::Bytes => ("binary", "binary"),
+        Written::Hex => return Err("its bytes in hexadecimal characters are not compared yet"),
     };
     let prefix = match look.field.length_digits {
         0 => "fixed",
@@ -17,7 +23,11 @@ pub(super) fn row(look: &Look<'_>) -> std::result::Result<String, &'static str> 
         4 => "LLLLVAR",
         _ => return Err("it has no such length"),
     };
-    let length = if look.packed_length { "bcd" } else { "ascii" };
+    let length = match look.length {
+        Length::Ascii => "ascii",
+        Length::Ebcdic => return Err("lengths in EBCDIC are not compared yet"),
+        Length::Packed => "bcd",
+    };
     let field = json!({
         "de": look.number,
         "name": "f",
@@ -32,8 +42,16 @@ pub(super) fn row(look: &Look<'_>) -> std::result::Result<String, &'static str> 
 }
 
 pub(super) fn whole(form: Form, rows: &[String]) -> Result<String> {
-    let bitmap = if form == Form::AsciiHex { "hex" } else { "binary" };
-    let mti = if form.is_packed() { "bcd" } else { "ascii" };
+    let bitmap = match form.bitmap {
+        Bitmap::Binary => "binary",
+        Bitmap::Hex => "hex",
+        Bitmap::EbcdicHex => return Err("it has no bitmaps of EBCDIC characters".into()),
+    };
+    let mti = match form.mti {
+        Written::Ascii => "ascii",
+        Written::Ebcdic => "ebcdic",
+        _ => "bcd",
+    };
     let fields: std::result::Result<Vec<Value>, _> =
         rows.iter().map(|row| serde_json::from_str(row)).collect();
     let spec = json!({
