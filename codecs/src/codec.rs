@@ -9,10 +9,10 @@ use crate::content::Sensitivity;
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
-use crate::message::{Form, Message};
+use crate::message::{FieldSet, Form, Message};
 use crate::mti::{Class, Mti};
-use crate::nested::Nested;
-use crate::presence::Rule;
+use crate::nested::{Nest, Nested};
+use crate::presence::{Rule, Rules};
 use core::sync::atomic::{AtomicU32, Ordering};
 use layout::{Layout, Prefix};
 use step::Step;
@@ -43,6 +43,9 @@ pub struct Codec {
     has_third: bool,
     /// By the bit of each bitmap, first bit first: the first bitmap's fields, the second's.
     steps: Box<[[Step; 64]; 2]>,
+    /// Fields whose parts are looked at before a message is passed on.
+    nested: FieldSet,
+    rules: Rules,
 }
 
 /// Why a well-framed request is not passed on.
@@ -78,8 +81,12 @@ impl Codec {
             _ => 2,
         };
         let has_third = layouts.iter().skip(129).any(Option::is_some);
+        let checked = |nest: &Nest| nest.check.unwrap_or(dialect.check_nested);
+        let nests = dialect.nested.iter().filter(|(_, nest)| checked(nest));
+        let nested = nests.map(|(number, _)| *number).collect();
+        let rules = Rules::new(dialect.rules.values());
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { id, dialect, layouts, always_second, has_third, steps }
+        Self { id, dialect, layouts, always_second, has_third, steps, nested, rules }
     }
 
     /// What it was compiled from.
@@ -123,12 +130,9 @@ impl Codec {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check_nested(&self, message: &Message) -> Result<(), DecodeError> {
-        let always = self.dialect.check_nested;
-        let mut nests = self.dialect.nested.iter().filter(|(number, nest)| {
-            message.fields().has(**number) && nest.check.unwrap_or(always)
-        });
-        nests.try_for_each(|(number, _)| {
-            message.nested(*number, self).map_or(Ok(()), |nested| nested.check())
+        let mut nests = message.fields().both(self.nested).iter();
+        nests.try_for_each(|number| {
+            message.nested(number, self).map_or(Ok(()), |nested| nested.check())
         })
     }
 
@@ -141,11 +145,10 @@ impl Codec {
         let code = message.get(field::PROCESSING_CODE);
         let code = code.as_ref().and_then(|code| code.as_bytes().first_chunk::<2>().copied());
         let mti = message.mti();
-        let mut rules = self.dialect.rules.values();
-        if let Some(rule) = rules.clone().find(|rule| rule.fits(mti, code)) {
+        if let Some(rule) = self.rules.find(mti, code) {
             return Ok(rule);
         }
-        if !rules.any(|rule| rule.mti.contains(&mti.original())) {
+        if !self.rules.know(mti) {
             return Err(Refusal::UnknownType);
         }
         if code.is_some() {

@@ -50,9 +50,23 @@ impl FieldSet {
     }
 
     /// Whether the field is in the set.
+    #[inline]
     #[must_use]
     pub const fn has(self, number: FieldNumber) -> bool {
-        !self.both(Self(Self::bits(number))).is_empty()
+        let place = number.get().wrapping_sub(1);
+        (self.bitmap(place) << (place & 63)) >> 63 == 1
+    }
+
+    /// The bitmap a bit belongs to, counted from 0; no bits if there is none.
+    #[inline]
+    const fn bitmap(self, place: u8) -> u64 {
+        let [first, second, third] = self.0;
+        match place >> 6 {
+            0 => first,
+            1 => second,
+            2 => third,
+            _ => 0,
+        }
     }
 
     /// The fields in either set.
@@ -96,6 +110,12 @@ impl FieldSet {
         self.iter().next()
     }
 
+    /// How many fields of the set come before this one, if it is in the set.
+    #[inline]
+    pub(crate) const fn place(self, number: FieldNumber) -> Option<usize> {
+        if self.has(number) { Some(self.rank(number)) } else { None }
+    }
+
     /// How many fields of the set come before this one.
     #[inline]
     pub(crate) const fn rank(self, number: FieldNumber) -> usize {
@@ -117,14 +137,16 @@ impl FieldSet {
     /// The fields in ascending order. Field 1, the bitmap itself, is never among them.
     pub fn iter(self) -> impl Iterator<Item = FieldNumber> {
         let [first, second, third] = self.0;
-        let bitmaps = [(first & (u64::MAX >> 1), 1u32), (second, 65), (third, 129)];
-        bitmaps.into_iter().flat_map(|(bits, base)| {
-            let mut rest = bits;
-            core::iter::from_fn(move || {
-                let place = rest.leading_zeros();
-                rest &= !(1u64 << 63).checked_shr(place)?;
-                FieldNumber::new(u8::try_from(base.wrapping_add(place)).ok()?)
-            })
+        let (mut bits, mut base) = (first & (u64::MAX >> 1), 1u8);
+        let mut later = [second, third].into_iter();
+        core::iter::from_fn(move || {
+            while bits == 0 {
+                bits = later.next()?;
+                base = base.wrapping_add(64);
+            }
+            let place = bits.leading_zeros() & 63;
+            bits &= !((1u64 << 63) >> place);
+            FieldNumber::new(base.wrapping_add(place as u8))
         })
     }
 }

@@ -211,6 +211,9 @@ impl Message {
 
     /// Takes out every field that is not in the set.
     pub fn retain(&mut self, keep: FieldSet) {
+        if self.present.minus(keep).is_empty() {
+            return;
+        }
         let mut numbers = self.present.iter();
         self.slots.retain(|_| numbers.next().is_some_and(|number| keep.has(number)));
         self.present = self.present.both(keep);
@@ -234,6 +237,7 @@ impl Message {
 
     /// The canonical value of any field, sensitive or not. For codecs and tools; everything
     /// else reads fields by their typed keys.
+    #[inline]
     #[must_use]
     pub fn expose(&self, number: FieldNumber) -> Option<Raw<'_>> {
         let slot = *self.slot(number)?;
@@ -290,11 +294,9 @@ impl Message {
         slot.map_or(0, |slot| u32::try_from(slot.content().start).unwrap_or(0))
     }
 
+    #[inline]
     fn slot(&self, number: FieldNumber) -> Option<&Slot> {
-        if !self.present.has(number) {
-            return None;
-        }
-        self.slots.get(self.present.rank(number))
+        self.slots.get(self.present.place(number)?)
     }
 
     /// Takes the last value of a field from the end of the buffer, so that a field that is set

@@ -42,6 +42,51 @@ pub struct Answer {
     pub allowed: FieldSet,
 }
 
+/// The rules of a dialect, found by type and processing code.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    rules: Vec<Rule>,
+    /// For each type, and each code that a rule of that type lists, the first rule that fits; in
+    /// ascending order.
+    index: Vec<(RuleKey, usize)>,
+}
+
+/// A type without the repeat digit, and the first two digits of DE3; `None` for a code that no
+/// rule of the type lists.
+type RuleKey = ([u8; 4], Option<[u8; 2]>);
+
+impl Rules {
+    pub(crate) fn new<'a>(rules: impl Iterator<Item = &'a Rule>) -> Self {
+        let rules: Vec<Rule> = rules.cloned().collect();
+        let mut index = Vec::new();
+        for mti in rules.iter().flat_map(|rule| &rule.mti) {
+            let of_type = rules.iter().filter(|rule| rule.mti.contains(mti));
+            let codes = of_type.flat_map(|rule| &rule.codes).copied().map(Some);
+            for code in codes.chain([None]) {
+                if let Some(first) = rules.iter().position(|rule| rule.fits(*mti, code)) {
+                    index.push(((*mti.digits(), code), first));
+                }
+            }
+        }
+        index.sort_unstable();
+        index.dedup();
+        Self { rules, index }
+    }
+
+    /// The first rule that fits.
+    pub(crate) fn find(&self, mti: Mti, code: Option<[u8; 2]>) -> Option<&Rule> {
+        let mti = *mti.original().digits();
+        let place = |code| self.index.binary_search_by_key(&(mti, code), |(key, _)| *key).ok();
+        let place = code.and_then(|code| place(Some(code))).or_else(|| place(None))?;
+        self.rules.get(self.index.get(place)?.1)
+    }
+
+    /// Whether there is a rule for messages of this type.
+    pub(crate) fn know(&self, mti: Mti) -> bool {
+        self.rules.iter().any(|rule| rule.mti.contains(&mti.original()))
+    }
+}
+
 impl Rule {
     /// Whether the rule is for a message of this type and processing code.
     #[must_use]
