@@ -48,12 +48,16 @@ pub(crate) struct Rules {
     rules: Vec<Rule>,
     /// For each type, and each code that a rule of that type lists, the first rule that fits; in
     /// ascending order.
-    index: Vec<(RuleKey, usize)>,
+    index: Vec<(u64, usize)>,
 }
 
 /// A type without the repeat digit, and the first two digits of DE3; `None` for a code that no
-/// rule of the type lists.
-type RuleKey = ([u8; 4], Option<[u8; 2]>);
+/// rule of the type lists. One number, because every request is looked up.
+fn key(mti: Mti, code: Option<[u8; 2]>) -> u64 {
+    let [a, b, c, d] = *mti.original().digits();
+    let [has_code, e, f] = code.map_or([0; 3], |[e, f]| [1, e, f]);
+    u64::from_be_bytes([0, a, b, c, d, has_code, e, f])
+}
 
 impl Rules {
     pub(crate) fn new<'a>(rules: impl Iterator<Item = &'a Rule>) -> Self {
@@ -64,7 +68,7 @@ impl Rules {
             let codes = of_type.flat_map(|rule| &rule.codes).copied().map(Some);
             for code in codes.chain([None]) {
                 if let Some(first) = rules.iter().position(|rule| rule.fits(*mti, code)) {
-                    index.push(((*mti.digits(), code), first));
+                    index.push((key(*mti, code), first));
                 }
             }
         }
@@ -75,8 +79,10 @@ impl Rules {
 
     /// The first rule that fits.
     pub(crate) fn find(&self, mti: Mti, code: Option<[u8; 2]>) -> Option<&Rule> {
-        let mti = *mti.original().digits();
-        let place = |code| self.index.binary_search_by_key(&(mti, code), |(key, _)| *key).ok();
+        let place = |code| {
+            let key = key(mti, code);
+            self.index.binary_search_by(|(other, _)| other.cmp(&key)).ok()
+        };
         let place = code.and_then(|code| place(Some(code))).or_else(|| place(None))?;
         self.rules.get(self.index.get(place)?.1)
     }
