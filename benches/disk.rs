@@ -27,6 +27,8 @@ pub struct Disk {
     file: File,
     end: u64,
     sizes: [usize; 2],
+    /// Bytes of the two rows of a payment as the store keeps them.
+    row_sizes: [usize; 2],
 }
 
 impl Disk {
@@ -49,14 +51,27 @@ impl Disk {
         raw.pragma_update(None, "wal_autocheckpoint", 4_096)?;
         raw.execute("CREATE TABLE records (id INTEGER PRIMARY KEY, body BLOB)", [])?;
         let file = OpenOptions::new().create_new(true).write(true).open(folder.join("raw.log"))?;
-        let store = SqliteStore::open(&folder.join("store.db"), keys)?;
-        Ok(Self { store, last: 0, raw, rows: 0, file, end: 0, sizes })
+        let path = folder.join("store.db");
+        let mut store = SqliteStore::open(&path, keys)?;
+        let warm = WARM / 2;
+        for first in (0..warm).step_by(256) {
+            let records: Vec<Entry> = (first..first + 256).flat_map(|n| payment(n + 1)).collect();
+            store.append(&records)?;
+        }
+        let row_sizes = row_sizes(&Connection::open(&path)?, sizes)?;
+        Ok(Self { store, last: WARM, raw, rows: 0, file, end: 0, sizes, row_sizes })
     }
 
     /// Bytes of the two records of a payment.
     #[must_use]
     pub const fn sizes(&self) -> [usize; 2] {
         self.sizes
+    }
+
+    /// Bytes of the two rows, each with what the store keeps beside the record itself.
+    #[must_use]
+    pub const fn row_sizes(&self) -> [usize; 2] {
+        self.row_sizes
     }
 
     /// Rows per second of the store.
@@ -80,12 +95,13 @@ impl Disk {
         Ok(rows as f64 / spent.as_secs_f64())
     }
 
-    /// Rows per second of a table with nothing but numbers and bodies.
+    /// Rows per second of a table with nothing but numbers and bodies, of the size that the
+    /// store's rows have.
     ///
     /// # Errors
     /// The disk.
     pub fn raw(&mut self, batch: u64, length: Duration) -> Result<f64, Failure> {
-        let bodies = self.sizes.map(|size| vec![7u8; size]);
+        let bodies = self.row_sizes.map(|size| vec![7u8; size]);
         let (begun, before) = (Instant::now(), self.rows);
         while begun.elapsed() < length {
             let tx = self.raw.transaction()?;
@@ -106,7 +122,7 @@ impl Disk {
     /// # Errors
     /// The disk.
     pub fn file(&mut self, batch: u64, length: Duration) -> Result<f64, Failure> {
-        let bytes = vec![7u8; batch as usize * self.sizes.iter().sum::<usize>() / 2];
+        let bytes = vec![7u8; batch as usize * self.row_sizes.iter().sum::<usize>() / 2];
         let (begun, mut rows) = (Instant::now(), 0);
         while begun.elapsed() < length {
             self.file.write_all_at(&bytes, self.end)?;
@@ -116,6 +132,23 @@ impl Disk {
         }
         Ok(rows as f64 / begun.elapsed().as_secs_f64())
     }
+}
+
+/// Records in the store before anything is measured.
+const WARM: u64 = 5_120;
+
+/// The bytes a row of each kind takes, by how many pages they fill. The columns of an outcome are
+/// few and its chain value is as long as an intent's, so what is not body is shared by weight.
+fn row_sizes(connection: &Connection, sizes: [usize; 2]) -> Result<[usize; 2], Failure> {
+    let payload: u64 = connection.query_row(
+        "SELECT sum(payload) FROM dbstat WHERE name = 'records' AND pagetype = 'leaf'",
+        [],
+        |row| row.get(0),
+    )?;
+    let pair = usize::try_from(payload / (WARM / 2))?;
+    let [intent, outcome] = sizes;
+    let whole = intent + outcome;
+    Ok([pair * intent / whole, pair * outcome / whole])
 }
 
 /// The two records of a payment, as the engine makes them of the benchmark's transfers.

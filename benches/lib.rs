@@ -17,6 +17,7 @@ pub mod part;
 pub mod rounds;
 pub mod stage;
 pub mod switch;
+pub mod waiting;
 
 /// A benchmark stops at the first thing that goes wrong.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

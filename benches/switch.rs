@@ -1,16 +1,19 @@
 //! The real switch as a part: the shipped example configuration with a few settings.
 
 use crate::nothing::Nothing;
+use crate::waiting::Waiting;
 use crate::{Failure, part};
 use std::path::PathBuf;
+use std::sync::Arc;
 use veksel_config::{SWITCH_EXAMPLE, Source, load_switch};
 use veksel_server::{init_tracing, start, start_with};
-use veksel_store::MemoryStore;
+use veksel_store::{Keys, MemoryStore, SqliteStore};
 
 /// The listener in the example file.
 const LISTENER: &str = "channels";
 
-/// `host folder store record_inquiries`, the store being `sqlite`, `memory` or `nothing`.
+/// `host folder store record_inquiries`, the store being `sqlite`, `waiting`, `memory` or
+/// `nothing`.
 pub(crate) fn play(arguments: &[String]) -> Result<(), Failure> {
     let host: String = part::argument(arguments, 0)?;
     let folder: PathBuf = part::argument(arguments, 1)?;
@@ -28,12 +31,17 @@ pub(crate) fn play(arguments: &[String]) -> Result<(), Failure> {
         ("participant.channels.in_flight_max", "1024".to_owned()),
         ("log.level", "warn".to_owned()),
     ];
+    let waiting = folder.join("waiting.db");
     let source = Source::text("bench", SWITCH_EXAMPLE).folder(folder).flags(settings);
     let config = load_switch(source.known_dialects(&["cbs-ascii-bin"]))
         .map_err(|problems| format!("{problems:?}"))?;
     init_tracing(&config.log)?;
     let running = match store.as_str() {
         "sqlite" => start(config)?,
+        "waiting" => {
+            let store = SqliteStore::open(&waiting, Arc::new(Keys::new(&[7; 32])?))?;
+            start_with(config, Box::new(Waiting(store)))?
+        }
         "memory" => start_with(config, Box::new(MemoryStore::new()))?,
         "nothing" => start_with(config, Box::new(Nothing))?,
         other => return Err(format!("there is no store {other}").into()),
