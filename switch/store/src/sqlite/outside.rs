@@ -70,6 +70,9 @@ impl Outside {
                 return Ok(());
             }
             self.last = last.record;
+            if missing.len() < LINES_MAX as usize {
+                return Ok(());
+            }
         }
     }
 

@@ -9,21 +9,23 @@ use crate::chain::{Chain, Preimage};
 use crate::index::{self, KEY_BYTES};
 use crate::keys::Sealer;
 use crate::{Refused, StoreError, bytes};
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, ToSql, params};
 use veksel_codecs::ResponseCode;
 use veksel_core::record::{
     CardNumber, Inquiry, Intent, Notice, Outcome, Record, RecordId, Reversal, ReversalStep, TxnId,
 };
 
-/// The statements of one batch. Each kind has its own, so that empty columns cost nothing.
+/// The statements of one batch. Each kind has its own, so that empty columns cost nothing, and
+/// the kinds of every payment two: one for a record that follows the last stored one, which the
+/// database numbers itself without looking for its place, and one for any other.
 pub(super) struct Inserts<'a> {
     sealer: &'a mut Sealer,
     names: &'a mut Names,
     tx: &'a Connection,
-    intent: CachedStatement<'a>,
-    outcome: CachedStatement<'a>,
+    intent: Numbered<'a>,
+    outcome: Numbered<'a>,
     reversal: CachedStatement<'a>,
-    inquiry: CachedStatement<'a>,
+    inquiry: Numbered<'a>,
     notice: CachedStatement<'a>,
     holder: CachedStatement<'a>,
     key: [u8; KEY_BYTES],
@@ -32,6 +34,26 @@ pub(super) struct Inserts<'a> {
     preimage: Preimage,
     chain: Chain,
     head: Chain,
+    /// The last stored record.
+    last: i64,
+}
+
+/// The statement for the record after the last stored one, and that for any other.
+struct Numbered<'a> {
+    next: CachedStatement<'a>,
+    any: CachedStatement<'a>,
+}
+
+impl Numbered<'_> {
+    /// Inserts a row whose number is the last of its values; says how many rows there are more.
+    fn insert(&mut self, last: i64, id: RecordId, row: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+        match row.split_last() {
+            Some((_, unnumbered)) if last.checked_add_unsigned(1) == i64::try_from(id.0).ok() => {
+                self.next.execute(unnumbered)
+            }
+            _ => self.any.execute(row),
+        }
+    }
 }
 
 impl<'a> Inserts<'a> {
@@ -41,15 +63,22 @@ impl<'a> Inserts<'a> {
         names: &'a mut Names,
         head: Chain,
     ) -> Result<Self, StoreError> {
-        let prepare = |sql| tx.prepare_cached(sql).map_err(failed("preparing a batch"));
+        let fail = failed("preparing a batch");
+        let prepare = |sql: &str| tx.prepare_cached(sql).map_err(&fail);
+        let numbered = |[next, any]: [&str; 2]| {
+            Ok::<_, StoreError>(Numbered { next: prepare(next)?, any: prepare(any)? })
+        };
+        let last = prepare("SELECT ifnull(max(id), 0) FROM records")?
+            .query_row([], |row| row.get(0))
+            .map_err(&fail)?;
         Ok(Self {
             sealer,
             names,
             tx,
-            intent: prepare(INTENT)?,
-            outcome: prepare(OUTCOME)?,
+            intent: numbered(INTENT)?,
+            outcome: numbered(OUTCOME)?,
             reversal: prepare(REVERSAL)?,
-            inquiry: prepare(INQUIRY)?,
+            inquiry: numbered(INQUIRY)?,
             notice: prepare(NOTICE)?,
             holder: prepare("SELECT txn FROM records WHERE key = ?1")?,
             key: [0; KEY_BYTES],
@@ -57,6 +86,7 @@ impl<'a> Inserts<'a> {
             preimage: Preimage::default(),
             chain: head,
             head,
+            last,
         })
     }
 
@@ -86,6 +116,7 @@ impl<'a> Inserts<'a> {
             | Record::Inquiry(_)
             | Record::Notice(_) => {
                 self.head = self.chain;
+                self.last = i64::try_from(id.0).unwrap_or(i64::MAX);
                 Ok(None)
             }
         }
@@ -115,8 +146,7 @@ impl<'a> Inserts<'a> {
         let link = self.name(&intent.link)?;
         let route = self.name(&intent.route)?;
         let group = self.name(&intent.group)?;
-        self.intent.execute(params![
-            id.0,
+        let row = params![
             intent.txn.0,
             intent.utc.0,
             self.key,
@@ -138,15 +168,16 @@ impl<'a> Inserts<'a> {
             hash,
             self.preimage.body(),
             self.chain.as_bytes(),
-        ])
+            id.0,
+        ];
+        self.intent.insert(self.last, id, row)
     }
 
     fn insert_outcome(&mut self, id: RecordId, outcome: &Outcome) -> rusqlite::Result<usize> {
         let verdict = self.name(outcome.verdict.word())?;
         let response = self.name(outcome.response.as_str())?;
         let reason = self.name(outcome.reason.word())?;
-        self.outcome.execute(params![
-            id.0,
+        let row = params![
             outcome.txn.0,
             outcome.utc.0,
             verdict,
@@ -154,7 +185,9 @@ impl<'a> Inserts<'a> {
             reason,
             self.preimage.body(),
             self.chain.as_bytes(),
-        ])
+            id.0,
+        ];
+        self.outcome.insert(self.last, id, row)
     }
 
     fn insert_reversal(&mut self, id: RecordId, reversal: &Reversal) -> rusqlite::Result<usize> {
@@ -185,8 +218,7 @@ impl<'a> Inserts<'a> {
         let verdict = self.name(inquiry.verdict.word())?;
         let response = self.name(inquiry.response.as_str())?;
         let reason = self.name(inquiry.reason.word())?;
-        self.inquiry.execute(params![
-            id.0,
+        let row = params![
             inquiry.txn.0,
             inquiry.utc.0,
             participant,
@@ -203,7 +235,9 @@ impl<'a> Inserts<'a> {
             reason,
             self.preimage.body(),
             self.chain.as_bytes(),
-        ])
+            id.0,
+        ];
+        self.inquiry.insert(self.last, id, row)
     }
 
     fn insert_notice(&mut self, id: RecordId, notice: &Notice) -> rusqlite::Result<usize> {
@@ -289,24 +323,54 @@ pub fn last_four(account: &str) -> Option<&str> {
     account.get(at..)
 }
 
-const INTENT: &str = "INSERT INTO records (id, kind, txn, utc, key, participant, link, route,
-    link_group, mti, code, amount, currency, stan, host_stan, rrn, terminal, account, card,
-    card_hash, body, chain)
-    VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-    ?19, ?20, ?21)
-    ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING";
+/// The columns of an intent before its number, and how a taken key is told from a failure.
+macro_rules! intent {
+    ($columns:literal, $values:literal) => {
+        concat!(
+            "INSERT INTO records (kind, txn, utc, key, participant, link, route, link_group, mti,
+            code, amount, currency, stan, host_stan, rrn, terminal, account, card, card_hash, body,
+            chain", $columns, ") VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+            ?14, ?15, ?16, ?17, ?18, ?19, ?20", $values, ")
+            ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"
+        )
+    };
+}
 
-const OUTCOME: &str = "INSERT INTO records (id, kind, txn, utc, verdict, response, reason, body,
-    chain)
-    VALUES (?1, 2, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+macro_rules! outcome {
+    ($columns:literal, $values:literal) => {
+        concat!(
+            "INSERT INTO records (kind, txn, utc, verdict, response, reason, body, chain",
+            $columns,
+            ") VALUES (2, ?1, ?2, ?3, ?4, ?5, ?6, ?7",
+            $values,
+            ")"
+        )
+    };
+}
+
+macro_rules! inquiry {
+    ($columns:literal, $values:literal) => {
+        concat!(
+            "INSERT INTO records (kind, txn, utc, participant, link, route, mti, code, stan, rrn,
+            terminal, account, verdict, response, reason, body, chain",
+            $columns,
+            ")
+            VALUES (4, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16",
+            $values,
+            ")"
+        )
+    };
+}
+
+const INTENT: [&str; 2] = [intent!("", ""), intent!(", id", ", ?21")];
+
+const OUTCOME: [&str; 2] = [outcome!("", ""), outcome!(", id", ", ?8")];
+
+const INQUIRY: [&str; 2] = [inquiry!("", ""), inquiry!(", id", ", ?17")];
 
 const REVERSAL: &str = "INSERT INTO records (id, kind, txn, utc, step, reason, attempt, actual,
     response, actor, note, body, chain)
     VALUES (?1, 3, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-
-const INQUIRY: &str = "INSERT INTO records (id, kind, txn, utc, participant, link, route, mti,
-    code, stan, rrn, terminal, account, verdict, response, reason, body, chain)
-    VALUES (?1, 4, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 const NOTICE: &str = "INSERT INTO records (id, kind, utc, actor, action, note, body, chain)
     VALUES (?1, 5, ?2, ?3, ?4, ?5, ?6, ?7)";
