@@ -9,7 +9,7 @@ use crate::content::Sensitivity;
 use crate::dialect::Dialect;
 use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
-use crate::message::{Form, Message};
+use crate::message::{FieldSet, Form, Message};
 use crate::mti::{Class, Mti};
 use crate::nested::Nested;
 use crate::presence::Rule;
@@ -41,6 +41,13 @@ pub struct Codec {
     always_second: u8,
     /// Whether a third bitmap may follow the second.
     has_third: bool,
+    /// Fields whose parts are to be looked at.
+    checked_nests: FieldSet,
+    /// By type and first two digits of DE3, which are `None` for any: the place of the first rule
+    /// that fits. In the order of the rules, in one piece, because every request looks it up.
+    rule_index: Vec<(Mti, Option<[u8; 2]>, usize)>,
+    /// What the index points at.
+    rules: Vec<Rule>,
     /// By the bit of each bitmap, first bit first: the first bitmap's fields, the second's.
     steps: Box<[[Step; 64]; 2]>,
 }
@@ -79,7 +86,29 @@ impl Codec {
         };
         let has_third = layouts.iter().skip(129).any(Option::is_some);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { id, dialect, layouts, always_second, has_third, steps }
+        let nests = dialect.nested.iter();
+        let checked_nests = nests
+            .filter(|(_, nest)| nest.check.unwrap_or(dialect.check_nested))
+            .map(|(number, _)| *number)
+            .collect();
+        let rules: Vec<Rule> = dialect.rules.values().cloned().collect();
+        let rule_index = rules.iter().enumerate().flat_map(|(place, rule)| {
+            let any = rule.codes.is_empty().then_some(None);
+            let codes = rule.codes.iter().copied().map(Some).chain(any);
+            codes.flat_map(move |code| rule.mti.iter().map(move |mti| (*mti, code, place)))
+        });
+        let rule_index = rule_index.collect();
+        Self {
+            id,
+            dialect,
+            layouts,
+            always_second,
+            has_third,
+            checked_nests,
+            rule_index,
+            rules,
+            steps,
+        }
     }
 
     /// What it was compiled from.
@@ -123,12 +152,12 @@ impl Codec {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check_nested(&self, message: &Message) -> Result<(), DecodeError> {
-        let always = self.dialect.check_nested;
-        let mut nests = self.dialect.nested.iter().filter(|(number, nest)| {
-            message.fields().has(**number) && nest.check.unwrap_or(always)
-        });
-        nests.try_for_each(|(number, _)| {
-            message.nested(*number, self).map_or(Ok(()), |nested| nested.check())
+        let fields = message.fields().both(self.checked_nests);
+        if fields.is_empty() {
+            return Ok(());
+        }
+        fields.iter().try_for_each(|number| {
+            message.nested(number, self).map_or(Ok(()), |nested| nested.check())
         })
     }
 
@@ -141,12 +170,14 @@ impl Codec {
         let code = message.get(field::PROCESSING_CODE);
         let code = code.as_ref().and_then(|code| code.as_bytes().first_chunk::<2>().copied());
         let mti = message.mti();
-        let mut rules = self.dialect.rules.values();
-        if let Some(rule) = rules.clone().find(|rule| rule.fits(mti, code)) {
-            return Ok(rule);
-        }
-        if !rules.any(|rule| rule.mti.contains(&mti.original())) {
+        let original = mti.original();
+        let mut of_type = self.rule_index.iter().filter(|(mti, _, _)| *mti == original).peekable();
+        if of_type.peek().is_none() {
             return Err(Refusal::UnknownType);
+        }
+        let place = of_type.find(|(_, only, _)| only.is_none() || *only == code);
+        if let Some(rule) = place.and_then(|(_, _, place)| self.rules.get(*place)) {
+            return Ok(rule);
         }
         if code.is_some() {
             return Err(Refusal::UnknownCode);
