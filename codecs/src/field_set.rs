@@ -116,6 +116,21 @@ impl FieldSet {
         if self.has(number) { Some(self.rank(number)) } else { None }
     }
 
+    /// Whether every field of the set comes before this one; never of the message type.
+    #[inline]
+    pub(crate) const fn ends_before(self, number: FieldNumber) -> bool {
+        let [first, second, third] = self.0;
+        let place = number.get().wrapping_sub(1);
+        // The bit of the field and those behind it in its bitmap.
+        let behind = u64::MAX >> (place & 63);
+        match place >> 6 {
+            0 => (first & behind) | second | third == 0,
+            1 => (second & behind) | third == 0,
+            2 => third & behind == 0,
+            _ => false,
+        }
+    }
+
     /// How many fields of the set come before this one.
     #[inline]
     pub(crate) const fn rank(self, number: FieldNumber) -> usize {
@@ -176,6 +191,11 @@ mod tests {
         }
         assert_eq!(set.iter().map(FieldNumber::get).collect::<Vec<_>>(), numbers);
         assert_eq!(set.len() as usize, numbers.len());
+        for number in (2..=192).filter_map(FieldNumber::new) {
+            let ends = set.minus(FieldSet::EMPTY.with(number)).iter().all(|n| n < number);
+            assert_eq!(set.ends_before(number), ends && !set.has(number), "{number}");
+        }
+        assert!(!FieldSet::EMPTY.ends_before(FieldNumber::MTI));
         for number in [FieldNumber::MTI, FieldNumber::BITMAP, FieldNumber::new(67).unwrap()] {
             assert!(!set.has(number) && set.without(number) == set, "{number}");
         }

@@ -315,10 +315,19 @@ impl Message {
         // A value no frame can carry is cut; a codec then refuses it as too long.
         let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
         let units = u16::try_from(value.len()).unwrap_or(u16::MAX);
-        self.give_back(number);
+        // Most messages are made in the order of their fields.
+        let is_last = self.present.ends_before(number);
+        if !is_last {
+            self.give_back(number);
+        }
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(value);
         let slot = Slot { start, shape: Shape { units, prefix: 0, form } };
+        if is_last {
+            self.slots.push(slot);
+            self.present = self.present.with(number);
+            return;
+        }
         let rank = self.present.rank(number);
         if self.present.has(number) {
             if let Some(place) = self.slots.get_mut(rank) {

@@ -1,6 +1,6 @@
 //! Replays the committed seeds of the fuzz targets in every `cargo test`, without a fuzzer.
 //!
-//! What must hold is in `fuzz/src/bodies.rs` and `inside.rs`, which this test shares with the
+//! What must hold is in `fuzz/src/bodies.rs`, `inside.rs` and `masks.rs`, which this test shares with the
 //! targets. A finding of the fuzzer becomes a seed here when it is fixed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -14,6 +14,8 @@ use std::path::Path;
 mod bodies;
 #[path = "../../fuzz/src/inside.rs"]
 mod inside;
+#[path = "../../fuzz/src/masks.rs"]
+mod masks;
 
 fn replay(target: &str, body: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
@@ -37,6 +39,11 @@ fn frame_seeds() {
 #[test]
 fn decode_seeds() {
     replay("decode", bodies::decode);
+}
+
+#[test]
+fn mask_seeds() {
+    replay("mask", masks::mask);
 }
 
 #[test]

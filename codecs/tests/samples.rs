@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use veksel_codecs::dialect::SHIPPED;
-use veksel_codecs::{Codec, Dialect, FieldNumber, Message, Mti};
+use veksel_codecs::{Codec, Dialect, FieldNumber, Message, Mti, Refusal};
 
 struct Sample {
     wire: Vec<u8>,
@@ -183,4 +183,68 @@ fn a_length_that_lies_is_a_value_or_an_error() {
         }
     }
     assert!(lies > 3_000, "{lies}");
+}
+
+#[test]
+fn a_sample_that_is_a_request_has_what_its_rule_wants() {
+    let checked = core::cell::Cell::new(0);
+    every_sample(|codec, sample| {
+        let is_request = sample.mti.digits()[2] & 1 == 0;
+        let mut message = Message::new();
+        codec.decode_into(&sample.wire, &mut message).unwrap();
+        if is_request {
+            let name = codec.dialect().name();
+            assert_eq!(codec.check(&message, false), Ok(()), "{name} {}", sample.mti);
+            checked.set(checked.get() + 1);
+        }
+    });
+    assert!(checked.get() > 20, "{}", checked.get());
+}
+
+#[test]
+fn the_editions_know_the_same_kinds_of_messages() {
+    for (name, _) in SHIPPED {
+        let codec = Codec::new(Dialect::shipped(name).unwrap());
+        let edition = if name.starts_with("iso93") {
+            b'1'
+        } else if name.starts_with("iso2003") {
+            b'2'
+        } else {
+            b'0'
+        };
+        for class in ["100", "120", "200", "220", "400", "420"] {
+            let digits = format!("{}{class}", char::from(edition));
+            let mti = Mti::from_ascii(digits.as_bytes().try_into().unwrap()).unwrap();
+            let mut empty = Message::of(mti);
+            empty.set_text(FieldNumber::new(3).unwrap(), "000000");
+            let refusal = codec.check(&empty, false).unwrap_err();
+            let names_field =
+                matches!(refusal, Refusal::Format(error) if error.path.field.get() > 1);
+            // Not every profile has every type.
+            assert!(names_field || name.starts_with("cbs"), "{name} {mti}: {refusal:?}");
+        }
+    }
+}
+
+#[test]
+fn the_parts_of_de127_have_names_and_hide_behind_the_field() {
+    let codec = Codec::new(Dialect::shipped("postilion-like").unwrap());
+    let number = FieldNumber::new(127).unwrap();
+    let mut found = 0;
+    for sample in samples("postilion-like") {
+        let mut message = Message::new();
+        codec.decode_into(&sample.wire, &mut message).unwrap();
+        let Some(nested) = message.nested(number, &codec) else { continue };
+        assert_eq!(nested.check(), Ok(()));
+        let lines: Vec<_> =
+            codec.describe(&message).into_iter().filter(|l| l.number == number).collect();
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.name == "switch key" && line.clear.starts_with(['T', 'R']))
+        );
+        assert!(lines.iter().all(|line| line.masked == "****"));
+        found += 1;
+    }
+    assert!(found >= 2, "{found}");
 }

@@ -8,7 +8,9 @@
 mod bodies;
 mod imports;
 mod inside;
+mod masks;
 
 pub use bodies::{decode, frame};
 pub use imports::import_any;
 pub use inside::{nested, tlv};
+pub use masks::mask;
