@@ -346,10 +346,13 @@ impl Observer {
         add(&metrics.connects, "failed", now.dial_failures, then.dial_failures);
         if now.tls_expires > 0 {
             metrics.tls_expires.with_label_values(&[name]).set(now.tls_expires);
-            add(&metrics.handshakes, "agreed", now.handshakes, then.handshakes);
-            for why in HandshakeFault::ALL {
-                let (now, then) = (now.handshake_fault(why), then.handshake_fault(why));
-                add(&metrics.handshakes, why.word(), now, then);
+        }
+        let faults = HandshakeFault::ALL
+            .map(|why| (why.word(), now.handshake_fault(why), then.handshake_fault(why)));
+        let agreed = [("agreed", now.handshakes, then.handshakes)];
+        for (word, now, then) in agreed.into_iter().chain(faults) {
+            if now > then {
+                add(&metrics.handshakes, word, now, then);
             }
         }
         for why in CloseReason::ALL {
