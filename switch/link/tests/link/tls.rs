@@ -326,6 +326,29 @@ fn much_goes_through_whole_and_ends_with_a_goodbye() {
     });
 }
 
+/// As on plain connections: the end of a channel's stream is not the end of its interest.
+#[test]
+fn a_channel_that_said_goodbye_still_gets_its_answer() {
+    run(async {
+        let authority = Authority::new("test CA");
+        let own = authority.sign("switch", &Wish::server("switch.example"));
+        let tls = ListenTls { clients: Clients::None, ..authority.listen(&own) };
+        let rig = Rig::listening(&listening(tls, None));
+        let config = client(&authority, None, VERSIONS[1]);
+        let mut peer = connect(&config, rig.address).await.unwrap();
+        let connection = rig.link_up().await;
+        peer.write_all(&rig.wire(&Framing::binary2(), &echo(1))).await.unwrap();
+        peer.shutdown().await.unwrap();
+        let (_, request) = rig.received().await;
+        rig.answer(connection, &request);
+        let mut answers = Vec::new();
+        peer.read_to_end(&mut answers).await.unwrap();
+        assert_eq!(answers, rig.wire(&Framing::binary2(), &answer_to(&echo(1))));
+        assert_eq!(rig.link_down().await, connection);
+        assert_eq!(rig.stats().closed(CloseReason::PeerClosed), 1);
+    });
+}
+
 /// As on plain connections: who asks and does not read is closed, and its memory is bounded.
 #[test]
 fn a_peer_that_does_not_read_is_closed() {
