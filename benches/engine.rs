@@ -39,7 +39,11 @@ fn plan() -> Plan {
             window_max: 128,
             tombstone_ms: 300_000,
         }],
-        participants: vec![ParticipantPlan { name: "channels".into(), in_flight_max: 256 }],
+        participants: vec![ParticipantPlan {
+            name: "channels".into(),
+            in_flight_max: 256,
+            grants: veksel_core::plan::Grants::default(),
+        }],
         routes: vec![RoutePlan {
             name: "all".into(),
             mti: vec![],

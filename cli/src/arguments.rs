@@ -3,6 +3,7 @@
 //! Only shapes and single values are checked here. What an argument does is the business of the
 //! file named after its command.
 
+pub(crate) mod certs;
 pub(crate) mod dialect;
 mod journal;
 mod send;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Proxy(Proxy),
     /// Find every mistake in a configuration without starting anything
     Check(Check),
+    /// List the certificates that a configuration uses, or make some to try TLS with
+    Certs(certs::Certs),
     /// Send one message and show what comes back
     Send(Box<Send>),
     /// Read messages from hexadecimal or raw bytes
@@ -71,6 +74,7 @@ impl Command {
     pub(crate) const fn json(&self) -> bool {
         match self {
             Self::Check(check) => check.json,
+            Self::Certs(certs) => certs.json,
             Self::Send(send) => send.options.json,
             Self::Decode(decode) => decode.json,
             Self::Demo(demo) => demo.json,

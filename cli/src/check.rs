@@ -6,29 +6,39 @@ use crate::output::{Exit, Failure, Output};
 use serde_json::{Value, json};
 use std::path::Path;
 use veksel_config::{
-    DialectName, MacConfig, Problem, Problems, Settings, SocketConfig, Source, load_simulator,
-    load_switch,
+    Destination, DialTls, DialectName, ListenTls, MacConfig, Problem, Problems, Settings,
+    SocketConfig, Source, load_simulator, load_switch,
 };
-use veksel_link::Macs;
+use veksel_link::{Macs, check_dial, check_listen};
 
 /// Loads the configuration and prints what is wrong with it.
 ///
 /// # Errors
 /// When the result cannot be printed.
 pub(crate) fn check(arguments: &Check, output: Output) -> Result<Exit, Failure> {
-    let kind = arguments.kind.unwrap_or_else(|| kind_of(&arguments.config));
+    let kind = kind(arguments.kind, &arguments.config);
     let loaded = source(&arguments.config, &arguments.set).and_then(|source| match kind {
         ConfigKind::Switch => load_switch(source).map(|config| {
             let links = config.sockets.iter().map(|socket| match socket {
                 SocketConfig::Listen(listen) => (&listen.dialect, listen.mac.as_ref()),
                 SocketConfig::Dial(dial) => (&dial.dialect, dial.mac.as_ref()),
             });
-            (unusable(links), config.settings, config.warnings)
+            let mut unusable = unusable(links);
+            unusable.extend(config.sockets.iter().filter_map(|socket| match socket {
+                SocketConfig::Listen(listen) => certificates(listen.tls.as_ref()),
+                SocketConfig::Dial(dial) => host(dial.tls.as_ref(), &dial.destination),
+            }));
+            unusable.dedup();
+            (unusable, config.settings, config.warnings)
         }),
         ConfigKind::Simulator => load_simulator(source).map(|config| {
             let terminals = config.terminals.iter().map(|t| (&t.dialect, t.mac.as_ref()));
             let bank = (&config.bank.dialect, config.bank.mac.as_ref());
-            (unusable(terminals.chain([bank])), config.settings, config.warnings)
+            let mut unusable = unusable(terminals.chain([bank]));
+            unusable.extend(certificates(config.bank.tls.as_ref()));
+            let terminals = config.terminals.iter();
+            unusable.extend(terminals.filter_map(|own| host(own.tls.as_ref(), &own.connect)));
+            (unusable, config.settings, config.warnings)
         }),
     });
     let (settings, problems, exit) = match loaded {
@@ -106,11 +116,28 @@ fn unusable<'a>(
     wrong.into_iter().map(Problem::of_file).collect()
 }
 
+/// Why the certificates of a listener cannot be used.
+fn certificates(tls: Option<&ListenTls>) -> Option<Problem> {
+    let error = tls.map(check_listen)?.err()?;
+    Some(Problem::of_file(error.to_string()))
+}
+
+/// Why those of connections to a host cannot be used.
+fn host(tls: Option<&DialTls>, to: &Destination) -> Option<Problem> {
+    let error = tls.map(|tls| check_dial(tls, &to.host))?.err()?;
+    Some(Problem::of_file(error.to_string()))
+}
+
 fn in_words(failure: Failure) -> String {
     match failure {
         Failure::Said { message, .. } => message,
         Failure::Configuration(problems) => problems.to_string(),
     }
+}
+
+/// What a file is for, as somebody said or else as it looks.
+pub(crate) fn kind(said: Option<ConfigKind>, path: &Path) -> ConfigKind {
+    said.unwrap_or_else(|| kind_of(path))
 }
 
 /// What a file is for, by the names of its sections; only the loader reads it properly.

@@ -25,7 +25,7 @@ const INPUT_MAX: u64 = 16 << 20;
 /// # Errors
 /// When there is no input, or the flags make no sense.
 pub(crate) fn decode(arguments: &Decode, output: Output) -> Result<Exit, Failure> {
-    let link = Link::of(&arguments.link, None)?;
+    let link = Link::of(&arguments.link, None, None)?;
     let input = Input::of(arguments)?;
     let mut frames = Vec::new();
     for block in &input.blocks {

@@ -8,7 +8,7 @@ use crate::output::{Exit, Failure};
 use bytes::BytesMut;
 use veksel_codecs::{Codec, Dialect, EncodeError, Framing, Message, dialect};
 use veksel_config::{Destination, DialectName, Problems, Source, TerminalsConfig, load_simulator};
-use veksel_link::{MacFault, Macs};
+use veksel_link::{MacFault, Macs, TlsClient};
 
 /// Where to connect and what is spoken there.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Link {
     pub(crate) framing: Framing,
     /// `None` neither makes nor checks any.
     macs: Option<Macs>,
+    /// `None` is plaintext.
+    pub(crate) tls: Option<TlsClient>,
 }
 
 impl Link {
@@ -28,22 +30,31 @@ impl Link {
     ///
     /// # Errors
     /// When a flag makes no sense, or the dialect file is wrong.
-    pub(crate) fn of(flags: &LinkFlags, to: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn of(
+        flags: &LinkFlags,
+        to: Option<&str>,
+        tls: Option<&str>,
+    ) -> Result<Self, Failure> {
         let mut settings = vec![("terminals.rate".to_owned(), "1".to_owned())];
         settings.extend(to.map(|to| ("terminals.connect".to_owned(), to.to_owned())));
         settings.push(("terminals.dialect".to_owned(), flags.dialect.clone()));
         settings.extend(table_settings("framing", "length", flags.framing.as_deref()));
         settings.extend(table_settings("mac", "algorithm", flags.mac.as_deref()));
-        let sections = "[terminals]\n[terminals.framing]\n[terminals.mac]\n";
+        settings.extend(table_settings("tls", "ca", tls));
+        settings.extend(tls.map(|_| ("terminals.tls.enabled".to_owned(), "true".to_owned())));
+        let sections = "[terminals]\n[terminals.framing]\n[terminals.mac]\n[terminals.tls]\n";
         let source = Source::text("flags", sections).known_dialects(&dialects()).flags(settings);
         let config = load_simulator(source).map_err(refused)?;
-        let Some(TerminalsConfig { connect, dialect, framing, mac, .. }) = config.terminals else {
+        let Some(TerminalsConfig { connect, dialect, framing, mac, tls, .. }) = config.terminals
+        else {
             return Err(Failure::usage("the flags describe no link"));
         };
         let codec = codec(&dialect)?;
         let macs = mac.map(|mac| Macs::load(&mac, &codec)).transpose();
         let macs = macs.map_err(|error| Failure::configuration(format!("--mac: {error}")))?;
-        Ok(Self { destination: connect, codec, framing, macs })
+        let tls = tls.map(|tls| TlsClient::load(&tls, &connect.host)).transpose();
+        let tls = tls.map_err(|error| Failure::configuration(format!("--tls: {error}")))?;
+        Ok(Self { destination: connect, codec, framing, macs, tls })
     }
 
     /// Appends a message as it goes over the wire.
@@ -114,6 +125,7 @@ fn refused(problems: Problems) -> Failure {
         "connect" => "--to",
         "dialect" => "--dialect",
         key if key.starts_with("mac") => "--mac",
+        key if key.starts_with("tls") => "--tls",
         _ => "--framing",
     };
     Failure::Said {
@@ -131,7 +143,7 @@ mod tests {
 
     fn link(framing: &str) -> Result<Link, Failure> {
         let dialect = "cbs-ascii-bin".to_owned();
-        Link::of(&LinkFlags { dialect, framing: Some(framing.to_owned()), mac: None }, None)
+        Link::of(&LinkFlags { dialect, framing: Some(framing.to_owned()), mac: None }, None, None)
     }
 
     #[test]
@@ -158,7 +170,7 @@ mod tests {
         assert!(message.starts_with("--framing: `length` must be one of"), "{message}");
         assert_eq!(help.as_deref(), Some("did you mean `binary2`?"));
         let flags = LinkFlags { dialect: "cbs-ascii-bim".to_owned(), framing: None, mac: None };
-        let Failure::Said { message, .. } = Link::of(&flags, None).unwrap_err() else {
+        let Failure::Said { message, .. } = Link::of(&flags, None, None).unwrap_err() else {
             panic!("not said");
         };
         assert!(message.starts_with("--dialect:"), "{message}");

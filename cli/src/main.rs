@@ -7,6 +7,7 @@
 
 mod answer;
 mod arguments;
+mod certs;
 mod check;
 mod decode;
 mod demo;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Simulate(simulate) => simulate::simulate(simulate, output),
         Command::Proxy(proxy) => proxy::proxy(proxy, output),
         Command::Check(check) => check::check(check, output),
+        Command::Certs(certs) => certs::certs(certs, output),
         Command::Send(send) => send::send(send, output),
         Command::Decode(decode) => decode::decode(decode, output),
         Command::Dialect(dialect) => dialect::dialect(dialect, output),

@@ -22,7 +22,7 @@ use veksel_codecs::{Codec, EncodeError, Message, Refusal};
 /// When the request is none, or no answer to it came.
 pub(crate) fn send(arguments: &Send, output: Output) -> Result<Exit, Failure> {
     let options = &arguments.options;
-    let link = Link::of(&options.link, Some(&options.to))?;
+    let link = Link::of(&options.link, Some(&options.to), options.tls.as_deref())?;
     let request = request::build(arguments, &link.codec, jiff::Timestamp::now())?;
     if !options.no_check {
         link.codec

@@ -11,7 +11,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use veksel_codecs::{DecodeError, FrameError, KeepAlive, Message, Step, field};
-use veksel_link::MacFault;
+use veksel_link::{MacFault, TlsStream};
 
 /// Bytes read at a time.
 const READ: usize = 16 << 10;
@@ -26,11 +26,46 @@ pub(crate) struct Exchange {
     pub(crate) ignored: u32,
 }
 
+/// What carries the bytes.
+enum Carrier {
+    Plain(TcpStream),
+    Tls(Box<TlsStream>),
+}
+
+impl Carrier {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(into),
+            Self::Tls(stream) => match stream.read(into) {
+                // Gone without a goodbye is gone.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
+                read => read,
+            },
+        }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum WireError {
     /// Nobody listens there, or not in time. Nothing was sent.
     Connect { address: String, error: std::io::Error },
+    /// The two sides agree on no encryption, or one does not believe the other. Nothing was sent.
+    Tls { address: String, error: std::io::Error },
     /// The connection broke while the request was written.
     Write(std::io::Error),
     /// The connection broke while waiting.
@@ -59,6 +94,12 @@ impl From<WireError> for Failure {
             WireError::Connect { address, error } => {
                 let failure = Self::no("connect", format!("cannot connect to {address}: {error}"));
                 failure.help("is the switch running? `veksel demo` starts one; --to names another")
+            }
+            WireError::Tls { address, error } => {
+                let failure = Self::no("tls", format!("no TLS with {address}: {error}"));
+                failure.help(
+                    "does --tls name the CA of the other side, and a certificate that it wants?",
+                )
             }
             WireError::Write(error) => {
                 Self::no("write", format!("the request was not sent whole: {error}; {UNKNOWN}"))
@@ -121,7 +162,7 @@ pub(crate) fn exchange(
 ) -> Result<Exchange, WireError> {
     let mut stream = connect(link, timeout)?;
     let start = Instant::now();
-    stream.set_write_timeout(Some(timeout)).map_err(WireError::Write)?;
+    stream.socket().set_write_timeout(Some(timeout)).map_err(WireError::Write)?;
     stream.write_all(frame).map_err(WireError::Write)?;
     let mut received = BytesMut::new();
     let mut buffer = vec![0; READ];
@@ -146,7 +187,7 @@ pub(crate) fn exchange(
                 if left.is_zero() {
                     return Err(WireError::Timeout { after: timeout, ignored });
                 }
-                stream.set_read_timeout(Some(left)).map_err(WireError::Read)?;
+                stream.socket().set_read_timeout(Some(left)).map_err(WireError::Read)?;
                 match stream.read(&mut buffer) {
                     Ok(0) => return Err(WireError::Closed { ignored }),
                     Ok(count) => {
@@ -165,7 +206,7 @@ fn is_patience(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-fn connect(link: &Link, timeout: Duration) -> Result<TcpStream, WireError> {
+fn connect(link: &Link, timeout: Duration) -> Result<Carrier, WireError> {
     let address = link.destination.to_string();
     let failed = |error| WireError::Connect { address: address.clone(), error };
     let places = (link.destination.host.as_str(), link.destination.port).to_socket_addrs();
@@ -175,7 +216,11 @@ fn connect(link: &Link, timeout: Duration) -> Result<TcpStream, WireError> {
             Ok(stream) => {
                 // A short request shall not wait for the acknowledgement of nothing.
                 stream.set_nodelay(true).map_err(failed)?;
-                return Ok(stream);
+                let Some(tls) = &link.tls else { return Ok(Carrier::Plain(stream)) };
+                let session = tls.blocking(stream);
+                let session =
+                    session.map_err(|error| WireError::Tls { address: address.clone(), error })?;
+                return Ok(Carrier::Tls(Box::new(session)));
             }
             Err(error) => last = error,
         }

@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod address;
+mod cidr;
 mod findings;
 mod framing;
 mod mac;
@@ -28,10 +29,12 @@ mod simulator;
 mod source;
 mod suggest;
 mod switch;
+mod tls;
 mod tree;
 mod unit;
 
 pub use address::{Destination, DialectName};
+pub use cidr::Cidr;
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use settings::{Origin, Setting, Settings};
@@ -43,6 +46,7 @@ pub use switch::{
     AdminConfig, DialConfig, ListenConfig, LogConfig, LogFormat, LogLevel, SocketConfig,
     StoreConfig, SwitchConfig, load_switch,
 };
+pub use tls::{Clients, DialTls, Identities, Identity, ListenTls, Pin, San};
 
 /// The shipped `config/switch.toml`: every key with its default, loads as it is.
 pub const SWITCH_EXAMPLE: &str = include_str!("../switch.toml");

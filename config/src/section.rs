@@ -204,9 +204,33 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
         show: impl Fn(&T) -> String,
     ) -> Found<Vec<Found<T>>> {
+        self.list_with(key, (example, &[]), expected, parse, show)
+    }
+
+    /// A list of strings that is `default` when it is not set. Written empty it is empty.
+    pub(crate) fn list_or<T>(
+        &mut self,
+        key: &'static str,
+        default: &[&str],
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+        show: impl Fn(&T) -> String,
+    ) -> Found<Vec<Found<T>>> {
+        self.list_with(key, (None, default), expected, parse, show)
+    }
+
+    fn list_with<T>(
+        &mut self,
+        key: &'static str,
+        (example, default): (Option<&'static str>, &[&str]),
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+        show: impl Fn(&T) -> String,
+    ) -> Found<Vec<Found<T>>> {
         let node = self.take(key);
         let mut place = node.map_or(Place::Default, |node| node.place);
-        let items = match node.map_or(Ok(Vec::new()), items) {
+        let unset = || default.iter().map(|text| (Ok((*text).to_owned()), Place::Default));
+        let items = match node.map_or_else(|| Ok(unset().collect()), items) {
             Ok(items) => items,
             Err(wrong) => {
                 self.findings.error(place, format!("`{key}` must be a list of strings"), wrong);
@@ -230,7 +254,8 @@ impl<'a> Section<'a> {
             }
         }
         let shown: Vec<String> = value.iter().map(|item| quoted(&show(&item.value))).collect();
-        let default = example.is_none().then(|| "[]".to_owned());
+        let default: Vec<String> = default.iter().map(|text| quoted(text)).collect();
+        let default = example.is_none().then(|| format!("[{}]", default.join(", ")));
         self.note(key, format!("[{}]", shown.join(", ")), default, place);
         Found { value, place }
     }

@@ -12,6 +12,7 @@ use crate::section::{Missing, Section};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::switch;
+use crate::tls::{DialTls, ListenTls, dial_tls, listen_tls};
 use crate::tree;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub struct BankConfig {
     pub framing: Framing,
     /// How messages are authenticated there.
     pub mac: Option<MacConfig>,
+    /// How its connections are encrypted; `None` is plaintext.
+    pub tls: Option<ListenTls>,
     /// For people.
     pub name: String,
     /// The `SQLite` file of the ledger.
@@ -151,6 +154,8 @@ pub struct TerminalsConfig {
     pub framing: Framing,
     /// How messages are authenticated there.
     pub mac: Option<MacConfig>,
+    /// How the connections are encrypted; `None` is plaintext.
+    pub tls: Option<DialTls>,
     /// Requests per second altogether; never 0.
     pub rate: u32,
     /// How many connections they share.
@@ -212,6 +217,7 @@ fn bank(mut section: Section<'_>) -> BankConfig {
         profile: section.choice("profile", BankProfile::Ideal, PROFILES).value,
         framing: framing(section.table("framing")),
         mac: mac(section.table("mac")),
+        tls: listen_tls(section.table("tls")).value,
         faults: faults(section.table("faults")),
     }
 }
@@ -265,6 +271,7 @@ fn terminals(mut section: Section<'_>) -> Option<TerminalsConfig> {
         seed: section.integer("seed", 1, 0..=SEED_MAX).value,
         framing: framing(section.table("framing")),
         mac: mac(section.table("mac")),
+        tls: dial_tls(section.table("tls")),
         mix: mix(section.table("mix")),
     };
     (terminals.rate > 0).then_some(terminals)

@@ -5,9 +5,11 @@
 
 mod build;
 mod checks;
+mod identity;
 mod raw;
 
 use crate::address::{Destination, DialectName};
+use crate::cidr::Cidr;
 use crate::findings::Findings;
 use crate::mac::MacConfig;
 use crate::overlay::{Layout, Shape, lay};
@@ -16,6 +18,7 @@ use crate::section::Section;
 use crate::settings::Settings;
 use crate::simulator;
 use crate::source::Source;
+use crate::tls::{DialTls, Identities, ListenTls};
 use crate::tree;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -79,6 +82,12 @@ pub struct ListenConfig {
     pub framing: Framing,
     /// How its messages are authenticated.
     pub mac: Option<MacConfig>,
+    /// How its connections are encrypted; `None` is plaintext.
+    pub tls: Option<ListenTls>,
+    /// Who its peers are, if their certificates say so.
+    pub identities: Option<Identities>,
+    /// Who may connect; `None` is everybody, an empty list nobody.
+    pub allow: Option<Vec<Cidr>>,
     /// Connections beyond these are closed at once.
     pub connections_max: u32,
     /// Unanswered requests on one connection after which it is not read.
@@ -112,6 +121,8 @@ pub struct DialConfig {
     pub framing: Framing,
     /// How its messages are authenticated.
     pub mac: Option<MacConfig>,
+    /// How the connections are encrypted; `None` is plaintext.
+    pub tls: Option<DialTls>,
     /// For one attempt, in milliseconds.
     pub connect_timeout_ms: u64,
     /// First wait after a failed attempt, in milliseconds; doubles up to `reconnect_ms_max`.

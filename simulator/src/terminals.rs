@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use veksel_codecs::{Codec, Dialect};
 use veksel_config::{DialectName, Mix, TerminalsConfig};
-use veksel_link::{MacError, Macs};
+use veksel_link::{MacError, Macs, TlsClient, TlsError};
 
 pub use traffic::{Approved, KindStats, Movement, Second, Traffic};
 
@@ -163,6 +163,9 @@ pub enum TerminalsError {
     /// Messages cannot be authenticated.
     #[error(transparent)]
     Mac(#[from] MacError),
+    /// Certificates or keys cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The seed tables are wrong.
     #[error("seed tables: {0}")]
     Seeds(#[from] SeedError),
@@ -241,6 +244,8 @@ pub fn start_with(
     let pool = Pool::new(&seeds, &config.mix, &month).map_err(TerminalsError::Nobody)?;
     let codec = codec(&config.dialect, &pool, &config.mix)?;
     let macs = config.mac.as_ref().map(|mac| Macs::load(mac, &codec)).transpose()?;
+    let tls = config.tls.as_ref().map(|tls| TlsClient::load(tls, &config.connect.host));
+    let tls = tls.transpose()?;
     let numbers = Numbers::new(salt());
     let bounds = Bounds {
         in_flight_max: behaviour.in_flight_max.min(IN_FLIGHT_MAX),
@@ -259,7 +264,7 @@ pub fn start_with(
         .spawn(move || clock::beat(&of_beat, &clocks, &is_due))?;
     let of_floor = account.clone();
     let sending = thread::Builder::new().name("terminals".to_owned()).spawn(move || {
-        let floor = Floor::new(config, &behaviour, codec, macs, pool, of_floor, beat);
+        let floor = Floor::new(config, &behaviour, codec, (macs, tls), pool, of_floor, beat);
         tokio::task::LocalSet::new().block_on(&runtime, floor::run(floor, phases));
     })?;
     Ok(RunningTerminals { account, phase, threads: vec![sending, beating] })

@@ -20,6 +20,7 @@ Examples:
   veksel send transfer --from 10000000001 --into 10000000002 --amount 12.50
   veksel send purchase --account 10000000001 --pan 4111111111111111 --amount 99.90 --show
   veksel send --mti 0200 --set 3=311000 --set 102=10000000002
+  veksel send echo --tls ca.pem,certificate=atm.pem,key=atm.key   TLS, showing who it is
   veksel send balance --account 10000000002 --without 49 --no-check   a format error, answered 30
 
 Exit codes: 0 approved, 1 declined or no answer, 2 wrong usage."
@@ -45,6 +46,10 @@ pub(crate) struct Options {
     pub(crate) to: String,
     #[command(flatten)]
     pub(crate) link: LinkFlags,
+    /// Encrypt: the CA of the other side, and after commas the other keys of a [terminals.tls]
+    /// section: `ca.pem,certificate=atm.pem,key=atm.key,name=switch.bank.example`
+    #[arg(long, value_name = "TLS", global = true)]
+    pub(crate) tls: Option<String>,
     /// How long to wait for the connection, and then for the answer
     #[arg(long, value_name = "DURATION", default_value = "30s", global = true)]
     #[arg(value_parser = parse_duration)]

@@ -3,6 +3,7 @@
 //! A reference that leads nowhere is reported here and becomes index 0, which is never seen
 //! because the load fails.
 
+use super::identity::identities;
 use super::raw::{Breaker, Group, Listener, Participant, Reversals, Route, Switch};
 use super::{
     AdminConfig, DialConfig, ListenConfig, LogConfig, SocketConfig, StoreConfig, SwitchConfig,
@@ -23,10 +24,17 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
     let mut links = Vec::new();
     let mut sockets = Vec::new();
     for listener in &switch.listeners {
-        let index = resolve(&listener.participant, "[[participant]]", &participants, findings);
-        let role = LinkRole::Channel(ParticipantId(index));
+        for acting in listener.acting() {
+            resolve(acting, "[[participant]]", &participants, findings);
+        }
+        let index_of = |name: &Found<String>| index_of(name, &participants);
+        let known = identities(listener, &switch.participants, index_of);
+        let role = match known {
+            Some(_) => LinkRole::Identified,
+            None => LinkRole::Channel(ParticipantId(index_of(&listener.participant))),
+        };
         links.push(LinkPlan { name: listener.name.value.clone(), role });
-        sockets.push(SocketConfig::Listen(listen(listener)));
+        sockets.push(SocketConfig::Listen(ListenConfig { identities: known, ..listen(listener) }));
     }
     for (index, group) in (0..).zip(&switch.groups) {
         for (number, destination) in (1..).zip(&group.connect.value) {
@@ -78,17 +86,26 @@ fn resolve(
     names: &[Found<String>],
     findings: &mut Findings,
 ) -> u16 {
-    let index = names.iter().position(|other| other.value == name.value);
-    if index.is_none() {
+    if names.iter().all(|other| other.value != name.value) {
         let names = names.iter().filter(|name| name.is_sound());
         let names: Vec<&str> = names.map(|name| name.value.as_str()).collect();
         findings.unknown_name(name.place, kind, &name.value, &names);
     }
+    index_of(name, names)
+}
+
+/// The index of the part that `name` means, or 0, if [`resolve`] complains of it.
+fn index_of(name: &Found<String>, names: &[Found<String>]) -> u16 {
+    let index = names.iter().position(|other| other.value == name.value);
     index.and_then(|index| u16::try_from(index).ok()).unwrap_or(0)
 }
 
 fn participant_plan(participant: Participant) -> ParticipantPlan {
-    ParticipantPlan { name: participant.name.value, in_flight_max: participant.in_flight_max.value }
+    ParticipantPlan {
+        name: participant.name.value,
+        in_flight_max: participant.in_flight_max.value,
+        grants: participant.grants,
+    }
 }
 
 fn group_plan(group: Group) -> GroupPlan {
@@ -167,6 +184,9 @@ fn listen(listener: &Listener) -> ListenConfig {
         dialect: listener.dialect.value.clone(),
         framing: listener.framing.clone(),
         mac: listener.mac.clone(),
+        tls: listener.tls.value.clone(),
+        identities: None,
+        allow: listener.allow.value.clone(),
         connections_max: listener.connections_max.value,
         in_flight_max: listener.in_flight_max.value,
         frame_deadline_ms: listener.frame_deadline.value,
@@ -186,6 +206,7 @@ fn dial(group: &Group, destination: Destination) -> DialConfig {
         dialect: group.dialect.value.clone(),
         framing: group.framing.clone(),
         mac: group.mac.clone(),
+        tls: group.tls.clone(),
         connect_timeout_ms: group.connect_timeout.value,
         reconnect_ms_min: group.reconnect_min.value,
         reconnect_ms_max: group.reconnect_max.value,

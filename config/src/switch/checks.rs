@@ -1,6 +1,7 @@
 //! What only several values together can tell: names given twice, ports used twice, deadlines
 //! that do not fit into each other, routes nothing reaches.
 
+use super::identity;
 use super::raw::{Group, Listener, Route, Switch};
 use crate::address::collide;
 use crate::findings::{Findings, Found, Place};
@@ -28,6 +29,7 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
         addresses(group, findings);
     }
     sizes(switch, findings);
+    identity::check(switch, findings);
     shadowed_routes(&switch.routes, findings);
     idle_parts(switch, findings);
 }
@@ -99,7 +101,8 @@ fn self_calls(switch: &Switch, findings: &mut Findings) {
 /// Whether some route leads from the listener to the group.
 fn is_reachable(switch: &Switch, listener: &Listener, group: &Group) -> bool {
     switch.routes.iter().any(|route| {
-        route.group.value == group.name.value && route.takes(&listener.participant.value)
+        let takes = |acting: &Found<String>| route.takes(&acting.value);
+        route.group.value == group.name.value && listener.acting().any(takes)
     })
 }
 
@@ -270,8 +273,10 @@ fn idle_parts(switch: &Switch, findings: &mut Findings) {
     let (routes, listeners) = (&switch.routes, &switch.listeners);
     let is_route_sound = |route: &Route| route.group.is_sound() && route.participants.is_sound();
     let are_routes_sound = !routes.is_empty() && routes.iter().all(is_route_sound);
-    let are_listeners_sound =
-        !listeners.is_empty() && listeners.iter().all(|listener| listener.participant.is_sound());
+    let are_listeners_sound = !listeners.is_empty()
+        && listeners
+            .iter()
+            .all(|listener| listener.participant.is_sound() && listener.participants.is_sound());
     for group in switch.groups.iter().filter(|_| are_routes_sound) {
         if !routes.iter().any(|route| route.group.value == group.name.value) {
             let message = format!("no route leads to group \"{}\"", group.name.value);
@@ -280,7 +285,7 @@ fn idle_parts(switch: &Switch, findings: &mut Findings) {
     }
     for participant in &switch.participants {
         let name = &participant.name.value;
-        let listens = |listener: &Listener| listener.participant.value == *name;
+        let listens = |listener: &Listener| listener.acting().any(|acting| acting.value == *name);
         if are_listeners_sound && !listeners.iter().any(listens) {
             let message = format!("no listener belongs to participant \"{name}\"");
             never_used(findings, participant.name.place, message);

@@ -1,16 +1,19 @@
 //! The switch file value by value: types, bounds and defaults, each with its place. What depends
 //! on more than one value is not looked at here.
 
+use super::identity::allow;
 use super::{LogFormat, LogLevel};
 use crate::address::{Destination, DialectName, parse_listen};
+use crate::cidr::Cidr;
 use crate::findings::{Found, Place};
 use crate::framing::framing;
 use crate::mac::{MacConfig, mac};
 use crate::section::{Missing, Section, as_name};
+use crate::tls::{DialTls, ListenTls, Pin, San, dial_tls, grant, listen_tls, pins, sans};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use veksel_codecs::{Framing, Mti};
-use veksel_core::plan::{BreakerPlan, Deadlines, Limits, ReversalPlan, SessionPlan};
+use veksel_core::plan::{BreakerPlan, Deadlines, Grants, Limits, ReversalPlan, SessionPlan};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -64,12 +67,19 @@ pub(super) struct Store {
 pub(super) struct Participant {
     pub(super) name: Found<String>,
     pub(super) in_flight_max: Found<u32>,
+    pub(super) pins: Found<Vec<Pin>>,
+    pub(super) sans: Found<Vec<San>>,
+    pub(super) grants: Grants,
 }
 
 pub(super) struct Listener {
     pub(super) name: Found<String>,
     pub(super) listen: Found<SocketAddr>,
     pub(super) participant: Found<String>,
+    pub(super) participants: Found<Vec<Found<String>>>,
+    pub(super) allow: Found<Option<Vec<Cidr>>>,
+    pub(super) allow_plaintext: Found<bool>,
+    pub(super) tls: Found<Option<ListenTls>>,
     pub(super) dialect: Found<DialectName>,
     pub(super) framing: Framing,
     pub(super) mac: Option<MacConfig>,
@@ -91,6 +101,7 @@ pub(super) struct Group {
     pub(super) dialect: Found<DialectName>,
     pub(super) framing: Framing,
     pub(super) mac: Option<MacConfig>,
+    pub(super) tls: Option<DialTls>,
     pub(super) window_max: Found<u32>,
     pub(super) tombstone: Found<u64>,
     pub(super) connect_timeout: Found<u64>,
@@ -242,6 +253,14 @@ impl Participant {
         Self {
             name: section.name("name", "\"channels\""),
             in_flight_max: section.integer("in_flight_max", 256, 1..=1_000_000),
+            pins: pins(&mut section),
+            sans: sans(&mut section),
+            grants: Grants {
+                acquirers: grant(&mut section, "acquirers"),
+                forwarders: grant(&mut section, "forwarders"),
+                terminals: grant(&mut section, "terminals"),
+                acceptors: grant(&mut section, "acceptors"),
+            },
         }
     }
 }
@@ -254,6 +273,9 @@ impl Listener {
             name: section.name("name", "\"channels\""),
             listen: listen(&mut section, Missing::Required { example, stand_in }),
             participant: section.name("participant", "\"channels\""),
+            participants: section.list("participants", None, "names", as_name, String::clone),
+            allow: allow(&mut section),
+            allow_plaintext: section.boolean("allow_plaintext", false),
             dialect: section.dialect(),
             connections_max: section.integer("connections_max", 8_192, 1..=1_000_000),
             in_flight_max: section.integer("in_flight_max", 64, 1..=65_536),
@@ -270,6 +292,7 @@ impl Listener {
             strict: section.boolean("strict", false),
             framing: framing(section.table("framing")),
             mac: mac(section.table("mac")),
+            tls: listen_tls(section.table("tls")),
         }
     }
 }
@@ -295,6 +318,7 @@ impl Group {
             outbound_max: section.size("outbound_max", 256 * KIB, 64 * KIB..=65_536 * KIB),
             framing: framing(section.table("framing")),
             mac: mac(section.table("mac")),
+            tls: dial_tls(section.table("tls")),
             session: session(section.table("session")),
             deadlines: GroupDeadlines::read(section.table("deadlines")),
             breaker: Breaker::read(section.table("breaker")),

@@ -204,8 +204,9 @@ impl Host {
             }
             // Only late answers are tagged.
             Input::Written(_) | Input::Unsent { .. } => self.count_late(&input),
-            // The rest is for an engine.
-            Input::Committed { .. }
+            // A bank knows nobody by name. The rest is for an engine.
+            Input::Identified { .. }
+            | Input::Committed { .. }
             | Input::Conflict { .. }
             | Input::Found { .. }
             | Input::Operator(_)

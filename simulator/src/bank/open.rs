@@ -67,6 +67,9 @@ pub(super) fn listen(config: &BankConfig) -> ListenConfig {
         dialect: config.dialect.clone(),
         framing: config.framing.clone(),
         mac: config.mac.clone(),
+        tls: config.tls.clone(),
+        identities: None,
+        allow: None,
         connections_max: 1_024,
         // Late answers count as unanswered, and must not stop a connection from being read.
         in_flight_max: 1_000_000,

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::client::TlsStream;
 use veksel_codecs::{KeepAlive, Message, Mti, ResponseCode, Step, field};
 
 use super::floor::{Floor, Lane};
@@ -42,7 +43,10 @@ pub(super) async fn keep(floor: Rc<Floor>, place: usize) {
         let attempt = async {
             let mut stream = dial(&floor).await?;
             let mut input = BytesMut::new();
-            sign_on(&floor, lane, session, &mut stream, &mut input).await?;
+            match &mut stream {
+                Wire::Plain(stream) => sign_on(&floor, lane, session, stream, &mut input).await?,
+                Wire::Tls(stream) => sign_on(&floor, lane, session, stream, &mut input).await?,
+            }
             Ok::<_, io::Error>((stream, input))
         };
         match attempt.await {
@@ -74,7 +78,13 @@ fn wait(floor: &Floor, failures: u32) -> Duration {
     Duration::from_micros(half_us + floor.jitter.borrow_mut().below(half_us.saturating_add(1)))
 }
 
-async fn dial(floor: &Floor) -> io::Result<TcpStream> {
+/// What carries the bytes of a connection.
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+async fn dial(floor: &Floor) -> io::Result<Wire> {
     let destination = (floor.destination.host.as_str(), floor.destination.port);
     let stream = within_attempt(TcpStream::connect(destination)).await?;
     // A free port of this machine, dialled often enough, is answered by the dialler itself.
@@ -82,7 +92,10 @@ async fn dial(floor: &Floor) -> io::Result<TcpStream> {
         return Err(ErrorKind::ConnectionRefused.into());
     }
     stream.set_nodelay(true)?;
-    Ok(stream)
+    match &floor.tls {
+        Some(tls) => Ok(Wire::Tls(Box::new(tls.connect(stream).await?))),
+        None => Ok(Wire::Plain(stream)),
+    }
 }
 
 async fn within_attempt<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -94,7 +107,7 @@ async fn sign_on(
     floor: &Floor,
     lane: &Lane,
     session: u32,
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     input: &mut BytesMut,
 ) -> io::Result<()> {
     let stamp = Stamp::at(Timestamp::now());
@@ -107,6 +120,7 @@ async fn sign_on(
     floor.write(&message, &mut out).map_err(io::Error::other)?;
     within_attempt(async {
         stream.write_all(&out).await?;
+        stream.flush().await?;
         loop {
             let mut answer = None;
             take_frames(floor, lane, input, &mut message, |message| {
@@ -132,13 +146,24 @@ async fn serve(
     floor: &Floor,
     lane: &Lane,
     session: u32,
-    mut stream: TcpStream,
+    stream: Wire,
     input: BytesMut,
 ) -> io::Error {
-    let (reader, writer) = stream.split();
-    tokio::select! {
-        end = read(floor, lane, session, reader, input) => end,
-        end = write(lane, writer) => end,
+    match stream {
+        Wire::Plain(mut stream) => {
+            let (reader, writer) = stream.split();
+            tokio::select! {
+                end = read(floor, lane, session, reader, input) => end,
+                end = write(lane, writer) => end,
+            }
+        }
+        Wire::Tls(stream) => {
+            let (reader, writer) = tokio::io::split(stream);
+            tokio::select! {
+                end = read(floor, lane, session, reader, input) => end,
+                end = write(lane, writer) => end,
+            }
+        }
     }
 }
 
@@ -216,7 +241,11 @@ async fn write(lane: &Lane, mut writer: impl AsyncWrite + Unpin) -> io::Error {
             lane.filled.notified().await;
             continue;
         }
-        if let Err(error) = writer.write_all(&writing).await {
+        let written = match writer.write_all(&writing).await {
+            Ok(()) => writer.flush().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             return error;
         }
         writing.clear();

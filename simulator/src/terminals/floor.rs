@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use veksel_codecs::{Codec, EncodeError, FrameError, Framing, Message};
 use veksel_config::{Destination, TerminalsConfig};
-use veksel_link::Macs;
+use veksel_link::{Macs, TlsClient};
 
 use super::clock::Clock;
 use super::numbers::{Numbers, Stamp, stan, terminal};
@@ -44,6 +44,7 @@ pub(super) struct Floor {
     pub(super) framing: Framing,
     pub(super) codec: Codec,
     pub(super) macs: Option<Macs>,
+    pub(super) tls: Option<TlsClient>,
     pub(super) account: Account,
     pub(super) reconnect_min: Duration,
     pub(super) lanes: Vec<Lane>,
@@ -92,7 +93,7 @@ impl Floor {
         config: TerminalsConfig,
         behaviour: &Behaviour,
         codec: Codec,
-        macs: Option<Macs>,
+        (macs, tls): (Option<Macs>, Option<TlsClient>),
         pool: Pool,
         account: Account,
         beat: Beat,
@@ -109,6 +110,7 @@ impl Floor {
             framing: config.framing,
             codec,
             macs,
+            tls,
             account,
             reconnect_min: behaviour.reconnect_min,
             lanes: (0..connections).map(lane).collect(),

@@ -19,6 +19,7 @@ fn config(port: u16, rate: u32, connections: u32) -> TerminalsConfig {
         dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
         framing: Framing::binary2(),
         mac: None,
+        tls: None,
         rate,
         connections,
         mix: MIX,

@@ -68,6 +68,7 @@ impl Rig {
             dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
             framing: Framing::binary2(),
             mac: None,
+            tls: None,
             name: "Bad Bank".to_owned(),
             database: path.join("bank.db"),
             seeds: None,

@@ -20,6 +20,7 @@ pub(crate) fn config(folder: &Path) -> BankConfig {
         dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
         framing: Framing::binary2(),
         mac: None,
+        tls: None,
         name: "Test Bank".to_owned(),
         database: folder.join("bank.db"),
         seeds: None,

@@ -23,6 +23,7 @@ impl Decline {
     pub(crate) const HOST_UNAVAILABLE: Self = Self(ResponseCode::HOST_UNAVAILABLE);
     pub(crate) const NO_ROUTE: Self = Self(ResponseCode::NO_ROUTE);
     pub(crate) const SECURITY_VIOLATION: Self = Self(ResponseCode::SECURITY_VIOLATION);
+    pub(crate) const NOT_GRANTED: Self = Self(ResponseCode::NOT_PERMITTED_TO_TERMINAL);
     pub(crate) const DUPLICATE: Self = Self(ResponseCode::DUPLICATE);
 
     pub(crate) const fn code(self) -> ResponseCode {

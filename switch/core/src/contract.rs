@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::keys::Stored;
-use crate::plan::ConnectionId;
+use crate::plan::{ConnectionId, ParticipantId};
 use crate::record::{DuplicateKey, Record, RecordId, TxnId};
 use crate::time::Tick;
 use veksel_codecs::{Message, Refusal};
@@ -29,6 +29,14 @@ pub enum Input {
     },
     /// A connection was made.
     LinkUp(ConnectionId),
+    /// The peer of a connection was made sure of and is this participant. Comes after `LinkUp` and
+    /// before any message, on links whose role is [`Identified`](crate::plan::LinkRole).
+    Identified {
+        /// The connection.
+        connection: ConnectionId,
+        /// Who acts on it from now on.
+        participant: ParticipantId,
+    },
     /// A connection is gone. Every `Written` of it came before; what was not written by now
     /// never will be.
     LinkDown(ConnectionId),

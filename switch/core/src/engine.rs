@@ -13,6 +13,7 @@ mod advice;
 mod channel;
 mod duplicate;
 mod host;
+mod identity;
 mod outcome;
 mod reversal;
 
@@ -23,12 +24,13 @@ use crate::durable::Durable;
 use crate::event::Event;
 use crate::map::Table;
 use crate::pending::{Deadlines, Stage, Stans, Txns};
-use crate::plan::{ConnectionId, GroupId, GroupPlan, LinkRole, Plan};
+use crate::plan::{ConnectionId, GroupId, GroupPlan, LinkRole, ParticipantId, Plan};
 use crate::record::{Notice, Reason, Record, RecordId, TxnId};
 use crate::reversals::Reversals;
 use crate::session::{Session, State};
 use crate::time::{Now, Tick};
 use duplicate::Seeking;
+use identity::Claims;
 use std::collections::{BTreeMap, VecDeque};
 use veksel_codecs::{Message, Mti};
 
@@ -42,6 +44,10 @@ pub struct Switch {
     groups: Vec<Group>,
     /// Channel connections by serial; whether each has signed off.
     channels: Table<u64, bool>,
+    /// Who acts on a connection, by serial, where its certificate says so.
+    identities: Table<u64, ParticipantId>,
+    /// What was claimed and not granted, by participant.
+    claims: Vec<Claims>,
     /// Requests in flight, by participant.
     participants: Vec<u32>,
     txns: Txns,
@@ -103,6 +109,8 @@ impl Switch {
         Self {
             groups: plan.groups.iter().map(group).collect(),
             channels: Table::default(),
+            identities: Table::default(),
+            claims: vec![Claims::default(); plan.participants.len()],
             participants: vec![0; plan.participants.len()],
             txns: Txns::default(),
             deadlines: Deadlines::default(),
@@ -159,6 +167,9 @@ impl Switch {
                 self.handle_malformed(connection, message, refusal);
             }
             Input::LinkUp(connection) => self.handle_link_up(now, connection),
+            Input::Identified { connection, participant } => {
+                self.handle_identified(connection, participant);
+            }
             Input::LinkDown(connection) => self.handle_link_down(now, connection),
             Input::Written(tag) => self.handle_written(now, tag),
             Input::Unsent { tag, why } => self.handle_unsent(now, tag, why),

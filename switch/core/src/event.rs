@@ -4,10 +4,10 @@
 //! label can only come from a closed set or from the plan, never from a message.
 
 use crate::breaker::Position;
-use crate::plan::{ConnectionId, GroupId, LinkId};
+use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
 use crate::record::{Reason, Verdict};
 use crate::session::State;
-use veksel_codecs::{Class, Fault, ResponseCode};
+use veksel_codecs::{Class, Fault, FieldNumber, ResponseCode};
 
 /// Something that happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +51,18 @@ pub enum Event {
         response: ResponseCode,
         /// What was wrong, if it was the format.
         fault: Option<Fault>,
+    },
+    /// A request claimed to be from somebody or somewhere its participant is not granted. A
+    /// `Refused` follows.
+    Ungranted {
+        /// Over which link.
+        link: LinkId,
+        /// Whose certificate or listener it came by.
+        participant: ParticipantId,
+        /// The first field that is outside its grant.
+        field: FieldNumber,
+        /// Whether it was recorded; the next one soon after is only counted.
+        recorded: bool,
     },
     /// A frame was dropped without an answer.
     Dropped {

@@ -22,6 +22,7 @@ mod contract;
 mod durable;
 mod engine;
 mod event;
+mod grant;
 mod intent;
 mod keys;
 mod map;

@@ -3,6 +3,7 @@
 //! `config` builds it from text; the engine only reads it. Names are for people and records,
 //! indices are for the engine. Every table and queue of the engine takes its limit from here.
 
+pub use crate::grant::{Grant, Grants, Span};
 use core::fmt;
 use veksel_codecs::Mti;
 
@@ -65,6 +66,9 @@ pub struct LinkPlan {
 pub enum LinkRole {
     /// Channels connect to it; they act as this participant.
     Channel(ParticipantId),
+    /// Channels connect to it; who each is, [`crate::Input::Identified`] says before its first
+    /// message.
+    Identified,
     /// The switch connects to it; it is a destination of this group.
     Host(GroupId),
 }
@@ -76,6 +80,8 @@ pub struct ParticipantPlan {
     pub name: String,
     /// Requests in flight before the next is answered 91.
     pub in_flight_max: u32,
+    /// What its messages may say of who they are from; anything else is answered 58.
+    pub grants: Grants,
 }
 
 /// A destination: N connections to the same host, taken as one.

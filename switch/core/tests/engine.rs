@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "engine/identity.rs"]
+mod identity;
 #[path = "engine/money.rs"]
 mod money;
 
@@ -39,7 +41,11 @@ fn plan() -> Plan {
             window_max: 128,
             tombstone_ms: 300_000,
         }],
-        participants: vec![ParticipantPlan { name: "channels".into(), in_flight_max: 256 }],
+        participants: vec![ParticipantPlan {
+            name: "channels".into(),
+            in_flight_max: 256,
+            grants: veksel_core::plan::Grants::default(),
+        }],
         routes: vec![RoutePlan {
             name: "all".into(),
             mti: vec![],

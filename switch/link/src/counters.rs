@@ -3,7 +3,9 @@
 //! Plain numbers, read by whoever makes metrics of them. Labels come from the enum here, never
 //! from a peer.
 
+use crate::tls::handshake::HandshakeFault;
 use std::cell::Cell;
+use std::io;
 use veksel_core::Closing;
 
 /// Why a connection ended.
@@ -15,6 +17,8 @@ pub enum CloseReason {
     CutFrame,
     /// The peer or the network broke it, or the peer confirmed nothing for too long.
     Reset,
+    /// What the peer sent is no TLS of its session.
+    BadRecord,
     /// The peer sent a length that no frame of this link can have. What follows cannot be found.
     BadFrame,
     /// The rest of a frame did not come in time.
@@ -45,10 +49,11 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PeerClosed,
         Self::CutFrame,
         Self::Reset,
+        Self::BadRecord,
         Self::BadFrame,
         Self::FrameDeadline,
         Self::WriteStalled,
@@ -71,6 +76,7 @@ impl CloseReason {
             Self::PeerClosed => "peer_closed",
             Self::CutFrame => "cut_frame",
             Self::Reset => "reset",
+            Self::BadRecord => "bad_record",
             Self::BadFrame => "bad_frame",
             Self::FrameDeadline => "frame_deadline",
             Self::WriteStalled => "write_stalled",
@@ -85,6 +91,13 @@ impl CloseReason {
             Self::TooMany => "too_many",
             Self::Stopped => "stopped",
         }
+    }
+}
+
+impl CloseReason {
+    /// Why a connection ends that cannot be read.
+    pub(crate) fn of_reading(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData { Self::BadRecord } else { Self::Reset }
     }
 }
 
@@ -110,6 +123,15 @@ pub struct LinkStats {
     pub accepted: u64,
     /// Connections that were closed at once because the listener has enough.
     pub refused: u64,
+    /// Connections that were closed at once because they came from a network that may not.
+    pub forbidden: u64,
+    /// TLS handshakes that succeeded.
+    pub handshakes: u64,
+    /// TLS handshakes that did not, by reason in the order of [`HandshakeFault::ALL`].
+    pub handshake_faults: [u64; HandshakeFault::ALL.len()],
+    /// When the first of its certificates and revocation lists ends, in seconds of Unix time; 0
+    /// without TLS.
+    pub tls_expires: i64,
     /// Times the system could not give a connection that waited, mostly for lack of descriptors.
     pub accept_failures: u64,
     /// Connections that were made.
@@ -139,6 +161,12 @@ pub struct LinkStats {
 }
 
 impl LinkStats {
+    /// How many handshakes failed for this reason.
+    #[must_use]
+    pub fn handshake_fault(&self, why: HandshakeFault) -> u64 {
+        self.handshake_faults.get(why as usize).copied().unwrap_or(0)
+    }
+
     /// How many connections ended for this reason.
     #[must_use]
     pub fn closed(&self, why: CloseReason) -> u64 {
@@ -166,6 +194,11 @@ pub(crate) struct Counters {
     pub(crate) open: Cell<u32>,
     pub(crate) accepted: Counter,
     pub(crate) refused: Counter,
+    pub(crate) forbidden: Counter,
+    /// Handshakes under way.
+    pub(crate) shaking: Cell<u32>,
+    pub(crate) handshakes: Counter,
+    handshake_faults: [Counter; HandshakeFault::ALL.len()],
     pub(crate) accept_failures: Counter,
     pub(crate) dialled: Counter,
     pub(crate) dial_failures: Counter,
@@ -182,19 +215,29 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    pub(crate) fn add_handshake_fault(&self, why: HandshakeFault) {
+        if let Some(counter) = self.handshake_faults.get(why as usize) {
+            counter.add(1);
+        }
+    }
+
     pub(crate) fn add_closed(&self, why: CloseReason) {
         if let Some(counter) = self.closed.get(why as usize) {
             counter.add(1);
         }
     }
 
-    /// `buffered` is for whoever knows the connections to fill in.
+    /// `buffered` and `tls_expires` are for whoever knows them to fill in.
     pub(crate) fn snapshot(&self) -> LinkStats {
         LinkStats {
             connections: self.open.get().into(),
             buffered: 0,
             accepted: self.accepted.get(),
             refused: self.refused.get(),
+            forbidden: self.forbidden.get(),
+            handshakes: self.handshakes.get(),
+            handshake_faults: self.handshake_faults.each_ref().map(Counter::get),
+            tls_expires: 0,
             accept_failures: self.accept_failures.get(),
             dialled: self.dialled.get(),
             dial_failures: self.dial_failures.get(),

@@ -6,7 +6,8 @@
 //! host never sent a frame counts as a failure.
 
 use crate::link::Link;
-use crate::stream::Stream;
+use crate::stream::{Stream, prepare};
+use crate::tls::handshake::{Failure, Part};
 use crate::wires::Shard;
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -62,7 +63,7 @@ impl Dialer {
                 Ok((stream, peer)) if !self.shard.is_stopping() => {
                     self.link.counters.dialled.add(1);
                     self.is_known_dead.set(false);
-                    self.shard.open(&self.link, stream, peer).ended().await
+                    self.shard.open(&self.link, stream, peer, None).ended().await
                 }
                 Ok(_) => return,
                 Err(error) => {
@@ -100,7 +101,10 @@ impl Dialer {
         let mut outcome = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
         for address in addresses {
             let attempt = timeout(self.connect_timeout, TcpStream::connect(address));
-            outcome = attempt.await.map_err(late).flatten().and_then(|stream| self.adopt(stream));
+            outcome = match attempt.await.map_err(late).flatten() {
+                Ok(stream) => self.adopt(stream).await,
+                Err(error) => Err(error),
+            };
             if outcome.is_ok() {
                 break;
             }
@@ -108,13 +112,29 @@ impl Dialer {
         outcome
     }
 
-    fn adopt(&self, stream: TcpStream) -> io::Result<(Stream, SocketAddr)> {
+    async fn adopt(&self, stream: TcpStream) -> io::Result<(Stream, SocketAddr)> {
         // A port of this machine that nobody listens on can be dialled from itself.
         if stream.local_addr()? == stream.peer_addr()? {
             return Err(ErrorKind::ConnectionRefused.into());
         }
         let peer = stream.peer_addr()?;
-        Ok((Stream::plain(stream, self.link.rules.peer_timeout_ms)?, peer))
+        prepare(&stream, self.link.rules.peer_timeout_ms)?;
+        let Some(tls) = &self.link.tls else { return Ok((Stream::Plain(stream), peer)) };
+        let (Some(config), Some(name)) = (tls.endpoint.client(), &tls.name) else {
+            return Err(io::Error::other("the link has nothing to shake hands with"));
+        };
+        let part = Part::Connect(config, name.clone());
+        match tls.handshaker.shake(stream, part, tls.limit).await {
+            Ok(session) => {
+                self.link.counters.handshakes.add(1);
+                Ok((Stream::Tls(Box::new(session)), peer))
+            }
+            Err(failure) => {
+                let Failure { fault, .. } = failure;
+                self.link.counters.add_handshake_fault(fault);
+                Err(failure.into())
+            }
+        }
     }
 }
 

@@ -4,11 +4,19 @@
 
 use crate::counters::Counters;
 use crate::mac::{MacError, Macs};
+use crate::tls::TlsError;
+use crate::tls::client::name;
+use crate::tls::handshake::Handshaker;
+use crate::tls::renewal::{Certificates, Endpoint, Files};
+use rustls::pki_types::ServerName;
 use std::num::NonZeroU64;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 use tracing::info;
 use veksel_codecs::{Codec, Framing};
-use veksel_config::{DialConfig, ListenConfig, MacConfig};
+use veksel_config::{Cidr, DialConfig, Identities, ListenConfig, MacConfig};
 use veksel_core::plan::LinkId;
 
 /// Sent bytes that a peer of a listener does not confirm for so long end the connection, and so
@@ -42,6 +50,31 @@ pub(crate) struct Rules {
     pub(crate) peer_timeout_ms: u64,
 }
 
+/// Why a link cannot be used. Nothing of it was started.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The keys of its MACs.
+    #[error(transparent)]
+    Mac(#[from] MacError),
+    /// Its certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// How the connections of a link are encrypted.
+pub(crate) struct LinkTls {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) handshaker: Handshaker,
+    /// For one handshake.
+    pub(crate) limit: Duration,
+    /// Handshakes at once.
+    pub(crate) room: Arc<Semaphore>,
+    /// Who the peers of a listener are, if their certificates say so.
+    pub(crate) identities: Option<Identities>,
+    /// Whom a host must be.
+    pub(crate) name: Option<ServerName<'static>>,
+}
+
 /// One link.
 pub(crate) struct Link {
     pub(crate) id: LinkId,
@@ -49,8 +82,17 @@ pub(crate) struct Link {
     pub(crate) framing: Framing,
     /// `None` neither checks nor makes any.
     pub(crate) macs: Option<Macs>,
+    /// `None` is plaintext.
+    pub(crate) tls: Option<LinkTls>,
+    /// Who may connect; `None` is everybody.
+    pub(crate) allow: Option<Vec<Cidr>>,
     pub(crate) rules: Rules,
     pub(crate) counters: Counters,
+}
+
+/// What wants TLS never goes without.
+fn no_hands() -> TlsError {
+    TlsError::Thread(std::io::Error::other("nobody shakes hands"))
 }
 
 impl Link {
@@ -58,7 +100,8 @@ impl Link {
         id: LinkId,
         config: &ListenConfig,
         codec: Rc<Codec>,
-    ) -> Result<Self, MacError> {
+        (certificates, handshaker): (&Certificates, Option<Handshaker>),
+    ) -> Result<Self, LinkError> {
         let rules = Rules {
             side: Side::Channel { strict: config.strict },
             in_flight_max: config.in_flight_max,
@@ -69,7 +112,20 @@ impl Link {
             malformed_window_ms: config.malformed_window_ms,
             peer_timeout_ms: PEER_TIMEOUT_MS,
         };
-        Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)
+        let link = Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)?;
+        let tls = match (&config.tls, handshaker) {
+            (None, _) => None,
+            (Some(_), None) => return Err(no_hands().into()),
+            (Some(tls), Some(handshaker)) => Some(LinkTls {
+                endpoint: certificates.add(id, Files::Listen(tls.clone()))?,
+                handshaker,
+                limit: Duration::from_millis(tls.handshake_ms),
+                room: Arc::new(Semaphore::new(tls.handshakes_max as usize)),
+                identities: config.identities.clone(),
+                name: None,
+            }),
+        };
+        Ok(Self { tls, allow: config.allow.clone(), ..link })
     }
 
     /// A host is never cut off for what it sends between whole frames: its session and its
@@ -78,7 +134,8 @@ impl Link {
         id: LinkId,
         config: &DialConfig,
         codec: Rc<Codec>,
-    ) -> Result<Self, MacError> {
+        (certificates, handshaker): (&Certificates, Option<Handshaker>),
+    ) -> Result<Self, LinkError> {
         let rules = Rules {
             side: Side::Host,
             in_flight_max: u32::MAX,
@@ -89,7 +146,21 @@ impl Link {
             malformed_window_ms: 0,
             peer_timeout_ms: config.tcp_user_timeout_ms,
         };
-        Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)
+        let link = Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)?;
+        let tls = match (&config.tls, handshaker) {
+            (None, _) => None,
+            (Some(_), None) => return Err(no_hands().into()),
+            (Some(tls), Some(handshaker)) => Some(LinkTls {
+                name: Some(name(tls, &config.destination.host)?),
+                endpoint: certificates.add(id, Files::Dial(tls.clone()))?,
+                handshaker,
+                limit: Duration::from_millis(tls.handshake_ms),
+                // The dialler makes one attempt at a time.
+                room: Arc::new(Semaphore::new(1)),
+                identities: None,
+            }),
+        };
+        Ok(Self { tls, ..link })
     }
 
     fn new(
@@ -103,7 +174,8 @@ impl Link {
         if let Some(macs) = &macs {
             info!(link = id.0, keys = ?macs, "messages are authenticated");
         }
-        Ok(Self { id, codec, framing, macs, rules, counters: Counters::default() })
+        let counters = Counters::default();
+        Ok(Self { id, codec, framing, macs, tls: None, allow: None, rules, counters })
     }
 
     pub(crate) fn checks_macs(&self) -> bool {

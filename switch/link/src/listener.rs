@@ -1,15 +1,23 @@
 //! Accepting connections.
 
 use crate::link::Link;
-use crate::stream::Stream;
+use crate::stream::{Stream, prepare};
+use crate::tls::handshake::{Failure, HandshakeFault, Part};
+use crate::tls::identity;
+use crate::tls::session::Session;
 use crate::wires::Shard;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::{debug, warn};
+use veksel_core::plan::ParticipantId;
 
 /// Connections that the system may make ready before they are accepted.
 const BACKLOG: i32 = 1_024;
@@ -17,6 +25,9 @@ const BACKLOG: i32 = 1_024;
 /// How long to wait when the system has no descriptor or memory for a connection. Asking again at
 /// once would spin: the connection stays ready.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a handshake that failed is told of.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Opens a listening socket. An error says for which address.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -42,12 +53,35 @@ pub(crate) async fn accept(
     connections_max: u32,
 ) {
     let mut is_short = false;
+    let log = Rc::new(Cell::new(None));
     loop {
         shard.inbox.room().await;
+        // While all handshakes are taken, the next connections wait with the system.
+        let permit = match &link.tls {
+            Some(tls) => match Arc::clone(&tls.room).acquire_owned().await {
+                Ok(permit) => Some(permit),
+                // Nobody closes it; but what wants TLS never goes without.
+                Err(_) => return,
+            },
+            None => None,
+        };
         match listener.accept().await {
             Ok((stream, peer)) => {
                 is_short = false;
-                welcome(&shard, &link, stream, peer, connections_max);
+                if let Some(stream) = welcome(&link, stream, peer, connections_max) {
+                    match permit {
+                        Some(permit) => {
+                            let hands = Hands { shard: Rc::clone(&shard), link: Rc::clone(&link) };
+                            let log = Rc::clone(&log);
+                            let shaking = hands.shake(stream, peer, permit, log);
+                            tokio::task::spawn_local(shaking);
+                        }
+                        None => {
+                            link.counters.accepted.add(1);
+                            shard.open(&link, Stream::Plain(stream), peer, None);
+                        }
+                    }
+                }
             }
             Err(error) if is_of_peer(&error) => {
                 link.counters.accept_failures.add(1);
@@ -70,26 +104,93 @@ fn is_of_peer(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
+/// Whether a connection may stay, before anything is spent on it.
 fn welcome(
-    shard: &Rc<Shard>,
-    link: &Rc<Link>,
+    link: &Link,
     stream: TcpStream,
     peer: SocketAddr,
     connections_max: u32,
-) {
-    if link.counters.open.get() >= connections_max {
-        link.counters.refused.add(1);
-        debug!(link = link.id.0, %peer, "connection refused: the listener has enough");
-        return;
+) -> Option<TcpStream> {
+    let counters = &link.counters;
+    if link.allow.as_ref().is_some_and(|own| !own.iter().any(|one| one.holds(peer.ip()))) {
+        counters.forbidden.add(1);
+        debug!(link = link.id.0, %peer, "connection refused: its network may not connect");
+        return None;
     }
-    match Stream::plain(stream, link.rules.peer_timeout_ms) {
-        Ok(stream) => {
-            link.counters.accepted.add(1);
-            shard.open(link, stream, peer);
-        }
+    if counters.open.get().saturating_add(counters.shaking.get()) >= connections_max {
+        counters.refused.add(1);
+        debug!(link = link.id.0, %peer, "connection refused: the listener has enough");
+        return None;
+    }
+    match prepare(&stream, link.rules.peer_timeout_ms) {
+        Ok(()) => Some(stream),
         Err(error) => {
-            link.counters.accept_failures.add(1);
+            counters.accept_failures.add(1);
             debug!(link = link.id.0, %peer, %error, "connection was gone when it was accepted");
+            None
+        }
+    }
+}
+
+/// A handshake of a listener.
+struct Hands {
+    shard: Rc<Shard>,
+    link: Rc<Link>,
+}
+
+impl Hands {
+    /// Shakes hands and takes the connection into use, if its peer is somebody.
+    async fn shake(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        log: Rc<Cell<Option<Instant>>>,
+    ) {
+        let counters = &self.link.counters;
+        counters.shaking.set(counters.shaking.get().saturating_add(1));
+        let outcome = self.agree(stream).await;
+        counters.shaking.set(counters.shaking.get().saturating_sub(1));
+        drop(permit);
+        match outcome {
+            Ok(_) if self.shard.is_stopping() => {}
+            Ok((session, participant)) => {
+                counters.handshakes.add(1);
+                counters.accepted.add(1);
+                let stream = Stream::Tls(Box::new(session));
+                self.shard.open(&self.link, stream, peer, participant);
+            }
+            Err(Failure { fault, detail }) => {
+                counters.add_handshake_fault(fault);
+                let (link, fault) = (self.link.id.0, fault.word());
+                let last = log.get().map(|last| last.elapsed());
+                // A peer must not be able to fill the log.
+                if last.is_none_or(|last| last >= LOG_EVERY) {
+                    log.set(Some(Instant::now()));
+                    warn!(link, %peer, fault, detail, "connection refused by TLS; \
+                           others within 10 s are only counted");
+                } else {
+                    debug!(link, %peer, fault, detail, "connection refused by TLS");
+                }
+            }
+        }
+    }
+
+    async fn agree(&self, stream: TcpStream) -> Result<(Session, Option<ParticipantId>), Failure> {
+        let nothing = || Failure {
+            fault: HandshakeFault::Gone,
+            detail: "the link has nothing to shake hands with".to_owned(),
+        };
+        let tls = self.link.tls.as_ref().ok_or_else(nothing)?;
+        let config = tls.endpoint.server().ok_or_else(nothing)?;
+        let session = tls.handshaker.shake(stream, Part::Accept(config), tls.limit).await?;
+        let Some(identities) = &tls.identities else { return Ok((session, None)) };
+        match identity::participant(identities, session.peer_certificates()) {
+            Ok(participant) => Ok((session, Some(participant))),
+            Err(identity::Stranger) => Err(Failure {
+                fault: HandshakeFault::Stranger,
+                detail: "no participant of the listener is known by its certificate".to_owned(),
+            }),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! without it, and the next link makes its own. Keys come from files, live here and are never
 //! shown; their check values are.
 
+use crate::secret_file::{self, Refused};
 use aes::{Aes128, Aes192, Aes256};
 use bytes::BytesMut;
 use cmac::{Cmac, Mac};
@@ -15,9 +16,7 @@ use hmac::Hmac;
 use sha2::Sha256;
 use std::cell::RefCell;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use subtle::{Choice, ConstantTimeEq};
 use veksel_codecs::{Class, Codec, EncodeError, Fault, FieldNumber, FieldPath, Message, field};
@@ -400,15 +399,10 @@ where
 }
 
 fn text_of(path: &Path) -> Result<Zeroizing<Vec<u8>>, MacError> {
-    let unreadable = |source| MacError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(MacError::Exposed { path: path.to_owned(), mode });
-    }
-    let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(FILE_MAX).unwrap_or(0)));
-    file.take(FILE_MAX).read_to_end(&mut text).map_err(unreadable)?;
-    Ok(text)
+    secret_file::read(path, FILE_MAX).map_err(|refused| match refused {
+        Refused::Unreadable(source) => MacError::Read { path: path.to_owned(), source },
+        Refused::Exposed(mode) => MacError::Exposed { path: path.to_owned(), mode },
+    })
 }
 
 fn nibble(digit: u8) -> Option<u8> {
@@ -419,6 +413,7 @@ fn nibble(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
     use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     fn written(text: &str, mode: u32) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();

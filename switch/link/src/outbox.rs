@@ -167,6 +167,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::renewal::Certificates;
     use std::rc::Rc;
     use veksel_codecs::{Codec, Dialect, Framing, Mti, field};
     use veksel_config::{DialConfig, DialectName};
@@ -182,6 +183,7 @@ mod tests {
             dialect: DialectName::Shipped(dialect.to_owned()),
             framing: Framing::binary2(),
             mac: None,
+            tls: None,
             connect_timeout_ms: 0,
             reconnect_ms_min: 0,
             reconnect_ms_max: 0,
@@ -190,7 +192,7 @@ mod tests {
             outbound_max: 0,
         };
         let codec = Rc::new(Codec::new(Dialect::shipped(dialect).unwrap()));
-        Link::dialling(LinkId(0), &config, codec).unwrap()
+        Link::dialling(LinkId(0), &config, codec, (&Certificates::default(), None)).unwrap()
     }
 
     fn tag(number: u64) -> Tag {

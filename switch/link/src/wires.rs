@@ -6,11 +6,13 @@ use crate::connection::{Connection, READ_MAX};
 use crate::counters::{CloseReason, LinkStats};
 use crate::dialer::Dialer;
 use crate::inbox::Inbox;
-use crate::link::Link;
+use crate::link::{Link, LinkError};
 use crate::listener;
-use crate::mac::MacError;
 use crate::stream::Stream;
 use crate::sweep;
+use crate::tls::TlsError;
+use crate::tls::handshake::Handshaker;
+use crate::tls::renewal::Certificates;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -24,7 +26,7 @@ use tokio::task::JoinHandle;
 use tracing::info;
 use veksel_codecs::{Codec, Message};
 use veksel_config::{DialConfig, ListenConfig};
-use veksel_core::plan::{ConnectionId, LinkId};
+use veksel_core::plan::{ConnectionId, LinkId, ParticipantId};
 use veksel_core::time::Tick;
 use veksel_core::{Closing, Input, Tag, Unsent};
 
@@ -59,6 +61,10 @@ pub(crate) struct Shard {
     accepting: RefCell<Vec<JoinHandle<()>>>,
     /// Those who dial, and the sweep.
     working: RefCell<Vec<JoinHandle<()>>>,
+    /// What the links shake hands with.
+    certificates: Certificates,
+    /// Who shakes them; `None` until a link wants it, and when all is over.
+    handshaker: RefCell<Option<Handshaker>>,
     is_stopping: Cell<bool>,
     origin: Instant,
     seed: Cell<u64>,
@@ -80,6 +86,8 @@ impl Wires {
             emptied: Notify::new(),
             accepting: RefCell::default(),
             working: RefCell::default(),
+            certificates: Certificates::default(),
+            handshaker: RefCell::default(),
             is_stopping: Cell::new(false),
             origin,
             seed: Cell::new(seed | 1),
@@ -89,15 +97,18 @@ impl Wires {
     /// Starts to accept connections. Says at which address, which port 0 leaves to the system.
     ///
     /// # Errors
-    /// When the address cannot be listened on; the text names it. When its keys cannot be used.
+    /// When the address cannot be listened on; the text names it. When its keys or certificates
+    /// cannot be used.
     pub fn listen(
         &self,
         link: LinkId,
         config: &ListenConfig,
         codec: Rc<Codec>,
     ) -> io::Result<SocketAddr> {
-        let link = Link::listening(link, config, codec).map_err(io::Error::other)?;
         let listener = listener::bind(config.address)?;
+        let tls = self.handshaker(config.tls.is_some()).map_err(io::Error::other)?;
+        let link = Link::listening(link, config, codec, (&self.0.certificates, tls));
+        let link = link.map_err(io::Error::other)?;
         let address = listener.local_addr()?;
         info!(link = link.id.0, %address, "listening");
         let link = self.add(link);
@@ -109,20 +120,41 @@ impl Wires {
     /// Starts to keep connections open, and never gives up.
     ///
     /// # Errors
-    /// When its keys cannot be used.
+    /// When its keys or certificates cannot be used.
     pub fn dial(
         &self,
         link: LinkId,
         config: &DialConfig,
         codec: Rc<Codec>,
-    ) -> Result<(), MacError> {
-        let link = self.add(Link::dialling(link, config, codec)?);
+    ) -> Result<(), LinkError> {
+        let tls = self.handshaker(config.tls.is_some())?;
+        let link = Link::dialling(link, config, codec, (&self.0.certificates, tls))?;
+        let link = self.add(link);
         let dialer = Rc::new(Dialer::new(Rc::clone(&self.0), link, config));
         for _ in 0..config.connections {
             let keep = Rc::clone(&dialer).keep_one();
             self.0.working.borrow_mut().push(tokio::task::spawn_local(keep));
         }
         Ok(())
+    }
+
+    /// Who shakes hands, if that is wanted.
+    fn handshaker(&self, is_wanted: bool) -> Result<Option<Handshaker>, TlsError> {
+        if !is_wanted {
+            return Ok(None);
+        }
+        let mut slot = self.0.handshaker.borrow_mut();
+        if slot.is_none() {
+            let spawned = Handshaker::spawn(self.0.certificates.clone());
+            *slot = Some(spawned.map_err(TlsError::Thread)?);
+        }
+        Ok(slot.clone())
+    }
+
+    /// The certificates and keys of all links, to be read again without a restart.
+    #[must_use]
+    pub fn certificates(&self) -> Certificates {
+        self.0.certificates.clone()
     }
 
     fn add(&self, link: Link) -> Rc<Link> {
@@ -200,7 +232,9 @@ impl Wires {
         let connections = self.0.connections.borrow();
         let own = connections.values().filter(|connection| connection.id.link == link.id);
         let buffered = own.map(|connection| connection.buffered() as u64).sum();
-        LinkStats { buffered, ..link.counters.snapshot() }
+        let expires = link.tls.as_ref().and_then(|tls| tls.endpoint.expires());
+        let tls_expires = expires.unwrap_or_default();
+        LinkStats { buffered, tls_expires, ..link.counters.snapshot() }
     }
 
     /// Takes no more connections; those that are open stay.
@@ -232,6 +266,7 @@ impl Wires {
         for task in self.0.working.take() {
             task.abort();
         }
+        self.0.handshaker.take();
     }
 }
 
@@ -244,18 +279,22 @@ impl Shard {
         self.is_stopping.get()
     }
 
-    /// Takes a stream into use.
+    /// Takes a stream into use. `participant` is whom its certificate names, if that is asked.
     pub(crate) fn open(
         self: &Rc<Self>,
         link: &Rc<Link>,
         stream: Stream,
         peer: SocketAddr,
+        participant: Option<ParticipantId>,
     ) -> Rc<Connection> {
         let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
         let id = ConnectionId { link: link.id, serial };
         let connection = Rc::new(Connection::new(id, Rc::clone(link), stream, peer));
         self.connections.borrow_mut().insert(serial, Rc::clone(&connection));
         connection.open(self);
+        if let Some(participant) = participant {
+            self.inbox.push(Input::Identified { connection: id, participant });
+        }
         tokio::task::spawn_local(Rc::clone(&connection).run(Rc::clone(self)));
         connection
     }

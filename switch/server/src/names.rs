@@ -17,6 +17,10 @@ pub(crate) const REFUSALS: Name = (
     "veksel_refusals_total",
     "Frames answered with a refusal because they are no valid request, by link, code and fault.",
 );
+pub(crate) const UNGRANTED: Name = (
+    "veksel_ungranted_total",
+    "Requests that claimed to be of somebody their participant may not be, by link and field.",
+);
 pub(crate) const DROPS: Name =
     ("veksel_dropped_frames_total", "Frames dropped without an answer, by link and reason.");
 pub(crate) const UNDELIVERED: Name = (
@@ -84,4 +88,10 @@ pub(crate) const CLOSED: Name =
 pub(crate) const CONNECTS: Name = (
     "veksel_link_connects_total",
     "Connections accepted, refused, made and failed to make, by link and result.",
+);
+pub(crate) const HANDSHAKES: Name =
+    ("veksel_tls_handshakes_total", "TLS handshakes, by link and result.");
+pub(crate) const TLS_EXPIRES: Name = (
+    "veksel_tls_expires_timestamp_seconds",
+    "When the first certificate or revocation list of a link ends, in Unix time, by link.",
 );

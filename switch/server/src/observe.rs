@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use veksel_codecs::ResponseCode;
 use veksel_core::{Event, GroupId, LinkId, Parking, Plan, Position};
-use veksel_link::{CloseReason, LinkStats};
+use veksel_link::{CloseReason, HandshakeFault, LinkStats};
 
 /// Upper bounds of latency buckets in seconds.
 const SECONDS: &[f64] = &[
@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) answer_seconds: HistogramVec,
     pub(crate) host_seconds: HistogramVec,
     refusals: IntCounterVec,
+    ungranted: IntCounterVec,
     drops: IntCounterVec,
     undelivered: IntCounterVec,
     clashes: IntCounterVec,
@@ -50,6 +51,8 @@ pub(crate) struct Metrics {
     frames: IntCounterVec,
     closed: IntCounterVec,
     connects: IntCounterVec,
+    handshakes: IntCounterVec,
+    tls_expires: IntGaugeVec,
     pub(crate) reversals_open: IntGauge,
     pub(crate) reversals_waiting: IntGauge,
     reversal_age: IntGaugeVec,
@@ -73,6 +76,7 @@ impl Metrics {
             answer_seconds: made.histograms(names::ANSWER_SECONDS, &["link", "kind"])?,
             host_seconds: made.histograms(names::HOST_SECONDS, &["group"])?,
             refusals: made.counters(names::REFUSALS, &["link", "response", "fault"])?,
+            ungranted: made.counters(names::UNGRANTED, &["link", "field"])?,
             drops: made.counters(names::DROPS, &["link", "reason"])?,
             undelivered: made.counters(names::UNDELIVERED, &["link", "approved"])?,
             clashes: made.counters(names::CLASHES, &["link"])?,
@@ -92,6 +96,8 @@ impl Metrics {
             frames: made.counters(names::FRAMES, &["link", "direction"])?,
             closed: made.counters(names::CLOSED, &["link", "reason"])?,
             connects: made.counters(names::CONNECTS, &["link", "result"])?,
+            handshakes: made.counters(names::HANDSHAKES, &["link", "result"])?,
+            tls_expires: made.gauges(names::TLS_EXPIRES, &["link"])?,
             reversals_waiting: made.gauge(names::REVERSALS_WAITING_FOR_PERSON)?,
             reversal_age: made.gauges(names::REVERSAL_AGE, &["group"])?,
             reversals_open: made.gauge(names::REVERSALS_OPEN)?,
@@ -201,6 +207,16 @@ impl Observer {
                 let labels = [self.link(link), closed(&response), fault];
                 self.metrics.refusals.with_label_values(&labels).inc();
             }
+            Event::Ungranted { link, participant, field, recorded } => {
+                let text = field.get().to_string();
+                let labels = [self.link(link), text.as_str()];
+                self.metrics.ungranted.with_label_values(&labels).inc();
+                // As often as it is recorded: a peer must not be able to fill the log.
+                if recorded {
+                    let (link, participant) = (labels[0], participant.0);
+                    tracing::warn!(link, participant, field = text, "a claim that is not granted");
+                }
+            }
             Event::Dropped { link, why } => {
                 let labels = [self.link(link), why.word()];
                 self.metrics.drops.with_label_values(&labels).inc();
@@ -308,9 +324,9 @@ impl Observer {
     }
 
     /// Takes in what a link has done since the last time.
-    pub(crate) fn link_stats(&mut self, link: LinkId, now: LinkStats) {
+    pub(crate) fn link_stats(&mut self, link: LinkId, now: &LinkStats) {
         let Some(last) = self.last_stats.get_mut(usize::from(link.0)) else { return };
-        let then = core::mem::replace(last, now);
+        let then = core::mem::replace(last, *now);
         let name = self.link(link);
         let metrics = &self.metrics;
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
@@ -325,8 +341,20 @@ impl Observer {
         add(&metrics.frames, "out", now.frames_out, then.frames_out);
         add(&metrics.connects, "accepted", now.accepted, then.accepted);
         add(&metrics.connects, "refused", now.refused, then.refused);
+        add(&metrics.connects, "forbidden", now.forbidden, then.forbidden);
         add(&metrics.connects, "made", now.dialled, then.dialled);
         add(&metrics.connects, "failed", now.dial_failures, then.dial_failures);
+        if now.tls_expires > 0 {
+            metrics.tls_expires.with_label_values(&[name]).set(now.tls_expires);
+        }
+        let faults = HandshakeFault::ALL
+            .map(|why| (why.word(), now.handshake_fault(why), then.handshake_fault(why)));
+        let agreed = [("agreed", now.handshakes, then.handshakes)];
+        for (word, now, then) in agreed.into_iter().chain(faults) {
+            if now > then {
+                add(&metrics.handshakes, word, now, then);
+            }
+        }
         for why in CloseReason::ALL {
             let (now, then) = (now.closed(why), then.closed(why));
             if now > then {

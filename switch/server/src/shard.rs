@@ -315,7 +315,7 @@ impl Turning {
             observer.online(GroupId(place), *online);
         }
         for place in 0..count(plan.links.len()) {
-            observer.link_stats(LinkId(place), wires.stats(LinkId(place)));
+            observer.link_stats(LinkId(place), &wires.stats(LinkId(place)));
         }
         for (place, group) in (0..).zip(&switch.plan().groups) {
             let age = Duration::from_nanos(switch.reversal_age(GroupId(place), tick));

@@ -31,6 +31,10 @@ impl Switch {
             Some(LinkRole::Channel(participant)) => {
                 self.handle_request(now, connection, participant, message);
             }
+            Some(LinkRole::Identified) => match self.identity(connection) {
+                Some(participant) => self.handle_request(now, connection, participant, message),
+                None => self.recycle(message),
+            },
             None => self.recycle(message),
         }
     }
@@ -95,6 +99,10 @@ impl Switch {
         if !mti.is_request() {
             self.count(Event::Dropped { link: connection.link, why: Dropped::AnswerFromChannel });
             self.recycle(message);
+            return;
+        }
+        if let Some(field) = self.claim(participant, &message) {
+            self.refuse_claim(now, connection, participant, field, message);
             return;
         }
         let code = message.get(field::PROCESSING_CODE);
@@ -331,7 +339,7 @@ impl Switch {
 
     pub(super) fn handle_link_up(&mut self, now: Now, connection: ConnectionId) {
         match self.role(connection) {
-            Some(LinkRole::Channel(_)) => {
+            Some(LinkRole::Channel(_) | LinkRole::Identified) => {
                 if self.channels.len() >= self.plan.limits.connections_max as usize {
                     self.close(connection, crate::contract::Closing::TooMany);
                 } else {
@@ -345,8 +353,9 @@ impl Switch {
 
     pub(super) fn handle_link_down(&mut self, now: Now, connection: ConnectionId) {
         match self.role(connection) {
-            Some(LinkRole::Channel(_)) => {
+            Some(LinkRole::Channel(_) | LinkRole::Identified) => {
                 self.channels.remove(&connection.serial);
+                self.identities.remove(&connection.serial);
             }
             Some(LinkRole::Host(group)) => self.handle_host_down(now, group, connection),
             None => {}

@@ -124,6 +124,7 @@ fn plan() -> Plan {
         participants: vec![ParticipantPlan {
             name: "channels".into(),
             in_flight_max: IN_FLIGHT_MAX,
+            grants: veksel_core::plan::Grants::default(),
         }],
         routes: vec![RoutePlan {
             name: "all".into(),

@@ -9,6 +9,7 @@ use super::{Connection, State};
 use crate::counters::CloseReason;
 use crate::link::Side;
 use crate::mac::{self, Macs};
+use crate::stream::Stream;
 use crate::wires::Shard;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -50,8 +51,11 @@ impl Connection {
                 None => return Poll::Pending,
             };
             let count = match read {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::Reset),
+                Poll::Pending => {
+                    self.follow_record(shard);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(CloseReason::of_reading(&error)),
                 Poll::Ready(Ok(0)) if self.tail.borrow().is_empty() => {
                     if self.link.is_host() || self.in_flight.get() == 0 {
                         return Poll::Ready(CloseReason::PeerClosed);
@@ -76,6 +80,18 @@ impl Connection {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// A record of TLS that is not whole hides a frame that is not, so the same deadline holds for
+    /// it. One that hid nothing sets no deadline any more.
+    fn follow_record(self: &Rc<Self>, shard: &Shard) {
+        let is_within = self.stream.borrow().as_ref().is_some_and(Stream::is_within_record);
+        if is_within && self.partial_since.get().is_none() {
+            self.partial_since.set(Some(shard.now()));
+            shard.watch(self);
+        } else if !is_within && self.tail.borrow().is_empty() {
+            self.partial_since.set(None);
         }
     }
 

@@ -5,6 +5,8 @@
 
 use super::{Connection, State};
 use crate::counters::CloseReason;
+use crate::stream::Stream;
+use crate::tls::session::Written;
 use crate::wires::Shard;
 use std::rc::Rc;
 use tracing::warn;
@@ -95,18 +97,18 @@ impl Connection {
     pub(super) fn write(self: &Rc<Self>, shard: &Shard, now: Tick) {
         let tell = |fate| self.tell(shard, fate);
         let (written, is_empty) = {
-            let (stream, mut out) = (self.stream.borrow(), self.out.borrow_mut());
+            let (mut stream, mut out) = (self.stream.borrow_mut(), self.out.borrow_mut());
             out.expire(now, tell);
-            let written = match stream.as_ref() {
-                Some(stream) if !out.is_empty() => stream.try_write(out.bytes()),
-                Some(_) | None => Ok(0),
+            let written = match stream.as_mut() {
+                Some(stream) if !out.is_empty() || stream.owes() => stream.try_write(out.bytes()),
+                Some(_) | None => Ok(Written::default()),
             };
-            if let Ok(count @ 1..) = written {
+            if let Ok(Written { taken: taken @ 1.., .. }) = written {
                 self.is_active.set(true);
-                self.link.counters.bytes_out.add(count);
-                out.advance(count, tell);
+                self.link.counters.bytes_out.add(taken);
+                out.advance(taken, tell);
             }
-            (written, out.is_empty())
+            (written, out.is_empty() && !stream.as_ref().is_some_and(Stream::owes))
         };
         match (written, self.state.get()) {
             (Err(_), State::Open | State::Finishing) => self.bury(shard, CloseReason::Reset),
@@ -116,8 +118,8 @@ impl Connection {
                 self.bury(shard, CloseReason::PeerClosed);
             }
             (Ok(_), _) if is_empty => self.stalled_since.set(None),
-            (Ok(count), State::Open | State::Finishing | State::Closing(_)) => {
-                self.stall(shard, now, count > 0);
+            (Ok(written), State::Open | State::Finishing | State::Closing(_)) => {
+                self.stall(shard, now, written.moved);
             }
             (_, State::Closed) => {}
         }

@@ -10,4 +10,6 @@ mod closing;
 mod frames;
 mod hosts;
 mod macs;
+mod pki;
 mod rig;
+mod tls;

@@ -1,0 +1,164 @@
+//! Who a channel is and what it may claim to be (guarantees 5.2, G14).
+
+use crate::{ATM, BANK, World, answer_to, balance, code, payment, plan, received};
+use veksel_codecs::{Message, Mti, field};
+use veksel_core::plan::{Grant, Grants, LinkRole, ParticipantPlan, Plan, Span};
+use veksel_core::{Event, Input, Output, ParticipantId, Record};
+
+/// Two participants on one listener: the first is granted DE32 500001 and terminals ATM…, the
+/// second nothing of DE32 at all.
+fn shared() -> Plan {
+    let mut plan = plan();
+    plan.links[0].role = LinkRole::Identified;
+    let grant = |spans: &[Span]| Grant { spans: Some(spans.to_vec()) };
+    plan.participants[0].grants = Grants {
+        acquirers: grant(&[Span::Exact("500001".into())]),
+        terminals: grant(&[Span::Prefix("ATM".into())]),
+        ..Grants::default()
+    };
+    plan.participants.push(ParticipantPlan {
+        name: "other".into(),
+        in_flight_max: 256,
+        grants: Grants { acquirers: grant(&[]), ..Grants::default() },
+    });
+    plan
+}
+
+fn identified(participant: u16) -> Input {
+    Input::Identified { connection: ATM, participant: ParticipantId(participant) }
+}
+
+fn notices(world: &World) -> Vec<String> {
+    let notice = |(_, record): &(_, Record)| match record {
+        Record::Notice(notice) => Some(format!("{}: {}", notice.action, notice.detail)),
+        _ => None,
+    };
+    world.journal.iter().filter_map(notice).collect()
+}
+
+#[test]
+fn a_connection_acts_as_whom_it_was_identified() {
+    let mut world = World::online_with(shared());
+    world.tell(identified(0));
+    let (request, tag) = {
+        world.tell(received(ATM, payment(7)));
+        world.request()
+    };
+    world.tell(Input::Written(tag));
+    world.tell(received(BANK, answer_to(&request, "00")));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    let intents: Vec<_> = world
+        .journal
+        .iter()
+        .filter_map(|(_, record)| match record {
+            Record::Intent(intent) => Some(intent.key.participant.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(intents, ["channels"]);
+}
+
+#[test]
+fn nobody_acts_on_a_connection_that_was_not_identified() {
+    let mut world = World::online_with(shared());
+    world.tell(received(ATM, payment(7)));
+    let outputs = world.take();
+    assert!(outputs.is_empty(), "{outputs:?}");
+    assert!(world.switch.is_idle());
+    // Nor as somebody the plan does not know.
+    world.tell(identified(9));
+    world.tell(received(ATM, payment(7)));
+    assert!(world.take().is_empty());
+}
+
+#[test]
+fn an_identity_ends_with_its_connection() {
+    let mut world = World::online_with(shared());
+    world.tell(identified(0));
+    world.tell(Input::LinkDown(ATM));
+    world.tell(Input::LinkUp(ATM));
+    world.tell(received(ATM, payment(7)));
+    assert!(world.take().is_empty());
+}
+
+#[test]
+fn what_is_not_granted_is_answered_58_goes_nowhere_and_is_recorded() {
+    let mut world = World::online_with(shared());
+    world.tell(identified(0));
+    let mut foreign = payment(7);
+    foreign.set(field::ACQUIRER, "500002");
+    world.tell(received(ATM, foreign));
+    let outputs = world.take();
+    let ungranted = outputs.iter().any(|output| {
+        matches!(output, Output::Count(Event::Ungranted { field, recorded: true, .. })
+            if *field == field::ACQUIRER.number())
+    });
+    assert!(ungranted, "{outputs:?}");
+    let sent: Vec<&Message> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Send { connection, message, .. } => {
+                assert_eq!(*connection, ATM, "nothing goes to the bank");
+                Some(message)
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent.len(), 1);
+    assert_eq!((sent[0].mti().as_str(), code(sent[0]).as_str()), ("0210", "58"));
+    assert_eq!(sent[0].get(field::STAN), Some(7));
+    assert!(!sent[0].has(field::PIN_BLOCK));
+    assert!(world.switch.is_idle());
+    let [notice] = &notices(&world)[..] else { panic!("{:?}", notices(&world)) };
+    assert!(notice.starts_with("not-granted: participant channels sent 0200 with DE32 outside"));
+    assert!(!notice.contains("500002"), "a record says no value: {notice}");
+}
+
+#[test]
+fn the_other_participant_of_a_listener_cannot_use_the_first_ones_terminals() {
+    let mut world = World::online_with(shared());
+    world.tell(identified(1));
+    world.tell(received(ATM, payment(7)));
+    assert_eq!(code(&world.sent_to(ATM)), "58", "an empty list grants nothing");
+    let mut silent = balance(8);
+    silent.remove(field::ACQUIRER);
+    world.tell(received(ATM, silent));
+    let request = world.sent_to(BANK);
+    assert!(!request.has(field::ACQUIRER), "a field that is not there claims nothing");
+}
+
+#[test]
+fn every_kind_of_request_is_looked_at() {
+    for mti in ["0100", "0200", "0120", "0220", "0400", "0420", "0800"] {
+        let mut world = World::online_with(shared());
+        world.tell(identified(0));
+        let mut message = payment(7);
+        message.set_mti(Mti::parse(mti).unwrap());
+        message.set(field::TERMINAL, "POS00017");
+        message.set(field::NETWORK_CODE, 301);
+        world.tell(received(ATM, message));
+        assert_eq!(code(&world.sent_to(ATM)), "58", "{mti}");
+    }
+}
+
+/// A peer that has a certificate must not be able to fill the journal.
+#[test]
+fn many_claims_are_recorded_once_in_a_while_and_counted() {
+    let mut world = World::online_with(shared());
+    world.tell(identified(0));
+    let claim = |world: &mut World, stan| {
+        let mut foreign = payment(stan);
+        foreign.set(field::TERMINAL, "POS00017");
+        world.tell(received(ATM, foreign));
+        assert_eq!(code(&world.sent_to(ATM)), "58");
+    };
+    for stan in 1..=50 {
+        claim(&mut world, stan);
+    }
+    assert_eq!(notices(&world).len(), 1);
+    world.pass(10_000);
+    claim(&mut world, 51);
+    let notices = notices(&world);
+    assert_eq!(notices.len(), 2);
+    assert!(notices[1].ends_with("49 more before that were not recorded"), "{}", notices[1]);
+}
