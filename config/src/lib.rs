@@ -40,8 +40,8 @@ pub use simulator::{
 };
 pub use source::Source;
 pub use switch::{
-    AdminConfig, DialConfig, ListenConfig, LogConfig, LogFormat, LogLevel, SocketConfig,
-    StoreConfig, SwitchConfig, load_switch,
+    AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, LogFormat, LogLevel,
+    SocketConfig, StoreConfig, SwitchConfig, load_switch,
 };
 
 /// The shipped `config/switch.toml`: every key with its default, loads as it is.

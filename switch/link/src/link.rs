@@ -4,10 +4,11 @@
 
 use crate::counters::Counters;
 use crate::mac::{MacError, Macs};
+use bytes::BytesMut;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use tracing::info;
-use veksel_codecs::{Codec, Framing};
+use veksel_codecs::{Codec, EncodeError, Framing, Message};
 use veksel_config::{DialConfig, ListenConfig, MacConfig};
 use veksel_core::plan::LinkId;
 
@@ -104,6 +105,16 @@ impl Link {
             info!(link = id.0, keys = ?macs, "messages are authenticated");
         }
         Ok(Self { id, codec, framing, macs, rules, counters: Counters::default() })
+    }
+
+    /// Appends a message as it goes over the wire. Only an answer carries a header of its own,
+    /// that of its request.
+    pub(crate) fn encode(&self, message: &Message, out: &mut BytesMut) -> Result<(), EncodeError> {
+        let header = if message.mti().is_request() { &[] } else { message.header() };
+        self.framing.encode(header, out, |out| match &self.macs {
+            Some(macs) => macs.encode(&self.codec, message, out),
+            None => self.codec.encode(message, out),
+        })
     }
 
     pub(crate) fn checks_macs(&self) -> bool {

@@ -21,16 +21,7 @@ impl Stream {
     /// Takes a TCP connection into use: no delay, keep-alive, and an end to bytes that nobody
     /// confirms.
     pub(crate) fn plain(stream: TcpStream, user_timeout_ms: u64) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        let socket = SockRef::from(&stream);
-        let (idle, interval, retries) = KEEP_ALIVE;
-        let keep_alive =
-            TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(retries);
-        socket.set_tcp_keepalive(&keep_alive)?;
-        #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(Duration::from_millis(user_timeout_ms)))?;
-        #[cfg(not(target_os = "linux"))]
-        let _ = user_timeout_ms;
+        prepare(&stream, user_timeout_ms)?;
         Ok(Self::Plain(stream))
     }
 
@@ -64,4 +55,19 @@ impl Stream {
             Self::Plain(stream) => stream.poll_write_ready(cx),
         }
     }
+}
+
+/// No delay, keep-alive, and an end to bytes that nobody confirms.
+pub(crate) fn prepare(stream: &TcpStream, user_timeout_ms: u64) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let (idle, interval, retries) = KEEP_ALIVE;
+    let keep_alive =
+        TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(retries);
+    socket.set_tcp_keepalive(&keep_alive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_millis(user_timeout_ms)))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = user_timeout_ms;
+    Ok(())
 }
