@@ -12,8 +12,7 @@ use std::hint::black_box;
 use std::time::Duration;
 use veksel_codecs::{Message, Mti, ResponseCode, field};
 use veksel_core::plan::{
-    BreakerPlan, Deadlines, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
-    ReversalPlan, RoutePlan, SessionPlan,
+    DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, RoutePlan, SessionPlan,
 };
 use veksel_core::{
     ConnectionId, GroupId, Input, Leg, LinkId, Now, Output, ParticipantId, Plan, Switch, Tick, Utc,
@@ -31,19 +30,10 @@ fn plan() -> Plan {
             LinkPlan { name: "bank.1".into(), role: LinkRole::Host(GroupId(0)) },
         ],
         groups: vec![GroupPlan {
-            name: "bank".into(),
             session: SessionPlan { sign_on: false, echo_idle_ms: 0, ..SessionPlan::default() },
-            deadlines: Deadlines::default(),
-            breaker: BreakerPlan::default(),
-            reversals: ReversalPlan::default(),
-            window_max: 128,
-            tombstone_ms: 300_000,
+            ..GroupPlan::named("bank")
         }],
-        participants: vec![ParticipantPlan {
-            name: "channels".into(),
-            in_flight_max: 256,
-            grants: veksel_core::plan::Grants::default(),
-        }],
+        participants: vec![ParticipantPlan::named("channels")],
         routes: vec![RoutePlan {
             name: "all".into(),
             mti: vec![],

@@ -3,9 +3,12 @@
 
 use crate::frames::{answer, whole};
 use crate::{Failure, part};
+use std::collections::VecDeque;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep_until};
 
 /// Bytes of one read.
 pub(crate) const READ_MAX: usize = 64 * 1024;
@@ -16,6 +19,47 @@ pub(crate) fn play() -> Result<(), Failure> {
             tokio::task::spawn_local(converse(stream));
         }
     })
+}
+
+/// `ms`: answers like the other, but so many milliseconds later.
+pub(crate) fn play_slow(arguments: &[String]) -> Result<(), Failure> {
+    let takes = Duration::from_millis(part::argument(arguments, 0)?);
+    serve(move |listener| async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::task::spawn_local(converse_slowly(stream, takes));
+        }
+    })
+}
+
+async fn converse_slowly(mut stream: TcpStream, takes: Duration) {
+    let (mut held, mut due) = (Vec::with_capacity(READ_MAX), VecDeque::new());
+    let _ = stream.set_nodelay(true);
+    loop {
+        let next = due.front().map(|(at, _): &(Instant, Vec<u8>)| *at);
+        let wait = async {
+            match next {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            read = stream.read_buf(&mut held) => {
+                if !matches!(read, Ok(1..)) {
+                    return;
+                }
+                let mut out = Vec::new();
+                each_frame(&mut held, |frame| answer(frame, &mut out));
+                due.push_back((Instant::now() + takes, out));
+                held.reserve(READ_MAX);
+            }
+            () = wait => {
+                let Some((_, out)) = due.pop_front() else { continue };
+                if stream.write_all(&out).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
 }
 
 /// Listens on a thread of its own with one single-threaded runtime, until standard input ends.

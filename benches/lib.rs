@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bare;
+pub mod crowd;
 pub mod disk;
 pub mod frames;
 pub mod host;
@@ -16,6 +17,7 @@ pub mod nothing;
 pub mod part;
 pub mod rounds;
 pub mod stage;
+pub mod stream;
 pub mod switch;
 pub mod waiting;
 

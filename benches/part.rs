@@ -4,7 +4,7 @@
 //! ends too, so none outlives the benchmark. What it costs is read from the kernel, thread by
 //! thread.
 
-use crate::{Failure, bare, host, load, switch};
+use crate::{Failure, bare, crowd, host, load, stream, switch};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -32,6 +32,9 @@ pub fn play() -> Result<bool, Failure> {
     match part.as_str() {
         "load" => load::play(&arguments)?,
         "host" => host::play()?,
+        "slow-host" => host::play_slow(&arguments)?,
+        "stream" => stream::play(&arguments)?,
+        "crowd" => crowd::play(&arguments)?,
         "bare" => bare::play(&arguments)?,
         "switch" => switch::play(&arguments)?,
         other => return Err(format!("there is no part {other}").into()),
@@ -88,9 +91,28 @@ impl Part {
     /// # Errors
     /// The part ended, hangs, or says something else.
     pub fn line(&self, word: &str) -> Result<String, Failure> {
-        let line = self.lines.recv_timeout(WAIT)?;
+        self.line_within(word, WAIT)
+    }
+
+    /// The same, and a wait of its own.
+    ///
+    /// # Errors
+    /// The part ended, hangs, or says something else.
+    pub fn line_within(&self, word: &str, wait: Duration) -> Result<String, Failure> {
+        let line = self.lines.recv_timeout(wait)?;
         let rest = line.strip_prefix(word).ok_or_else(|| format!("{word} expected: {line}"))?;
         Ok(rest.trim().to_owned())
+    }
+
+    /// Bytes of memory that it has in use.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn memory(&self) -> Result<u64, Failure> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix("kB")).ok_or("no VmRSS")?;
+        Ok(kib.trim().parse::<u64>()? * 1_024)
     }
 
     /// Nanoseconds of processor time, by name of the thread.

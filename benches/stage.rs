@@ -60,6 +60,16 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Bytes of memory that it has in use.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn memory(&self) -> Result<u64, Failure> {
+        self.part.memory()
+    }
+}
+
 /// What one turn of one program found.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {

@@ -12,13 +12,35 @@ use veksel_store::{Keys, MemoryStore, SqliteStore};
 /// The listener in the example file.
 const LISTENER: &str = "channels";
 
-/// `host folder store record_inquiries`, the store being `sqlite`, `waiting`, `memory` or
-/// `nothing`.
+/// A second listener, whose participant has a rate.
+const SECOND: &str = r#"
+[[participant]]
+name = "greedy"
+rate = RATE
+burst = 50
+[[listener]]
+name = "greedy"
+listen = "127.0.0.1:0"
+participant = "greedy"
+"#;
+
+/// `host folder store record_inquiries more`, where more is settings (`key=value`), or
+/// `greedy=RATE` for a second listener whose participant has that rate; the store being `sqlite`,
+/// `waiting`, `memory` or `nothing`.
 pub(crate) fn play(arguments: &[String]) -> Result<(), Failure> {
     let host: String = part::argument(arguments, 0)?;
     let folder: PathBuf = part::argument(arguments, 1)?;
     let store: String = part::argument(arguments, 2)?;
     let inquiries: bool = part::argument(arguments, 3)?;
+    let mut text = SWITCH_EXAMPLE.to_owned();
+    let mut more = Vec::new();
+    for setting in arguments.get(4..).unwrap_or_default() {
+        match setting.split_once('=') {
+            Some(("greedy", rate)) => text.push_str(&SECOND.replace("RATE", rate)),
+            Some((key, value)) => more.push((key, value.to_owned())),
+            None => {}
+        }
+    }
     let settings = [
         ("switch.record_inquiries", inquiries.to_string()),
         ("listener.channels.listen", "127.0.0.1:0".to_owned()),
@@ -32,7 +54,8 @@ pub(crate) fn play(arguments: &[String]) -> Result<(), Failure> {
         ("log.level", "warn".to_owned()),
     ];
     let waiting = folder.join("waiting.db");
-    let source = Source::text("bench", SWITCH_EXAMPLE).folder(folder).flags(settings);
+    let settings = settings.into_iter().chain(more);
+    let source = Source::text("bench", text).folder(folder).flags(settings);
     let config = load_switch(source.known_dialects(&["cbs-ascii-bin"]))
         .map_err(|problems| format!("{problems:?}"))?;
     init_tracing(&config.log)?;
@@ -53,7 +76,8 @@ pub(crate) fn play(arguments: &[String]) -> Result<(), Failure> {
         }
     }
     let admin = running.admin().map(|admin| admin.to_string()).unwrap_or_default();
-    part::work(&format!("{address} {admin}"))?;
+    let second = running.address("greedy").map(|second| second.to_string()).unwrap_or_default();
+    part::work(format!("{address} {admin} {second}").trim_end())?;
     match running.stop() {
         veksel_server::Stopped::Asked => Ok(()),
         stopped => Err(format!("the switch stopped: {stopped:?}").into()),

@@ -9,8 +9,8 @@ mod journal;
 mod send;
 
 pub(crate) use journal::{
-    Decide, Export, ExportFormat, Journal, JournalCommand, List, Pending, Place, Reversals,
-    ReversalsCommand, Show, Verify,
+    Breakers, Decide, Decision, Export, ExportFormat, Journal, JournalCommand, List, Pending,
+    Place, Reversals, ReversalsCommand, Show, Verify,
 };
 pub(crate) use send::{
     AccountType, Bill, CardPayment, Deposit, Inquiry, Kind, Money, Options, Send, Statement,
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Journal(Journal),
     /// See what is to be undone, and decide about it
     Reversals(Reversals),
+    /// Decide how the breaker of a group or of a link stands
+    Breakers(Breakers),
 }
 
 impl Command {
@@ -81,6 +83,7 @@ impl Command {
             Self::Dialect(dialect) => dialect.json(),
             Self::Journal(journal) => journal.json(),
             Self::Reversals(reversals) => reversals.json(),
+            Self::Breakers(breakers) => breakers.command.parts().1.decision.json,
             Self::Simulate(simulate) => simulate.json,
             Self::Run(_) | Self::Proxy(_) => false,
         }

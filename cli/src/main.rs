@@ -7,6 +7,7 @@
 
 mod answer;
 mod arguments;
+mod breakers;
 mod certs;
 mod check;
 mod decode;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Dialect(dialect) => dialect::dialect(dialect, output),
         Command::Journal(journal) => journal::journal(journal, output),
         Command::Reversals(reversals) => reversals::reversals(reversals, output),
+        Command::Breakers(breakers) => breakers::breakers(breakers, output),
     };
     match result {
         Ok(exit) => exit.into(),

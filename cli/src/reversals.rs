@@ -3,13 +3,13 @@
 //! The list comes from the journal. A decision goes to the running switch, because only its
 //! engine may act on it; the engine records who decided, and why.
 
-use crate::arguments::{Decide, Pending, Reversals, ReversalsCommand};
+use crate::arguments::{Decide, Decision, Pending, Reversals, ReversalsCommand};
 use crate::check::source;
 use crate::journal::{open, unread};
 use crate::operator::{self, Answer};
 use crate::output::{Exit, Failure, Output};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use veksel_config::load_switch;
@@ -119,26 +119,10 @@ fn reversing_json(reversing: &Reversing, now: Timestamp) -> Value {
 }
 
 fn decide(action: &str, arguments: &Decide, output: Output) -> Result<Exit, Failure> {
-    if arguments.reason.trim().is_empty() {
-        return Err(Failure::usage("--reason must say something"));
-    }
-    let operator = arguments.operator.clone().or_else(user);
-    let Some(operator) = operator.filter(|name| !name.trim().is_empty()) else {
-        return Err(Failure::usage("the system does not say who you are; give --operator"));
-    };
-    let address = match (&arguments.config, arguments.admin) {
-        (Some(config), None) => admin_of(config)?,
-        (_, Some(address)) => address,
-        (None, None) => return Err(Failure::usage("give --config or --admin")),
-    };
-    let body = json!({ "action": action, "operator": operator, "reason": arguments.reason });
+    let mut body = Map::new();
+    body.insert("action".to_owned(), action.into());
     let path = format!("/reversals/{}", arguments.txn);
-    let Answer { code, body } = operator::post(address, &path, &body)?;
-    if code != 202 {
-        let why = body.get("error").and_then(Value::as_str).map(str::to_owned);
-        let why = why.unwrap_or_else(|| format!("it answered with HTTP status {code}"));
-        return Err(Failure::no("refused", format!("the switch did not take it: {why}")));
-    }
+    let operator = tell(&arguments.decision, &path, body)?;
     if output.json {
         let txn = arguments.txn;
         output.print_json(&json!({ "accepted": txn, "action": action, "operator": operator }))?;
@@ -149,6 +133,35 @@ fn decide(action: &str, arguments: &Decide, output: Output) -> Result<Exit, Fail
         ))?;
     }
     Ok(Exit::Yes)
+}
+
+/// Tells the running switch, and says as whom.
+pub(crate) fn tell(
+    decision: &Decision,
+    path: &str,
+    mut body: Map<String, Value>,
+) -> Result<String, Failure> {
+    if decision.reason.trim().is_empty() {
+        return Err(Failure::usage("--reason must say something"));
+    }
+    let operator = decision.operator.clone().or_else(user);
+    let Some(operator) = operator.filter(|name| !name.trim().is_empty()) else {
+        return Err(Failure::usage("the system does not say who you are; give --operator"));
+    };
+    let address = match (&decision.config, decision.admin) {
+        (Some(config), None) => admin_of(config)?,
+        (_, Some(address)) => address,
+        (None, None) => return Err(Failure::usage("give --config or --admin")),
+    };
+    body.insert("operator".to_owned(), operator.as_str().into());
+    body.insert("reason".to_owned(), decision.reason.as_str().into());
+    let Answer { code, body } = operator::post(address, path, &body.into())?;
+    if code != 202 {
+        let why = body.get("error").and_then(Value::as_str).map(str::to_owned);
+        let why = why.unwrap_or_else(|| format!("it answered with HTTP status {code}"));
+        return Err(Failure::no("refused", format!("the switch did not take it: {why}")));
+    }
+    Ok(operator)
 }
 
 /// The name of the user, as the shell has it.

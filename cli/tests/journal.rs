@@ -137,6 +137,16 @@ impl Switch {
         assert!(self.child.wait().unwrap().success());
     }
 
+    /// The body of a page.
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.admin).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
     /// The status of an answer to a request written by hand.
     fn post(&self, headers: &str, body: &str) -> u16 {
         let mut stream = TcpStream::connect(self.admin).unwrap();
@@ -293,6 +303,59 @@ fn operators_decide_and_it_is_recorded() {
     let alone = decide("retry", admin);
     assert_eq!((alone.code, alone.out.as_str()), (1, ""));
     assert!(alone.err.contains("the switch is not running"), "{}", alone.err);
+}
+
+/// Drain and force: by name, with an end, recorded, and to be seen.
+#[test]
+fn operators_decide_how_breakers_stand() {
+    let place = Place::with_a_journal();
+    let switch = Switch::start(&place);
+    let admin = switch.admin.to_string();
+    let decide = |words: &str| {
+        let more = ["--operator", "ida", "--reason", "new disks", "--admin", &admin];
+        place.veksel(&format!("breakers {words}"), &more)
+    };
+    let stands = |name: &str, expected: &str| {
+        let start = Instant::now();
+        loop {
+            let ready = switch.get("/ready");
+            let ready: Value = serde_json::from_str(&ready).unwrap();
+            if ready["breakers"][name] == expected {
+                return;
+            }
+            assert!(start.elapsed() < SOON, "{ready} instead of {expected}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    stands("cbs.1", "closed");
+    let told = decide("force-open cbs --for 10m");
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    assert_eq!(told.out, "cbs: the switch was told to force-open, by ida\n");
+    stands("cbs", "forced_open");
+    assert_eq!(decide("disable cbs.1 --for 1s").code, 0);
+    stands("cbs.1", "disabled");
+    let shown = r#"veksel_breaker_position{group="cbs",position="forced_open"} 1"#;
+    assert!(switch.get("/metrics").contains(shown));
+    // Its time is over by itself; the other is taken back.
+    stands("cbs.1", "closed");
+    assert_eq!(decide("judge cbs").code, 0);
+    stands("cbs", "closed");
+    let unknown = decide("disable cbs.2");
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("there is no group or link `cbs.2`"), "{}", unknown.err);
+    assert_eq!(decide("disable ../ready").code, 2);
+    let too_long = decide("disable cbs --for 200h");
+    assert!(too_long.err.contains("`seconds` must be 1 to 604800"), "{}", too_long.err);
+    switch.stop();
+    let audit = place.sql("SELECT actor || ' ' || action || ' ' || detail FROM v_audit");
+    for line in [
+        "ida force-open group cbs for 600 s: new disks",
+        "ida disable link cbs.1 for 1 s: new disks",
+        "switch judge link cbs.1: its time is over",
+        "ida judge group cbs: new disks",
+    ] {
+        assert!(audit.iter().any(|row| row == line), "{audit:?}");
+    }
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub use simulator::{
 };
 pub use source::Source;
 pub use switch::{
-    AdminConfig, DialConfig, ListenConfig, LogConfig, LogFormat, LogLevel, SocketConfig,
-    StoreConfig, SwitchConfig, load_switch,
+    AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, LogFormat, LogLevel,
+    SocketConfig, StoreConfig, SwitchConfig, load_switch,
 };
 pub use tls::{Clients, DialTls, Identities, Identity, ListenTls, Pin, San};
 

@@ -135,6 +135,26 @@ pub struct DialConfig {
     pub frame_deadline_ms: u64,
     /// Unsent bytes beyond which a send is refused.
     pub outbound_max: u32,
+    /// If the host takes one request at a time on a connection.
+    pub exclusive: Option<ExclusiveConfig>,
+}
+
+/// How connections are lent, each to one request at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExclusiveConfig {
+    /// DE32 of the sign-on, up to 11 digits.
+    pub institution: String,
+    /// Whether 0800/001 must be accepted on a connection before it carries anything.
+    pub sign_on: bool,
+    /// How long an 0800 may stay unanswered, in milliseconds.
+    pub answer_ms: u64,
+    /// Idle time after which a connection is thrown away rather than used, in milliseconds; 0 is
+    /// never.
+    pub idle_ms: u64,
+    /// How long a request may wait for a connection, in milliseconds.
+    pub wait_ms: u64,
+    /// Requests that may have a connection or wait for one.
+    pub waiting_max: u32,
 }
 
 /// The HTTP listener for operators.

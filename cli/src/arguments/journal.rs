@@ -1,8 +1,10 @@
-//! The command line of `veksel journal` and `veksel reversals`.
+//! The command line of `veksel journal`, `veksel reversals` and `veksel breakers`.
 
+use crate::output::parse_duration;
 use clap::{Args, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `veksel journal`
 #[derive(Args, Debug)]
@@ -212,9 +214,83 @@ impl Reversals {
             ReversalsCommand::List(list) => list.place.json,
             ReversalsCommand::Retry(decide)
             | ReversalsCommand::Park(decide)
-            | ReversalsCommand::Resolve(decide) => decide.json,
+            | ReversalsCommand::Resolve(decide) => decide.decision.json,
         }
     }
+}
+
+/// `veksel breakers`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A group is named as in the configuration (`cbs`), its links are `cbs.1`, `cbs.2` and so on.
+The switch records who decided and why, and forgets the decision when it stops.
+
+Examples:
+  veksel breakers disable cbs.2 --for 30m --config switch.toml --reason \"new disks\"
+  veksel breakers force-open cbs --admin 127.0.0.1:8580 --reason \"the bank asked\"
+  veksel breakers judge cbs --config switch.toml --reason \"the bank is back\"")]
+pub(crate) struct Breakers {
+    /// How it shall stand.
+    #[command(subcommand)]
+    pub(crate) command: BreakersCommand,
+}
+
+/// How a breaker can be told to stand.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BreakersCommand {
+    /// Open: only reversals and echoes pass
+    ForceOpen(Stand),
+    /// Closed: requests pass however they end
+    ForceClosed(Stand),
+    /// Out of use: nothing new goes there, what is in flight may end
+    Disable(Stand),
+    /// As the switch judges
+    Judge(Stand),
+}
+
+impl BreakersCommand {
+    /// The word the switch knows it by, and the rest.
+    pub(crate) const fn parts(&self) -> (&'static str, &Stand) {
+        match self {
+            Self::ForceOpen(stand) => ("force-open", stand),
+            Self::ForceClosed(stand) => ("force-closed", stand),
+            Self::Disable(stand) => ("disable", stand),
+            Self::Judge(stand) => ("judge", stand),
+        }
+    }
+}
+
+/// `veksel breakers force-open|force-closed|disable|judge`
+#[derive(Args, Debug)]
+pub(crate) struct Stand {
+    /// A group, or a link of one
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// For how long, at most 168h; 1h without this. `judge` has no end
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) length: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) decision: Decision,
+}
+
+/// Who decides and why, and where the switch is.
+#[derive(Args, Debug)]
+pub(crate) struct Decision {
+    /// Why, for the audit trail
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who decides; without this the name of the user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operator: Option<String>,
+    /// The configuration of the switch, which names its admin listener
+    #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
+    pub(crate) config: Option<PathBuf>,
+    /// The admin listener of the running switch
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `veksel reversals list`
@@ -234,19 +310,6 @@ pub(crate) struct Decide {
     /// The transaction whose reversal it is
     #[arg(value_name = "TXN")]
     pub(crate) txn: u64,
-    /// Why, for the audit trail
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: String,
-    /// Who decides; without this the name of the user
-    #[arg(long, value_name = "NAME")]
-    pub(crate) operator: Option<String>,
-    /// The configuration of the switch, which names its admin listener
-    #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
-    pub(crate) config: Option<PathBuf>,
-    /// The admin listener of the running switch
-    #[arg(long, value_name = "IP:PORT")]
-    pub(crate) admin: Option<SocketAddr>,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) decision: Decision,
 }

@@ -6,7 +6,8 @@
 use super::identity::identities;
 use super::raw::{Breaker, Group, Listener, Participant, Reversals, Route, Switch};
 use super::{
-    AdminConfig, DialConfig, ListenConfig, LogConfig, SocketConfig, StoreConfig, SwitchConfig,
+    AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, SocketConfig, StoreConfig,
+    SwitchConfig,
 };
 use crate::address::Destination;
 use crate::findings::{Findings, Found};
@@ -14,7 +15,7 @@ use crate::problem::Problems;
 use crate::settings::Settings;
 use veksel_core::plan::{
     BreakerPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan, LinkRole, ParticipantId,
-    ParticipantPlan, Plan, ReversalPlan, RoutePlan,
+    ParticipantPlan, Plan, ReversalPlan, RoutePlan, SessionPlan,
 };
 
 /// Everything but settings and warnings, which are known when all is done.
@@ -41,7 +42,8 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             // A dot cannot stand in a name, so no listener can have this one.
             let name = format!("{}.{number}", group.name.value);
             links.push(LinkPlan { name, role: LinkRole::Host(GroupId(index)) });
-            sockets.push(SocketConfig::Dial(dial(group, destination.value.clone())));
+            let dial = dial(group, destination.value.clone(), &switch.institution.value);
+            sockets.push(SocketConfig::Dial(dial));
         }
     }
     let routes = switch
@@ -105,13 +107,24 @@ fn participant_plan(participant: Participant) -> ParticipantPlan {
         name: participant.name.value,
         in_flight_max: participant.in_flight_max.value,
         grants: participant.grants,
+        rate: participant.rate.value,
+        burst: participant.burst.value,
     }
 }
 
 fn group_plan(group: Group) -> GroupPlan {
     GroupPlan {
         name: group.name.value,
-        session: group.session,
+        policy: group.policy.value,
+        answers: group.answers.value,
+        warm_up_ms: group.warm_up.value,
+        queue_max: group.queue_max.value,
+        queue_ms: group.queue_age.value,
+        // Connections that are lent sign on where they are made, and are not kept.
+        session: match group.exclusive.value {
+            true => SessionPlan { sign_on: false, echo_idle_ms: 0, ..group.session },
+            false => group.session,
+        },
         deadlines: Deadlines {
             payment_ms: group.deadlines.payment.value,
             inquiry_ms: group.deadlines.inquiry.value,
@@ -199,8 +212,17 @@ fn listen(listener: &Listener) -> ListenConfig {
     }
 }
 
-fn dial(group: &Group, destination: Destination) -> DialConfig {
+fn dial(group: &Group, destination: Destination, institution: &str) -> DialConfig {
+    let exclusive = group.exclusive.value.then(|| ExclusiveConfig {
+        institution: institution.to_owned(),
+        sign_on: group.session.sign_on,
+        answer_ms: group.session.answer_ms,
+        idle_ms: group.session.echo_idle_ms,
+        wait_ms: group.queue_age.value,
+        waiting_max: group.window_max.value,
+    });
     DialConfig {
+        exclusive,
         destination,
         connections: group.connections.value,
         dialect: group.dialect.value.clone(),

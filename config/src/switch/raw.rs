@@ -13,7 +13,9 @@ use crate::tls::{DialTls, ListenTls, Pin, San, dial_tls, grant, listen_tls, pins
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use veksel_codecs::{Framing, Mti};
-use veksel_core::plan::{BreakerPlan, Deadlines, Grants, Limits, ReversalPlan, SessionPlan};
+use veksel_core::plan::{
+    Answers, BreakerPlan, Deadlines, Grants, Limits, Policy, ReversalPlan, SessionPlan,
+};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -28,6 +30,13 @@ const ROUTES_MAX: usize = 1_024;
 const ADDRESSES_MAX: usize = 16;
 
 const UNDOING: [(&str, Mti); 2] = [("0420", Mti::known(b"0420")), ("0400", Mti::known(b"0400"))];
+const POLICIES: [(&str, Policy); 4] = [
+    ("least_outstanding", Policy::LeastOutstanding),
+    ("round_robin", Policy::RoundRobin),
+    ("primary_backup", Policy::PrimaryBackup),
+    ("sticky", Policy::Sticky),
+];
+const ANSWERS: [(&str, Answers); 2] = [("same", Answers::Same), ("any", Answers::Any)];
 const FORMATS: [(&str, LogFormat); 3] =
     [("pretty", LogFormat::Pretty), ("json", LogFormat::Json), ("auto", LogFormat::Auto)];
 const LEVELS: [(&str, LogLevel); 5] = [
@@ -70,6 +79,8 @@ pub(super) struct Participant {
     pub(super) pins: Found<Vec<Pin>>,
     pub(super) sans: Found<Vec<San>>,
     pub(super) grants: Grants,
+    pub(super) rate: Found<u32>,
+    pub(super) burst: Found<u32>,
 }
 
 pub(super) struct Listener {
@@ -98,11 +109,17 @@ pub(super) struct Group {
     pub(super) name: Found<String>,
     pub(super) connect: Found<Vec<Found<Destination>>>,
     pub(super) connections: Found<u32>,
+    pub(super) exclusive: Found<bool>,
+    pub(super) policy: Found<Policy>,
+    pub(super) answers: Found<Answers>,
+    pub(super) warm_up: Found<u64>,
     pub(super) dialect: Found<DialectName>,
     pub(super) framing: Framing,
     pub(super) mac: Option<MacConfig>,
     pub(super) tls: Option<DialTls>,
     pub(super) window_max: Found<u32>,
+    pub(super) queue_max: Found<u32>,
+    pub(super) queue_age: Found<u64>,
     pub(super) tombstone: Found<u64>,
     pub(super) connect_timeout: Found<u64>,
     pub(super) reconnect_min: Found<u64>,
@@ -219,6 +236,7 @@ fn limits(mut section: Section<'_>) -> (Limits, Found<u32>) {
     let default = Limits::default();
     let in_flight_max = section.integer("in_flight_max", default.in_flight_max, 1..=1_000_000);
     let reserved_percent = section.integer("reserved_percent", default.reserved_percent, 0..=90);
+    let queue_age = section.duration("queue_age", default.wait_ms, 1..=MINUTE);
     let tombstones_max =
         section.integer("tombstones_max", default.tombstones_max, 1_024..=16_777_216);
     let reversals_max = section.integer("reversals_max", default.reversals_max, 16..=16_777_216);
@@ -228,6 +246,7 @@ fn limits(mut section: Section<'_>) -> (Limits, Found<u32>) {
     let limits = Limits {
         in_flight_max: in_flight_max.value,
         reserved_percent: reserved_percent.value,
+        wait_ms: queue_age.value,
         tombstones_max: tombstones_max.value,
         reversals_max: reversals_max.value,
         keys_max: keys_max.value,
@@ -261,6 +280,8 @@ impl Participant {
                 terminals: grant(&mut section, "terminals"),
                 acceptors: grant(&mut section, "acceptors"),
             },
+            rate: section.integer("rate", 0, 0..=1_000_000),
+            burst: section.integer("burst", 0, 0..=1_000_000),
         }
     }
 }
@@ -303,8 +324,14 @@ impl Group {
             name: section.name("name", "\"cbs\""),
             connect: addresses(&mut section),
             connections: section.integer("connections", 4, 1..=64),
+            exclusive: section.boolean("exclusive", false),
+            policy: section.choice("policy", Policy::LeastOutstanding, &POLICIES),
+            answers: section.choice("answers", Answers::Same, &ANSWERS),
+            warm_up: section.duration("warm_up", 10 * SECOND, 0..=10 * MINUTE),
             dialect: section.dialect(),
             window_max: section.integer("window_max", 128, 1..=65_536),
+            queue_max: section.integer("queue_max", 256, 0..=65_536),
+            queue_age: section.duration("queue_age", 500, 0..=MINUTE),
             tombstone: section.duration("tombstone", 5 * MINUTE, SECOND..=24 * HOUR),
             connect_timeout: section.duration("connect_timeout", 3 * SECOND, 100..=MINUTE),
             reconnect_min: section.duration("reconnect_min", 500, 10..=10 * MINUTE),

@@ -209,7 +209,9 @@ impl Host {
             | Input::Committed { .. }
             | Input::Conflict { .. }
             | Input::Found { .. }
+            | Input::Lost(_)
             | Input::Operator(_)
+            | Input::Control(_)
             | Input::Full(_)
             | Input::Drain => {}
         }

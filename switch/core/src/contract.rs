@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::keys::Stored;
-use crate::plan::{ConnectionId, ParticipantId};
+use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
 use crate::record::{DuplicateKey, Record, RecordId, TxnId};
 use crate::time::Tick;
 use veksel_codecs::{Message, Refusal};
@@ -74,8 +74,13 @@ pub enum Input {
     /// The journal holds as much as it may, or no longer does. While it does, new payments and
     /// holds are refused; what is under way is finished.
     Full(bool),
+    /// The connection over which a tagged message was written, and which carried nothing else, is
+    /// gone without an answer.
+    Lost(Tag),
     /// A person decides about something that is to be undone or delivered.
     Operator(Command),
+    /// A person decides about a group or a link.
+    Control(Control),
     /// Finish what is in flight and take nothing new.
     Drain,
 }
@@ -147,6 +152,57 @@ pub enum Action {
     Park,
     /// It is settled outside the switch and never sent again.
     Resolve,
+}
+
+/// What a person may decide about a group or one of its links. Recorded with who and why. It is
+/// forgotten when the process ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Control {
+    /// What it is about.
+    pub target: Target,
+    /// Who.
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// What.
+    pub order: Order,
+    /// For how long, in milliseconds; [`Order::Judge`] has no end.
+    pub for_ms: u64,
+}
+
+/// What a breaker stands before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A whole group.
+    Group(GroupId),
+    /// One link of a group.
+    Link(LinkId),
+}
+
+/// How a breaker shall stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Open: only reversals and echoes pass.
+    ForceOpen,
+    /// Closed: requests pass however they end.
+    ForceClosed,
+    /// Out of use: nothing new goes there, not even reversals; what is in flight may end.
+    Disable,
+    /// As it judges itself.
+    Judge,
+}
+
+impl Order {
+    /// The word for it in the audit trail and in the commands.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ForceOpen => "force-open",
+            Self::ForceClosed => "force-closed",
+            Self::Disable => "disable",
+            Self::Judge => "judge",
+        }
+    }
 }
 
 /// The store could not be read.

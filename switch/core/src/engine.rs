@@ -9,14 +9,18 @@
 //! became of it is recorded before the channel hears it (`Outcome`). Records change the durable
 //! state through [`Switch::apply`] and nothing else does.
 
+mod admit;
 mod advice;
 mod channel;
+mod choice;
+mod control;
 mod duplicate;
 mod host;
 mod identity;
 mod outcome;
 mod reversal;
 
+use crate::admission::{Bucket, Waiting};
 use crate::breaker::{Breaker, Position};
 use crate::bug::{Bug, planted};
 use crate::contract::{Closing, Input, Leg, Output, Tag, Unsent};
@@ -24,12 +28,13 @@ use crate::durable::Durable;
 use crate::event::Event;
 use crate::map::Table;
 use crate::pending::{Deadlines, Stage, Stans, Txns};
-use crate::plan::{ConnectionId, GroupId, GroupPlan, LinkRole, ParticipantId, Plan};
+use crate::plan::{ConnectionId, GroupId, GroupPlan, LinkId, LinkRole, ParticipantId, Plan};
 use crate::record::{Notice, Reason, Record, RecordId, TxnId};
 use crate::reversals::Reversals;
 use crate::session::{Session, State};
-use crate::time::{Now, Tick};
-use duplicate::Seeking;
+use crate::time::{Now, Tick, Utc};
+use choice::Destination;
+pub(crate) use duplicate::Seeking;
 use identity::Claims;
 use std::collections::{BTreeMap, VecDeque};
 use veksel_codecs::{Message, Mti};
@@ -48,8 +53,12 @@ pub struct Switch {
     identities: Table<u64, ParticipantId>,
     /// What was claimed and not granted, by participant.
     claims: Vec<Claims>,
-    /// Requests in flight, by participant.
-    participants: Vec<u32>,
+    /// What participants have in flight and may send, in the order of the plan.
+    participants: Vec<Participant>,
+    /// Requests that wait for room at a group, of all groups.
+    waiting: usize,
+    /// When what is being handled was read.
+    since: Tick,
     txns: Txns,
     deadlines: Deadlines,
     seeking: BTreeMap<TxnId, Seeking>,
@@ -65,11 +74,25 @@ pub struct Switch {
     full: bool,
 }
 
+/// The live side of a participant.
+#[derive(Debug)]
+struct Participant {
+    /// Requests in flight or waiting.
+    in_flight: u32,
+    bucket: Bucket,
+}
+
 /// The live side of a link group.
 #[derive(Debug)]
 struct Group {
     hosts: Vec<Host>,
+    /// Its links, in the order of the plan.
+    links: Vec<Destination>,
+    /// Which of them had the last turn.
+    turn: usize,
     breaker: Breaker,
+    /// Requests that wait for room.
+    waiting: Waiting,
     stans: Stans,
     reversals: Reversals,
     in_flight: u32,
@@ -80,8 +103,9 @@ impl Group {
     /// enough.
     fn reversal_room(&self, plan: &GroupPlan) -> usize {
         let window = match self.breaker.position() {
-            Position::Closed => plan.reversals.window_max as usize,
-            Position::Open | Position::HalfOpen => 1,
+            Position::Closed | Position::ForcedClosed => plan.reversals.window_max as usize,
+            Position::Open | Position::HalfOpen | Position::ForcedOpen => 1,
+            Position::Disabled => 0,
         };
         window.saturating_sub(self.reversals.in_flight())
     }
@@ -99,19 +123,38 @@ impl Switch {
     /// An engine without connections and without a past.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let group = |group: &GroupPlan| Group {
-            hosts: Vec::new(),
-            breaker: Breaker::new(group.breaker),
-            stans: Stans::default(),
-            reversals: Reversals::default(),
-            in_flight: 0,
+        // Two switches with one plan have different keys, and so try a host at different times.
+        let key = plan.digest_key.0.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        let group = |(id, group): (u16, &GroupPlan)| {
+            let is_own = |role| role == LinkRole::Host(GroupId(id));
+            let links = (0..).zip(&plan.links).filter(|(_, link)| is_own(link.role));
+            let link = |(link, _): (u16, _)| {
+                let seed = key ^ ((u64::from(link) + 1) << 32);
+                Destination::new(LinkId(link), Breaker::new(group.breaker, seed))
+            };
+            let seed = key ^ ((u64::from(id) + 1) << 48);
+            Group {
+                hosts: Vec::new(),
+                links: links.map(link).collect(),
+                turn: 0,
+                breaker: Breaker::new(group.breaker, seed),
+                waiting: Waiting::default(),
+                stans: Stans::default(),
+                reversals: Reversals::default(),
+                in_flight: 0,
+            }
         };
+        let participants = plan.participants.iter();
         Self {
-            groups: plan.groups.iter().map(group).collect(),
+            groups: (0..).zip(&plan.groups).map(group).collect(),
             channels: Table::default(),
             identities: Table::default(),
             claims: vec![Claims::default(); plan.participants.len()],
-            participants: vec![0; plan.participants.len()],
+            participants: participants
+                .map(|plan| Participant { in_flight: 0, bucket: Bucket::new(plan) })
+                .collect(),
+            waiting: 0,
+            since: Tick::default(),
             txns: Txns::default(),
             deadlines: Deadlines::default(),
             seeking: BTreeMap::new(),
@@ -159,6 +202,12 @@ impl Switch {
 
     /// The world tells the engine something.
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.handle_since(now, now.tick, input);
+    }
+
+    /// The same for what has waited: `since` is when it was read. Deadlines run from there.
+    pub fn handle_since(&mut self, now: Now, since: Tick, input: Input) {
+        self.since = since.min(now.tick);
         match input {
             Input::Received { connection, message } => {
                 self.handle_received(now, connection, message);
@@ -177,9 +226,12 @@ impl Switch {
             Input::Conflict { txn, stored } => self.handle_conflict(now, txn, stored.map(|s| *s)),
             Input::Found { txn, stored } => self.handle_found(now, txn, stored),
             Input::Full(full) => self.full = full,
+            Input::Lost(tag) => self.handle_lost(now, tag),
             Input::Operator(command) => self.handle_command(now, command),
+            Input::Control(control) => self.handle_control(now, control),
             Input::Drain => self.draining = true,
         }
+        self.serve_waiting(now);
         self.send_reversals(now);
         self.debug_assert_invariants();
     }
@@ -192,6 +244,7 @@ impl Switch {
         for place in 0..self.groups.len() {
             self.handle_group_timeout(now, GroupId(u16::try_from(place).unwrap_or(u16::MAX)));
         }
+        self.serve_waiting(now);
         self.send_reversals(now);
         self.debug_assert_invariants();
     }
@@ -217,7 +270,12 @@ impl Switch {
             let online = group.hosts.iter().any(|host| host.session.state() == State::Online);
             let may_send = online && group.reversal_room(plan) > 0;
             let reversals = group.reversals.timeout(may_send);
-            hosts.chain(group.breaker.timeout()).chain(reversals)
+            let breakers = group.links.iter().filter_map(|link| link.breaker.timeout());
+            hosts
+                .chain(breakers)
+                .chain(group.breaker.timeout())
+                .chain(group.waiting.timeout())
+                .chain(reversals)
         });
         sessions.chain(deadline).min()
     }
@@ -238,13 +296,32 @@ impl Switch {
     /// Whether nothing is in flight any more.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.txns.len() == 0 && self.seeking.is_empty() && self.contested.is_empty()
+        self.in_flight() == 0 && self.seeking.is_empty() && self.contested.is_empty()
     }
 
-    /// How many requests are in flight.
+    /// How many requests are in flight, those that wait for room at their group among them.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.txns.len()
+        self.txns.len() + self.waiting
+    }
+
+    /// How many requests wait for room at a group.
+    #[must_use]
+    pub fn waiting(&self, group: GroupId) -> usize {
+        self.group(group).map_or(0, |group| group.waiting.len())
+    }
+
+    /// How the breaker of a group stands.
+    #[must_use]
+    pub fn group_position(&self, group: GroupId) -> Option<Position> {
+        self.group(group).map(|group| group.breaker.position())
+    }
+
+    /// How the breaker of a link stands; `None` for a link of channels.
+    #[must_use]
+    pub fn link_position(&self, link: LinkId) -> Option<Position> {
+        let mut links = self.groups.iter().flat_map(|group| &group.links);
+        links.find(|other| other.link == link).map(|other| other.breaker.position())
     }
 
     /// How many reversals are not settled.
@@ -333,6 +410,11 @@ impl Switch {
             }),
             "connections count no more than their group"
         );
+        debug_assert_eq!(
+            self.groups.iter().map(|group| group.waiting.len()).sum::<usize>(),
+            self.waiting,
+            "who waits is counted"
+        );
     }
 }
 
@@ -345,6 +427,13 @@ pub struct Resume {
     pub txn: TxnId,
     /// The last trace number of each group, by its name.
     pub stans: Vec<(String, u32)>,
+}
+
+/// The sign-on (0800/001) of a connection that the engine does not see.
+#[must_use]
+pub fn sign_on(institution: &str, utc: Utc, stan: u64) -> Message {
+    let stan = u32::try_from(stan).unwrap_or_default();
+    network_request(institution, Now { tick: Tick::default(), utc }, crate::session::SIGN_ON, stan)
 }
 
 /// A request the switch makes itself.

@@ -130,6 +130,20 @@ pub enum Event {
         /// To which state.
         state: State,
     },
+    /// A request was turned away with 91 because there is more than can be carried.
+    Shed {
+        /// Who sent it.
+        participant: ParticipantId,
+        /// What was full.
+        why: Shedding,
+    },
+    /// The breaker of one link of a group changed.
+    LinkBreaker {
+        /// Which link.
+        link: LinkId,
+        /// To which position.
+        position: Position,
+    },
     /// The breaker of a group changed.
     Breaker {
         /// Which group.
@@ -137,6 +151,42 @@ pub enum Event {
         /// To which position.
         position: Position,
     },
+}
+
+/// Why a request was turned away with 91.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Shedding {
+    /// Its participant sends more than its rate.
+    Rate,
+    /// Its participant has too many in flight.
+    InFlight,
+    /// The switch has too many in flight.
+    Full,
+    /// Its group has too many waiting.
+    Queue,
+    /// It waited for room at its group for as long as it may.
+    Waited,
+    /// It waited too long before the switch came to look at it.
+    Late,
+}
+
+impl Shedding {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 6] =
+        [Self::Rate, Self::InFlight, Self::Full, Self::Queue, Self::Waited, Self::Late];
+
+    /// The word that metrics use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::InFlight => "in_flight",
+            Self::Full => "full",
+            Self::Queue => "queue",
+            Self::Waited => "waited",
+            Self::Late => "late",
+        }
+    }
 }
 
 /// What a request is about.
@@ -264,11 +314,13 @@ pub enum Dropped {
     Mismatch,
     /// Its MAC is missing or wrong.
     Unauthentic,
+    /// An answer came over another link than its request went.
+    Elsewhere,
 }
 
 impl Dropped {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AnswerFromChannel,
         Self::RequestFromHost,
         Self::Unreadable,
@@ -276,6 +328,7 @@ impl Dropped {
         Self::Late,
         Self::Mismatch,
         Self::Unauthentic,
+        Self::Elsewhere,
     ];
 
     /// The word that metrics use.
@@ -289,6 +342,7 @@ impl Dropped {
             Self::Late => "late",
             Self::Mismatch => "mismatch",
             Self::Unauthentic => "unauthentic",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }

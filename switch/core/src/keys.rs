@@ -94,7 +94,7 @@ pub(crate) struct Keys {
 }
 
 /// A number for a key, with or without DE7. Two keys may share one; the keys decide.
-fn number(key: &DuplicateKey, with_transmission: bool) -> u64 {
+pub(crate) fn number(key: &DuplicateKey, with_transmission: bool) -> u64 {
     let mut mix = Mix::default();
     let mut text = |text: &str| {
         mix.write(text.as_bytes());

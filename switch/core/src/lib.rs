@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod answer;
 mod breaker;
 mod bug;
@@ -37,9 +38,11 @@ pub mod time;
 pub use breaker::Position;
 #[cfg(feature = "planted-bugs")]
 pub use bug::{Bug, plant, planted};
-pub use contract::{Action, Closing, Command, Input, Leg, Output, Tag, Unreadable, Unsent};
-pub use engine::{Resume, Switch};
-pub use event::{Dropped, Event, Kind, Parking};
+pub use contract::{
+    Action, Closing, Command, Control, Input, Leg, Order, Output, Tag, Target, Unreadable, Unsent,
+};
+pub use engine::{Resume, Switch, sign_on};
+pub use event::{Dropped, Event, Kind, Parking, Shedding};
 pub use keys::Stored;
 pub use plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};
 pub use record::{Record, RecordId, TxnId};

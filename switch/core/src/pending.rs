@@ -4,6 +4,7 @@
 //! the trace number its group knows it by, or because its deadline has passed. The tables never
 //! grow past their limits: who does not fit is refused before anything is sent.
 
+use crate::breaker::Permit;
 use crate::event::Kind;
 use crate::map::Table;
 use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
@@ -45,6 +46,9 @@ pub(crate) struct Txn {
     pub(crate) deadline: Tick,
     /// The host connection it was given to.
     pub(crate) host: ConnectionId,
+    /// Leave of the group's breaker and of the link's.
+    pub(crate) group_permit: Permit,
+    pub(crate) link_permit: Permit,
     /// DE11 the host sees.
     pub(crate) stan: u32,
     pub(crate) stage: Stage,

@@ -82,13 +82,27 @@ pub struct ParticipantPlan {
     pub in_flight_max: u32,
     /// What its messages may say of who they are from; anything else is answered 58.
     pub grants: Grants,
+    /// Requests a second in the long run; 0 is no limit. Reversals and advices do not count.
+    pub rate: u32,
+    /// Requests that may come at once; 0 is as many as in a second.
+    pub burst: u32,
 }
 
-/// A destination: N connections to the same host, taken as one.
+/// Hosts that do the same work, each a link with N connections, taken as one destination.
 #[derive(Clone, Debug)]
 pub struct GroupPlan {
     /// As the configuration names it.
     pub name: String,
+    /// Which of its links gets a request.
+    pub policy: Policy,
+    /// On which link an answer is taken.
+    pub answers: Answers,
+    /// How long a link that comes back beside others gets less than its share, in milliseconds.
+    pub warm_up_ms: u64,
+    /// Requests that may wait for room in the window; 0 lets none wait.
+    pub queue_max: u32,
+    /// How long each of them may, in milliseconds.
+    pub queue_ms: u64,
     /// How sessions on its connections live.
     pub session: SessionPlan,
     /// How long a request may take, by service.
@@ -101,6 +115,29 @@ pub struct GroupPlan {
     pub window_max: u32,
     /// How long a late answer is still recognised, in milliseconds.
     pub tombstone_ms: u64,
+}
+
+/// Which link of a group gets a request. Among the connections of a link it is always the one
+/// with the fewest requests in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The one with the fewest requests in flight.
+    LeastOutstanding,
+    /// Each in turn.
+    RoundRobin,
+    /// The first in the order of the plan that can be used.
+    PrimaryBackup,
+    /// Always the same for one account, as long as it can be used.
+    Sticky,
+}
+
+/// On which link the answer to a request is taken (switch semantics 21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// On any connection of the link the request went over.
+    Same,
+    /// On any link of the group: its hosts share their queues.
+    Any,
 }
 
 /// Sign-on and echo of a host connection.
@@ -200,6 +237,8 @@ pub struct Limits {
     pub in_flight_max: u32,
     /// Share of `in_flight_max` kept for reversals and advices, in percent.
     pub reserved_percent: u32,
+    /// How long a request may wait to be looked at before it is answered 91, in milliseconds.
+    pub wait_ms: u64,
     /// Late answers that can still be recognised, per group.
     pub tombstones_max: u32,
     /// Reversals and advices not yet settled; beyond it new payments are refused first.
@@ -217,6 +256,36 @@ pub struct DigestKey(pub [u8; 32]);
 impl fmt::Debug for DigestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DigestKey(****)")
+    }
+}
+
+impl ParticipantPlan {
+    /// With the limits of guarantees 4.2.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let grants = Grants::default();
+        Self { name: name.to_owned(), in_flight_max: 256, grants, rate: 0, burst: 0 }
+    }
+}
+
+impl GroupPlan {
+    /// With everything as it is by default.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            policy: Policy::LeastOutstanding,
+            answers: Answers::Same,
+            warm_up_ms: 10_000,
+            queue_max: 256,
+            queue_ms: 500,
+            session: SessionPlan::default(),
+            deadlines: Deadlines::default(),
+            breaker: BreakerPlan::default(),
+            reversals: ReversalPlan::default(),
+            window_max: 128,
+            tombstone_ms: 300_000,
+        }
     }
 }
 
@@ -268,6 +337,7 @@ impl Default for Limits {
         Self {
             in_flight_max: 4_096,
             reserved_percent: 25,
+            wait_ms: 500,
             tombstones_max: 65_536,
             reversals_max: 100_000,
             keys_max: 65_536,

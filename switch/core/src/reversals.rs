@@ -125,6 +125,14 @@ impl Reversals {
         self.items.get(&id)
     }
 
+    /// The connection it was sent over and has no answer from.
+    pub(crate) fn sent_over(&self, id: TxnId) -> Option<ConnectionId> {
+        match self.items.get(&id)?.stage {
+            Stage::Sent { connection, .. } => Some(connection),
+            Stage::Waiting { .. } | Stage::Parked => None,
+        }
+    }
+
     /// How many there are, parked ones too.
     pub(crate) fn len(&self) -> usize {
         self.items.len()

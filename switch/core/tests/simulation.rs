@@ -72,6 +72,7 @@ fn sweep(first: u64, seeds: u64) -> (u64, Counts, Option<(u64, Vec<String>)>) {
                     sum.reversals += counts.reversals;
                     sum.duplicates += counts.duplicates;
                     sum.approvals += counts.approvals;
+                    sum.shed += counts.shed;
                     if !wrong.is_empty() && total.2.is_none() {
                         total.2 = Some((seed, wrong));
                     }
@@ -93,7 +94,7 @@ fn no_history_loses_money() {
     let (histories, counts, wrong) = sweep(number("VEKSEL_FIRST").unwrap_or(1), seeds);
     println!(
         "{histories} histories, {} payments, {} faults ({} crashes of the switch), \
-         {} reversals and advices settled, {} duplicates recognised, {} approvals heard, \
+         {} reversals and advices settled, {} duplicates recognised, {} approvals heard, {} shed, \
          {} violations; with 95 % confidence fewer than {:.1e} of histories would violate",
         counts.payments,
         counts.faults,
@@ -101,6 +102,7 @@ fn no_history_loses_money() {
         counts.reversals,
         counts.duplicates,
         counts.approvals,
+        counts.shed,
         u32::from(wrong.is_some()),
         3.0 / histories.max(1) as f64,
     );
@@ -112,6 +114,7 @@ fn no_history_loses_money() {
     }
     // A sweep in which nothing happens would prove nothing.
     assert!(counts.faults > histories && counts.reversals > 0 && counts.approvals > histories);
+    assert!(counts.shed > 0);
 }
 
 #[test]

@@ -4,6 +4,10 @@
 //! waits a random time whose bound doubles with every failure (full jitter), so that the
 //! connections of many switches do not come back to a host all at once. A connection on which the
 //! host never sent a frame counts as a failure.
+//!
+//! The tasks of one address take turns: a host that cannot be reached is tried by one of them,
+//! as if there were only one connection, and when it is back they come one after the other, each
+//! after a random wait.
 
 use crate::link::Link;
 use crate::stream::{Stream, prepare};
@@ -31,8 +35,11 @@ pub(crate) struct Dialer {
     connect_timeout: Duration,
     reconnect_ms_min: u64,
     reconnect_ms_max: u64,
-    /// One attempt at a time: a host that is coming up is not helped by several.
+    /// One attempt at a time, the wait before it included: a host that is coming up is not helped
+    /// by several. Who asks first is first.
     attempt: Semaphore,
+    /// Attempts and connections without a frame in a row, of all the tasks together.
+    failures: Cell<u32>,
     /// Where the next attempt begins in what the name stands for.
     turn: Cell<usize>,
     /// Whether it was said that the host cannot be reached, since it last was.
@@ -49,6 +56,7 @@ impl Dialer {
             reconnect_ms_min: config.reconnect_ms_min,
             reconnect_ms_max: config.reconnect_ms_max,
             attempt: Semaphore::new(1),
+            failures: Cell::new(0),
             turn: Cell::new(0),
             is_known_dead: Cell::new(false),
         }
@@ -56,25 +64,46 @@ impl Dialer {
 
     /// Keeps one connection open until the shard stops.
     pub(crate) async fn keep_one(self: Rc<Self>) {
-        let mut failures = 0u32;
+        // Nobody has lost anything at the start.
+        let mut is_first = true;
         while !self.shard.is_stopping() {
             self.shard.inbox.room().await;
-            let is_good = match self.connect().await {
-                Ok((stream, peer)) if !self.shard.is_stopping() => {
-                    self.link.counters.dialled.add(1);
-                    self.is_known_dead.set(false);
-                    self.shard.open(&self.link, stream, peer, None).ended().await
-                }
-                Ok(_) => return,
+            let Some((stream, peer)) = self.next(is_first).await else { return };
+            is_first = false;
+            self.link.counters.dialled.add(1);
+            self.is_known_dead.set(false);
+            // The host is there, so the others need not wait long; but if it is of no use, the row
+            // of failures goes on where it was.
+            let before = self.failures.replace(0);
+            if !self.shard.open(&self.link, stream, peer, None).ended().await {
+                let failures = self.failures.get().max(before);
+                self.failures.set(failures.saturating_add(1));
+            }
+        }
+    }
+
+    /// Waits for the turn of this task and then tries until there is a connection. `None` if the
+    /// shard stops.
+    async fn next(&self, is_first: bool) -> Option<(Stream, SocketAddr)> {
+        let _turn = self.attempt.acquire().await.ok()?;
+        let mut must_wait = !is_first || self.failures.get() > 0;
+        while !self.shard.is_stopping() {
+            if must_wait {
+                let failures = self.failures.get();
+                let most = wait_ms_max(self.reconnect_ms_min, self.reconnect_ms_max, failures);
+                tokio::time::sleep(Duration::from_millis(self.shard.random(most))).await;
+            }
+            match self.connect().await {
+                Ok(_) if self.shard.is_stopping() => return None,
+                Ok(made) => return Some(made),
                 Err(error) => {
                     self.note_failure(&error);
-                    false
+                    self.failures.set(self.failures.get().saturating_add(1));
+                    must_wait = true;
                 }
-            };
-            failures = if is_good { 0 } else { failures.saturating_add(1) };
-            let most = wait_ms_max(self.reconnect_ms_min, self.reconnect_ms_max, failures);
-            tokio::time::sleep(Duration::from_millis(self.shard.random(most))).await;
+            }
         }
+        None
     }
 
     fn note_failure(&self, error: &io::Error) {
@@ -90,7 +119,6 @@ impl Dialer {
     /// One attempt: every address the name stands for now, beginning with another one each time.
     async fn connect(&self) -> io::Result<(Stream, SocketAddr)> {
         let late = |_| io::Error::from(ErrorKind::TimedOut);
-        let _permit = self.attempt.acquire().await.map_err(io::Error::other)?;
         let name = (self.destination.host.as_str(), self.destination.port);
         let found = timeout(self.connect_timeout, lookup_host(name)).await.map_err(late)??;
         let mut addresses: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
@@ -102,7 +130,7 @@ impl Dialer {
         for address in addresses {
             let attempt = timeout(self.connect_timeout, TcpStream::connect(address));
             outcome = match attempt.await.map_err(late).flatten() {
-                Ok(stream) => self.adopt(stream).await,
+                Ok(stream) => adopt(&self.link, stream).await,
                 Err(error) => Err(error),
             };
             if outcome.is_ok() {
@@ -112,28 +140,30 @@ impl Dialer {
         outcome
     }
 
-    async fn adopt(&self, stream: TcpStream) -> io::Result<(Stream, SocketAddr)> {
-        // A port of this machine that nobody listens on can be dialled from itself.
-        if stream.local_addr()? == stream.peer_addr()? {
-            return Err(ErrorKind::ConnectionRefused.into());
+}
+
+/// Takes a connection to a host into use, and shakes hands if the link is encrypted.
+pub(crate) async fn adopt(link: &Link, stream: TcpStream) -> io::Result<(Stream, SocketAddr)> {
+    // A port of this machine that nobody listens on can be dialled from itself.
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(ErrorKind::ConnectionRefused.into());
+    }
+    let peer = stream.peer_addr()?;
+    prepare(&stream, link.rules.peer_timeout_ms)?;
+    let Some(tls) = &link.tls else { return Ok((Stream::Plain(stream), peer)) };
+    let (Some(config), Some(name)) = (tls.endpoint.client(), &tls.name) else {
+        return Err(io::Error::other("the link has nothing to shake hands with"));
+    };
+    let part = Part::Connect(config, name.clone());
+    match tls.handshaker.shake(stream, part, tls.limit).await {
+        Ok(session) => {
+            link.counters.handshakes.add(1);
+            Ok((Stream::Tls(Box::new(session)), peer))
         }
-        let peer = stream.peer_addr()?;
-        prepare(&stream, self.link.rules.peer_timeout_ms)?;
-        let Some(tls) = &self.link.tls else { return Ok((Stream::Plain(stream), peer)) };
-        let (Some(config), Some(name)) = (tls.endpoint.client(), &tls.name) else {
-            return Err(io::Error::other("the link has nothing to shake hands with"));
-        };
-        let part = Part::Connect(config, name.clone());
-        match tls.handshaker.shake(stream, part, tls.limit).await {
-            Ok(session) => {
-                self.link.counters.handshakes.add(1);
-                Ok((Stream::Tls(Box::new(session)), peer))
-            }
-            Err(failure) => {
-                let Failure { fault, .. } = failure;
-                self.link.counters.add_handshake_fault(fault);
-                Err(failure.into())
-            }
+        Err(failure) => {
+            let Failure { fault, .. } = failure;
+            link.counters.add_handshake_fault(fault);
+            Err(failure.into())
         }
     }
 }

@@ -15,13 +15,18 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 use veksel_codecs::Message;
 use veksel_core::Input;
+use veksel_core::time::Tick;
 
 /// A message that carried a longer frame is not kept: its memory would be held for small ones.
 const SPARE_FRAME_MAX: usize = 4_096;
 
+/// Later than any time: for inputs that are not late.
+const NEVER: Tick = Tick(u64::MAX);
+
 /// Inputs for the one who drives the shard.
 pub(crate) struct Inbox {
-    inputs: RefCell<VecDeque<Input>>,
+    /// Each with the time at which it was read.
+    inputs: RefCell<VecDeque<(Tick, Input)>>,
     inputs_max: usize,
     reader: Cell<Option<Waker>>,
     /// Connections that have frames and found no room. Each stands here at most once.
@@ -45,8 +50,14 @@ impl Inbox {
         }
     }
 
+    /// Takes in a report, of which nobody asks how old it is.
     pub(crate) fn push(&self, input: Input) {
-        self.inputs.borrow_mut().push_back(input);
+        self.push_since(NEVER, input);
+    }
+
+    /// Takes in what was read at that time.
+    pub(crate) fn push_since(&self, since: Tick, input: Input) {
+        self.inputs.borrow_mut().push_back((since, input));
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -56,7 +67,7 @@ impl Inbox {
         self.inputs.borrow().len() >= self.inputs_max
     }
 
-    pub(crate) fn pop(&self) -> Option<Input> {
+    pub(crate) fn pop(&self) -> Option<(Tick, Input)> {
         let (input, left) = {
             let mut inputs = self.inputs.borrow_mut();
             (inputs.pop_front(), inputs.len())

@@ -21,6 +21,7 @@
 mod connection;
 mod counters;
 mod dialer;
+mod exclusive;
 mod inbox;
 mod link;
 mod listener;

@@ -8,6 +8,7 @@ use crate::tls::TlsError;
 use crate::tls::client::name;
 use crate::tls::handshake::Handshaker;
 use crate::tls::renewal::{Certificates, Endpoint, Files};
+use bytes::BytesMut;
 use rustls::pki_types::ServerName;
 use std::num::NonZeroU64;
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::info;
-use veksel_codecs::{Codec, Framing};
+use veksel_codecs::{Codec, EncodeError, Framing, Message};
 use veksel_config::{Cidr, DialConfig, Identities, ListenConfig, MacConfig};
 use veksel_core::plan::LinkId;
 
@@ -176,6 +177,16 @@ impl Link {
         }
         let counters = Counters::default();
         Ok(Self { id, codec, framing, macs, tls: None, allow: None, rules, counters })
+    }
+
+    /// Appends a message as it goes over the wire. Only an answer carries a header of its own,
+    /// that of its request.
+    pub(crate) fn encode(&self, message: &Message, out: &mut BytesMut) -> Result<(), EncodeError> {
+        let header = if message.mti().is_request() { &[] } else { message.header() };
+        self.framing.encode(header, out, |out| match &self.macs {
+            Some(macs) => macs.encode(&self.codec, message, out),
+            None => self.codec.encode(message, out),
+        })
     }
 
     pub(crate) fn checks_macs(&self) -> bool {

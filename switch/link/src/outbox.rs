@@ -61,7 +61,7 @@ impl Outbox {
         &self.bytes
     }
 
-    /// Appends a message. Only an answer carries a header of its own, that of its request.
+    /// Appends a message.
     pub(crate) fn push(
         &mut self,
         link: &Link,
@@ -70,11 +70,7 @@ impl Outbox {
         expires: Option<Tick>,
     ) -> Result<(), EncodeError> {
         let before = self.bytes.len();
-        let header = if message.mti().is_request() { &[] } else { message.header() };
-        link.framing.encode(header, &mut self.bytes, |out| match &link.macs {
-            Some(macs) => macs.encode(&link.codec, message, out),
-            None => link.codec.encode(message, out),
-        })?;
+        link.encode(message, &mut self.bytes)?;
         if tag.is_some() || expires.is_some() {
             let start = self.written.wrapping_add(before as u64);
             let width = self.bytes.len().saturating_sub(before);
@@ -190,6 +186,7 @@ mod tests {
             tcp_user_timeout_ms: 0,
             frame_deadline_ms: 0,
             outbound_max: 0,
+            exclusive: None,
         };
         let codec = Rc::new(Codec::new(Dialect::shipped(dialect).unwrap()));
         Link::dialling(LinkId(0), &config, codec, (&Certificates::default(), None)).unwrap()

@@ -55,6 +55,14 @@ impl Stream {
         }
     }
 
+    /// The socket below.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(session) => session.socket(),
+        }
+    }
+
     /// Whether the peer has begun something that is not yet whole enough to be read.
     pub(crate) fn is_within_record(&self) -> bool {
         match self {

@@ -5,6 +5,7 @@
 use crate::connection::{Connection, READ_MAX};
 use crate::counters::{CloseReason, LinkStats};
 use crate::dialer::Dialer;
+use crate::exclusive::Exclusive;
 use crate::inbox::Inbox;
 use crate::link::{Link, LinkError};
 use crate::listener;
@@ -49,8 +50,12 @@ pub(crate) struct Shard {
     pub(crate) inbox: Inbox,
     /// Where every read of the thread goes first.
     pub(crate) scratch: RefCell<Box<[u8]>>,
+    /// When the last of them was.
+    pub(crate) read_at: Cell<Tick>,
     connections: RefCell<HashMap<u64, Rc<Connection>, BuildHasherDefault<SerialHasher>>>,
     links: RefCell<Vec<Rc<Link>>>,
+    /// Hosts that take one request at a time.
+    exclusive: RefCell<Vec<Rc<Exclusive>>>,
     /// Connections that were sent something in this turn.
     dirty: RefCell<Vec<Rc<Connection>>>,
     /// Connections with a deadline that is running.
@@ -78,8 +83,10 @@ impl Wires {
         Self(Rc::new(Shard {
             inbox: Inbox::new(inbox_max),
             scratch: RefCell::new(vec![0; READ_MAX].into_boxed_slice()),
+            read_at: Cell::default(),
             connections: RefCell::default(),
             links: RefCell::default(),
+            exclusive: RefCell::default(),
             dirty: RefCell::default(),
             watched: RefCell::default(),
             watching: Notify::new(),
@@ -117,7 +124,9 @@ impl Wires {
         Ok(address)
     }
 
-    /// Starts to keep connections open, and never gives up.
+    /// Starts to keep connections open, and never gives up. If the host takes one request at a
+    /// time, connections are made when they are needed, and one that stands for them is up at
+    /// once.
     ///
     /// # Errors
     /// When its keys or certificates cannot be used.
@@ -130,6 +139,14 @@ impl Wires {
         let tls = self.handshaker(config.tls.is_some())?;
         let link = Link::dialling(link, config, codec, (&self.0.certificates, tls))?;
         let link = self.add(link);
+        if let Some(exclusive) = &config.exclusive {
+            let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
+            let id = ConnectionId { link: link.id, serial };
+            let exclusive = Rc::new(Exclusive::new(id, link, config, exclusive));
+            self.0.exclusive.borrow_mut().push(exclusive);
+            self.0.inbox.push(Input::LinkUp(id));
+            return Ok(());
+        }
         let dialer = Rc::new(Dialer::new(Rc::clone(&self.0), link, config));
         for _ in 0..config.connections {
             let keep = Rc::clone(&dialer).keep_one();
@@ -175,6 +192,13 @@ impl Wires {
     /// The next input, in order of arrival.
     #[must_use]
     pub fn poll_input(&self) -> Option<Input> {
+        self.poll_input_since().map(|(_, input)| input)
+    }
+
+    /// The same, with the time at which it was read from its socket; for what was not read from
+    /// one, a time that no clock reaches.
+    #[must_use]
+    pub fn poll_input_since(&self) -> Option<(Tick, Input)> {
         self.0.inbox.pop()
     }
 
@@ -190,8 +214,11 @@ impl Wires {
     ) {
         match (self.0.connection(connection), tag) {
             (Some(connection), tag) => connection.send(&self.0, message, tag, expires),
-            (None, Some(tag)) => self.0.drop_unsent(tag, Unsent::Closed),
-            (None, None) => {}
+            (None, tag) => match (self.0.exclusive(connection), tag) {
+                (Some(exclusive), tag) => exclusive.send(&self.0, message, tag, expires),
+                (None, Some(tag)) => self.0.drop_unsent(tag, Unsent::Closed),
+                (None, None) => {}
+            },
         }
     }
 
@@ -234,7 +261,11 @@ impl Wires {
         let buffered = own.map(|connection| connection.buffered() as u64).sum();
         let expires = link.tls.as_ref().and_then(|tls| tls.endpoint.expires());
         let tls_expires = expires.unwrap_or_default();
-        LinkStats { buffered, tls_expires, ..link.counters.snapshot() }
+        let pools = self.0.exclusive.borrow();
+        let lent = pools.iter().filter(|pool| pool.id.link == link.id).map(|pool| pool.open());
+        let counted = link.counters.snapshot();
+        let connections = counted.connections.saturating_add(lent.sum());
+        LinkStats { buffered, connections, tls_expires, ..counted }
     }
 
     /// Takes no more connections; those that are open stay.
@@ -249,6 +280,10 @@ impl Wires {
     pub async fn shutdown(&self, grace: Duration) {
         self.0.is_stopping.set(true);
         self.stop_listening();
+        for exclusive in self.0.exclusive.take() {
+            exclusive.close();
+            self.0.inbox.push(Input::LinkDown(exclusive.id));
+        }
         for connection in self.0.all() {
             connection.close(&self.0, CloseReason::Stopped);
         }
@@ -301,6 +336,10 @@ impl Shard {
 
     fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {
         self.connections.borrow().get(&id.serial).cloned()
+    }
+
+    fn exclusive(&self, id: ConnectionId) -> Option<Rc<Exclusive>> {
+        self.exclusive.borrow().iter().find(|exclusive| exclusive.id == id).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Rc<Connection>> {

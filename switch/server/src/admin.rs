@@ -2,7 +2,7 @@
 //! Without authentication, and so on loopback unless something else guards it.
 
 use crate::observe::Metrics;
-use crate::operate;
+use crate::operate::{self, Desk};
 use crate::status::Status;
 use axum::Router;
 use axum::extract::State;
@@ -12,8 +12,7 @@ use axum::routing::get;
 use std::net::SocketAddr;
 use std::{io, thread};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
-use veksel_core::Command;
+use tokio::sync::oneshot;
 
 #[derive(Clone)]
 struct Shown {
@@ -34,7 +33,7 @@ impl Admin {
         listen: SocketAddr,
         metrics: Metrics,
         status: Status,
-        commands: mpsc::Sender<Command>,
+        desk: Desk,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -48,7 +47,7 @@ impl Admin {
             .route("/ready", get(ready))
             .route("/metrics", get(page))
             .with_state(Shown { metrics, status })
-            .merge(operate::router(commands, address.ip().is_loopback()));
+            .merge(operate::router(desk, address.ip().is_loopback()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = async move {
             let until = async { stopped.await.unwrap_or_default() };

@@ -66,6 +66,18 @@ pub(crate) const BREAKER_POSITION: Name = (
     "veksel_breaker_position",
     "1 for the position a breaker is in, 0 for the others, by group and position.",
 );
+pub(crate) const LINK_BREAKER_CHANGES: Name =
+    ("veksel_link_breaker_changes_total", "Changes of breakers, by link and new position.");
+pub(crate) const LINK_BREAKER_POSITION: Name = (
+    "veksel_link_breaker_position",
+    "1 for the position a breaker is in, 0 for the others, by link and position.",
+);
+pub(crate) const SHED: Name = (
+    "veksel_shed_total",
+    "Requests answered 91 because there is more than can be carried, by participant and reason.",
+);
+pub(crate) const WAITING: Name =
+    ("veksel_requests_waiting", "Requests that wait for room at their group, by group.");
 pub(crate) const RECORDS: Name = ("veksel_journal_records_total", "Records made durable.");
 pub(crate) const COMMITS: Name = ("veksel_journal_commits_total", "Commits of the journal.");
 pub(crate) const COMMIT_WAIT: Name = (

@@ -10,6 +10,7 @@ use prometheus::{
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use veksel_codecs::ResponseCode;
+use veksel_core::plan::LinkRole;
 use veksel_core::{Event, GroupId, LinkId, Parking, Plan, Position};
 use veksel_link::{CloseReason, HandshakeFault, LinkStats};
 
@@ -44,6 +45,10 @@ pub(crate) struct Metrics {
     sessions: IntCounterVec,
     breaker_changes: IntCounterVec,
     breaker_position: IntGaugeVec,
+    link_breaker_changes: IntCounterVec,
+    link_breaker_position: IntGaugeVec,
+    shed: IntCounterVec,
+    waiting: IntGaugeVec,
     hosts_online: IntGaugeVec,
     connections: IntGaugeVec,
     buffered: IntGaugeVec,
@@ -89,6 +94,12 @@ impl Metrics {
             sessions: made.counters(names::SESSIONS, &["link", "state"])?,
             breaker_changes: made.counters(names::BREAKER_CHANGES, &["group", "position"])?,
             breaker_position: made.gauges(names::BREAKER_POSITION, &["group", "position"])?,
+            link_breaker_changes: made
+                .counters(names::LINK_BREAKER_CHANGES, &["link", "position"])?,
+            link_breaker_position: made
+                .gauges(names::LINK_BREAKER_POSITION, &["link", "position"])?,
+            shed: made.counters(names::SHED, &["participant", "reason"])?,
+            waiting: made.gauges(names::WAITING, &["group"])?,
             hosts_online: made.gauges(names::HOSTS_ONLINE, &["group"])?,
             connections: made.gauges(names::CONNECTIONS, &["link"])?,
             buffered: made.gauges(names::BUFFERED, &["link"])?,
@@ -162,6 +173,7 @@ pub(crate) struct Observer {
     pub(crate) metrics: Metrics,
     links: Vec<String>,
     groups: Vec<String>,
+    participants: Vec<String>,
     traffic: Traffic,
     last_stats: Vec<LinkStats>,
     /// When the alarm about a group's reversals was last raised.
@@ -176,12 +188,19 @@ impl Observer {
             traffic: Traffic::new(metrics.clone(), plan),
             last_stats: vec![LinkStats::default(); plan.links.len()],
             alarmed: HashMap::new(),
+            participants: plan.participants.iter().map(|part| part.name.clone()).collect(),
             groups,
             metrics,
         };
         for group in 0..observer.groups.len() {
             let group = GroupId(u16::try_from(group).unwrap_or(u16::MAX));
             observer.set_position(group, Position::Closed);
+        }
+        for (link, plan) in (0..).zip(&plan.links) {
+            match plan.role {
+                LinkRole::Host(_) => observer.set_link_position(LinkId(link), Position::Closed),
+                LinkRole::Channel(_) | LinkRole::Identified => {}
+            }
         }
         observer
     }
@@ -284,6 +303,17 @@ impl Observer {
                 self.metrics.breaker_changes.with_label_values(&labels).inc();
                 tracing::warn!(group = labels[0], position = labels[1], "breaker");
             }
+            Event::LinkBreaker { link, position } => {
+                self.set_link_position(link, position);
+                let labels = [self.link(link), position.word()];
+                self.metrics.link_breaker_changes.with_label_values(&labels).inc();
+                tracing::warn!(link = labels[0], position = labels[1], "breaker of a link");
+            }
+            Event::Shed { participant, why } => {
+                let name = self.participants.get(usize::from(participant.0));
+                let labels = [name.map_or("?", String::as_str), why.word()];
+                self.metrics.shed.with_label_values(&labels).inc();
+            }
         }
     }
 
@@ -293,6 +323,20 @@ impl Observer {
             let gauge = self.metrics.breaker_position.with_label_values(&labels);
             gauge.set(i64::from(position == current));
         }
+    }
+
+    fn set_link_position(&self, link: LinkId, current: Position) {
+        for position in Position::ALL {
+            let labels = [self.link(link), position.word()];
+            let gauge = self.metrics.link_breaker_position.with_label_values(&labels);
+            gauge.set(i64::from(position == current));
+        }
+    }
+
+    /// Requests that wait for room at a group.
+    pub(crate) fn waiting(&self, group: GroupId, waiting: usize) {
+        let gauge = self.metrics.waiting.with_label_values(&[self.group(group)]);
+        gauge.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// Gives what was counted since the last time to the metrics.

@@ -1,8 +1,11 @@
-//! What operators may tell the running switch: to retry, park or resolve a reversal.
+//! What operators may tell the running switch: to retry, park or resolve a reversal, and how a
+//! breaker shall stand ([`breakers`]).
 //!
 //! It asks nobody who he is, so it works only on a listener that only this machine can reach. A
 //! browser on this machine cannot be made to use it: a form cannot send JSON, and what a script
 //! sends names its origin. Decisions are the engine's; it records each with who asked and why.
+
+mod breakers;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,8 +15,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use tokio::sync::mpsc;
-use veksel_core::{Action, Command, TxnId};
+use veksel_core::plan::{LinkRole, Plan};
+use veksel_core::{Action, Command, GroupId, Input, LinkId, Target, TxnId};
 
 /// Decisions that may wait for the engine.
 pub(crate) const COMMANDS_MAX: usize = 64;
@@ -28,18 +33,22 @@ const REASON_MAX: usize = 500;
 /// Why a decision was not taken.
 type Refusal = (StatusCode, String);
 
+/// Where decisions are taken in.
 #[derive(Clone)]
-struct Desk {
-    commands: mpsc::Sender<Command>,
+pub(crate) struct Desk {
+    commands: mpsc::Sender<Input>,
+    /// What has a breaker, by name.
+    targets: Arc<[(String, Target)]>,
     is_loopback: bool,
 }
 
-/// `POST /reversals/{txn}`.
-pub(crate) fn router(commands: mpsc::Sender<Command>, is_loopback: bool) -> Router {
+/// `POST /reversals/{txn}` and `POST /breakers/{name}`.
+pub(crate) fn router(desk: Desk, is_loopback: bool) -> Router {
     Router::new()
         .route("/reversals/{txn}", post(decide))
+        .route("/breakers/{name}", post(breakers::decide))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(Desk { commands, is_loopback })
+        .with_state(Desk { is_loopback, ..desk })
 }
 
 async fn decide(
@@ -56,27 +65,53 @@ async fn decide(
 }
 
 impl Desk {
+    /// Decisions go to `commands`; the plan says what there is to decide about.
+    pub(crate) fn new(commands: mpsc::Sender<Input>, plan: &Plan) -> Self {
+        let groups = (0..).zip(&plan.groups);
+        let groups =
+            groups.map(|(place, group)| (group.name.clone(), Target::Group(GroupId(place))));
+        let links = (0..).zip(&plan.links).filter_map(|(place, link)| match link.role {
+            LinkRole::Host(_) => Some((link.name.clone(), Target::Link(LinkId(place)))),
+            LinkRole::Channel(_) | LinkRole::Identified => None,
+        });
+        Self { commands, targets: groups.chain(links).collect(), is_loopback: false }
+    }
+
+    /// The body of a request that may decide something.
+    fn hear(
+        &self,
+        headers: &HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Result<Bytes, Refusal> {
+        if !self.is_loopback {
+            let why = "operators are heard only if admin.listen is a loopback address";
+            return Err((StatusCode::FORBIDDEN, why.to_owned()));
+        }
+        check_sender(headers)?;
+        body.map_err(|error| (error.status(), error.body_text()))
+    }
+
+    /// Hands a decision to the engine.
+    fn tell(&self, input: Input) -> Result<(), Refusal> {
+        self.commands.try_send(input).map_err(|error| {
+            let why = match error {
+                mpsc::error::TrySendError::Full(_) => "too many decisions wait; try again",
+                mpsc::error::TrySendError::Closed(_) => "the switch is stopping",
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
+        })
+    }
+
     fn decide(
         &self,
         txn: &str,
         headers: &HeaderMap,
         body: Result<Bytes, BytesRejection>,
     ) -> Result<TxnId, Refusal> {
-        if !self.is_loopback {
-            let why = "operators are heard only if admin.listen is a loopback address";
-            return Err((StatusCode::FORBIDDEN, why.to_owned()));
-        }
-        check_sender(headers)?;
-        let body = body.map_err(|error| (error.status(), error.body_text()))?;
+        let body = self.hear(headers, body)?;
         let command = command(txn, &body).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
         let txn = command.txn;
-        self.commands.try_send(command).map_err(|error| {
-            let why = match error {
-                mpsc::error::TrySendError::Full(_) => "too many decisions wait; try again",
-                mpsc::error::TrySendError::Closed(_) => "the switch is stopping",
-            };
-            (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
-        })?;
+        self.tell(Input::Operator(command))?;
         Ok(txn)
     }
 }
@@ -97,24 +132,42 @@ fn check_sender(headers: &HeaderMap) -> Result<(), Refusal> {
 /// `{"action": "retry", "operator": "ida", "reason": "the host is back"}`
 fn command(txn: &str, body: &[u8]) -> Result<Command, String> {
     let txn = txn.parse().map_err(|_| format!("`{}` is no transaction", txn.escape_debug()))?;
-    let body: Value = serde_json::from_slice(body).map_err(|_| "the body is no JSON".to_owned())?;
-    let Value::Object(mut body) = body else { return Err("the body is no object".to_owned()) };
+    let mut body = object(body)?;
     let action = match text(&mut body, "action", REASON_MAX)?.as_str() {
         "retry" => Action::Retry,
         "park" => Action::Park,
         "resolve" => Action::Resolve,
         _ => return Err("`action` must be retry, park or resolve".to_owned()),
     };
-    let operator = text(&mut body, "operator", OPERATOR_MAX)?;
-    let reason = text(&mut body, "reason", REASON_MAX)?;
+    let (operator, reason) = person(&mut body)?;
+    nothing_else(&body)?;
+    Ok(Command { txn: TxnId(txn), operator, reason, action })
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(body)) => Ok(body),
+        Ok(_) => Err("the body is no object".to_owned()),
+        Err(_) => Err("the body is no JSON".to_owned()),
+    }
+}
+
+/// Who decides, and why.
+fn person(body: &mut Map<String, Value>) -> Result<(String, String), String> {
+    let operator = text(body, "operator", OPERATOR_MAX)?;
+    let reason = text(body, "reason", REASON_MAX)?;
     // The engine speaks for itself under this name.
     if operator == "switch" {
         return Err("`operator` must be a person".to_owned());
     }
-    if let Some(key) = body.keys().next() {
-        return Err(format!("`{}` is not known", key.escape_debug()));
+    Ok((operator, reason))
+}
+
+fn nothing_else(body: &Map<String, Value>) -> Result<(), String> {
+    match body.keys().next() {
+        Some(key) => Err(format!("`{}` is not known", key.escape_debug())),
+        None => Ok(()),
     }
-    Ok(Command { txn: TxnId(txn), operator, reason, action })
 }
 
 /// A text that is there, says something, and can be shown on one line.
@@ -204,14 +257,15 @@ mod tests {
     fn what_cannot_wait_is_refused() {
         let json = headers(&[(header::CONTENT_TYPE, "application/json")]);
         let (commands, mut taken) = mpsc::channel(1);
-        let desk = Desk { commands, is_loopback: true };
+        let desk = Desk { commands, targets: [].into(), is_loopback: true };
         let code = |desk: &Desk| {
             let decided = desk.decide("42", &json, Ok(Bytes::from_static(BODY.as_bytes())));
             decided.map_err(|(code, _)| code)
         };
         assert_eq!(code(&desk), Ok(TxnId(42)));
         assert_eq!(code(&desk), Err(StatusCode::SERVICE_UNAVAILABLE));
-        assert_eq!(taken.try_recv().unwrap().txn, TxnId(42));
+        let told = taken.try_recv().unwrap();
+        assert!(matches!(told, Input::Operator(command) if command.txn == TxnId(42)));
         taken.close();
         assert_eq!(code(&desk), Err(StatusCode::SERVICE_UNAVAILABLE));
         let far = Desk { is_loopback: false, ..desk };

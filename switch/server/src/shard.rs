@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 use veksel_core::{
-    Command, Event, GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent,
+    Event, GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent,
 };
 use veksel_link::Wires;
 use veksel_store::{Committer, Done, Refused, TrySend};
@@ -39,7 +39,7 @@ pub(crate) struct Shard {
     pub(crate) done: mpsc::Receiver<Done>,
     pub(crate) finder: Finder,
     /// What operators decide.
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) commands: mpsc::Receiver<Input>,
     pub(crate) upkeep: Upkeep,
     pub(crate) observer: Observer,
     pub(crate) status: Status,
@@ -70,7 +70,7 @@ enum Wake {
     Input,
     Done(Option<Done>),
     Found(Input),
-    Decided(Command),
+    Decided(Input),
     Time,
     Stop,
 }
@@ -121,8 +121,7 @@ impl Turning {
                     self.shard.switch.handle(self.shard.clock.now(), input);
                     self.carry_out();
                 }
-                Wake::Decided(command) => {
-                    let input = Input::Operator(command);
+                Wake::Decided(input) => {
                     self.shard.switch.handle(self.shard.clock.now(), input);
                     self.carry_out();
                 }
@@ -151,7 +150,7 @@ impl Turning {
             done = shard.done.recv() => Wake::Done(done),
             Some(found) = shard.finder.answers.recv() => Wake::Found(found),
             // People are few: before the sockets they never wait, and hold nobody up.
-            Some(command) = shard.commands.recv(), if !is_full => Wake::Decided(command),
+            Some(input) = shard.commands.recv(), if !is_full => Wake::Decided(input),
             () = shard.wires.ready(), if !is_full => Wake::Input,
             _ = &mut shard.stop, if !stopping => Wake::Stop,
             () = sleep_until(due) => Wake::Time,
@@ -190,8 +189,8 @@ impl Turning {
             if self.is_full() {
                 return;
             }
-            let Some(input) = self.shard.wires.poll_input() else { return };
-            self.shard.switch.handle(now, input);
+            let Some((since, input)) = self.shard.wires.poll_input_since() else { return };
+            self.shard.switch.handle_since(now, since, input);
             self.carry_out();
         }
     }
@@ -313,7 +312,9 @@ impl Turning {
             .collect();
         for (place, (_, online)) in (0..).zip(&groups) {
             observer.online(GroupId(place), *online);
+            observer.waiting(GroupId(place), switch.waiting(GroupId(place)));
         }
+        let breakers = breakers(switch);
         for place in 0..count(plan.links.len()) {
             observer.link_stats(LinkId(place), &wires.stats(LinkId(place)));
         }
@@ -329,7 +330,7 @@ impl Turning {
         observer.metrics.reversals_open.set(gauge(switch.reversals_open()));
         observer.metrics.backlog.set(gauge(self.backlog.len()));
         let serving = self.draining_until.is_none();
-        status.set(Picture { groups, serving, store: self.failed.is_none() });
+        status.set(Picture { groups, breakers, serving, store: self.failed.is_none() });
     }
 
     fn look_after_journal(&mut self) {
@@ -346,4 +347,16 @@ impl Turning {
             self.shard.switch.handle(now, Input::Full(full));
         }
     }
+}
+
+/// How each breaker stands, by the name of its group or link.
+fn breakers(switch: &Switch) -> Vec<(String, &'static str)> {
+    let plan = switch.plan();
+    let groups = (0..)
+        .zip(&plan.groups)
+        .map(|(place, group)| (group.name.clone(), switch.group_position(GroupId(place))));
+    let links = (0..)
+        .zip(&plan.links)
+        .map(|(place, link)| (link.name.clone(), switch.link_position(LinkId(place))));
+    groups.chain(links).filter_map(|(name, position)| Some((name, position?.word()))).collect()
 }

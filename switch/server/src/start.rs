@@ -4,7 +4,7 @@ use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::finder::Finder;
 use crate::observe::{Metrics, Observer};
-use crate::operate::COMMANDS_MAX;
+use crate::operate::{COMMANDS_MAX, Desk};
 use crate::shard::Shard;
 use crate::status::Status;
 use crate::upkeep::Upkeep;
@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 use veksel_codecs::{Codec, Dialect};
 use veksel_config::{DialectName, SocketConfig, SwitchConfig};
 use veksel_core::plan::DigestKey;
-use veksel_core::{Command, LinkId, Plan, Record, RecordId, Resume, Switch};
+use veksel_core::{Input, LinkId, Plan, Record, RecordId, Resume, Switch};
 use veksel_link::Wires;
 use veksel_store::{Committer, KeyError, Keys, Purpose, Recovered, SqliteStore, Store, StoreError};
 
@@ -185,7 +185,8 @@ fn launch(
     let metrics = Metrics::new()?;
     let status = Status::default();
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
-    let admin = Admin::start(config.admin.listen, metrics.clone(), status.clone(), deciding)
+    let desk = Desk::new(deciding, &config.plan);
+    let admin = Admin::start(config.admin.listen, metrics.clone(), status.clone(), desk)
         .map_err(|source| socket(format!("admin listener {}", config.admin.listen), source))?;
     let (stop, stopping) = oneshot::channel();
     let (ready, started) = threads::sync_channel(1);
@@ -253,7 +254,7 @@ struct Parts {
     recovered: Recovered,
     metrics: Metrics,
     status: Status,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Input>,
     stopping: oneshot::Receiver<()>,
 }
 

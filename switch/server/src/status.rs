@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Picture {
     /// Name, and how many of its connections carry requests.
     pub(crate) groups: Vec<(String, usize)>,
+    /// Name of a group or of a link of one, and the word for how its breaker stands.
+    pub(crate) breakers: Vec<(String, &'static str)>,
     /// Whether the switch takes new requests.
     pub(crate) serving: bool,
     /// Whether the store takes records.
@@ -37,16 +39,19 @@ impl Status {
 
     /// The same for people.
     pub(crate) fn report(&self) -> Value {
-        let Picture { groups, serving, store } = self.get();
+        let Picture { groups, breakers, serving, store } = self.get();
         let groups: Vec<_> = groups
             .into_iter()
             .map(|(name, online)| json!({ "name": name, "online": online }))
             .collect();
+        let breakers: serde_json::Map<_, _> =
+            breakers.into_iter().map(|(name, position)| (name, position.into())).collect();
         json!({
             "ready": self.is_ready(),
             "listener": serving,
             "store": store,
             "groups": groups,
+            "breakers": breakers,
         })
     }
 }

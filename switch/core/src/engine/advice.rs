@@ -268,21 +268,6 @@ impl Switch {
         self.persist(Record::Outcome(Box::new(outcome)))
     }
 
-    /// A payment or hold: admitted and sent, or refused with nothing to undo.
-    pub(super) fn admit_and_open(&mut self, now: Now, seeking: Seeking) {
-        if self.full && seeking.kind.moves_money() {
-            // Not even the refusal can be recorded.
-            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
-            return;
-        }
-        let (connection, participant, kind) =
-            (seeking.connection, seeking.participant, seeking.kind);
-        match self.admit(connection, participant, kind, &seeking.message) {
-            Ok(admitted) => self.open(now, seeking, admitted),
-            Err((why, reason, group)) => self.refuse(now, seeking, why, reason, group),
-        }
-    }
-
     /// Refuses a request before anything was done for it. A refusal is an answer like any other:
     /// the next copy must get it too, or one copy would be refused and another executed; so it is
     /// recorded. That something was not valid is not.

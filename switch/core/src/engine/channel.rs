@@ -1,19 +1,22 @@
 //! Requests from channels: admit, route, record, send.
 
+use super::Switch;
+use super::choice::{Choice, Wish};
 use super::duplicate::Seeking;
-use super::{Group, Host, Switch};
 use crate::answer::{Decline, acknowledge, decline};
-use crate::breaker::Position;
+use crate::breaker::{Permit, Position};
 use crate::bug::{Bug, planted};
 use crate::contract::{Leg, Tag, Unsent};
-use crate::event::{Dropped, Event, Kind};
+use crate::event::{Dropped, Event, Kind, Shedding};
 use crate::intent::{self, Way};
+use crate::map::Mix;
 use crate::pending::{Stage, Txn};
-use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId};
+use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId, Policy};
 use crate::record::{DuplicateKey, Reason, Record, TxnId};
 use crate::route::Route;
-use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, State};
+use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON};
 use crate::time::{Now, Tick};
+use core::hash::Hasher;
 use std::sync::Arc;
 use veksel_codecs::{
     Class, DecodeError, Fault, Message, Mti, Refusal, ResponseCode, field, is_known_class,
@@ -127,11 +130,14 @@ impl Switch {
         } else {
             (DuplicateKey::default(), None)
         };
-        let seeking = Seeking { connection, participant, kind, key, original, message };
-        if kind.moves_money() {
+        let arrived = self.since;
+        let seeking = Seeking { connection, participant, kind, arrived, key, original, message };
+        if self.is_late(now, &seeking) {
+            self.shed(now, seeking, Shedding::Late);
+        } else if kind.moves_money() {
             self.handle_money(now, seeking, false);
         } else {
-            self.admit_and_open(now, seeking);
+            self.admit_and_open(now, seeking, false);
         }
     }
 
@@ -153,57 +159,8 @@ impl Switch {
         self.send(connection, message, None, None, None);
     }
 
-    /// Decides whether a request may go anywhere, and where, before anything is spent on it.
-    pub(super) fn admit(
-        &mut self,
-        connection: ConnectionId,
-        participant: ParticipantId,
-        kind: Kind,
-        message: &Message,
-    ) -> Result<(Route, ConnectionId), (Decline, Reason, Option<GroupId>)> {
-        let overload = (Decline::HOST_UNAVAILABLE, Reason::Overload, None);
-        let signed_off = self.channels.get(&connection.serial).copied().unwrap_or(false);
-        if self.draining || signed_off {
-            return Err(overload);
-        }
-        let limits = self.plan.limits;
-        let kept = match kind {
-            Kind::Reversal | Kind::Advice => 0,
-            Kind::Inquiry | Kind::Statement | Kind::Payment | Kind::Hold | Kind::Network => {
-                u64::from(limits.in_flight_max) * u64::from(limits.reserved_percent) / 100
-            }
-        };
-        if kind.moves_money() && self.durable.reversals_open() >= limits.reversals_max as usize {
-            return Err(overload);
-        }
-        let room = u64::from(limits.in_flight_max).saturating_sub(kept);
-        let place = usize::from(participant.0);
-        let most = self.plan.participants.get(place).map_or(0, |p| p.in_flight_max);
-        let own = self.participants.get(place).copied().unwrap_or(u32::MAX);
-        if self.txns.len() as u64 >= room || own >= most {
-            return Err(overload);
-        }
-        let no_route = (Decline::NO_ROUTE, Reason::NoConnection, None);
-        let route = self.plan.route(message, participant).ok_or(no_route)?;
-        let window_max = self.window_max(route.group);
-        let Some(group) = self.group_mut(route.group) else { return Err(no_route) };
-        let refuse = |reason| Err((Decline::HOST_UNAVAILABLE, reason, Some(route.group)));
-        if group.in_flight >= window_max && kind != Kind::Reversal {
-            return refuse(Reason::Overload);
-        }
-        let Some(host) = pick(group, None) else { return refuse(Reason::NoConnection) };
-        if kind != Kind::Reversal && !group.breaker.admit() {
-            return refuse(Reason::BreakerOpen);
-        }
-        Ok((route, host))
-    }
-
-    fn window_max(&self, group: GroupId) -> u32 {
-        self.plan.groups.get(usize::from(group.0)).map_or(0, |group| group.window_max)
-    }
-
     /// When a request of this kind is given up.
-    fn deadline(&self, now: Tick, group: GroupId, kind: Kind) -> Tick {
+    pub(super) fn deadline(&self, now: Tick, group: GroupId, kind: Kind) -> Tick {
         let deadlines =
             self.plan.groups.get(usize::from(group.0)).map(|g| g.deadlines).unwrap_or_default();
         now.after_ms(match kind {
@@ -218,20 +175,24 @@ impl Switch {
         &mut self,
         now: Now,
         seeking: Seeking,
-        (route, host): (Route, ConnectionId),
+        route: Route,
+        (choice, group_permit): (Choice, Permit),
     ) {
+        let Choice { host, permit: link_permit } = choice;
         let id = self.durable.next_txn();
         let Some(live) = self.group_mut(route.group) else { return };
         let Some(stan) = live.stans.allocate(id) else {
             // Every trace number is in use: what was admitted does not go out after all.
-            if seeking.kind != Kind::Reversal {
-                live.breaker.release();
+            live.breaker.release(group_permit);
+            if let Some(destination) = live.destination(host.link) {
+                destination.breaker.release(link_permit);
             }
             let (why, group) = (Decline::HOST_UNAVAILABLE, Some(route.group));
             return self.refuse(now, seeking, why, Reason::Overload, group);
         };
-        let Seeking { connection: channel, participant, kind, key, message: request, .. } = seeking;
-        let deadline = self.deadline(now.tick, route.group, kind);
+        let Seeking { connection: channel, participant, kind, arrived, key, message, .. } = seeking;
+        let (request, received) = (message, Now { tick: arrived, utc: now.utc });
+        let deadline = self.deadline(arrived, route.group, kind);
         let txn = Txn {
             id,
             channel,
@@ -240,9 +201,11 @@ impl Switch {
             route: route.index,
             group: route.group,
             request,
-            received: now,
+            received,
             deadline,
             host,
+            group_permit,
+            link_permit,
             stan,
             stage: Stage::Sending,
             attempts: 1,
@@ -268,7 +231,7 @@ impl Switch {
 
     fn join(&mut self, group: GroupId, participant: ParticipantId, host: ConnectionId) {
         if let Some(count) = self.participants.get_mut(usize::from(participant.0)) {
-            *count += 1;
+            count.in_flight += 1;
         }
         if let Some(group) = self.group_mut(group) {
             group.in_flight += 1;
@@ -298,20 +261,15 @@ impl Switch {
         let expired = txn.deadline <= now.tick;
         let other = match why {
             Unsent::Closed | Unsent::Full if !expired && attempts < ATTEMPTS_MAX => {
-                self.group_mut(group).and_then(|group| pick(group, Some(tried)))
+                let account = self.account(group, &txn.request);
+                let is_inquiry = txn.intent.is_none();
+                let wish = Wish { is_inquiry, account, not: Some(tried) };
+                self.choose(now, group, wish)
             }
             Unsent::Closed | Unsent::Full | Unsent::Expired | Unsent::Unencodable => None,
         };
         if let Some(other) = other {
-            for (host, left) in [(tried, true), (other, false)] {
-                if let Some(host) = self.host_mut(group, host) {
-                    host.in_flight =
-                        if left { host.in_flight.saturating_sub(1) } else { host.in_flight + 1 };
-                }
-            }
-            if let Some(txn) = self.txns.get_mut(id) {
-                (txn.host, txn.attempts) = (other, attempts + 1);
-            }
+            self.move_to(id, other);
             self.send_request(id);
             return;
         }
@@ -327,6 +285,47 @@ impl Switch {
             Unsent::Closed | Unsent::Expired | Unsent::Full => Decline::HOST_UNAVAILABLE,
         };
         self.not_sent(now, id, decline, reason);
+    }
+
+    /// A request that was not written goes to another connection.
+    fn move_to(&mut self, id: TxnId, other: Choice) {
+        let Some(txn) = self.txns.get_mut(id) else { return };
+        let (tried, permit, group) = (txn.host, txn.link_permit, txn.group);
+        (txn.host, txn.link_permit) = (other.host, other.permit);
+        txn.attempts += 1;
+        let Some(live) = self.group_mut(group) else { return };
+        if let Some(destination) = live.destination(tried.link) {
+            destination.breaker.release(permit);
+        }
+        if let Some(host) = self.host_mut(group, tried) {
+            host.in_flight = host.in_flight.saturating_sub(1);
+        }
+        if let Some(host) = self.host_mut(group, other.host) {
+            host.in_flight += 1;
+        }
+    }
+
+    /// The connection that the policy of a group wants for a request.
+    pub(super) fn choose(&mut self, now: Now, group: GroupId, wish: Wish) -> Option<Choice> {
+        let plan = self.plan.groups.get(usize::from(group.0))?;
+        self.groups.get_mut(usize::from(group.0))?.choose(plan, now.tick, wish)
+    }
+
+    /// A number for the account of a request, if its group wants one.
+    pub(super) fn account(&self, group: GroupId, request: &Message) -> u64 {
+        let policy = self.plan.groups.get(usize::from(group.0)).map(|group| group.policy);
+        if policy != Some(Policy::Sticky) {
+            return 0;
+        }
+        let mut mix = Mix::default();
+        match request.get(field::ACCOUNT) {
+            Some(account) => mix.write(account.expose().as_bytes()),
+            None => {
+                let pan = request.get(field::PAN);
+                mix.write(pan.as_ref().map_or("", field::Pan::expose).as_bytes());
+            }
+        }
+        mix.finish()
     }
 
     /// Sends a request that was written once more. Only a planted bug does.
@@ -369,12 +368,4 @@ impl Switch {
             self.count(Event::Breaker { group, position });
         }
     }
-}
-
-/// The connection of the group that carries the fewest requests, other than `not`.
-fn pick(group: &mut Group, not: Option<ConnectionId>) -> Option<ConnectionId> {
-    let usable =
-        |host: &&Host| host.session.state() == State::Online && Some(host.connection) != not;
-    let least = group.hosts.iter().filter(usable).min_by_key(|host| host.in_flight)?;
-    Some(least.connection)
 }

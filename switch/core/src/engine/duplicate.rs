@@ -14,20 +14,22 @@ use crate::keys::{Fate, Stored, same_trace};
 use crate::pending::{Copy, Stage};
 use crate::plan::{ConnectionId, ParticipantId};
 use crate::record::{DuplicateKey, Outcome, RecordId, TxnId};
-use crate::time::Now;
+use crate::time::{Now, Tick};
 use std::sync::Arc;
 use veksel_codecs::Message;
 
 /// A request that waits for what the store remembers.
 #[derive(Debug)]
-pub(super) struct Seeking {
-    pub(super) connection: ConnectionId,
-    pub(super) participant: ParticipantId,
-    pub(super) kind: Kind,
-    pub(super) key: DuplicateKey,
+pub(crate) struct Seeking {
+    pub(crate) connection: ConnectionId,
+    pub(crate) participant: ParticipantId,
+    pub(crate) kind: Kind,
+    /// When it was read.
+    pub(crate) arrived: Tick,
+    pub(crate) key: DuplicateKey,
     /// The key of the message it names, if it names one.
-    pub(super) original: Option<DuplicateKey>,
-    pub(super) message: Message,
+    pub(crate) original: Option<DuplicateKey>,
+    pub(crate) message: Message,
 }
 
 impl Switch {
@@ -42,16 +44,17 @@ impl Switch {
         }
         // The original of a reversal may be on its way through the store, or this request may be
         // one that somebody is just being looked up for.
-        let is_sought = |other: &Seeking| {
-            other.original.as_ref().is_some_and(|named| same_trace(named, &seeking.key))
-                || same_trace(&other.key, &seeking.key)
-        };
-        if self.seeking.values().any(is_sought) {
+        if self.is_being_sought(&seeking) || self.is_waiting(&seeking) {
             self.answer_at_once(seeking, Decline::IN_PROGRESS);
             return;
         }
         // What is taken over is answered before the store's index could object.
         let is_taken_over = matches!(seeking.kind, Kind::Advice | Kind::Reversal);
+        if !has_sought && !is_taken_over && repeat && !self.take_token(now, seeking.participant) {
+            // Its original may have been carried out: nothing final can be said.
+            self.answer_at_once(seeking, Decline::IN_PROGRESS);
+            return;
+        }
         if !has_sought && (repeat || is_taken_over) {
             self.seek(seeking);
             return;
@@ -60,9 +63,17 @@ impl Switch {
             Kind::Reversal => self.handle_channel_reversal(now, seeking),
             Kind::Advice => self.handle_advice(now, seeking),
             Kind::Payment | Kind::Hold | Kind::Inquiry | Kind::Statement | Kind::Network => {
-                self.admit_and_open(now, seeking);
+                self.admit_and_open(now, seeking, has_sought);
             }
         }
+    }
+
+    /// Whether the store is being asked about it, or about something with its numbers.
+    pub(super) fn is_being_sought(&self, seeking: &Seeking) -> bool {
+        self.seeking.values().any(|other| {
+            other.original.as_ref().is_some_and(|named| same_trace(named, &seeking.key))
+                || same_trace(&other.key, &seeking.key)
+        })
     }
 
     /// Gives a duplicate a key of its own, so that nobody recognises it.
@@ -137,7 +148,9 @@ impl Switch {
         for (connection, message) in core::iter::once((txn.channel, txn.request)).chain(copies) {
             let key = intent::key(&self.plan, txn.participant, &message);
             let (participant, kind) = (txn.participant, txn.kind);
-            let seeking = Seeking { connection, participant, kind, key, original: None, message };
+            let (arrived, original) = (txn.received.tick, None);
+            let seeking =
+                Seeking { connection, participant, kind, arrived, key, original, message };
             self.handle_holder(seeking, stored.as_ref());
         }
     }
@@ -162,7 +175,7 @@ impl Switch {
     }
 
     /// The same key again: the same answer, unless the content differs.
-    fn handle_duplicate(&mut self, seeking: Seeking, id: TxnId) {
+    pub(super) fn handle_duplicate(&mut self, seeking: Seeking, id: TxnId) {
         let Some(known) = self.durable.keys().get(id) else { return };
         let link = seeking.connection.link;
         let same = known.intent.digest == intent::digest(&self.plan, &seeking.message);

@@ -6,7 +6,7 @@ use crate::breaker::Health;
 use crate::bug::{Bug, planted};
 use crate::event::{Dropped, Event};
 use crate::pending::{Stage, Traced};
-use crate::plan::{ConnectionId, GroupId};
+use crate::plan::{Answers, ConnectionId, GroupId, LinkId};
 use crate::record::{Reason, TxnId};
 use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, Session, State, Step};
 use crate::time::Now;
@@ -20,6 +20,7 @@ impl Switch {
         let state = session.state();
         if let Some(group) = self.group_mut(group) {
             group.hosts.push(Host { connection, session, in_flight: 0 });
+            group.count_online(connection.link, now.tick);
         }
         self.count(Event::Session { connection, state });
         self.take_step(now, connection, step);
@@ -29,6 +30,7 @@ impl Switch {
     pub(super) fn handle_host_down(&mut self, now: Now, group: GroupId, connection: ConnectionId) {
         let Some(live) = self.group_mut(group) else { return };
         live.hosts.retain(|host| host.connection != connection);
+        live.count_online(connection.link, now.tick);
         self.count(Event::Session { connection, state: State::Down });
         let lost = self
             .txns
@@ -54,17 +56,11 @@ impl Switch {
             .map(|host| (host.connection, host.session.handle_timeout(now.tick)))
             .filter(|(_, step)| *step != Step::Nothing)
             .collect();
-        let mut probe = (ConnectionId { link: crate::plan::LinkId(0), serial: 0 }, Step::Nothing);
-        if group.breaker.echo_is_due(now.tick) {
-            group.breaker.postpone(now.tick);
-            let online = group.hosts.iter_mut().find(|h| h.session.state() == State::Online);
-            if let Some(host) = online {
-                probe = (host.connection, host.session.echo(now.tick));
-            }
-        }
-        for (connection, step) in steps.into_iter().chain([probe]) {
+        let probes = group.probe_by_echo(now.tick);
+        for (connection, step) in steps.into_iter().chain(probes) {
             self.take_step(now, connection, step);
         }
+        self.expire_controls(now, id);
     }
 
     /// Tells every host that is signed on that nothing new will come: the last act of a drain
@@ -73,6 +69,13 @@ impl Switch {
         let hosts = self.groups.iter_mut().flat_map(|group| &mut group.hosts);
         let steps: Vec<_> =
             hosts.map(|host| (host.connection, host.session.sign_off(now.tick))).collect();
+        for group in &mut self.groups {
+            for place in 0..group.links.len() {
+                if let Some(link) = group.links.get(place).map(|destination| destination.link) {
+                    group.count_online(link, now.tick);
+                }
+            }
+        }
         for (connection, step) in steps {
             if step != Step::Nothing {
                 self.count(Event::Session { connection, state: State::Draining });
@@ -110,7 +113,7 @@ impl Switch {
             host.session.hear(now.tick);
         }
         match (message.mti().class(), message.mti().is_request()) {
-            (_, true) => self.handle_host_request(group, connection, message),
+            (_, true) => self.handle_host_request(now, group, connection, message),
             (Class::Network, false) => self.handle_session_answer(now, group, connection, message),
             (_, false) => self.handle_host_answer(now, group, connection, message),
         }
@@ -119,6 +122,7 @@ impl Switch {
     /// A host may sign on, sign off, cut over and ask for an echo. Nothing else is taken.
     fn handle_host_request(
         &mut self,
+        now: Now,
         group: GroupId,
         connection: ConnectionId,
         mut message: Message,
@@ -134,6 +138,9 @@ impl Switch {
             });
             if let Some(state) = change {
                 self.count(Event::Session { connection, state });
+                if let Some(live) = self.group_mut(group) {
+                    live.count_online(connection.link, now.tick);
+                }
             }
             acknowledge(&mut message);
         } else {
@@ -165,13 +172,20 @@ impl Switch {
                 self.count(Event::Session { connection, state: State::Online });
             }
             if let Some(live) = self.group_mut(group) {
+                live.count_online(connection.link, now.tick);
                 let before = live.breaker.position();
+                let link_before = live.link_position(connection.link);
                 // A sign-on tells no more than an echo: the host is there. It may not shorten
-                // the time the breaker stays open.
-                if live.breaker.echo_was_asked() {
-                    live.breaker.echo_answered();
+                // the time a breaker stays open.
+                live.breaker.echo_answered(now.tick);
+                if let Some(destination) = live.destination(connection.link) {
+                    destination.breaker.echo_answered(now.tick);
                 }
+                let link_after = live.link_position(connection.link);
                 self.handle_breaker_change(group, before);
+                if let Some(position) = link_after.filter(|_| link_after != link_before) {
+                    self.count(Event::LinkBreaker { link: connection.link, position });
+                }
             }
         }
         self.take_step(now, connection, step);
@@ -188,7 +202,7 @@ impl Switch {
         let traced = stan.and_then(|stan| self.group(group)?.stans.find(stan));
         let link = connection.link;
         if let Some(stan) = stan
-            && self.handle_reversal_answer(now, group, stan, &message)
+            && self.handle_reversal_answer(now, (group, connection.link), stan, &message)
         {
             self.recycle(message);
             return;
@@ -211,6 +225,12 @@ impl Switch {
                 return;
             }
         };
+        let asked = self.txns.get(id).map(|txn| txn.host.link);
+        if asked.is_some_and(|asked| !self.may_answer(group, asked, link)) {
+            self.count(Event::Dropped { link, why: Dropped::Elsewhere });
+            self.recycle(message);
+            return;
+        }
         match self.txns.get(id).map(|txn| verify(txn, message)) {
             Some(Ok(verified)) => self.handle_verified(now, id, verified),
             Some(Err((message, _contradiction))) => {
@@ -222,6 +242,12 @@ impl Switch {
             }
             None => {}
         }
+    }
+
+    /// Whether what was asked over one link may be answered over another (switch semantics 21).
+    pub(super) fn may_answer(&self, group: GroupId, asked: LinkId, answering: LinkId) -> bool {
+        let plan = self.plan.groups.get(usize::from(group.0));
+        asked == answering || plan.is_some_and(|plan| plan.answers == Answers::Any)
     }
 
     fn handle_verified(&mut self, now: Now, id: TxnId, verified: Verified) {

@@ -19,7 +19,7 @@ impl Switch {
     pub(super) fn leave_group(&mut self, id: TxnId, health: Option<(Tick, Health)>) {
         let Some(txn) = self.txns.get(id) else { return };
         let (group, host, stan) = (txn.group, txn.host, txn.stan);
-        let passed_breaker = txn.kind != Kind::Reversal;
+        let (group_permit, link_permit) = (txn.group_permit, txn.link_permit);
         if let Some(host) = self.host_mut(group, host) {
             host.in_flight = host.in_flight.saturating_sub(1);
         }
@@ -29,12 +29,23 @@ impl Switch {
             live.stans.release(stan);
         }
         let before = live.breaker.position();
+        let link_before = live.link_position(host.link);
         match health {
-            Some((now, health)) => live.breaker.report(now, health),
-            None if passed_breaker => live.breaker.release(),
-            None => {}
+            Some((now, health)) => {
+                live.report(now, host.link, (group_permit, link_permit), health);
+            }
+            None => {
+                live.breaker.release(group_permit);
+                if let Some(destination) = live.destination(host.link) {
+                    destination.breaker.release(link_permit);
+                }
+            }
         }
+        let link_after = live.link_position(host.link);
         self.handle_breaker_change(group, before);
+        if let Some(position) = link_after.filter(|_| link_after != link_before) {
+            self.count(Event::LinkBreaker { link: host.link, position });
+        }
     }
 
     /// The host gave a verified answer: record it if money may have moved, and relay it.
@@ -208,7 +219,7 @@ impl Switch {
     pub(super) fn remove(&mut self, id: TxnId) -> Option<Txn> {
         let txn = self.txns.remove(id)?;
         if let Some(count) = self.participants.get_mut(usize::from(txn.participant.0)) {
-            *count = count.saturating_sub(1);
+            count.in_flight = count.in_flight.saturating_sub(1);
         }
         Some(txn)
     }

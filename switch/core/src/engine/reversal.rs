@@ -8,10 +8,9 @@ use super::{Group, Switch};
 use crate::bug::{Bug, planted};
 use crate::contract::{Action, Command, Leg, Tag, Unsent};
 use crate::event::{Event, Parking};
-use crate::plan::{ConnectionId, GroupId, ReversalPlan};
+use crate::plan::{ConnectionId, GroupId, LinkId, ReversalPlan};
 use crate::record::{Intent, Reason, Record, Reversal, ReversalStep, TxnId};
 use crate::reversals::{Answer, Item, NewItem};
-use crate::session::State;
 use crate::time::Now;
 use std::sync::Arc;
 use veksel_codecs::structured::{OriginalData, format_replacement};
@@ -108,11 +107,7 @@ impl Switch {
         if !live.reversals.is_waiting(txn) {
             return;
         }
-        let online = live.hosts.iter().filter(|host| host.session.state() == State::Online);
-        let Some(host) = online.min_by_key(|host| host.in_flight).map(|host| host.connection)
-        else {
-            return;
-        };
+        let Some(host) = live.for_reversal() else { return };
         let Some(item) = live.reversals.get(txn) else { return };
         let attempt = item.attempts.saturating_add(1);
         build(&mut message, item, plan.mti, attempt > 1);
@@ -142,11 +137,20 @@ impl Switch {
         }
     }
 
+    /// The connection of one is gone without an answer.
+    pub(super) fn retry_reversal(&mut self, now: Now, txn: TxnId) {
+        let plans = self.groups.iter_mut().zip(&self.plan.groups);
+        for (live, plan) in plans.filter(|(live, _)| live.reversals.sent_over(txn).is_some()) {
+            let due = live.reversals.again(txn, now.tick, &plan.reversals);
+            live.reversals.postpone(txn, due);
+        }
+    }
+
     /// A 0430 came. `true` if it belongs to a reversal of ours.
     pub(super) fn handle_reversal_answer(
         &mut self,
         now: Now,
-        group: GroupId,
+        (group, link): (GroupId, LinkId),
         stan: u32,
         message: &Message,
     ) -> bool {
@@ -157,6 +161,11 @@ impl Switch {
             Some((*txn, response_of(&item.intent, plan.mti, message)?))
         });
         let Some((txn, response)) = fitting else { return false };
+        let asked = live.reversals.sent_over(txn).map(|connection| connection.link);
+        if asked.is_some_and(|asked| !self.may_answer(group, asked, link)) {
+            return false;
+        }
+        let Some(live) = self.group_mut(group) else { return false };
         match live.reversals.judge(txn, response, &plan) {
             Answer::Settled => {
                 self.note_imbalance(now, group, txn, response, message);

@@ -17,9 +17,8 @@ fn shared() -> Plan {
         ..Grants::default()
     };
     plan.participants.push(ParticipantPlan {
-        name: "other".into(),
-        in_flight_max: 256,
         grants: Grants { acquirers: grant(&[]), ..Grants::default() },
+        ..ParticipantPlan::named("other")
     });
     plan
 }

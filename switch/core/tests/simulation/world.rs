@@ -14,8 +14,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use veksel_codecs::{Message, field};
 use veksel_core::plan::{
-    BreakerPlan, Deadlines, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
-    ReversalPlan, RoutePlan, SessionPlan,
+    BreakerPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, Policy,
+    RoutePlan,
 };
 use veksel_core::record::{ReversalStep, Verdict};
 use veksel_core::{
@@ -24,8 +24,8 @@ use veksel_core::{
 };
 
 const CHANNEL: LinkId = LinkId(0);
-const HOST: LinkId = LinkId(1);
-const HOSTS: usize = 2;
+/// Connections to the bank, two over each of its links.
+const HOSTS: usize = 4;
 const TERMINALS: usize = 3;
 /// Requests in flight, of the participant and at the host.
 const IN_FLIGHT_MAX: u32 = 24;
@@ -64,6 +64,7 @@ pub struct Counts {
     pub reversals: u64,
     pub duplicates: u64,
     pub approvals: u64,
+    pub shed: u64,
 }
 
 pub struct World {
@@ -75,6 +76,7 @@ pub struct World {
     order: u64,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     happenings: BTreeMap<u64, Happening>,
+    plan: Plan,
     switch: Option<Switch>,
     /// Counts the starts of the switch.
     process: u32,
@@ -105,26 +107,31 @@ struct Letter {
     expires: Option<Tick>,
 }
 
-fn plan() -> Plan {
+/// Some histories have a bank with one host, some with two, and each policy has its own. In some
+/// there is too much for the rate and the window, so that requests wait and are shed.
+fn plan(chance: &mut Chance) -> Plan {
+    let policies =
+        [Policy::LeastOutstanding, Policy::RoundRobin, Policy::PrimaryBackup, Policy::Sticky];
+    let policy = *chance.pick(&policies);
+    let is_tight = chance.often(250_000);
     Plan {
         institution: "500001".into(),
         links: vec![
             LinkPlan { name: "atm".into(), role: LinkRole::Channel(ParticipantId(0)) },
             LinkPlan { name: "bank.1".into(), role: LinkRole::Host(GroupId(0)) },
+            LinkPlan { name: "bank.2".into(), role: LinkRole::Host(GroupId(0)) },
         ],
         groups: vec![GroupPlan {
-            name: "bank".into(),
-            session: SessionPlan::default(),
-            deadlines: Deadlines::default(),
+            policy,
             breaker: BreakerPlan { failures_max: 8, ..BreakerPlan::default() },
-            reversals: ReversalPlan::default(),
-            window_max: IN_FLIGHT_MAX,
-            tombstone_ms: 300_000,
+            window_max: if is_tight { 3 } else { IN_FLIGHT_MAX },
+            queue_max: if is_tight { 3 } else { 256 },
+            ..GroupPlan::named("bank")
         }],
         participants: vec![ParticipantPlan {
-            name: "channels".into(),
             in_flight_max: IN_FLIGHT_MAX,
-            grants: veksel_core::plan::Grants::default(),
+            rate: if is_tight { 2 } else { 0 },
+            ..ParticipantPlan::named("channels")
         }],
         routes: vec![RoutePlan {
             name: "all".into(),
@@ -146,12 +153,14 @@ impl World {
     pub fn new(seed: u64, payments: u32, tell: bool) -> Self {
         let mut chance = Chance::new(seed);
         let faults = Faults::draw(&mut chance);
+        let plan = plan(&mut chance);
         let mut world = Self {
             now_ms: 1_000,
             skew: 0,
             order: 0,
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
+            plan,
             switch: None,
             process: 0,
             disk: Disk::default(),
@@ -357,7 +366,7 @@ impl World {
         if self.switch.is_some() {
             return;
         }
-        let mut switch = Switch::new(plan());
+        let mut switch = Switch::new(self.plan.clone());
         for (id, record) in self.unfinished() {
             switch.apply(id, &record);
         }
@@ -569,7 +578,7 @@ impl World {
         if let Some(tag) = tag {
             self.told.push_back(Input::Written(tag));
         }
-        let to_host = connection.link == HOST;
+        let to_host = connection.link != CHANNEL;
         let lost = self.strikes(self.faults.drop) && to_host;
         let cut = if to_host { self.faults.cut_host } else { self.faults.cut_channel };
         let cut = self.strikes(cut);
@@ -606,6 +615,7 @@ impl World {
         match event {
             Event::ReversalSettled { .. } => self.counts.reversals += 1,
             Event::Recognised { .. } => self.counts.duplicates += 1,
+            Event::Shed { .. } => self.counts.shed += 1,
             Event::ReversalParked { .. } => self.wrong.push("a reversal was parked".into()),
             _ => {}
         }
@@ -616,7 +626,7 @@ fn show(connection: ConnectionId, message: &Message) -> String {
     let code = message.get(field::RESPONSE_CODE).map(|c| c.to_string()).unwrap_or_default();
     let (stan, rrn) = (message.get(field::STAN), message.get(field::RRN));
     let rrn = rrn.map(|rrn| rrn.trim_start_matches('0').to_owned()).unwrap_or_default();
-    let side = if connection.link == HOST { "host" } else { "terminal" };
+    let side = if connection.link == CHANNEL { "terminal" } else { "host" };
     format!("{} {code} rrn {rrn} stan {stan:?} on {side} {}", message.mti(), connection.serial)
 }
 

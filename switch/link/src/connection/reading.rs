@@ -36,10 +36,11 @@ impl Connection {
         shard: &Rc<Shard>,
     ) -> Poll<CloseReason> {
         loop {
-            if self.is_held.get()
-                && let Err(why) = self.take_in(shard, &[])
-            {
-                return self.end(shard, why);
+            if self.is_held.get() {
+                shard.read_at.set(shard.now());
+                if let Err(why) = self.take_in(shard, &[]) {
+                    return self.end(shard, why);
+                }
             }
             if self.must_wait(shard) {
                 self.park(shard);
@@ -67,6 +68,7 @@ impl Connection {
                 Poll::Ready(Ok(count)) => count,
             };
             self.is_active.set(true);
+            shard.read_at.set(shard.now());
             self.link.counters.bytes_in.add(count);
             let taken = self.take_in(shard, scratch.get(..count).unwrap_or_default());
             drop(scratch);
@@ -222,13 +224,16 @@ impl Connection {
         }
         self.trace("received", &message);
         let connection = self.id;
-        shard.inbox.push(match checked {
+        let input = match checked {
             Ok(()) => Input::Received { connection, message },
             Err(refusal) => {
                 link.counters.malformed.add(1);
                 Input::Malformed { connection, message, refusal }
             }
-        });
+        };
+        // A frame that was held back because its connection had enough in flight is not late for
+        // that: its age begins when there is room for it.
+        shard.inbox.push_since(shard.read_at.get(), input);
         if is_unauthentic {
             self.handle_unauthentic(shard.now())
         } else if is_readable {

@@ -35,6 +35,10 @@ impl Session {
         Self { socket, tls, records }
     }
 
+    pub(crate) const fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
     pub(super) const fn tls(&self) -> &Connection {
         &self.tls
     }

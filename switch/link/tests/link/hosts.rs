@@ -4,6 +4,7 @@ use crate::rig::{HOST, Peer, Rig, dial_config, echo, long_echo, run, tag, until}
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
 use veksel_config::{Destination, DialConfig};
 use veksel_core::plan::ConnectionId;
@@ -60,6 +61,63 @@ fn connections_come_back_with_their_host() {
                 .await;
         }
         assert_eq!(rig.wires.stats(HOST).dialled, 9);
+    });
+}
+
+/// Semantics 41, guarantees 4.2: sixteen connections try a dead host as one would, never two at
+/// a time, and come back one after the other.
+#[test]
+fn a_host_that_comes_back_meets_no_herd() {
+    run(async {
+        const CONNECTIONS: u32 = 16;
+        const WAIT_MS: u64 = 40;
+        let (listener, address) = host();
+        let rig = Rig::new(1_024);
+        let (reconnect_ms_min, reconnect_ms_max) = (WAIT_MS, WAIT_MS);
+        let config = DialConfig {
+            connections: CONNECTIONS,
+            reconnect_ms_min,
+            reconnect_ms_max,
+            ..dial_config(address)
+        };
+        rig.wires.dial(HOST, &config, Rc::clone(&rig.codec)).unwrap();
+        // The host says something on each, so that none of them counts as a failure.
+        let mut live = Vec::new();
+        for _ in 0..CONNECTIONS {
+            live.push(Peer(listener.accept().await.unwrap().0));
+        }
+        for _ in 0..CONNECTIONS {
+            rig.link_up().await;
+        }
+        for peer in &mut live {
+            peer.write(&rig.wire(&config.framing, &echo(1))).await;
+            rig.received().await;
+        }
+        drop((listener, live));
+        for _ in 0..CONNECTIONS {
+            rig.link_down().await;
+        }
+        // While it is dead: so many attempts as one task makes, a random wait before each.
+        let (start, before) = (Instant::now(), rig.wires.stats(HOST).dial_failures);
+        let tried = || rig.wires.stats(HOST).dial_failures - before;
+        until("it is tried in vain", || tried() >= 20).await;
+        let (tries, waited) = (tried(), start.elapsed());
+        // The waits are half of the bound in the mean. They come from a seed, so that this is no
+        // matter of luck; sixteen tasks on their own would need a sixteenth of the time.
+        let least = Duration::from_millis(WAIT_MS / 4) * u32::try_from(tries).unwrap();
+        assert!(waited >= least, "{tries} attempts in {waited:?}");
+        // When it is back: as many connections as there were, one after the other, none twice.
+        let listener = host_at(address);
+        let (mut live, start) = (Vec::new(), Instant::now());
+        for _ in 0..CONNECTIONS {
+            live.push(listener.accept().await.unwrap().0);
+        }
+        let spread = start.elapsed();
+        let least = Duration::from_millis(WAIT_MS / 4) * (CONNECTIONS - 1);
+        assert!(spread >= least, "{CONNECTIONS} connections within {spread:?}");
+        until("all are there", || rig.wires.stats(HOST).connections == u64::from(CONNECTIONS))
+            .await;
+        assert_eq!(rig.wires.stats(HOST).dialled, 2 * u64::from(CONNECTIONS));
     });
 }
 

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod closing;
+mod exclusive;
 mod frames;
 mod hosts;
 mod macs;

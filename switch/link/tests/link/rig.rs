@@ -73,6 +73,7 @@ pub(crate) fn dial_config(address: SocketAddr) -> DialConfig {
         tcp_user_timeout_ms: 20_000,
         frame_deadline_ms: 5_000,
         outbound_max: 262_144,
+        exclusive: None,
     }
 }
 

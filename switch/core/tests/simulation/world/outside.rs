@@ -1,9 +1,9 @@
 //! What is outside the switch: the bank's end of the host connections, and the terminals.
 
-use super::{CHANNEL, HEAL_MS, HOST, Happening, TERMINALS, World, show};
+use super::{CHANNEL, HEAL_MS, Happening, TERMINALS, World, show};
 use crate::channel::{Mood, PATIENCE_MS, Payment};
 use veksel_codecs::{Message, ResponseCode, field};
-use veksel_core::{ConnectionId, Input};
+use veksel_core::{ConnectionId, Input, LinkId};
 
 impl World {
     pub(super) fn host_up(&mut self, place: usize) {
@@ -11,7 +11,8 @@ impl World {
             return;
         }
         self.serial += 1;
-        let connection = ConnectionId { link: HOST, serial: self.serial };
+        let link = LinkId(1 + u16::from(place >= 2));
+        let connection = ConnectionId { link, serial: self.serial };
         self.hosts[place] = Some(connection);
         self.tell(Input::LinkUp(connection));
     }
