@@ -112,7 +112,7 @@ fn crowd(ms: u64, folder: &std::path::Path) -> Result<(), Failure> {
     let connections = (idle + dripping + unread + MODEST.0) as u64;
     // 16 KiB a plain connection, and the outbound bytes that a peer that does not read may hold.
     let allowed = before + connections * 16 * 1_024 + unread as u64 * 256 * 1_024;
-    let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+    let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
     println!("{idle} idle, {dripping} dripping, {unread} never reading; {} a second", MODEST.1);
     println!(
         "  memory      before {:>8.1} MiB   most {:>8.1} MiB   formula {:>8.1} MiB   {}",
