@@ -144,7 +144,7 @@ impl World {
                 Output::Find { txn, .. } => {
                     self.switch.handle(self.now, Input::Found { txn, stored: Ok(Vec::new()) });
                 }
-                Output::Close { .. } => {}
+                Output::Close { .. } | Output::Rekey { .. } | Output::UseNextKey(_) => {}
                 Output::Count(event) => {
                     black_box(event);
                 }

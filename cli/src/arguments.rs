@@ -6,6 +6,7 @@
 pub(crate) mod dialect;
 mod journal;
 mod send;
+mod steer;
 
 pub(crate) use journal::{
     Decide, Export, ExportFormat, Journal, JournalCommand, List, Pending, Place, Reversals,
@@ -15,6 +16,8 @@ pub(crate) use send::{
     AccountType, Bill, CardPayment, Deposit, Inquiry, Kind, Money, Options, Send, Statement,
     Transfer,
 };
+
+pub(crate) use steer::{Doctor, DoctorCommand, Reload, Status, Switch, TcpDoctor};
 
 use crate::output::parse_duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -48,12 +51,18 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the switch
     Run(Run),
+    /// Let a running switch read its configuration again, and show what that changes
+    Reload(Reload),
+    /// Show how a running switch is: links, sessions, breakers, queues, counters
+    Status(Status),
     /// Run the bank, and terminals if the configuration has a rate for them
     Simulate(Simulate),
     /// Put a bad network between two programs: delays, cuts, losses and repetitions by chance
     Proxy(Proxy),
     /// Find every mistake in a configuration without starting anything
     Check(Check),
+    /// Say in words what is wrong with a connection
+    Doctor(Doctor),
     /// Send one message and show what comes back
     Send(Box<Send>),
     /// Read messages from hexadecimal or raw bytes
@@ -77,6 +86,12 @@ impl Command {
             Self::Dialect(dialect) => dialect.json(),
             Self::Journal(journal) => journal.json(),
             Self::Reversals(reversals) => reversals.json(),
+            Self::Doctor(doctor) => {
+                let DoctorCommand::Tcp(tcp) = &doctor.command;
+                tcp.json
+            }
+            Self::Reload(reload) => reload.switch.json,
+            Self::Status(status) => status.switch.json,
             Self::Simulate(simulate) => simulate.json,
             Self::Run(_) | Self::Proxy(_) => false,
         }

@@ -22,6 +22,7 @@ mod framing;
 mod mac;
 mod overlay;
 mod problem;
+mod reload;
 mod section;
 mod settings;
 mod simulator;
@@ -34,6 +35,7 @@ mod unit;
 pub use address::{Destination, DialectName};
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
+pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{
     BankConfig, BankProfile, Faults, Mix, SimulatorConfig, TerminalsConfig, load_simulator,
@@ -41,7 +43,7 @@ pub use simulator::{
 pub use source::Source;
 pub use switch::{
     AdminConfig, DialConfig, ListenConfig, LogConfig, LogFormat, LogLevel, SocketConfig,
-    StoreConfig, SwitchConfig, load_switch,
+    StoreConfig, SwitchConfig, TcpKeepAlive, load_switch,
 };
 
 /// The shipped `config/switch.toml`: every key with its default, loads as it is.

@@ -170,6 +170,8 @@ fn listen(listener: &Listener) -> ListenConfig {
         connections_max: listener.connections_max.value,
         in_flight_max: listener.in_flight_max.value,
         frame_deadline_ms: listener.frame_deadline.value,
+        tcp_user_timeout_ms: listener.tcp_user_timeout.value,
+        tcp_keep_alive: listener.tcp_keep_alive,
         idle_ms: listener.idle.value,
         outbound_max: listener.outbound_max.value,
         malformed_max: listener.malformed_max.value,
@@ -190,6 +192,7 @@ fn dial(group: &Group, destination: Destination) -> DialConfig {
         reconnect_ms_min: group.reconnect_min.value,
         reconnect_ms_max: group.reconnect_max.value,
         tcp_user_timeout_ms: group.tcp_user_timeout.value,
+        tcp_keep_alive: group.tcp_keep_alive,
         frame_deadline_ms: group.frame_deadline.value,
         outbound_max: group.outbound_max.value,
     }

@@ -210,6 +210,9 @@ impl Host {
             | Input::Found { .. }
             | Input::Operator(_)
             | Input::Full(_)
+            | Input::Rekeyed { .. }
+            | Input::Renewed { .. }
+            | Input::Replan(_)
             | Input::Drain => {}
         }
     }

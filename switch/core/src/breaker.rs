@@ -99,6 +99,18 @@ impl Breaker {
         }
     }
 
+    /// Goes on by other rules, from the position it has. A window of another length begins anew.
+    pub(crate) fn replan(&mut self, plan: BreakerPlan) {
+        if plan.window_ms != self.plan.window_ms {
+            self.buckets = [Bucket::default(); BUCKETS];
+        }
+        self.open_ms = self.open_ms.clamp(plan.open_ms.min(plan.open_ms_max), plan.open_ms_max);
+        if self.position == Position::Closed {
+            self.open_ms = plan.open_ms;
+        }
+        self.plan = plan;
+    }
+
     pub(crate) const fn position(&self) -> Position {
         self.position
     }

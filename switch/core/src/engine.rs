@@ -11,9 +11,14 @@
 
 mod advice;
 mod channel;
+mod cutover;
 mod duplicate;
+mod explain;
 mod host;
+mod look;
 mod outcome;
+mod rekey;
+mod replan;
 mod reversal;
 
 use crate::breaker::{Breaker, Position};
@@ -29,6 +34,9 @@ use crate::reversals::Reversals;
 use crate::session::{Session, State};
 use crate::time::{Now, Tick};
 use duplicate::Seeking;
+use explain::Allowance;
+pub use explain::{Nearest, Rrn, Seen};
+pub use look::{GroupLook, HostLook};
 use std::collections::{BTreeMap, VecDeque};
 use veksel_codecs::{Message, Mti};
 
@@ -55,6 +63,12 @@ pub struct Switch {
     outputs: VecDeque<Output>,
     spare: Vec<Message>,
     draining: bool,
+    /// When connections that are being given up, or were signed off, are looked at again.
+    tending: Option<Tick>,
+    /// Names of routes that are no longer in the plan and by which requests in flight came. Their
+    /// indices follow those of the plan.
+    old_routes: Vec<String>,
+    explaining: Allowance,
     /// Whether the journal takes no new payments.
     full: bool,
 }
@@ -67,6 +81,8 @@ struct Group {
     stans: Stans,
     reversals: Reversals,
     in_flight: u32,
+    /// DE15 since the last cut-over, `MMDD`.
+    business_date: Option<[u8; 4]>,
 }
 
 impl Group {
@@ -87,21 +103,16 @@ struct Host {
     connection: ConnectionId,
     session: Session,
     in_flight: u32,
+    /// Whether it was made by settings that no longer hold.
+    is_old: bool,
 }
 
 impl Switch {
     /// An engine without connections and without a past.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let group = |group: &GroupPlan| Group {
-            hosts: Vec::new(),
-            breaker: Breaker::new(group.breaker),
-            stans: Stans::default(),
-            reversals: Reversals::default(),
-            in_flight: 0,
-        };
         Self {
-            groups: plan.groups.iter().map(group).collect(),
+            groups: plan.groups.iter().map(Group::new).collect(),
             channels: Table::default(),
             participants: vec![0; plan.participants.len()],
             txns: Txns::default(),
@@ -113,6 +124,9 @@ impl Switch {
             outputs: VecDeque::new(),
             spare: Vec::new(),
             draining: false,
+            tending: None,
+            old_routes: Vec::new(),
+            explaining: Allowance::default(),
             full: false,
             plan,
         }
@@ -156,7 +170,7 @@ impl Switch {
                 self.handle_received(now, connection, message);
             }
             Input::Malformed { connection, message, refusal } => {
-                self.handle_malformed(connection, message, refusal);
+                self.handle_malformed(now, connection, message, refusal);
             }
             Input::LinkUp(connection) => self.handle_link_up(now, connection),
             Input::LinkDown(connection) => self.handle_link_down(now, connection),
@@ -167,6 +181,11 @@ impl Switch {
             Input::Found { txn, stored } => self.handle_found(now, txn, stored),
             Input::Full(full) => self.full = full,
             Input::Operator(command) => self.handle_command(now, command),
+            Input::Rekeyed { connection, message, taken } => {
+                self.handle_rekeyed(now, connection, message, taken);
+            }
+            Input::Renewed { link, since } => self.handle_renewed(now, link, since),
+            Input::Replan(plan) => self.handle_replan(*plan),
             Input::Drain => self.draining = true,
         }
         self.send_reversals(now);
@@ -180,6 +199,9 @@ impl Switch {
         }
         for place in 0..self.groups.len() {
             self.handle_group_timeout(now, GroupId(u16::try_from(place).unwrap_or(u16::MAX)));
+        }
+        if self.tending.is_some_and(|at| at <= now.tick) {
+            self.tend_connections(now);
         }
         self.send_reversals(now);
         self.debug_assert_invariants();
@@ -208,7 +230,7 @@ impl Switch {
             let reversals = group.reversals.timeout(may_send);
             hosts.chain(group.breaker.timeout()).chain(reversals)
         });
-        sessions.chain(deadline).min()
+        sessions.chain(deadline).chain(self.tending).min()
     }
 
     /// An empty message, for a frame to be read into.
@@ -398,6 +420,7 @@ impl Switch {
             return;
         }
         let reason = if txn.contradicted { Reason::Mismatch } else { Reason::Timeout };
+        self.explain_timeout(now, id);
         self.indefinite(now, id, reason);
     }
 

@@ -37,7 +37,7 @@ pub use breaker::Position;
 #[cfg(feature = "planted-bugs")]
 pub use bug::{Bug, plant, planted};
 pub use contract::{Action, Closing, Command, Input, Leg, Output, Tag, Unreadable, Unsent};
-pub use engine::{Resume, Switch};
+pub use engine::{GroupLook, HostLook, Nearest, Resume, Rrn, Seen, Switch};
 pub use event::{Dropped, Event, Kind, Parking};
 pub use keys::Stored;
 pub use plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};

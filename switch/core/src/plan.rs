@@ -102,6 +102,9 @@ pub struct GroupPlan {
 pub struct SessionPlan {
     /// Whether 0800/001 must be accepted before anything else is sent.
     pub sign_on: bool,
+    /// Whether the host must send an 0800/001 of its own before anything else is sent. If it need
+    /// not and does all the same, that counts as accepting ours (switch semantics 39).
+    pub peer_signs_on: bool,
     /// How long any 0800 may stay unanswered, in milliseconds.
     pub answer_ms: u64,
     /// Idle time after which an echo is sent, in milliseconds; 0 sends none.
@@ -216,7 +219,13 @@ impl fmt::Debug for DigestKey {
 
 impl Default for SessionPlan {
     fn default() -> Self {
-        Self { sign_on: true, answer_ms: 10_000, echo_idle_ms: 60_000, echo_misses_max: 3 }
+        Self {
+            sign_on: true,
+            peer_signs_on: false,
+            answer_ms: 10_000,
+            echo_idle_ms: 60_000,
+            echo_misses_max: 3,
+        }
     }
 }
 

@@ -53,13 +53,13 @@ impl Dialer {
         }
     }
 
-    /// Keeps one connection open until the shard stops.
+    /// Keeps one connection open until the shard stops or the link is renewed.
     pub(crate) async fn keep_one(self: Rc<Self>) {
         let mut failures = 0u32;
-        while !self.shard.is_stopping() {
+        while self.is_wanted() {
             self.shard.inbox.room().await;
             let is_good = match self.connect().await {
-                Ok((stream, peer)) if !self.shard.is_stopping() => {
+                Ok((stream, peer)) if self.is_wanted() => {
                     self.link.counters.dialled.add(1);
                     self.is_known_dead.set(false);
                     self.shard.open(&self.link, stream, peer).ended().await
@@ -74,6 +74,11 @@ impl Dialer {
             let most = wait_ms_max(self.reconnect_ms_min, self.reconnect_ms_max, failures);
             tokio::time::sleep(Duration::from_millis(self.shard.random(most))).await;
         }
+    }
+
+    /// Whether the shard goes on and the link is still reached this way.
+    fn is_wanted(&self) -> bool {
+        !self.shard.is_stopping() && self.link.is_current.get()
     }
 
     fn note_failure(&self, error: &io::Error) {
@@ -114,7 +119,8 @@ impl Dialer {
             return Err(ErrorKind::ConnectionRefused.into());
         }
         let peer = stream.peer_addr()?;
-        Ok((Stream::plain(stream, self.link.rules.peer_timeout_ms)?, peer))
+        let rules = &self.link.rules;
+        Ok((Stream::plain(stream, rules.peer_timeout_ms, rules.keep_alive)?, peer))
     }
 }
 

@@ -32,4 +32,4 @@ mod wires;
 
 pub use counters::{CloseReason, LinkStats};
 pub use mac::{MacError, MacFault, Macs};
-pub use wires::Wires;
+pub use wires::{KeyChange, Renewal, Wires};

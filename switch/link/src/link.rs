@@ -4,16 +4,13 @@
 
 use crate::counters::Counters;
 use crate::mac::{MacError, Macs};
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use tracing::info;
 use veksel_codecs::{Codec, Framing};
-use veksel_config::{DialConfig, ListenConfig, MacConfig};
+use veksel_config::{DialConfig, ListenConfig, MacConfig, TcpKeepAlive};
 use veksel_core::plan::LinkId;
-
-/// Sent bytes that a peer of a listener does not confirm for so long end the connection, and so
-/// do waiting bytes that it does not take (guarantees 4.2: 20 s).
-const PEER_TIMEOUT_MS: u64 = 20_000;
 
 /// Which side of the switch a link is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +37,9 @@ pub(crate) struct Rules {
     pub(crate) malformed_window_ms: u64,
     /// Both `TCP_USER_TIMEOUT` and how long waiting bytes may make no progress.
     pub(crate) peer_timeout_ms: u64,
+    pub(crate) keep_alive: TcpKeepAlive,
+    /// Connections of a listener beyond which the next is closed at once.
+    pub(crate) connections_max: u32,
 }
 
 /// One link.
@@ -47,10 +47,14 @@ pub(crate) struct Link {
     pub(crate) id: LinkId,
     pub(crate) codec: Rc<Codec>,
     pub(crate) framing: Framing,
-    /// `None` neither checks nor makes any.
-    pub(crate) macs: Option<Macs>,
+    /// `None` neither checks nor makes any. Shared with what followed on it, so that connections
+    /// made before get the keys of today.
+    pub(crate) macs: Option<Rc<RefCell<Macs>>>,
     pub(crate) rules: Rules,
-    pub(crate) counters: Counters,
+    /// Of all that were this link.
+    pub(crate) counters: Rc<Counters>,
+    /// Whether connections are still made by it; nothing that is renewed is.
+    pub(crate) is_current: Cell<bool>,
 }
 
 impl Link {
@@ -58,6 +62,7 @@ impl Link {
         id: LinkId,
         config: &ListenConfig,
         codec: Rc<Codec>,
+        before: Option<&Self>,
     ) -> Result<Self, MacError> {
         let rules = Rules {
             side: Side::Channel { strict: config.strict },
@@ -67,9 +72,11 @@ impl Link {
             outbound_max: config.outbound_max as usize,
             malformed_max: config.malformed_max,
             malformed_window_ms: config.malformed_window_ms,
-            peer_timeout_ms: PEER_TIMEOUT_MS,
+            peer_timeout_ms: config.tcp_user_timeout_ms,
+            keep_alive: config.tcp_keep_alive,
+            connections_max: config.connections_max,
         };
-        Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)
+        Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules, before)
     }
 
     /// A host is never cut off for what it sends between whole frames: its session and its
@@ -78,6 +85,7 @@ impl Link {
         id: LinkId,
         config: &DialConfig,
         codec: Rc<Codec>,
+        before: Option<&Self>,
     ) -> Result<Self, MacError> {
         let rules = Rules {
             side: Side::Host,
@@ -88,8 +96,10 @@ impl Link {
             malformed_max: u32::MAX,
             malformed_window_ms: 0,
             peer_timeout_ms: config.tcp_user_timeout_ms,
+            keep_alive: config.tcp_keep_alive,
+            connections_max: u32::MAX,
         };
-        Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)
+        Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules, before)
     }
 
     fn new(
@@ -98,16 +108,38 @@ impl Link {
         framing: Framing,
         mac: Option<&MacConfig>,
         rules: Rules,
+        before: Option<&Self>,
     ) -> Result<Self, MacError> {
         let macs = mac.map(|mac| Macs::load(mac, &codec)).transpose()?;
         if let Some(macs) = &macs {
             info!(link = id.0, keys = ?macs, "messages are authenticated");
         }
-        Ok(Self { id, codec, framing, macs, rules, counters: Counters::default() })
+        Ok(Self {
+            id,
+            codec,
+            framing,
+            macs: macs.map(|macs| Rc::new(RefCell::new(macs))),
+            rules,
+            counters: before.map(|before| Rc::clone(&before.counters)).unwrap_or_default(),
+            is_current: Cell::new(true),
+        })
+    }
+
+    /// Takes the place of another. Connections made by that one get the same keys as the new
+    /// ones, if nothing but the keys is different.
+    pub(crate) fn succeed(mut self, before: &Self) -> Self {
+        before.is_current.set(false);
+        if let (Some(mine), Some(theirs)) = (&self.macs, &before.macs)
+            && mine.borrow().differs_in_keys_only(&theirs.borrow())
+        {
+            theirs.swap(mine);
+            self.macs = Some(Rc::clone(theirs));
+        }
+        self
     }
 
     pub(crate) fn checks_macs(&self) -> bool {
-        self.macs.as_ref().is_some_and(Macs::checks)
+        self.macs.as_ref().is_some_and(|macs| macs.borrow().checks())
     }
 
     pub(crate) fn is_host(&self) -> bool {

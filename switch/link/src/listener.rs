@@ -35,19 +35,20 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until it is aborted.
-pub(crate) async fn accept(
-    shard: Rc<Shard>,
-    link: Rc<Link>,
-    listener: TcpListener,
-    connections_max: u32,
-) {
+pub(crate) async fn accept(shard: Rc<Shard>, mut link: Rc<Link>, listener: TcpListener) {
     let mut is_short = false;
     loop {
         shard.inbox.room().await;
-        match listener.accept().await {
+        let accepted = listener.accept().await;
+        if !link.is_current.get()
+            && let Some(current) = shard.link(link.id)
+        {
+            link = current;
+        }
+        match accepted {
             Ok((stream, peer)) => {
                 is_short = false;
-                welcome(&shard, &link, stream, peer, connections_max);
+                welcome(&shard, &link, stream, peer);
             }
             Err(error) if is_of_peer(&error) => {
                 link.counters.accept_failures.add(1);
@@ -70,19 +71,13 @@ fn is_of_peer(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-fn welcome(
-    shard: &Rc<Shard>,
-    link: &Rc<Link>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    connections_max: u32,
-) {
-    if link.counters.open.get() >= connections_max {
+fn welcome(shard: &Rc<Shard>, link: &Rc<Link>, stream: TcpStream, peer: SocketAddr) {
+    if link.counters.open.get() >= link.rules.connections_max {
         link.counters.refused.add(1);
         debug!(link = link.id.0, %peer, "connection refused: the listener has enough");
         return;
     }
-    match Stream::plain(stream, link.rules.peer_timeout_ms) {
+    match Stream::plain(stream, link.rules.peer_timeout_ms, link.rules.keep_alive) {
         Ok(stream) => {
             link.counters.accepted.add(1);
             shard.open(link, stream, peer);

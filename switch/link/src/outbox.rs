@@ -72,7 +72,7 @@ impl Outbox {
         let before = self.bytes.len();
         let header = if message.mti().is_request() { &[] } else { message.header() };
         link.framing.encode(header, &mut self.bytes, |out| match &link.macs {
-            Some(macs) => macs.encode(&link.codec, message, out),
+            Some(macs) => macs.borrow().encode(&link.codec, message, out),
             None => link.codec.encode(message, out),
         })?;
         if tag.is_some() || expires.is_some() {
@@ -185,12 +185,13 @@ mod tests {
             connect_timeout_ms: 0,
             reconnect_ms_min: 0,
             reconnect_ms_max: 0,
+            tcp_keep_alive: veksel_config::TcpKeepAlive::default(),
             tcp_user_timeout_ms: 0,
             frame_deadline_ms: 0,
             outbound_max: 0,
         };
         let codec = Rc::new(Codec::new(Dialect::shipped(dialect).unwrap()));
-        Link::dialling(LinkId(0), &config, codec).unwrap()
+        Link::dialling(LinkId(0), &config, codec, None).unwrap()
     }
 
     fn tag(number: u64) -> Tag {

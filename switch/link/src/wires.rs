@@ -2,6 +2,10 @@
 //!
 //! [`Wires`] is a handle; `Shard` is what all connections of one thread share.
 
+mod renewal;
+
+pub use renewal::{KeyChange, Renewal};
+
 use crate::connection::{Connection, READ_MAX};
 use crate::counters::{CloseReason, LinkStats};
 use crate::dialer::Dialer;
@@ -19,10 +23,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::info;
-use veksel_codecs::{Codec, Message};
+use veksel_codecs::{Codec, Dialect, Message};
 use veksel_config::{DialConfig, ListenConfig};
 use veksel_core::plan::{ConnectionId, LinkId};
 use veksel_core::time::Tick;
@@ -96,12 +101,16 @@ impl Wires {
         config: &ListenConfig,
         codec: Rc<Codec>,
     ) -> io::Result<SocketAddr> {
-        let link = Link::listening(link, config, codec).map_err(io::Error::other)?;
+        let link = Link::listening(link, config, codec, None).map_err(io::Error::other)?;
         let listener = listener::bind(config.address)?;
+        self.accept(link, listener)
+    }
+
+    fn accept(&self, link: Link, listener: TcpListener) -> io::Result<SocketAddr> {
         let address = listener.local_addr()?;
         info!(link = link.id.0, %address, "listening");
         let link = self.add(link);
-        let accept = listener::accept(Rc::clone(&self.0), link, listener, config.connections_max);
+        let accept = listener::accept(Rc::clone(&self.0), link, listener);
         self.0.accepting.borrow_mut().push(tokio::task::spawn_local(accept));
         Ok(address)
     }
@@ -116,13 +125,19 @@ impl Wires {
         config: &DialConfig,
         codec: Rc<Codec>,
     ) -> Result<(), MacError> {
-        let link = self.add(Link::dialling(link, config, codec)?);
+        let link = self.add(Link::dialling(link, config, codec, None)?);
+        self.keep_open(link, config);
+        Ok(())
+    }
+
+    fn keep_open(&self, link: Rc<Link>, config: &DialConfig) {
         let dialer = Rc::new(Dialer::new(Rc::clone(&self.0), link, config));
+        let mut working = self.0.working.borrow_mut();
+        working.retain(|task| !task.is_finished());
         for _ in 0..config.connections {
             let keep = Rc::clone(&dialer).keep_one();
-            self.0.working.borrow_mut().push(tokio::task::spawn_local(keep));
+            working.push(tokio::task::spawn_local(keep));
         }
-        Ok(())
     }
 
     fn add(&self, link: Link) -> Rc<Link> {
@@ -203,6 +218,12 @@ impl Wires {
         LinkStats { buffered, ..link.counters.snapshot() }
     }
 
+    /// What is spoken on new connections of a link.
+    #[must_use]
+    pub fn dialect(&self, link: LinkId) -> Option<Dialect> {
+        self.0.link(link).map(|link| link.codec.dialect().clone())
+    }
+
     /// Takes no more connections; those that are open stay.
     pub fn stop_listening(&self) {
         for task in self.0.accepting.take() {
@@ -258,6 +279,11 @@ impl Shard {
         connection.open(self);
         tokio::task::spawn_local(Rc::clone(&connection).run(Rc::clone(self)));
         connection
+    }
+
+    /// The link as connections are made for it now.
+    pub(crate) fn link(&self, id: LinkId) -> Option<Rc<Link>> {
+        self.links.borrow().iter().find(|link| link.id == id).cloned()
     }
 
     fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {

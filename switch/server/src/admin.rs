@@ -4,6 +4,7 @@
 use crate::observe::Metrics;
 use crate::operate;
 use crate::status::Status;
+use crate::steer::{self, Desk};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -12,8 +13,7 @@ use axum::routing::get;
 use std::net::SocketAddr;
 use std::{io, thread};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
-use veksel_core::Command;
+use tokio::sync::oneshot;
 
 #[derive(Clone)]
 struct Shown {
@@ -34,7 +34,7 @@ impl Admin {
         listen: SocketAddr,
         metrics: Metrics,
         status: Status,
-        commands: mpsc::Sender<Command>,
+        desk: Desk,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -48,7 +48,8 @@ impl Admin {
             .route("/ready", get(ready))
             .route("/metrics", get(page))
             .with_state(Shown { metrics, status })
-            .merge(operate::router(commands, address.ip().is_loopback()));
+            .merge(operate::router(desk.commands.clone(), address.ip().is_loopback()))
+            .merge(steer::router(desk, address.ip().is_loopback()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = async move {
             let until = async { stopped.await.unwrap_or_default() };

@@ -1,5 +1,7 @@
 //! From events and counters to Prometheus. Labels come from the plan and from closed sets.
 
+mod explain;
+
 use crate::names::{self, Name};
 use crate::traffic::Traffic;
 use prometheus::core::Collector;
@@ -7,10 +9,10 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use veksel_codecs::ResponseCode;
-use veksel_core::{Event, GroupId, LinkId, Parking, Plan, Position};
+use veksel_core::{Dropped, Event, GroupId, LinkId, Parking, Plan, Position};
 use veksel_link::{CloseReason, LinkStats};
 
 /// Upper bounds of latency buckets in seconds.
@@ -32,6 +34,7 @@ pub(crate) struct Metrics {
     pub(crate) host_seconds: HistogramVec,
     refusals: IntCounterVec,
     drops: IntCounterVec,
+    explained: IntCounterVec,
     undelivered: IntCounterVec,
     clashes: IntCounterVec,
     recognised: IntCounterVec,
@@ -74,6 +77,7 @@ impl Metrics {
             host_seconds: made.histograms(names::HOST_SECONDS, &["group"])?,
             refusals: made.counters(names::REFUSALS, &["link", "response", "fault"])?,
             drops: made.counters(names::DROPS, &["link", "reason"])?,
+            explained: made.counters(names::EXPLAINED, &["link", "reason", "field"])?,
             undelivered: made.counters(names::UNDELIVERED, &["link", "approved"])?,
             clashes: made.counters(names::CLASHES, &["link"])?,
             recognised: made.counters(names::RECOGNISED, &["link", "in_flight"])?,
@@ -160,6 +164,8 @@ pub(crate) struct Observer {
     last_stats: Vec<LinkStats>,
     /// When the alarm about a group's reversals was last raised.
     alarmed: HashMap<GroupId, Instant>,
+    /// Frames that were dropped, by link and reason.
+    dropped: BTreeMap<(LinkId, Dropped), u64>,
 }
 
 impl Observer {
@@ -170,6 +176,7 @@ impl Observer {
             traffic: Traffic::new(metrics.clone(), plan),
             last_stats: vec![LinkStats::default(); plan.links.len()],
             alarmed: HashMap::new(),
+            dropped: BTreeMap::new(),
             groups,
             metrics,
         };
@@ -178,6 +185,18 @@ impl Observer {
             observer.set_position(group, Position::Closed);
         }
         observer
+    }
+
+    /// Gives names to what a new plan has behind the known parts.
+    pub(crate) fn replan(&mut self, plan: &Plan) {
+        let (links, groups) = (self.links.len(), self.groups.len());
+        self.links.extend(plan.links.iter().skip(links).map(|link| link.name.clone()));
+        self.groups.extend(plan.groups.iter().skip(groups).map(|group| group.name.clone()));
+        self.last_stats.resize(self.links.len(), LinkStats::default());
+        self.traffic.replan(plan);
+        for group in groups..self.groups.len() {
+            self.set_position(GroupId(u16::try_from(group).unwrap_or(u16::MAX)), Position::Closed);
+        }
     }
 
     fn link(&self, link: LinkId) -> &str {
@@ -202,10 +221,12 @@ impl Observer {
                 self.metrics.refusals.with_label_values(&labels).inc();
             }
             Event::Dropped { link, why } => {
+                *self.dropped.entry((link, why)).or_default() += 1;
                 let labels = [self.link(link), why.word()];
                 self.metrics.drops.with_label_values(&labels).inc();
                 tracing::debug!(link = labels[0], why = labels[1], "frame dropped");
             }
+            Event::Explained { .. } | Event::TimedOut { .. } => self.explain(event),
             Event::Undelivered { link, approved } => {
                 let labels = [self.link(link), if approved { "yes" } else { "no" }];
                 self.metrics.undelivered.with_label_values(&labels).inc();
@@ -262,6 +283,21 @@ impl Observer {
                 let serial = connection.serial;
                 tracing::info!(link = labels[0], serial, state = labels[1], "host session");
             }
+            Event::KeyChange { link, taken: true } => {
+                tracing::info!(link = self.link(link), "keys changed, as the peer asked");
+            }
+            Event::KeyChange { link, taken: false } => {
+                let link = self.link(link);
+                tracing::error!(link, "the peer asked for a key that is not the next one here");
+            }
+            Event::CutOver { group, date } => {
+                let date = String::from_utf8_lossy(&date).into_owned();
+                tracing::info!(group = self.group(group), date, "cut-over: the business date");
+            }
+            Event::Replanned { taken: true } => tracing::info!("another plan holds"),
+            Event::Replanned { taken: false } => {
+                tracing::error!("the engine did not take a plan that moves its parts: a defect");
+            }
             Event::Breaker { group, position } => {
                 self.set_position(group, position);
                 let labels = [self.group(group), position.word()];
@@ -308,9 +344,9 @@ impl Observer {
     }
 
     /// Takes in what a link has done since the last time.
-    pub(crate) fn link_stats(&mut self, link: LinkId, now: LinkStats) {
+    pub(crate) fn link_stats(&mut self, link: LinkId, now: &LinkStats) {
         let Some(last) = self.last_stats.get_mut(usize::from(link.0)) else { return };
-        let then = core::mem::replace(last, now);
+        let then = core::mem::replace(last, *now);
         let name = self.link(link);
         let metrics = &self.metrics;
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);

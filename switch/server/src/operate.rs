@@ -19,14 +19,14 @@ use veksel_core::{Action, Command, TxnId};
 pub(crate) const COMMANDS_MAX: usize = 64;
 
 /// Longest body.
-const BODY_MAX: usize = 64 * 1024;
+pub(crate) const BODY_MAX: usize = 64 * 1024;
 
 /// Longest name of an operator, and longest reason, in characters.
-const OPERATOR_MAX: usize = 64;
+pub(crate) const OPERATOR_MAX: usize = 64;
 const REASON_MAX: usize = 500;
 
 /// Why a decision was not taken.
-type Refusal = (StatusCode, String);
+pub(crate) type Refusal = (StatusCode, String);
 
 #[derive(Clone)]
 struct Desk {
@@ -82,7 +82,7 @@ impl Desk {
 }
 
 /// Refuses what a page in a browser could send.
-fn check_sender(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check_sender(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.contains_key(header::ORIGIN) {
         return Err((StatusCode::FORBIDDEN, "a browser may not decide".to_owned()));
     }
@@ -118,7 +118,11 @@ fn command(txn: &str, body: &[u8]) -> Result<Command, String> {
 }
 
 /// A text that is there, says something, and can be shown on one line.
-fn text(body: &mut Map<String, Value>, key: &str, most: usize) -> Result<String, String> {
+pub(crate) fn text(
+    body: &mut Map<String, Value>,
+    key: &str,
+    most: usize,
+) -> Result<String, String> {
     let Some(Value::String(text)) = body.remove(key) else {
         return Err(format!("`{key}` is missing"));
     };

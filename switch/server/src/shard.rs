@@ -4,11 +4,14 @@
 //! each connection once. Nothing in it waits but the one point where it sleeps.
 
 mod ending;
+mod report;
+mod swapping;
 
 use crate::clock::Clock;
 use crate::finder::{Finder, Question};
 use crate::gate::{Gate, Letter};
 use crate::observe::Observer;
+use crate::orders::Order;
 use crate::start::Stopped;
 use crate::status::{Picture, Status};
 use crate::upkeep::Upkeep;
@@ -40,6 +43,7 @@ pub(crate) struct Shard {
     pub(crate) finder: Finder,
     /// What operators decide.
     pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) upkeep: Upkeep,
     pub(crate) observer: Observer,
     pub(crate) status: Status,
@@ -71,6 +75,7 @@ enum Wake {
     Done(Option<Done>),
     Found(Input),
     Decided(Command),
+    Ordered(Order),
     Time,
     Stop,
 }
@@ -126,6 +131,7 @@ impl Turning {
                     self.shard.switch.handle(self.shard.clock.now(), input);
                     self.carry_out();
                 }
+                Wake::Ordered(order) => self.obey(order),
                 Wake::Stop => {
                     let drain = u64::try_from(self.shard.drain.as_millis()).unwrap_or(u64::MAX);
                     self.draining_until = Some(now.after_ms(drain));
@@ -135,6 +141,16 @@ impl Turning {
                 }
             }
             self.turn();
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        // Who asked and does not wait any more misses only the answer.
+        match order {
+            // The dropped reply says that the switch is stopping.
+            Order::Swap(..) if self.draining_until.is_some() => {}
+            Order::Swap(swap, reply) => drop(reply.send(self.swap(*swap))),
+            Order::Report(reply) => drop(reply.send(self.report())),
         }
     }
 
@@ -152,6 +168,7 @@ impl Turning {
             Some(found) = shard.finder.answers.recv() => Wake::Found(found),
             // People are few: before the sockets they never wait, and hold nobody up.
             Some(command) = shard.commands.recv(), if !is_full => Wake::Decided(command),
+            Some(order) = shard.orders.recv() => Wake::Ordered(order),
             () = shard.wires.ready(), if !is_full => Wake::Input,
             _ = &mut shard.stop, if !stopping => Wake::Stop,
             () = sleep_until(due) => Wake::Time,
@@ -207,6 +224,12 @@ impl Turning {
                     }
                 }
                 Output::Find { txn, rrn, keys } => self.ask(Question::Like { txn, rrn, keys }),
+                Output::Rekey { connection, message, check_value } => {
+                    let taken = self.shard.wires.accept_next_key(connection.link, &check_value);
+                    let input = Input::Rekeyed { connection, message, taken };
+                    self.shard.switch.handle(self.shard.clock.now(), input);
+                }
+                Output::UseNextKey(link) => self.shard.wires.make_with_next_key(link),
                 Output::Close { connection, why } => self.shard.wires.close(connection, why),
                 Output::Count(event) => {
                     // Whether the switch is ready may have changed with it.
@@ -315,7 +338,7 @@ impl Turning {
             observer.online(GroupId(place), *online);
         }
         for place in 0..count(plan.links.len()) {
-            observer.link_stats(LinkId(place), wires.stats(LinkId(place)));
+            observer.link_stats(LinkId(place), &wires.stats(LinkId(place)));
         }
         for (place, group) in (0..).zip(&switch.plan().groups) {
             let age = Duration::from_nanos(switch.reversal_age(GroupId(place), tick));

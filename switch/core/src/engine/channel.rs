@@ -38,6 +38,7 @@ impl Switch {
     /// Answers what can be answered of a frame that is no valid request.
     pub(super) fn handle_malformed(
         &mut self,
+        now: Now,
         connection: ConnectionId,
         mut message: Message,
         refusal: Refusal,
@@ -60,8 +61,11 @@ impl Switch {
                 (false, true) => Dropped::AnswerFromChannel,
                 (true, _) | (false, false) => Dropped::Unreadable,
             };
-            self.count(Event::Dropped { link, why });
-            self.recycle(message);
+            let error = match refusal {
+                Refusal::Format(error) => Some(error),
+                Refusal::UnknownCode | Refusal::UnknownType | Refusal::Unauthentic => None,
+            };
+            self.drop_frame(now, connection, why, message, error, |_, _| None);
             return;
         }
         let (why, fault) = match refusal {
@@ -93,8 +97,8 @@ impl Switch {
     ) {
         let mti = message.mti();
         if !mti.is_request() {
-            self.count(Event::Dropped { link: connection.link, why: Dropped::AnswerFromChannel });
-            self.recycle(message);
+            let why = Dropped::AnswerFromChannel;
+            self.drop_frame(now, connection, why, message, None, |_, _| None);
             return;
         }
         let code = message.get(field::PROCESSING_CODE);
@@ -127,8 +131,9 @@ impl Switch {
         }
     }
 
-    /// Sign-on, sign-off, echo and cut-over of a channel.
-    fn handle_channel_network(&mut self, connection: ConnectionId, mut message: Message) {
+    /// Sign-on, sign-off, echo, cut-over and change of keys of a channel.
+    fn handle_channel_network(&mut self, connection: ConnectionId, message: Message) {
+        let Some(mut message) = self.take_key_change(connection, message) else { return };
         let code = message.get(field::NETWORK_CODE);
         match code {
             Some(SIGN_ON) => {

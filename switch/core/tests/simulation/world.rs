@@ -52,6 +52,7 @@ enum Happening {
     BankUp,
     SwitchUp,
     BankDown,
+    Replan,
     Heal,
 }
 
@@ -179,6 +180,12 @@ impl World {
         if world.faults.bank_down > 0 {
             let at = world.chance.below(HEAL_MS);
             world.later(at, Happening::BankDown);
+        }
+        if world.chance.often(500_000) {
+            for _ in 0..world.chance.between(1, 5) {
+                let at = world.chance.below(HEAL_MS);
+                world.later(at, Happening::Replan);
+            }
         }
         world
     }
@@ -340,6 +347,7 @@ impl World {
                 let until = self.chance.between(1_000, 200_000);
                 self.later((self.now_ms + until).min(HEAL_MS), Happening::BankUp);
             }
+            Happening::Replan => self.replan(),
             Happening::Heal => {
                 self.say(|_| "everything heals".into());
                 self.faults.heal();
@@ -472,6 +480,8 @@ impl World {
                 }
                 Output::Find { txn, rrn, .. } => finds.push((txn, rrn)),
                 Output::Close { connection, .. } => closing.push(connection),
+                // Nobody asks for other keys here.
+                Output::Rekey { .. } | Output::UseNextKey(_) => {}
                 Output::Count(event) => self.count(event),
             }
         }
