@@ -12,8 +12,8 @@ use std::hint::black_box;
 use std::time::Duration;
 use veksel_codecs::{Message, Mti, ResponseCode, field};
 use veksel_core::plan::{
-    BreakerPlan, Deadlines, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
-    ReversalPlan, RoutePlan, SessionPlan,
+    BreakerPlan, ChannelSessionPlan, Deadlines, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole,
+    ParticipantPlan, ReversalPlan, RoutePlan, SessionPlan,
 };
 use veksel_core::{
     ConnectionId, GroupId, Input, Leg, LinkId, Now, Output, ParticipantId, Plan, Switch, Tick, Utc,
@@ -27,8 +27,16 @@ fn plan() -> Plan {
     Plan {
         institution: "500001".into(),
         links: vec![
-            LinkPlan { name: "atm".into(), role: LinkRole::Channel(ParticipantId(0)) },
-            LinkPlan { name: "bank.1".into(), role: LinkRole::Host(GroupId(0)) },
+            LinkPlan {
+                name: "atm".into(),
+                role: LinkRole::Channel(ParticipantId(0)),
+                session: ChannelSessionPlan::default(),
+            },
+            LinkPlan {
+                name: "bank.1".into(),
+                role: LinkRole::Host(GroupId(0)),
+                session: ChannelSessionPlan::default(),
+            },
         ],
         groups: vec![GroupPlan {
             name: "bank".into(),

@@ -275,3 +275,71 @@ fn keys_change_without_a_lost_request() {
     judge(&mut rig, &channels.finish()).must_be_clean();
     assert_eq!((unavailable, unknown), (0, 0));
 }
+
+/// A channel asks for the next key by its check value, and everything goes on under it, over a
+/// reload of the same file, too.
+#[test]
+fn a_channel_changes_keys() {
+    let mut rig = Rig::prepare(|_| {});
+    for (number, name) in
+        ["first.key", "second.key", "to-first.key", "to-second.key"].into_iter().enumerate()
+    {
+        let key: String =
+            (0..16).map(|place| format!("{:02x}", place * 13 + number * 3 + 1)).collect();
+        std::fs::write(rig.file(name), key).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(rig.file(name), mode).unwrap();
+    }
+    rewrite(&rig, |text| {
+        let mac = "[listener.mac]\nalgorithm = \"aes-cmac\"\naccept = [\"first.key\"]\n\
+                   make = \"to-first.key\"\nnext_accept = \"second.key\"\n\
+                   next_make = \"to-second.key\"\noverlap = \"1s\"\n[[group]]";
+        text.replacen("[[group]]", mac, 1)
+    });
+    rig.start_bank();
+    rig.start_switch();
+    let to = rig.to();
+    let path = |name: &str| rig.file(name).display().to_string();
+    let send = |keys: &str, what: &[&str]| {
+        let (make, accept) = keys.split_once(' ').unwrap();
+        let mac = format!("aes-cmac,make={},accept={}", path(make), path(accept));
+        let common = ["--to", &to, "--mac", &mac, "--json"];
+        let output = veksel(&[&["send"], what, &common[..]].concat());
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        (output.status.code(), told)
+    };
+    let (old, new) = ("first.key to-first.key", "second.key to-second.key");
+    assert_eq!(send(old, &["echo"]).0, Some(0));
+    assert_eq!(send(new, &["echo"]).0, Some(1), "not yet");
+    let text = format!(
+        "[[participant]]\nname = \"a\"\n[[listener]]\nname = \"a\"\nlisten = \"127.0.0.1:1\"\n\
+         participant = \"a\"\n[listener.mac]\nalgorithm = \"aes-cmac\"\naccept = [\"{}\"]\n\
+         [[group]]\nname = \"b\"\nconnect = [\"127.0.0.1:2\"]\n[[route]]\nname = \"r\"\n\
+         group = \"b\"\n",
+        path("second.key")
+    );
+    let config = veksel_config::load_switch(veksel_config::Source::text("t", text)).unwrap();
+    let veksel_config::SocketConfig::Listen(listen) = &config.sockets[0] else {
+        unreachable!("the first is a listener")
+    };
+    let dialect = veksel_codecs::Dialect::shipped("cbs-ascii-bin").unwrap();
+    let codec = veksel_codecs::Codec::new(dialect);
+    let macs = veksel_link::Macs::load(listen.mac.as_ref().unwrap(), &codec).unwrap();
+    let value = macs.check_values().0.remove(0);
+    let change = |value: &str| {
+        let check = format!("48={value}");
+        send(old, &["--mti", "0800", "--set", "70=101", "--set", &check, "--no-check"])
+    };
+    let (code, told) = change("000000");
+    assert_eq!((code, told["response_code"].as_str()), (Some(1), Some("63")), "{told}");
+    let (code, told) = change(&value);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(send(new, &["echo"]).0, Some(0));
+    assert_eq!(reload(&rig, &[]).0, Some(0));
+    assert_eq!(send(new, &["echo"]).0, Some(0), "a reload takes nothing back");
+    until("the old key to be refused", PATIENCE, || {
+        (send(old, &["echo"]).0 == Some(1)).then_some(())
+    });
+    assert_eq!(send(new, &["balance", "--account", "10000000002"]).0, Some(0));
+    rig.stop();
+}

@@ -67,7 +67,7 @@ impl<'l> Probe<'l> {
         }
         let start = Instant::now();
         if let Err(error) = self.write(&frame, timeout) {
-            return Reply::Broken(error);
+            return self.lost(error);
         }
         loop {
             match self.next() {
@@ -85,8 +85,19 @@ impl<'l> Probe<'l> {
                 Err(error) if is_patience(&error) => {
                     return Reply::Silence(self.received.to_vec());
                 }
-                Err(error) => return Reply::Broken(error),
+                Err(error) => return self.lost(error),
             }
+        }
+    }
+
+    /// A peer that closes before it has read everything resets the connection; that is as good
+    /// as closing it.
+    fn lost(&self, error: io::Error) -> Reply {
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+                Reply::Closed(self.received.to_vec())
+            }
+            _ => Reply::Broken(error),
         }
     }
 

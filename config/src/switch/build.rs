@@ -12,8 +12,8 @@ use crate::findings::{Findings, Found};
 use crate::problem::Problems;
 use crate::settings::Settings;
 use veksel_core::plan::{
-    BreakerPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan, LinkRole, ParticipantId,
-    ParticipantPlan, Plan, ReversalPlan, RoutePlan,
+    BreakerPlan, ChannelSessionPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan, LinkRole,
+    ParticipantId, ParticipantPlan, Plan, ReversalPlan, RoutePlan,
 };
 
 /// Everything but settings and warnings, which are known when all is done.
@@ -25,14 +25,16 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
     for listener in &switch.listeners {
         let index = resolve(&listener.participant, "[[participant]]", &participants, findings);
         let role = LinkRole::Channel(ParticipantId(index));
-        links.push(LinkPlan { name: listener.name.value.clone(), role });
+        let (name, session) = (listener.name.value.clone(), listener.session);
+        links.push(LinkPlan { name, role, session });
         sockets.push(SocketConfig::Listen(listen(listener)));
     }
     for (index, group) in (0..).zip(&switch.groups) {
         for (number, destination) in (1..).zip(&group.connect.value) {
             // A dot cannot stand in a name, so no listener can have this one.
             let name = format!("{}.{number}", group.name.value);
-            links.push(LinkPlan { name, role: LinkRole::Host(GroupId(index)) });
+            let (role, session) = (LinkRole::Host(GroupId(index)), ChannelSessionPlan::default());
+            links.push(LinkPlan { name, role, session });
             sockets.push(SocketConfig::Dial(dial(group, destination.value.clone())));
         }
     }

@@ -10,7 +10,9 @@ use crate::section::{Missing, Section, as_name};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use veksel_codecs::{Framing, Mti};
-use veksel_core::plan::{BreakerPlan, Deadlines, Limits, ReversalPlan, SessionPlan};
+use veksel_core::plan::{
+    BreakerPlan, ChannelSessionPlan, Deadlines, Limits, ReversalPlan, SessionPlan,
+};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -84,6 +86,7 @@ pub(super) struct Listener {
     pub(super) malformed_window: Found<u64>,
     pub(super) channel_timeout: Found<u64>,
     pub(super) strict: Found<bool>,
+    pub(super) session: ChannelSessionPlan,
 }
 
 pub(super) struct Group {
@@ -275,6 +278,7 @@ impl Listener {
             strict: section.boolean("strict", false),
             framing: framing(section.table("framing")),
             mac: mac(section.table("mac")),
+            session: channel_session(section.table("session")),
         }
     }
 }
@@ -381,6 +385,16 @@ fn addresses(section: &mut Section<'_>) -> Found<Vec<Found<Destination>>> {
         section.findings.error(beyond.place, message, "");
     }
     connect
+}
+
+fn channel_session(mut section: Section<'_>) -> ChannelSessionPlan {
+    let default = ChannelSessionPlan::default();
+    ChannelSessionPlan {
+        sign_on: section.boolean("sign_on", default.sign_on).value,
+        answer_ms: section.duration("answer", default.answer_ms, 100..=10 * MINUTE).value,
+        echo_idle_ms: section.duration("echo_idle", default.echo_idle_ms, 0..=HOUR).value,
+        echo_misses_max: section.integer("echo_misses_max", default.echo_misses_max, 1..=100).value,
+    }
 }
 
 fn session(mut section: Section<'_>) -> SessionPlan {

@@ -48,8 +48,10 @@ const SPARE_MAX: usize = 1_024;
 pub struct Switch {
     plan: Plan,
     groups: Vec<Group>,
-    /// Channel connections by serial; whether each has signed off.
-    channels: Table<u64, bool>,
+    /// Channel connections by serial.
+    channels: Table<u64, channel::Channel>,
+    /// When the sessions of channels are looked at again; `None` while no channel has one.
+    listening: Option<Tick>,
     /// Requests in flight, by participant.
     participants: Vec<u32>,
     txns: Txns,
@@ -114,6 +116,7 @@ impl Switch {
         Self {
             groups: plan.groups.iter().map(Group::new).collect(),
             channels: Table::default(),
+            listening: None,
             participants: vec![0; plan.participants.len()],
             txns: Txns::default(),
             deadlines: Deadlines::default(),
@@ -203,6 +206,9 @@ impl Switch {
         if self.tending.is_some_and(|at| at <= now.tick) {
             self.tend_connections(now);
         }
+        if self.listening.is_some_and(|at| at <= now.tick) {
+            self.listen_to_channels(now);
+        }
         self.send_reversals(now);
         self.debug_assert_invariants();
     }
@@ -230,7 +236,7 @@ impl Switch {
             let reversals = group.reversals.timeout(may_send);
             hosts.chain(group.breaker.timeout()).chain(reversals)
         });
-        sessions.chain(deadline).chain(self.tending).min()
+        sessions.chain(deadline).chain(self.tending).chain(self.listening).min()
     }
 
     /// An empty message, for a frame to be read into.

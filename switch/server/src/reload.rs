@@ -13,6 +13,9 @@ use veksel_config::{Change, Problem, Problems, Reload, SwitchConfig, reload};
 /// Reads the configuration again, as it was read at the start.
 pub type Loader = Box<dyn Fn() -> Result<SwitchConfig, Problems> + Send + Sync>;
 
+/// Links, groups or participants that a process knows, those that are gone from its file too.
+const PARTS_MAX: usize = 4_096;
+
 /// What a reload came to.
 #[derive(Debug)]
 pub struct Reloaded {
@@ -77,6 +80,19 @@ impl Reloader {
         let wanted = loader().map_err(ReloadError::Invalid)?;
         let Reload { config, changes, sockets } = reload(&running, &wanted);
         let mut wrong = Vec::new();
+        let plan = &config.plan;
+        for (count, what) in [
+            (plan.links.len(), "links"),
+            (plan.groups.len(), "groups"),
+            (plan.participants.len(), "participants"),
+        ] {
+            if count > PARTS_MAX {
+                wrong.push(format!(
+                    "{count} {what}, those that were taken out since the start among them, are \
+                     more than {PARTS_MAX}; restart the switch to forget these"
+                ));
+            }
+        }
         let mut dialects = Vec::new();
         for socket in &config.sockets {
             match crate::material::dialect(socket) {

@@ -12,7 +12,7 @@ use crate::pending::{Stage, Txn};
 use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId};
 use crate::record::{DuplicateKey, Reason, Record, TxnId};
 use crate::route::Route;
-use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, State};
+use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, Session, State, Step};
 use crate::time::{Now, Tick};
 use std::sync::Arc;
 use veksel_codecs::{
@@ -22,6 +22,27 @@ use veksel_codecs::{
 /// Connections of a group that one request may be offered to.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// How often the sessions of channels are looked at, in milliseconds. A channel that says
+/// something sets no timer.
+const LISTEN_MS: u64 = 1_000;
+
+/// A connection of a channel.
+#[derive(Debug)]
+pub(super) struct Channel {
+    connection: ConnectionId,
+    has_signed_off: bool,
+    /// If its link asks anything of channels.
+    session: Option<Box<Session>>,
+}
+
+impl Channel {
+    /// Whether its requests are taken.
+    fn is_online(&self) -> bool {
+        let is_online = |session: &Session| session.state() == State::Online;
+        !self.has_signed_off && self.session.as_deref().is_none_or(is_online)
+    }
+}
+
 impl Switch {
     pub(super) fn handle_received(&mut self, now: Now, connection: ConnectionId, message: Message) {
         match self.role(connection) {
@@ -29,6 +50,9 @@ impl Switch {
                 self.handle_host_message(now, group, connection, message);
             }
             Some(LinkRole::Channel(participant)) => {
+                if self.listening.is_some() {
+                    self.hear_channel(now, connection);
+                }
                 self.handle_request(now, connection, participant, message);
             }
             None => self.recycle(message),
@@ -97,6 +121,7 @@ impl Switch {
     ) {
         let mti = message.mti();
         if !mti.is_request() {
+            let Some(message) = self.take_channel_answer(connection, message) else { return };
             let why = Dropped::AnswerFromChannel;
             self.drop_frame(now, connection, why, message, None, |_, _| None);
             return;
@@ -136,12 +161,13 @@ impl Switch {
         let Some(mut message) = self.take_key_change(connection, message) else { return };
         let code = message.get(field::NETWORK_CODE);
         match code {
-            Some(SIGN_ON) => {
-                self.channels.insert(connection.serial, false);
-                acknowledge(&mut message);
-            }
-            Some(SIGN_OFF) => {
-                self.channels.insert(connection.serial, true);
+            Some(code @ (SIGN_ON | SIGN_OFF)) => {
+                if let Some(channel) = self.channels.get_mut(&connection.serial) {
+                    channel.has_signed_off = code == SIGN_OFF;
+                    if let Some(session) = &mut channel.session {
+                        session.peer_said(code);
+                    }
+                }
                 acknowledge(&mut message);
             }
             Some(ECHO | CUT_OVER) => acknowledge(&mut message),
@@ -159,8 +185,8 @@ impl Switch {
         message: &Message,
     ) -> Result<(Route, ConnectionId), (Decline, Reason, Option<GroupId>)> {
         let overload = (Decline::HOST_UNAVAILABLE, Reason::Overload, None);
-        let signed_off = self.channels.get(&connection.serial).copied().unwrap_or(false);
-        if self.draining || signed_off {
+        let channel = self.channels.get(&connection.serial);
+        if self.draining || !channel.is_none_or(Channel::is_online) {
             return Err(overload);
         }
         let limits = self.plan.limits;
@@ -340,11 +366,72 @@ impl Switch {
                 if self.channels.len() >= self.plan.limits.connections_max as usize {
                     self.close(connection, crate::contract::Closing::TooMany);
                 } else {
-                    self.channels.insert(connection.serial, false);
+                    self.channel_up(now, connection);
                 }
             }
             Some(LinkRole::Host(group)) => self.handle_host_up(now, group, connection),
             None => {}
+        }
+    }
+
+    fn channel_up(&mut self, now: Now, connection: ConnectionId) {
+        let plan = self.plan.links.get(usize::from(connection.link.0));
+        let plan = plan.and_then(|link| link.session.as_session());
+        // It never begins with anything to say: the channel signs on, if anybody does.
+        let session = plan.map(|plan| Box::new(Session::new(plan, connection.serial, now.tick).0));
+        if session.is_some() && self.listening.is_none() {
+            self.listening = Some(now.tick.after_ms(LISTEN_MS));
+        }
+        let channel = Channel { connection, has_signed_off: false, session };
+        self.channels.insert(connection.serial, channel);
+    }
+
+    fn hear_channel(&mut self, now: Now, connection: ConnectionId) {
+        let channel = self.channels.get_mut(&connection.serial);
+        if let Some(session) = channel.and_then(|channel| channel.session.as_mut()) {
+            session.hear(now.tick);
+        }
+    }
+
+    /// Takes the answer to an echo of ours; gives back anything else.
+    fn take_channel_answer(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+    ) -> Option<Message> {
+        let channel = self.channels.get_mut(&connection.serial);
+        let session = channel.and_then(|channel| channel.session.as_mut());
+        let stan = message.get(field::STAN).unwrap_or_default();
+        let (code, response) =
+            (message.get(field::NETWORK_CODE), message.get(field::RESPONSE_CODE));
+        let is_network = message.mti().class() == Class::Network;
+        let answered = session.filter(|_| is_network);
+        if answered.and_then(|session| session.answer(stan, code, response)).is_none() {
+            return Some(message);
+        }
+        self.recycle(message);
+        None
+    }
+
+    /// Sends echoes to channels that were silent for long, and closes those that answer none.
+    pub(super) fn listen_to_channels(&mut self, now: Now) {
+        let mut has_any = false;
+        let mut steps = Vec::new();
+        for channel in self.channels.values_mut() {
+            let Some(session) = &mut channel.session else { continue };
+            has_any = true;
+            match session.handle_timeout(now.tick) {
+                Step::Nothing => {}
+                step @ (Step::Send { .. } | Step::Close(_)) => {
+                    steps.push((channel.connection, step));
+                }
+            }
+        }
+        self.listening = has_any.then(|| now.tick.after_ms(LISTEN_MS));
+        // In the order in which they came, whatever the order of the table.
+        steps.sort_unstable_by_key(|(connection, _)| connection.serial);
+        for (connection, step) in steps {
+            self.take_step(now, connection, step);
         }
     }
 

@@ -113,10 +113,18 @@ fn new_parts_stand_behind_the_known_ones_and_a_moved_one_is_refused() {
         let second = GroupPlan { name: "second".into(), ..plan.groups[0].clone() };
         plan.groups.push(second);
         let role = LinkRole::Host(GroupId(1));
-        plan.links.push(LinkPlan { name: "second.1".into(), role });
+        plan.links.push(LinkPlan {
+            name: "second.1".into(),
+            role,
+            session: ChannelSessionPlan::default(),
+        });
         plan.participants.push(ParticipantPlan { name: "branch".into(), in_flight_max: 5 });
         let role = LinkRole::Channel(ParticipantId(1));
-        plan.links.push(LinkPlan { name: "branch".into(), role });
+        plan.links.push(LinkPlan {
+            name: "branch".into(),
+            role,
+            session: ChannelSessionPlan::default(),
+        });
         plan.routes[0].group = GroupId(1);
     });
     assert!(is_taken(&mut world));
@@ -282,4 +290,49 @@ fn keys_change_after_the_answer_and_only_to_the_next_one() {
         );
         assert_eq!(notices.count(), 1);
     }
+}
+
+#[test]
+fn channels_are_asked_for_what_their_link_wants() {
+    let mut plan = plan();
+    let (answer_ms, echo_idle_ms, echo_misses_max) = (2_000, 10_000, 2);
+    plan.links[0].session =
+        ChannelSessionPlan { sign_on: true, answer_ms, echo_idle_ms, echo_misses_max };
+    let mut world = World::online_with(plan);
+    world.tell(received(ATM, balance(8)));
+    assert_eq!(code(&world.sent_to(ATM)), "91", "it has not signed on");
+    world.tell(received(ATM, network(301)));
+    assert_eq!(code(&world.sent_to(ATM)), "00", "an echo is answered always");
+    world.tell(received(ATM, network(1)));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    world.tell(received(ATM, balance(9)));
+    let request = world.sent_to(BANK);
+    world.tell(received(BANK, answer_to(&request, "00")));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    // Silence: an echo within a tenth more than the idle time, looked for once a second.
+    let echo = |world: &mut World| {
+        for _ in 0..13 {
+            world.pass(1_000);
+            if let Some(echo) = world.all_sent_to(ATM).pop() {
+                return echo;
+            }
+        }
+        panic!("no echo")
+    };
+    let first = echo(&mut world);
+    assert_eq!(first.get(field::NETWORK_CODE), Some(301));
+    world.tell(received(ATM, answer_to(&first, "00")));
+    assert!(world.take().is_empty(), "the answer is taken");
+    world.tell(received(ATM, answer_to(&first, "00")));
+    let dropped = Event::Dropped { link: LinkId(0), why: Dropped::AnswerFromChannel };
+    assert!(has_counted(&mut world, dropped), "and only once");
+    echo(&mut world);
+    let mut outputs = Vec::new();
+    for _ in 0..5 {
+        world.pass(1_000);
+        outputs.extend(world.take());
+    }
+    let closed =
+        |output: &Output| matches!(output, Output::Close { connection: ATM, why: Closing::Echo });
+    assert!(outputs.iter().any(closed), "two echoes in a row were not answered");
 }

@@ -14,8 +14,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use veksel_codecs::{Message, field};
 use veksel_core::plan::{
-    BreakerPlan, Deadlines, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
-    ReversalPlan, RoutePlan, SessionPlan,
+    BreakerPlan, ChannelSessionPlan, Deadlines, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole,
+    ParticipantPlan, ReversalPlan, RoutePlan, SessionPlan,
 };
 use veksel_core::record::{ReversalStep, Verdict};
 use veksel_core::{
@@ -110,8 +110,16 @@ fn plan() -> Plan {
     Plan {
         institution: "500001".into(),
         links: vec![
-            LinkPlan { name: "atm".into(), role: LinkRole::Channel(ParticipantId(0)) },
-            LinkPlan { name: "bank.1".into(), role: LinkRole::Host(GroupId(0)) },
+            LinkPlan {
+                name: "atm".into(),
+                role: LinkRole::Channel(ParticipantId(0)),
+                session: ChannelSessionPlan::default(),
+            },
+            LinkPlan {
+                name: "bank.1".into(),
+                role: LinkRole::Host(GroupId(0)),
+                session: ChannelSessionPlan::default(),
+            },
         ],
         groups: vec![GroupPlan {
             name: "bank".into(),
