@@ -12,7 +12,8 @@ use std::hint::black_box;
 use std::time::Duration;
 use veksel_codecs::{Message, Mti, ResponseCode, field};
 use veksel_core::plan::{
-    DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, RoutePlan, SessionPlan,
+    ChannelSessionPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
+    RoutePlan, SessionPlan,
 };
 use veksel_core::{
     ConnectionId, GroupId, Input, Leg, LinkId, Now, Output, ParticipantId, Plan, Switch, Tick, Utc,
@@ -26,8 +27,16 @@ fn plan() -> Plan {
     Plan {
         institution: "500001".into(),
         links: vec![
-            LinkPlan { name: "atm".into(), role: LinkRole::Channel(ParticipantId(0)) },
-            LinkPlan { name: "bank.1".into(), role: LinkRole::Host(GroupId(0)) },
+            LinkPlan {
+                name: "atm".into(),
+                role: LinkRole::Channel(ParticipantId(0)),
+                session: ChannelSessionPlan::default(),
+            },
+            LinkPlan {
+                name: "bank.1".into(),
+                role: LinkRole::Host(GroupId(0)),
+                session: ChannelSessionPlan::default(),
+            },
         ],
         groups: vec![GroupPlan {
             session: SessionPlan { sign_on: false, echo_idle_ms: 0, ..SessionPlan::default() },
@@ -138,7 +147,7 @@ impl World {
                 Output::Find { txn, .. } => {
                     self.switch.handle(self.now, Input::Found { txn, stored: Ok(Vec::new()) });
                 }
-                Output::Close { .. } => {}
+                Output::Close { .. } | Output::Rekey { .. } | Output::UseNextKey(_) => {}
                 Output::Count(event) => {
                     black_box(event);
                 }

@@ -7,6 +7,7 @@ pub(crate) mod certs;
 pub(crate) mod dialect;
 mod journal;
 mod send;
+mod steer;
 
 pub(crate) use journal::{
     Breakers, Decide, Decision, Export, ExportFormat, Journal, JournalCommand, List, Pending,
@@ -16,6 +17,8 @@ pub(crate) use send::{
     AccountType, Bill, CardPayment, Deposit, Inquiry, Kind, Money, Options, Send, Statement,
     Transfer,
 };
+
+pub(crate) use steer::{Doctor, DoctorCommand, Reload, Status, Switch, TcpDoctor};
 
 use crate::output::parse_duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -49,6 +52,10 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the switch
     Run(Run),
+    /// Let a running switch read its configuration again, and show what that changes
+    Reload(Reload),
+    /// Show how a running switch is: links, sessions, breakers, queues, counters
+    Status(Status),
     /// Run the bank, and terminals if the configuration has a rate for them
     Simulate(Simulate),
     /// Put a bad network between two programs: delays, cuts, losses and repetitions by chance
@@ -57,6 +64,8 @@ pub(crate) enum Command {
     Check(Check),
     /// List the certificates that a configuration uses, or make some to try TLS with
     Certs(certs::Certs),
+    /// Say in words what is wrong with a connection
+    Doctor(Doctor),
     /// Send one message and show what comes back
     Send(Box<Send>),
     /// Read messages from hexadecimal or raw bytes
@@ -84,6 +93,12 @@ impl Command {
             Self::Journal(journal) => journal.json(),
             Self::Reversals(reversals) => reversals.json(),
             Self::Breakers(breakers) => breakers.command.parts().1.decision.json,
+            Self::Doctor(doctor) => {
+                let DoctorCommand::Tcp(tcp) = &doctor.command;
+                tcp.json
+            }
+            Self::Reload(reload) => reload.switch.json,
+            Self::Status(status) => status.switch.json,
             Self::Simulate(simulate) => simulate.json,
             Self::Run(_) | Self::Proxy(_) => false,
         }

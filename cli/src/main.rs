@@ -13,6 +13,7 @@ mod check;
 mod decode;
 mod demo;
 mod dialect;
+mod doctor;
 mod hex;
 mod journal;
 mod link;
@@ -21,12 +22,14 @@ mod money;
 mod operator;
 mod output;
 mod proxy;
+mod reload;
 mod request;
 mod reversals;
 mod run;
 mod send;
 mod signals;
 mod simulate;
+mod status;
 mod wire;
 mod words;
 
@@ -41,10 +44,13 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Demo(demo) => demo::demo(demo, output),
         Command::Run(run) => run::run(run, output),
+        Command::Reload(reload) => reload::reload(reload, output),
+        Command::Status(status) => status::status(status, output),
         Command::Simulate(simulate) => simulate::simulate(simulate, output),
         Command::Proxy(proxy) => proxy::proxy(proxy, output),
         Command::Check(check) => check::check(check, output),
         Command::Certs(certs) => certs::certs(certs, output),
+        Command::Doctor(arguments) => doctor::doctor(arguments, output),
         Command::Send(send) => send::send(send, output),
         Command::Decode(decode) => decode::decode(decode, output),
         Command::Dialect(dialect) => dialect::dialect(dialect, output),

@@ -13,7 +13,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(3);
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Longest answer that is read.
-const BYTES_MAX: u64 = 64 * 1024;
+const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What came back.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +29,19 @@ pub(crate) struct Answer {
 /// # Errors
 /// When nobody listens there, or it is not a switch.
 pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answer, Failure> {
-    let bytes = exchange(address, path, &body.to_string()).map_err(|error| match error.kind() {
+    ask(address, "POST", path, &body.to_string())
+}
+
+/// Asks for something and waits for the answer.
+///
+/// # Errors
+/// When nobody listens there, or it is not a switch.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer, Failure> {
+    ask(address, "GET", path, "")
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer, Failure> {
+    let bytes = exchange(address, method, path, body).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::WouldBlock => {
             let message = format!("the switch is not running: nobody answers on {address}");
             let help = "only a running switch can decide; start it, or see `veksel journal show`";
@@ -43,13 +55,13 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answ
     })
 }
 
-fn exchange(address: SocketAddr, path: &str, body: &str) -> io::Result<Vec<u8>> {
+fn exchange(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     stream.set_write_timeout(Some(ANSWER_MAX))?;
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes())?;

@@ -165,12 +165,15 @@ pub(crate) fn tell(
 }
 
 /// The name of the user, as the shell has it.
-fn user() -> Option<String> {
+pub(crate) fn user() -> Option<String> {
     ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok())
 }
 
 /// The admin listener that the configuration names, as it is reached from this machine.
-fn admin_of(config: &Path) -> Result<SocketAddr, Failure> {
+///
+/// # Errors
+/// When the configuration is wrong or does not tell.
+pub(crate) fn admin_of(config: &Path) -> Result<SocketAddr, Failure> {
     let config = source(config, &[]).and_then(load_switch).map_err(Failure::Configuration)?;
     let mut address = config.admin.listen;
     if address.port() == 0 {

@@ -3,7 +3,7 @@
 use crate::arguments::Run;
 use crate::check::source;
 use crate::output::{Exit, Failure, Output};
-use crate::signals::Signals;
+use crate::signals::{Signals, Wish};
 use std::fmt::Write;
 use std::time::Duration;
 use veksel_config::{SocketConfig, SwitchConfig, load_switch};
@@ -22,11 +22,13 @@ pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
     output.warn_of(&config.warnings);
     veksel_server::init_tracing(&config.log)
         .map_err(|error| Failure::configuration(error.to_string()))?;
-    let signals = Signals::listen()?;
+    let signals = Signals::listen_and_reload()?;
     let listeners = listeners(&config);
     let title = format!("veksel {}  switch \"{}\"\n", env!("CARGO_PKG_VERSION"), config.name);
     let journal = config.store.path.display().to_string();
-    let running = start(config)?;
+    let (file, set) = (arguments.config.clone(), arguments.set.clone());
+    let loader = Box::new(move || source(&file, &set).and_then(load_switch));
+    let running = veksel_server::start_from(config, loader).map_err(not_started)?;
     let mut text = title;
     for name in &listeners {
         if let Some(address) = running.address(name) {
@@ -42,8 +44,11 @@ pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
         if let Some(stopped) = running.wait(Duration::ZERO) {
             break stopped;
         }
-        if signals.asked_within(GLANCE) {
-            break running.stop();
+        match signals.wish_within(GLANCE) {
+            Some(Wish::Stop) => break running.stop(),
+            // What came of it is in the log; nobody waits for an answer.
+            Some(Wish::Reload) => drop(running.reload("SIGHUP")),
+            None => {}
         }
     };
     ended(&stopped)
@@ -54,10 +59,14 @@ pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
 /// # Errors
 /// What could not be had.
 pub(crate) fn start(config: SwitchConfig) -> Result<Running, Failure> {
-    veksel_server::start(config).map_err(|error| match error {
+    veksel_server::start(config).map_err(not_started)
+}
+
+fn not_started(error: StartError) -> Failure {
+    match error {
         StartError::Dialect(why) => Failure::configuration(why),
         error => Failure::no("start", format!("the switch does not start: {error}")),
-    })
+    }
 }
 
 /// How the end of a switch is told.

@@ -23,6 +23,7 @@ mod framing;
 mod mac;
 mod overlay;
 mod problem;
+mod reload;
 mod section;
 mod settings;
 mod simulator;
@@ -37,6 +38,7 @@ pub use address::{Destination, DialectName};
 pub use cidr::Cidr;
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
+pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{
     BankConfig, BankProfile, Faults, Mix, SimulatorConfig, TerminalsConfig, load_simulator,
@@ -44,7 +46,7 @@ pub use simulator::{
 pub use source::Source;
 pub use switch::{
     AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, LogFormat, LogLevel,
-    SocketConfig, StoreConfig, SwitchConfig, load_switch,
+    SocketConfig, StoreConfig, SwitchConfig, TcpKeepAlive, load_switch,
 };
 pub use tls::{Clients, DialTls, Identities, Identity, ListenTls, Pin, San};
 

@@ -2,6 +2,7 @@
 //!
 //! Only what the file says is looked at; the keys themselves are read by who uses them.
 
+use crate::findings::Found;
 use crate::section::{Missing, Section};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,14 @@ pub struct MacConfig {
     pub accept: Vec<PathBuf>,
     /// File with the key for messages to the peer; `None` sends them without.
     pub make: Option<PathBuf>,
+    /// File with the key of the peer's messages that follows when the peer asks for a change of
+    /// keys (0800/101); `None` if there is none.
+    pub next_accept: Option<PathBuf>,
+    /// The same for messages to the peer.
+    pub next_make: Option<PathBuf>,
+    /// How long the old keys of the peer's messages are still accepted after a change, in
+    /// milliseconds.
+    pub overlap_ms: u64,
     /// Whether network management (0800, 0810) carries one too.
     pub network: bool,
     /// More messages with a wrong MAC than these, within a minute, close a connection.
@@ -71,6 +80,9 @@ const PADDINGS: [(&str, MacPadding); 2] = [("zeros", MacPadding::Zeros), ("bit",
 /// Keys that may be in use at once while one follows another.
 const KEYS_MAX: usize = 4;
 
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+
 /// Reads the table. Without one there are no MACs.
 pub(crate) fn mac(mut section: Section<'_>) -> Option<MacConfig> {
     let folder = section.findings.source().folder.clone();
@@ -86,12 +98,25 @@ pub(crate) fn mac(mut section: Section<'_>) -> Option<MacConfig> {
         |text| if text.is_empty() { Ok(String::new()) } else { file(text) },
         String::clone,
     );
+    let next = |section: &mut Section<'_>, key| {
+        section.parsed(
+            key,
+            Missing::Default(String::new()),
+            "the name of a file with a key, or empty",
+            |text| if text.is_empty() { Ok(String::new()) } else { file(text) },
+            String::clone,
+        )
+    };
+    let next_accept = next(&mut section, "next_accept");
+    let next_make = next(&mut section, "next_make");
+    let overlap = section.duration("overlap", 60 * SECOND, SECOND..=HOUR);
     let network = section.boolean("network", true);
     let failures_max = section.integer("failures_max", 5, 1..=65_536);
     let place = algorithm.place;
     let Some(chosen) = algorithm.value else {
-        if !accept.value.is_empty() || !make.value.is_empty() {
-            let place = accept.place.or(make.place);
+        let names = [&make, &next_accept, &next_make];
+        if !accept.value.is_empty() || names.iter().any(|name| !name.value.is_empty()) {
+            let place = accept.place.or(make.place).or(next_accept.place).or(next_make.place);
             let help = "choose an `algorithm`, or leave the keys out";
             section.findings.error(place, "keys for MACs, and no MACs", help);
         }
@@ -127,12 +152,28 @@ pub(crate) fn mac(mut section: Section<'_>) -> Option<MacConfig> {
         let help = format!("one in 2^{} guesses is right", u32::from(width.value) * 8);
         section.findings.warning(width.place, "`width` cuts the MAC short", help);
     }
+    for (key, next, has_one) in [
+        ("next_accept", &next_accept, !accept.value.is_empty()),
+        ("next_make", &next_make, !make.value.is_empty()),
+    ] {
+        if !next.value.is_empty() && !has_one {
+            let message = format!("`{key}` follows no key");
+            let help = "a key can follow only one that is in use";
+            section.findings.error(next.place, message, help);
+        }
+    }
+    let path = |name: Found<String>| {
+        Some(name.value).filter(|key| !key.is_empty()).map(|key| folder.join(key))
+    };
     Some(MacConfig {
         algorithm: chosen,
         padding: padding.value,
         width: width.value,
         accept: accept.value.into_iter().map(|key| folder.join(key.value)).collect(),
         make: Some(make.value).filter(|key| !key.is_empty()).map(|key| folder.join(key)),
+        next_accept: path(next_accept),
+        next_make: path(next_make),
+        overlap_ms: overlap.value,
         network: network.value,
         failures_max: failures_max.value,
     })

@@ -94,6 +94,11 @@ pub struct ListenConfig {
     pub in_flight_max: u32,
     /// From the first byte of a frame to its last, in milliseconds.
     pub frame_deadline_ms: u64,
+    /// `TCP_USER_TIMEOUT`, in milliseconds: sent bytes the peer never confirms; also how long
+    /// waiting bytes may make no progress.
+    pub tcp_user_timeout_ms: u64,
+    /// Questions of the system to a silent peer.
+    pub tcp_keep_alive: TcpKeepAlive,
     /// Silence after which a connection is closed, in milliseconds; 0 is never.
     pub idle_ms: u64,
     /// Unsent bytes after which a connection is closed.
@@ -131,6 +136,8 @@ pub struct DialConfig {
     pub reconnect_ms_max: u64,
     /// `TCP_USER_TIMEOUT`, in milliseconds: sent bytes the host never confirms.
     pub tcp_user_timeout_ms: u64,
+    /// Questions of the system to a silent host.
+    pub tcp_keep_alive: TcpKeepAlive,
     /// From the first byte of a frame to its last, in milliseconds.
     pub frame_deadline_ms: u64,
     /// Unsent bytes beyond which a send is refused.
@@ -155,6 +162,23 @@ pub struct ExclusiveConfig {
     pub wait_ms: u64,
     /// Requests that may have a connection or wait for one.
     pub waiting_max: u32,
+}
+
+/// How often the system asks whether a silent peer is still there (switch semantics 41).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpKeepAlive {
+    /// Silence after which it asks, in milliseconds, in whole seconds; 0 never asks.
+    pub idle_ms: u64,
+    /// Time between questions, in milliseconds, in whole seconds.
+    pub interval_ms: u64,
+    /// Questions without an answer after which the connection is dead.
+    pub probes: u32,
+}
+
+impl Default for TcpKeepAlive {
+    fn default() -> Self {
+        Self { idle_ms: 15_000, interval_ms: 5_000, probes: 3 }
+    }
 }
 
 /// The HTTP listener for operators.

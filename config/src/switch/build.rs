@@ -14,8 +14,8 @@ use crate::findings::{Findings, Found};
 use crate::problem::Problems;
 use crate::settings::Settings;
 use veksel_core::plan::{
-    BreakerPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan, LinkRole, ParticipantId,
-    ParticipantPlan, Plan, ReversalPlan, RoutePlan, SessionPlan,
+    BreakerPlan, ChannelSessionPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan, LinkRole,
+    ParticipantId, ParticipantPlan, Plan, ReversalPlan, RoutePlan, SessionPlan,
 };
 
 /// Everything but settings and warnings, which are known when all is done.
@@ -34,14 +34,16 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             Some(_) => LinkRole::Identified,
             None => LinkRole::Channel(ParticipantId(index_of(&listener.participant))),
         };
-        links.push(LinkPlan { name: listener.name.value.clone(), role });
+        let (name, session) = (listener.name.value.clone(), listener.session);
+        links.push(LinkPlan { name, role, session });
         sockets.push(SocketConfig::Listen(ListenConfig { identities: known, ..listen(listener) }));
     }
     for (index, group) in (0..).zip(&switch.groups) {
         for (number, destination) in (1..).zip(&group.connect.value) {
             // A dot cannot stand in a name, so no listener can have this one.
             let name = format!("{}.{number}", group.name.value);
-            links.push(LinkPlan { name, role: LinkRole::Host(GroupId(index)) });
+            let (role, session) = (LinkRole::Host(GroupId(index)), ChannelSessionPlan::default());
+            links.push(LinkPlan { name, role, session });
             let dial = dial(group, destination.value.clone(), &switch.institution.value);
             sockets.push(SocketConfig::Dial(dial));
         }
@@ -203,6 +205,8 @@ fn listen(listener: &Listener) -> ListenConfig {
         connections_max: listener.connections_max.value,
         in_flight_max: listener.in_flight_max.value,
         frame_deadline_ms: listener.frame_deadline.value,
+        tcp_user_timeout_ms: listener.tcp_user_timeout.value,
+        tcp_keep_alive: listener.tcp_keep_alive,
         idle_ms: listener.idle.value,
         outbound_max: listener.outbound_max.value,
         malformed_max: listener.malformed_max.value,
@@ -233,6 +237,7 @@ fn dial(group: &Group, destination: Destination, institution: &str) -> DialConfi
         reconnect_ms_min: group.reconnect_min.value,
         reconnect_ms_max: group.reconnect_max.value,
         tcp_user_timeout_ms: group.tcp_user_timeout.value,
+        tcp_keep_alive: group.tcp_keep_alive,
         frame_deadline_ms: group.frame_deadline.value,
         outbound_max: group.outbound_max.value,
     }

@@ -2,7 +2,7 @@
 //! on more than one value is not looked at here.
 
 use super::identity::allow;
-use super::{LogFormat, LogLevel};
+use super::{LogFormat, LogLevel, TcpKeepAlive};
 use crate::address::{Destination, DialectName, parse_listen};
 use crate::cidr::Cidr;
 use crate::findings::{Found, Place};
@@ -14,7 +14,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use veksel_codecs::{Framing, Mti};
 use veksel_core::plan::{
-    Answers, BreakerPlan, Deadlines, Grants, Limits, Policy, ReversalPlan, SessionPlan,
+    Answers, BreakerPlan, ChannelSessionPlan, Deadlines, Grants, Limits, Policy, ReversalPlan,
+    SessionPlan,
 };
 
 const SECOND: u64 = 1_000;
@@ -97,12 +98,15 @@ pub(super) struct Listener {
     pub(super) connections_max: Found<u32>,
     pub(super) in_flight_max: Found<u32>,
     pub(super) frame_deadline: Found<u64>,
+    pub(super) tcp_user_timeout: Found<u64>,
+    pub(super) tcp_keep_alive: TcpKeepAlive,
     pub(super) idle: Found<u64>,
     pub(super) outbound_max: Found<u32>,
     pub(super) malformed_max: Found<u32>,
     pub(super) malformed_window: Found<u64>,
     pub(super) channel_timeout: Found<u64>,
     pub(super) strict: Found<bool>,
+    pub(super) session: ChannelSessionPlan,
 }
 
 pub(super) struct Group {
@@ -125,6 +129,7 @@ pub(super) struct Group {
     pub(super) reconnect_min: Found<u64>,
     pub(super) reconnect_max: Found<u64>,
     pub(super) tcp_user_timeout: Found<u64>,
+    pub(super) tcp_keep_alive: TcpKeepAlive,
     pub(super) frame_deadline: Found<u64>,
     pub(super) outbound_max: Found<u32>,
     pub(super) session: SessionPlan,
@@ -301,6 +306,8 @@ impl Listener {
             connections_max: section.integer("connections_max", 8_192, 1..=1_000_000),
             in_flight_max: section.integer("in_flight_max", 64, 1..=65_536),
             frame_deadline: section.duration("frame_deadline", 5 * SECOND, 100..=MINUTE),
+            tcp_user_timeout: tcp_user_timeout(&mut section),
+            tcp_keep_alive: tcp_keep_alive(&mut section),
             idle: section.duration("idle", 0, 0..=24 * HOUR),
             outbound_max: section.size("outbound_max", 256 * KIB, 64 * KIB..=65_536 * KIB),
             malformed_max: section.integer("malformed_max", 10, 1..=65_536),
@@ -314,6 +321,7 @@ impl Listener {
             framing: framing(section.table("framing")),
             mac: mac(section.table("mac")),
             tls: listen_tls(section.table("tls")),
+            session: channel_session(section.table("session")),
         }
     }
 }
@@ -336,11 +344,8 @@ impl Group {
             connect_timeout: section.duration("connect_timeout", 3 * SECOND, 100..=MINUTE),
             reconnect_min: section.duration("reconnect_min", 500, 10..=10 * MINUTE),
             reconnect_max: section.duration("reconnect_max", 30 * SECOND, 10..=10 * MINUTE),
-            tcp_user_timeout: section.duration(
-                "tcp_user_timeout",
-                20 * SECOND,
-                SECOND..=10 * MINUTE,
-            ),
+            tcp_user_timeout: tcp_user_timeout(&mut section),
+            tcp_keep_alive: tcp_keep_alive(&mut section),
             frame_deadline: section.duration("frame_deadline", 5 * SECOND, 100..=MINUTE),
             outbound_max: section.size("outbound_max", 256 * KIB, 64 * KIB..=65_536 * KIB),
             framing: framing(section.table("framing")),
@@ -398,6 +403,29 @@ impl Reversals {
     }
 }
 
+fn tcp_user_timeout(section: &mut Section<'_>) -> Found<u64> {
+    section.duration("tcp_user_timeout", 20 * SECOND, SECOND..=10 * MINUTE)
+}
+
+/// The system counts these in whole seconds.
+fn tcp_keep_alive(section: &mut Section<'_>) -> TcpKeepAlive {
+    let default = TcpKeepAlive::default();
+    let idle = section.duration("tcp_keep_alive", default.idle_ms, 0..=2 * HOUR);
+    let interval =
+        section.duration("tcp_keep_alive_interval", default.interval_ms, SECOND..=10 * MINUTE);
+    for (key, found) in [("tcp_keep_alive", &idle), ("tcp_keep_alive_interval", &interval)] {
+        if found.value % SECOND != 0 {
+            let message = format!("`{key}` must be in whole seconds");
+            section.findings.error(found.place, message, "the system counts no smaller times");
+        }
+    }
+    TcpKeepAlive {
+        idle_ms: idle.value,
+        interval_ms: interval.value,
+        probes: section.integer("tcp_keep_alive_probes", default.probes, 1..=100).value,
+    }
+}
+
 fn addresses(section: &mut Section<'_>) -> Found<Vec<Found<Destination>>> {
     let example = Some("[\"127.0.0.1:8593\"]");
     let connect =
@@ -409,10 +437,21 @@ fn addresses(section: &mut Section<'_>) -> Found<Vec<Found<Destination>>> {
     connect
 }
 
+fn channel_session(mut section: Section<'_>) -> ChannelSessionPlan {
+    let default = ChannelSessionPlan::default();
+    ChannelSessionPlan {
+        sign_on: section.boolean("sign_on", default.sign_on).value,
+        answer_ms: section.duration("answer", default.answer_ms, 100..=10 * MINUTE).value,
+        echo_idle_ms: section.duration("echo_idle", default.echo_idle_ms, 0..=HOUR).value,
+        echo_misses_max: section.integer("echo_misses_max", default.echo_misses_max, 1..=100).value,
+    }
+}
+
 fn session(mut section: Section<'_>) -> SessionPlan {
     let default = SessionPlan::default();
     SessionPlan {
         sign_on: section.boolean("sign_on", default.sign_on).value,
+        peer_signs_on: section.boolean("peer_signs_on", default.peer_signs_on).value,
         answer_ms: section.duration("answer", default.answer_ms, 100..=10 * MINUTE).value,
         echo_idle_ms: section.duration("echo_idle", default.echo_idle_ms, 0..=HOUR).value,
         echo_misses_max: section.integer("echo_misses_max", default.echo_misses_max, 1..=100).value,

@@ -213,6 +213,9 @@ impl Host {
             | Input::Operator(_)
             | Input::Control(_)
             | Input::Full(_)
+            | Input::Rekeyed { .. }
+            | Input::Renewed { .. }
+            | Input::Replan(_)
             | Input::Drain => {}
         }
     }

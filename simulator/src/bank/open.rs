@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use tracing::{info, warn};
 use veksel_codecs::{Codec, Dialect};
-use veksel_config::{BankConfig, BankProfile, DialectName, ListenConfig};
+use veksel_config::{BankConfig, BankProfile, DialectName, ListenConfig, TcpKeepAlive};
 
 use super::BankError;
 use crate::book::{Book, Opened};
@@ -74,6 +74,8 @@ pub(super) fn listen(config: &BankConfig) -> ListenConfig {
         // Late answers count as unanswered, and must not stop a connection from being read.
         in_flight_max: 1_000_000,
         frame_deadline_ms: 10_000,
+        tcp_user_timeout_ms: 20_000,
+        tcp_keep_alive: TcpKeepAlive::default(),
         idle_ms: 0,
         outbound_max: 8 * 1_024 * 1_024,
         malformed_max: 100,

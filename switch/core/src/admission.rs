@@ -32,6 +32,11 @@ impl Bucket {
         Self { spacing, slack, next: 0 }
     }
 
+    /// Goes on with another rate; what was taken ahead stays taken.
+    pub(crate) fn replan(&mut self, plan: &ParticipantPlan) {
+        *self = Self { next: self.next, ..Self::new(plan) };
+    }
+
     /// Takes a token, if there is one.
     pub(crate) fn take(&mut self, now: Tick) -> bool {
         let start = self.next.max(now.0);
@@ -69,6 +74,12 @@ impl Waiting {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.payments.is_empty() && self.inquiries.is_empty()
+    }
+
+    /// The places of the routes by which they came.
+    pub(crate) fn routes_mut(&mut self) -> impl Iterator<Item = &mut usize> {
+        let all = self.payments.iter_mut().chain(&mut self.inquiries);
+        all.map(|waiter| &mut waiter.route.index)
     }
 
     /// Whether a request with these numbers waits.

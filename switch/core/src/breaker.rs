@@ -136,6 +136,18 @@ impl Breaker {
         }
     }
 
+    /// Goes on by other rules, from the position it has. A window of another length begins anew.
+    pub(crate) fn replan(&mut self, plan: BreakerPlan) {
+        if plan.window_ms != self.plan.window_ms {
+            self.buckets = [Bucket::default(); BUCKETS];
+        }
+        self.open_ms = self.open_ms.clamp(plan.open_ms.min(plan.open_ms_max), plan.open_ms_max);
+        if self.position == Position::Closed {
+            self.open_ms = plan.open_ms;
+        }
+        self.plan = plan;
+    }
+
     /// What a person wants, else what it has learned.
     pub(crate) fn position(&self) -> Position {
         self.forced.map_or(self.position, |(forced, _)| forced)

@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::keys::Stored;
-use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
+use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};
 use crate::record::{DuplicateKey, Record, RecordId, TxnId};
 use crate::time::Tick;
 use veksel_codecs::{Message, Refusal};
@@ -81,6 +81,26 @@ pub enum Input {
     Operator(Command),
     /// A person decides about a group or a link.
     Control(Control),
+    /// What came of [`Output::Rekey`].
+    Rekeyed {
+        /// Who asked for other keys.
+        connection: ConnectionId,
+        /// The request.
+        message: Message,
+        /// Whether its check value is that of the next key, which is accepted from now on.
+        taken: bool,
+    },
+    /// Connections of a link with a lower serial were made by settings that are no longer those
+    /// of the link. Each is given up once another connection of its group can do its work.
+    Renewed {
+        /// Which link.
+        link: LinkId,
+        /// The first serial that a connection with the new settings can have.
+        since: u64,
+    },
+    /// Go on by another plan. Links, groups and participants that are known keep their places;
+    /// new ones stand behind them. A plan that moves or drops one is not taken.
+    Replan(Box<Plan>),
     /// Finish what is in flight and take nothing new.
     Drain,
 }
@@ -106,6 +126,18 @@ pub enum Output {
         /// looking by it alone would miss the old ones.
         keys: Vec<DuplicateKey>,
     },
+    /// Accept the next key of a link beside those in use, if the check value is its; answered by
+    /// [`Input::Rekeyed`].
+    Rekey {
+        /// Who asked.
+        connection: ConnectionId,
+        /// The request, which is given back.
+        message: Message,
+        /// Six hexadecimal digits, as the peer wrote them.
+        check_value: String,
+    },
+    /// Make MACs of a link with the next key, after what was sent before this.
+    UseNextKey(LinkId),
     /// Write a message.
     Send {
         /// Not before this record is durable; never if the store refuses it.
@@ -251,4 +283,6 @@ pub enum Closing {
     Echo,
     /// There are more connections than the plan allows.
     TooMany,
+    /// Others with the settings that hold now have taken its place.
+    Renewed,
 }

@@ -56,6 +56,11 @@ impl Durable {
         &self.keys
     }
 
+    /// Knows so many keys from now on.
+    pub(crate) fn resize(&mut self, keys_max: u32) {
+        self.keys.resize(keys_max);
+    }
+
     /// Takes in what the store remembers. This widens what is known and changes nothing.
     pub(crate) fn learn(&mut self, stored: &crate::keys::Stored) {
         self.keys.learn(stored, RecordId::default());

@@ -14,10 +14,15 @@ mod advice;
 mod channel;
 mod choice;
 mod control;
+mod cutover;
 mod duplicate;
+mod explain;
 mod host;
 mod identity;
+mod look;
 mod outcome;
+mod rekey;
+mod replan;
 mod reversal;
 
 use crate::admission::{Bucket, Waiting};
@@ -28,14 +33,19 @@ use crate::durable::Durable;
 use crate::event::Event;
 use crate::map::Table;
 use crate::pending::{Deadlines, Stage, Stans, Txns};
-use crate::plan::{ConnectionId, GroupId, GroupPlan, LinkId, LinkRole, ParticipantId, Plan};
+use crate::plan::{
+    ConnectionId, GroupId, GroupPlan, LinkId, LinkRole, ParticipantId, ParticipantPlan, Plan,
+};
 use crate::record::{Notice, Reason, Record, RecordId, TxnId};
 use crate::reversals::Reversals;
 use crate::session::{Session, State};
 use crate::time::{Now, Tick, Utc};
 use choice::Destination;
 pub(crate) use duplicate::Seeking;
+use explain::Allowance;
+pub use explain::{Nearest, Rrn, Seen};
 use identity::Claims;
+pub use look::{GroupLook, HostLook};
 use std::collections::{BTreeMap, VecDeque};
 use veksel_codecs::{Message, Mti};
 
@@ -47,8 +57,10 @@ const SPARE_MAX: usize = 1_024;
 pub struct Switch {
     plan: Plan,
     groups: Vec<Group>,
-    /// Channel connections by serial; whether each has signed off.
-    channels: Table<u64, bool>,
+    /// Channel connections by serial.
+    channels: Table<u64, channel::Channel>,
+    /// When the sessions of channels are looked at again; `None` while no channel has one.
+    listening: Option<Tick>,
     /// Who acts on a connection, by serial, where its certificate says so.
     identities: Table<u64, ParticipantId>,
     /// What was claimed and not granted, by participant.
@@ -70,6 +82,12 @@ pub struct Switch {
     outputs: VecDeque<Output>,
     spare: Vec<Message>,
     draining: bool,
+    /// When connections that are being given up, or were signed off, are looked at again.
+    tending: Option<Tick>,
+    /// Names of routes that are no longer in the plan and by which requests in flight came. Their
+    /// indices follow those of the plan.
+    old_routes: Vec<String>,
+    explaining: Allowance,
     /// Whether the journal takes no new payments.
     full: bool,
 }
@@ -80,6 +98,12 @@ struct Participant {
     /// Requests in flight or waiting.
     in_flight: u32,
     bucket: Bucket,
+}
+
+impl Participant {
+    fn new(plan: &ParticipantPlan) -> Self {
+        Self { in_flight: 0, bucket: Bucket::new(plan) }
+    }
 }
 
 /// The live side of a link group.
@@ -96,6 +120,8 @@ struct Group {
     stans: Stans,
     reversals: Reversals,
     in_flight: u32,
+    /// DE15 since the last cut-over, `MMDD`.
+    business_date: Option<[u8; 4]>,
 }
 
 impl Group {
@@ -117,42 +143,21 @@ struct Host {
     connection: ConnectionId,
     session: Session,
     in_flight: u32,
+    /// Whether it was made by settings that no longer hold.
+    is_old: bool,
 }
 
 impl Switch {
     /// An engine without connections and without a past.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        // Two switches with one plan have different keys, and so try a host at different times.
-        let key = plan.digest_key.0.first_chunk().copied().map_or(0, u64::from_le_bytes);
-        let group = |(id, group): (u16, &GroupPlan)| {
-            let is_own = |role| role == LinkRole::Host(GroupId(id));
-            let links = (0..).zip(&plan.links).filter(|(_, link)| is_own(link.role));
-            let link = |(link, _): (u16, _)| {
-                let seed = key ^ ((u64::from(link) + 1) << 32);
-                Destination::new(LinkId(link), Breaker::new(group.breaker, seed))
-            };
-            let seed = key ^ ((u64::from(id) + 1) << 48);
-            Group {
-                hosts: Vec::new(),
-                links: links.map(link).collect(),
-                turn: 0,
-                breaker: Breaker::new(group.breaker, seed),
-                waiting: Waiting::default(),
-                stans: Stans::default(),
-                reversals: Reversals::default(),
-                in_flight: 0,
-            }
-        };
-        let participants = plan.participants.iter();
         Self {
-            groups: (0..).zip(&plan.groups).map(group).collect(),
+            groups: (0..).zip(&plan.groups).map(|(id, _)| Group::new(&plan, GroupId(id))).collect(),
             channels: Table::default(),
+            listening: None,
             identities: Table::default(),
             claims: vec![Claims::default(); plan.participants.len()],
-            participants: participants
-                .map(|plan| Participant { in_flight: 0, bucket: Bucket::new(plan) })
-                .collect(),
+            participants: plan.participants.iter().map(Participant::new).collect(),
             waiting: 0,
             since: Tick::default(),
             txns: Txns::default(),
@@ -164,6 +169,9 @@ impl Switch {
             outputs: VecDeque::new(),
             spare: Vec::new(),
             draining: false,
+            tending: None,
+            old_routes: Vec::new(),
+            explaining: Allowance::default(),
             full: false,
             plan,
         }
@@ -213,7 +221,7 @@ impl Switch {
                 self.handle_received(now, connection, message);
             }
             Input::Malformed { connection, message, refusal } => {
-                self.handle_malformed(connection, message, refusal);
+                self.handle_malformed(now, connection, message, refusal);
             }
             Input::LinkUp(connection) => self.handle_link_up(now, connection),
             Input::Identified { connection, participant } => {
@@ -229,6 +237,11 @@ impl Switch {
             Input::Lost(tag) => self.handle_lost(now, tag),
             Input::Operator(command) => self.handle_command(now, command),
             Input::Control(control) => self.handle_control(now, control),
+            Input::Rekeyed { connection, message, taken } => {
+                self.handle_rekeyed(now, connection, message, taken);
+            }
+            Input::Renewed { link, since } => self.handle_renewed(now, link, since),
+            Input::Replan(plan) => self.handle_replan(*plan),
             Input::Drain => self.draining = true,
         }
         self.serve_waiting(now);
@@ -243,6 +256,12 @@ impl Switch {
         }
         for place in 0..self.groups.len() {
             self.handle_group_timeout(now, GroupId(u16::try_from(place).unwrap_or(u16::MAX)));
+        }
+        if self.tending.is_some_and(|at| at <= now.tick) {
+            self.tend_connections(now);
+        }
+        if self.listening.is_some_and(|at| at <= now.tick) {
+            self.listen_to_channels(now);
         }
         self.serve_waiting(now);
         self.send_reversals(now);
@@ -277,7 +296,7 @@ impl Switch {
                 .chain(group.waiting.timeout())
                 .chain(reversals)
         });
-        sessions.chain(deadline).min()
+        sessions.chain(deadline).chain(self.tending).chain(self.listening).min()
     }
 
     /// An empty message, for a frame to be read into.
@@ -498,6 +517,7 @@ impl Switch {
             return;
         }
         let reason = if txn.contradicted { Reason::Mismatch } else { Reason::Timeout };
+        self.explain_timeout(now, id);
         self.indefinite(now, id, reason);
     }
 

@@ -4,8 +4,9 @@
 //! label can only come from a closed set or from the plan, never from a message.
 
 use crate::breaker::Position;
+use crate::engine::{Nearest, Rrn, Seen};
 use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
-use crate::record::{Reason, Verdict};
+use crate::record::{Reason, TxnId, Verdict};
 use crate::session::State;
 use veksel_codecs::{Class, Fault, FieldNumber, ResponseCode};
 
@@ -70,6 +71,38 @@ pub enum Event {
         link: LinkId,
         /// Why.
         why: Dropped,
+    },
+    /// Why a frame was dropped, as far as can be told. Follows `Dropped`, a few times a second at
+    /// most.
+    Explained {
+        /// Where it came from.
+        connection: ConnectionId,
+        /// Why.
+        why: Dropped,
+        /// What it said of itself.
+        seen: Seen,
+        /// The request it comes nearest to, if it is an answer and one is near.
+        nearest: Option<Nearest>,
+        /// Explanations that were left out since the last one, because there were too many.
+        withheld: u32,
+    },
+    /// A request was written and not answered in time. A few times a second at most.
+    TimedOut {
+        /// Where it went.
+        connection: ConnectionId,
+        /// Which.
+        txn: TxnId,
+        /// DE11 the host was given.
+        stan: u32,
+        /// DE37.
+        rrn: Option<Rrn>,
+        /// Nanoseconds since it was written.
+        waited: u64,
+        /// Nanoseconds since the host last said anything on that connection; `None` if it is
+        /// gone.
+        quiet: Option<u64>,
+        /// As in `Explained`.
+        withheld: u32,
     },
     /// An answer to a channel could not be delivered.
     Undelivered {
@@ -143,6 +176,25 @@ pub enum Event {
         link: LinkId,
         /// To which position.
         position: Position,
+    },
+    /// A peer asked for a change of keys.
+    KeyChange {
+        /// Over which link.
+        link: LinkId,
+        /// Whether it named the next key, which is in use now.
+        taken: bool,
+    },
+    /// A host closed its business date.
+    CutOver {
+        /// Which group.
+        group: GroupId,
+        /// The date from now on, `MMDD`.
+        date: [u8; 4],
+    },
+    /// The engine was given another plan.
+    Replanned {
+        /// Whether it goes by it now.
+        taken: bool,
     },
     /// The breaker of a group changed.
     Breaker {

@@ -131,6 +131,14 @@ impl Keys {
         }
     }
 
+    /// Knows so many from now on; what is in flight is never forgotten.
+    pub(crate) fn resize(&mut self, most: u32) {
+        self.most = most as usize;
+        for _ in self.most..self.known.len() {
+            self.forget_oldest();
+        }
+    }
+
     /// A request is about to leave.
     pub(crate) fn open(&mut self, intent: &Arc<Intent>) {
         let known = Known { intent: Arc::clone(intent), fate: Fate::Pending, undone: None };

@@ -41,7 +41,7 @@ pub use bug::{Bug, plant, planted};
 pub use contract::{
     Action, Closing, Command, Control, Input, Leg, Order, Output, Tag, Target, Unreadable, Unsent,
 };
-pub use engine::{Resume, Switch, sign_on};
+pub use engine::{GroupLook, HostLook, Nearest, Resume, Rrn, Seen, Switch, sign_on};
 pub use event::{Dropped, Event, Kind, Parking, Shedding};
 pub use keys::Stored;
 pub use plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};

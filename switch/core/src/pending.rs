@@ -110,6 +110,14 @@ impl Txns {
         self.by_id.len()
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Txn> {
+        self.by_id.values()
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Txn> {
+        self.by_id.values_mut()
+    }
+
     /// The transactions for which `wanted` is true, in the order they came in.
     pub(crate) fn select(&self, wanted: impl Fn(&Txn) -> bool) -> Vec<TxnId> {
         let mut found: Vec<_> =
@@ -214,7 +222,7 @@ impl Stans {
         }
         self.used.insert(stan, Traced::Tombstone);
         self.tombstones.push_back((until, stan));
-        if self.tombstones.len() > most as usize {
+        while self.tombstones.len() > most as usize {
             self.forget_oldest();
         }
     }

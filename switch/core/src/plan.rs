@@ -59,6 +59,39 @@ pub struct LinkPlan {
     pub name: String,
     /// Which side of the switch it is on.
     pub role: LinkRole,
+    /// How sessions of channels on it live; of a host link its group says that.
+    pub session: ChannelSessionPlan,
+}
+
+/// What the switch asks of channels besides requests. Nothing, by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelSessionPlan {
+    /// Whether a channel must sign on (0800/001) before its requests are taken.
+    pub sign_on: bool,
+    /// How long an echo may stay unanswered, in milliseconds.
+    pub answer_ms: u64,
+    /// Silence after which the channel is sent an echo, in milliseconds; 0 sends none.
+    pub echo_idle_ms: u64,
+    /// Unanswered echoes in a row after which the connection is closed.
+    pub echo_misses_max: u32,
+}
+
+impl ChannelSessionPlan {
+    /// As the session of a host that signs on and is never signed on to.
+    pub(crate) const fn as_session(self) -> Option<SessionPlan> {
+        let Self { sign_on, answer_ms, echo_idle_ms, echo_misses_max } = self;
+        if !sign_on && echo_idle_ms == 0 {
+            return None;
+        }
+        let (peer_signs_on, sign_on) = (sign_on, false);
+        Some(SessionPlan { sign_on, peer_signs_on, answer_ms, echo_idle_ms, echo_misses_max })
+    }
+}
+
+impl Default for ChannelSessionPlan {
+    fn default() -> Self {
+        Self { sign_on: false, answer_ms: 10_000, echo_idle_ms: 0, echo_misses_max: 3 }
+    }
 }
 
 /// Which side of the switch a link is on.
@@ -145,6 +178,9 @@ pub enum Answers {
 pub struct SessionPlan {
     /// Whether 0800/001 must be accepted before anything else is sent.
     pub sign_on: bool,
+    /// Whether the host must send an 0800/001 of its own before anything else is sent. If it need
+    /// not and does all the same, that counts as accepting ours (switch semantics 39).
+    pub peer_signs_on: bool,
     /// How long any 0800 may stay unanswered, in milliseconds.
     pub answer_ms: u64,
     /// Idle time after which an echo is sent, in milliseconds; 0 sends none.
@@ -291,7 +327,13 @@ impl GroupPlan {
 
 impl Default for SessionPlan {
     fn default() -> Self {
-        Self { sign_on: true, answer_ms: 10_000, echo_idle_ms: 60_000, echo_misses_max: 3 }
+        Self {
+            sign_on: true,
+            peer_signs_on: false,
+            answer_ms: 10_000,
+            echo_idle_ms: 60_000,
+            echo_misses_max: 3,
+        }
     }
 }
 

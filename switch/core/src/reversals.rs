@@ -155,6 +155,14 @@ impl Reversals {
         self.sent.len()
     }
 
+    /// Whether one was sent over this connection and is not answered.
+    pub(crate) fn is_on(&self, connection: ConnectionId) -> bool {
+        let stages = self.sent.iter().filter_map(|(_, id)| self.items.get(id));
+        stages.into_iter().any(
+            |item| matches!(item.stage, Stage::Sent { connection: on, .. } if on == connection),
+        )
+    }
+
     /// When something is to be done; `may_send` says whether one that is due could be sent.
     pub(crate) fn timeout(&self, may_send: bool) -> Option<Tick> {
         let first = |set: &BTreeSet<(Tick, TxnId)>| set.first().map(|(at, _)| *at);

@@ -1,14 +1,16 @@
-//! The session of one host connection: sign-on, echo, sign-off.
+//! The session of one host connection: sign-on, echo, sign-off (switch semantics 38 to 40).
 //!
 //! ```text
-//!   (made) ─► SigningOn ──0810 00──► Online ──0800 002 from the host──► Draining
-//!                 │ refused, late      │ ▲                                  │
-//!                 ▼                    │ └──────0800 001 from the host──────┘
-//!               Down ◄── echoes missed ┘
+//!   (made) ─► SigningOn ──0810 00──► Online ──0800 002, either way──► Draining
+//!     │           │ refused, late    ▲ │ ▲                               │ nothing in flight
+//!     ▼           ▼                  │ │ └──0800 001 from the host──┐    ▼
+//! Connected ──► Down ◄─echoes missed─┼─┘                            └─ Suspended
+//!     └──────0800 001 from the host──┘
 //! ```
 //!
-//! Only `Online` carries requests. Echoes have their own trace numbers, so that they take none
-//! from business. It writes nothing itself: each call says what is to be sent, if anything.
+//! Only `Online` carries requests; network management is carried always. Echoes have their own
+//! trace numbers, so that they take none from business. It writes nothing itself: each call says
+//! what is to be sent, if anything.
 
 use crate::contract::Closing;
 use crate::plan::SessionPlan;
@@ -21,33 +23,48 @@ pub(crate) const SIGN_ON: u64 = 1;
 pub(crate) const SIGN_OFF: u64 = 2;
 /// DE70 of a cut-over.
 pub(crate) const CUT_OVER: u64 = 201;
+/// DE70 of a change of keys, as one network or another numbers it.
+pub(crate) const KEY_CHANGES: [u64; 3] = [101, 161, 162];
 /// DE70 of an echo.
 pub(crate) const ECHO: u64 = 301;
 
 /// How far a session has come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum State {
+    /// The connection is there and the host has not signed on, as it must.
+    Connected,
     /// Sign-on was sent and not yet answered.
     SigningOn,
     /// Requests may be sent.
     Online,
     /// Signed off, by the host or by the switch: what is in flight may end, nothing new is sent.
     Draining,
+    /// Signed off and nothing is in flight any more. Only network management goes over it.
+    Suspended,
     /// The connection is gone.
     Down,
 }
 
 impl State {
     /// Every state, in the order of declaration.
-    pub const ALL: [Self; 4] = [Self::SigningOn, Self::Online, Self::Draining, Self::Down];
+    pub const ALL: [Self; 6] = [
+        Self::Connected,
+        Self::SigningOn,
+        Self::Online,
+        Self::Draining,
+        Self::Suspended,
+        Self::Down,
+    ];
 
     /// The word that metrics use.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Connected => "connected",
             Self::SigningOn => "signing_on",
             Self::Online => "online",
             Self::Draining => "draining",
+            Self::Suspended => "suspended",
             Self::Down => "down",
         }
     }
@@ -85,6 +102,12 @@ pub(crate) struct Session {
     /// When something was last received.
     heard: Tick,
     pending: Option<Exchange>,
+    /// Whether the host has not yet accepted our sign-on, and whether it has not yet made its own.
+    owes: (bool, bool),
+    /// Whether the switch gives the connection up, so that no sign-on brings it back.
+    is_retired: bool,
+    /// Whether the host was told so.
+    said_so: bool,
     misses: u32,
     stan: u32,
     /// Added to the idle time, so that the echoes of many connections do not come together.
@@ -96,15 +119,77 @@ impl Session {
     pub(crate) fn new(plan: SessionPlan, serial: u64, now: Tick) -> (Self, Step) {
         let tenth = plan.echo_idle_ms / 10;
         let spread_ms = serial.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (tenth + 1);
-        let state = if plan.sign_on { State::SigningOn } else { State::Online };
-        let mut session =
-            Self { plan, state, heard: now, pending: None, misses: 0, stan: 0, spread_ms };
+        let owes = (plan.sign_on, plan.peer_signs_on);
+        let mut session = Self {
+            plan,
+            state: State::Connected,
+            heard: now,
+            pending: None,
+            owes,
+            is_retired: false,
+            said_so: false,
+            misses: 0,
+            stan: 0,
+            spread_ms,
+        };
+        session.promote();
         let step = if plan.sign_on { session.send(SIGN_ON, now) } else { Step::Nothing };
         (session, step)
     }
 
     pub(crate) const fn state(&self) -> State {
         self.state
+    }
+
+    /// How far it has come by what is still owed.
+    const fn promote(&mut self) {
+        self.state = match self.owes {
+            (true, _) => State::SigningOn,
+            (false, true) => State::Connected,
+            (false, false) => State::Online,
+        };
+    }
+
+    /// Whether the connection is being given up.
+    pub(crate) const fn is_retired(&self) -> bool {
+        self.is_retired
+    }
+
+    /// When something was last received.
+    pub(crate) const fn heard(&self) -> Tick {
+        self.heard
+    }
+
+    /// Echoes in a row without an answer.
+    pub(crate) const fn misses(&self) -> u32 {
+        self.misses
+    }
+
+    /// Goes on by other rules. A sign-on that is over is not asked for again.
+    pub(crate) const fn replan(&mut self, plan: SessionPlan) {
+        self.plan = plan;
+    }
+
+    /// Gives the connection up: nothing new is sent over it. The host hears of it when what is
+    /// in flight has ended; before that it would refuse what is still on its way.
+    pub(crate) fn retire(&mut self) {
+        self.is_retired = true;
+        if self.state == State::Online {
+            self.state = State::Draining;
+        }
+    }
+
+    /// Nothing is in flight on it, which ends a drain: with a sign-off, if the switch drains it
+    /// and had signed on.
+    pub(crate) fn suspend(&mut self, now: Tick) -> Step {
+        if self.state != State::Draining || self.is_signing_off() {
+            return Step::Nothing;
+        }
+        if self.is_retired && self.plan.sign_on && !core::mem::replace(&mut self.said_so, true) {
+            return self.send(SIGN_OFF, now);
+        }
+        self.state = State::Suspended;
+        Step::Nothing
     }
 
     fn send(&mut self, code: u64, now: Tick) -> Step {
@@ -156,7 +241,8 @@ impl Session {
         let accepted = response == Some(ResponseCode::APPROVED);
         let step = match exchange.code {
             SIGN_ON if accepted => {
-                self.state = State::Online;
+                self.owes.0 = false;
+                self.promote();
                 Step::Nothing
             }
             SIGN_ON => Step::Close(Closing::SignOn),
@@ -169,7 +255,15 @@ impl Session {
     /// The host signed on or off.
     pub(crate) fn peer_said(&mut self, code: u64) {
         match (code, self.state) {
-            (SIGN_ON, State::SigningOn | State::Draining) => {
+            (SIGN_ON, State::SigningOn | State::Connected) => {
+                // Who signs on as well as we do must do both; otherwise either will do.
+                self.owes = (self.owes.0 && self.plan.peer_signs_on, false);
+                if !self.owes.0 {
+                    self.pending = None;
+                }
+                self.promote();
+            }
+            (SIGN_ON, State::Draining | State::Suspended) if !self.is_retired => {
                 self.state = State::Online;
                 self.pending = None;
             }
@@ -279,5 +373,59 @@ mod tests {
         assert_eq!(session.state(), State::Draining);
         session.peer_said(SIGN_ON);
         assert_eq!(session.state(), State::Online);
+        session.peer_said(SIGN_OFF);
+        assert_eq!(session.suspend(at(1)), Step::Nothing);
+        assert_eq!(session.state(), State::Suspended);
+        session.peer_said(SIGN_ON);
+        assert_eq!(session.state(), State::Online);
+    }
+
+    #[test]
+    fn a_host_that_signs_on_itself_is_waited_for() {
+        let plan = SessionPlan { sign_on: false, peer_signs_on: true, ..SessionPlan::default() };
+        let (mut session, step) = Session::new(plan, 0, at(0));
+        assert_eq!((session.state(), step), (State::Connected, Step::Nothing));
+        session.peer_said(SIGN_OFF);
+        assert_eq!(session.state(), State::Connected);
+        session.peer_said(SIGN_ON);
+        assert_eq!(session.state(), State::Online);
+        // Both ways: each is needed, in whichever order.
+        for host_first in [false, true] {
+            let plan = SessionPlan { peer_signs_on: true, ..SessionPlan::default() };
+            let (mut session, _) = Session::new(plan, 0, at(0));
+            let accept = |session: &mut Session| {
+                session.answer(1, Some(SIGN_ON), Some(ResponseCode::APPROVED)).unwrap();
+            };
+            if host_first {
+                session.peer_said(SIGN_ON);
+                assert_eq!(session.state(), State::SigningOn);
+                accept(&mut session);
+            } else {
+                accept(&mut session);
+                assert_eq!(session.state(), State::Connected);
+                session.peer_said(SIGN_ON);
+            }
+            assert_eq!(session.state(), State::Online);
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_stays_given_up() {
+        let mut session = online();
+        session.retire();
+        session.peer_said(SIGN_ON);
+        assert_eq!((session.state(), session.is_retired()), (State::Draining, true));
+        assert_eq!(session.suspend(at(1)), Step::Send { code: SIGN_OFF, stan: 2 });
+        assert_eq!(session.suspend(at(2)), Step::Nothing);
+        assert_eq!(session.state(), State::Draining, "the host has not yet answered");
+        session.answer(2, Some(SIGN_OFF), Some(ResponseCode::APPROVED)).unwrap();
+        assert_eq!(session.suspend(at(3)), Step::Nothing);
+        assert_eq!(session.state(), State::Suspended);
+        let plan = SessionPlan { sign_on: false, ..SessionPlan::default() };
+        let (mut unsigned, _) = Session::new(plan, 0, at(0));
+        unsigned.retire();
+        assert_eq!(unsigned.state(), State::Draining);
+        assert_eq!(unsigned.suspend(at(1)), Step::Nothing);
+        assert_eq!(unsigned.state(), State::Suspended);
     }
 }

@@ -43,13 +43,15 @@ pub enum CloseReason {
     Echo,
     /// The engine: more connections than its plan allows.
     TooMany,
+    /// The engine: others with the settings that hold now have taken its place.
+    Renewed,
     /// The switch is stopping.
     Stopped,
 }
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::PeerClosed,
         Self::CutFrame,
         Self::Reset,
@@ -66,6 +68,7 @@ impl CloseReason {
         Self::SignOn,
         Self::Echo,
         Self::TooMany,
+        Self::Renewed,
         Self::Stopped,
     ];
 
@@ -89,6 +92,7 @@ impl CloseReason {
             Self::SignOn => "sign_on",
             Self::Echo => "echo",
             Self::TooMany => "too_many",
+            Self::Renewed => "renewed",
             Self::Stopped => "stopped",
         }
     }
@@ -107,6 +111,7 @@ impl From<Closing> for CloseReason {
             Closing::SignOn => Self::SignOn,
             Closing::Echo => Self::Echo,
             Closing::TooMany => Self::TooMany,
+            Closing::Renewed => Self::Renewed,
         }
     }
 }

@@ -62,11 +62,11 @@ impl Dialer {
         }
     }
 
-    /// Keeps one connection open until the shard stops.
+    /// Keeps one connection open until the shard stops or the link is renewed.
     pub(crate) async fn keep_one(self: Rc<Self>) {
         // Nobody has lost anything at the start.
         let mut is_first = true;
-        while !self.shard.is_stopping() {
+        while self.is_wanted() {
             self.shard.inbox.room().await;
             let Some((stream, peer)) = self.next(is_first).await else { return };
             is_first = false;
@@ -87,14 +87,14 @@ impl Dialer {
     async fn next(&self, is_first: bool) -> Option<(Stream, SocketAddr)> {
         let _turn = self.attempt.acquire().await.ok()?;
         let mut must_wait = !is_first || self.failures.get() > 0;
-        while !self.shard.is_stopping() {
+        while self.is_wanted() {
             if must_wait {
                 let failures = self.failures.get();
                 let most = wait_ms_max(self.reconnect_ms_min, self.reconnect_ms_max, failures);
                 tokio::time::sleep(Duration::from_millis(self.shard.random(most))).await;
             }
             match self.connect().await {
-                Ok(_) if self.shard.is_stopping() => return None,
+                Ok(_) if !self.is_wanted() => return None,
                 Ok(made) => return Some(made),
                 Err(error) => {
                     self.note_failure(&error);
@@ -104,6 +104,11 @@ impl Dialer {
             }
         }
         None
+    }
+
+    /// Whether the shard goes on and the link is still reached this way.
+    fn is_wanted(&self) -> bool {
+        !self.shard.is_stopping() && self.link.is_current.get()
     }
 
     fn note_failure(&self, error: &io::Error) {
@@ -139,7 +144,6 @@ impl Dialer {
         }
         outcome
     }
-
 }
 
 /// Takes a connection to a host into use, and shakes hands if the link is encrypted.
@@ -149,7 +153,7 @@ pub(crate) async fn adopt(link: &Link, stream: TcpStream) -> io::Result<(Stream,
         return Err(ErrorKind::ConnectionRefused.into());
     }
     let peer = stream.peer_addr()?;
-    prepare(&stream, link.rules.peer_timeout_ms)?;
+    prepare(&stream, link.rules.peer_timeout_ms, link.rules.keep_alive)?;
     let Some(tls) = &link.tls else { return Ok((Stream::Plain(stream), peer)) };
     let (Some(config), Some(name)) = (tls.endpoint.client(), &tls.name) else {
         return Err(io::Error::other("the link has nothing to shake hands with"));

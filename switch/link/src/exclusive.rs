@@ -93,11 +93,8 @@ impl Exclusive {
         config: &ExclusiveConfig,
     ) -> Self {
         let connect = Duration::from_millis(dial.connect_timeout_ms);
-        let dialling = Dial {
-            destination: dial.destination.clone(),
-            connect,
-            idle_ms: config.idle_ms,
-        };
+        let dialling =
+            Dial { destination: dial.destination.clone(), connect, idle_ms: config.idle_ms };
         let timeouts = Timeouts {
             wait: Some(Duration::from_millis(config.wait_ms)),
             // The name is looked up and each address tried within this.
@@ -353,7 +350,7 @@ impl Exclusive {
         let mut message = Message::default();
         let decoded = link.codec.decode_into(frame, &mut message).map_err(Refusal::Format);
         let checked = decoded.and_then(|()| {
-            let checked = link.macs.as_ref().map_or(Ok(()), |macs| macs.check(&message));
+            let checked = link.macs.as_ref().map_or(Ok(()), |macs| macs.borrow().check(&message));
             checked.map_err(|fault| {
                 warn!(link = link.id.0, mti = %message.mti(), ?fault, "MAC refused");
                 link.counters.unauthentic.add(1);

@@ -42,4 +42,4 @@ pub use tls::handshake::HandshakeFault;
 pub use tls::listing::{Listed, Purpose, of_file, of_host, of_listener};
 pub use tls::renewal::{Certificates, Unusable};
 pub use tls::{check_dial, check_listen};
-pub use wires::Wires;
+pub use wires::{KeyChange, Renewal, Wires};

@@ -10,6 +10,7 @@ use crate::tls::handshake::Handshaker;
 use crate::tls::renewal::{Certificates, Endpoint, Files};
 use bytes::BytesMut;
 use rustls::pki_types::ServerName;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,12 +18,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::info;
 use veksel_codecs::{Codec, EncodeError, Framing, Message};
-use veksel_config::{Cidr, DialConfig, Identities, ListenConfig, MacConfig};
+use veksel_config::{Cidr, DialConfig, Identities, ListenConfig, MacConfig, TcpKeepAlive};
 use veksel_core::plan::LinkId;
-
-/// Sent bytes that a peer of a listener does not confirm for so long end the connection, and so
-/// do waiting bytes that it does not take (guarantees 4.2: 20 s).
-const PEER_TIMEOUT_MS: u64 = 20_000;
 
 /// Which side of the switch a link is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +46,9 @@ pub(crate) struct Rules {
     pub(crate) malformed_window_ms: u64,
     /// Both `TCP_USER_TIMEOUT` and how long waiting bytes may make no progress.
     pub(crate) peer_timeout_ms: u64,
+    pub(crate) keep_alive: TcpKeepAlive,
+    /// Connections of a listener beyond which the next is closed at once.
+    pub(crate) connections_max: u32,
 }
 
 /// Why a link cannot be used. Nothing of it was started.
@@ -81,14 +81,18 @@ pub(crate) struct Link {
     pub(crate) id: LinkId,
     pub(crate) codec: Rc<Codec>,
     pub(crate) framing: Framing,
-    /// `None` neither checks nor makes any.
-    pub(crate) macs: Option<Macs>,
+    /// `None` neither checks nor makes any. Shared with what followed on it, so that connections
+    /// made before get the keys of today.
+    pub(crate) macs: Option<Rc<RefCell<Macs>>>,
     /// `None` is plaintext.
     pub(crate) tls: Option<LinkTls>,
     /// Who may connect; `None` is everybody.
     pub(crate) allow: Option<Vec<Cidr>>,
     pub(crate) rules: Rules,
-    pub(crate) counters: Counters,
+    /// Of all that were this link.
+    pub(crate) counters: Rc<Counters>,
+    /// Whether connections are still made by it; nothing that is renewed is.
+    pub(crate) is_current: Cell<bool>,
 }
 
 /// What wants TLS never goes without.
@@ -102,6 +106,7 @@ impl Link {
         config: &ListenConfig,
         codec: Rc<Codec>,
         (certificates, handshaker): (&Certificates, Option<Handshaker>),
+        before: Option<&Self>,
     ) -> Result<Self, LinkError> {
         let rules = Rules {
             side: Side::Channel { strict: config.strict },
@@ -111,9 +116,12 @@ impl Link {
             outbound_max: config.outbound_max as usize,
             malformed_max: config.malformed_max,
             malformed_window_ms: config.malformed_window_ms,
-            peer_timeout_ms: PEER_TIMEOUT_MS,
+            peer_timeout_ms: config.tcp_user_timeout_ms,
+            keep_alive: config.tcp_keep_alive,
+            connections_max: config.connections_max,
         };
-        let link = Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)?;
+        let link =
+            Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules, before)?;
         let tls = match (&config.tls, handshaker) {
             (None, _) => None,
             (Some(_), None) => return Err(no_hands().into()),
@@ -136,6 +144,7 @@ impl Link {
         config: &DialConfig,
         codec: Rc<Codec>,
         (certificates, handshaker): (&Certificates, Option<Handshaker>),
+        before: Option<&Self>,
     ) -> Result<Self, LinkError> {
         let rules = Rules {
             side: Side::Host,
@@ -146,8 +155,11 @@ impl Link {
             malformed_max: u32::MAX,
             malformed_window_ms: 0,
             peer_timeout_ms: config.tcp_user_timeout_ms,
+            keep_alive: config.tcp_keep_alive,
+            connections_max: u32::MAX,
         };
-        let link = Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules)?;
+        let link =
+            Self::new(id, codec, config.framing.clone(), config.mac.as_ref(), rules, before)?;
         let tls = match (&config.tls, handshaker) {
             (None, _) => None,
             (Some(_), None) => return Err(no_hands().into()),
@@ -170,13 +182,23 @@ impl Link {
         framing: Framing,
         mac: Option<&MacConfig>,
         rules: Rules,
+        before: Option<&Self>,
     ) -> Result<Self, MacError> {
         let macs = mac.map(|mac| Macs::load(mac, &codec)).transpose()?;
         if let Some(macs) = &macs {
             info!(link = id.0, keys = ?macs, "messages are authenticated");
         }
-        let counters = Counters::default();
-        Ok(Self { id, codec, framing, macs, tls: None, allow: None, rules, counters })
+        Ok(Self {
+            id,
+            codec,
+            framing,
+            macs: macs.map(|macs| Rc::new(RefCell::new(macs))),
+            tls: None,
+            allow: None,
+            rules,
+            counters: before.map(|before| Rc::clone(&before.counters)).unwrap_or_default(),
+            is_current: Cell::new(true),
+        })
     }
 
     /// Appends a message as it goes over the wire. Only an answer carries a header of its own,
@@ -184,13 +206,26 @@ impl Link {
     pub(crate) fn encode(&self, message: &Message, out: &mut BytesMut) -> Result<(), EncodeError> {
         let header = if message.mti().is_request() { &[] } else { message.header() };
         self.framing.encode(header, out, |out| match &self.macs {
-            Some(macs) => macs.encode(&self.codec, message, out),
+            Some(macs) => macs.borrow().encode(&self.codec, message, out),
             None => self.codec.encode(message, out),
         })
     }
 
+    /// Takes the place of another. Connections made by that one get the same keys as the new
+    /// ones, if nothing but the keys is different.
+    pub(crate) fn succeed(mut self, before: &Self) -> Self {
+        before.is_current.set(false);
+        if let (Some(mine), Some(theirs)) = (&self.macs, &before.macs)
+            && mine.borrow().differs_in_keys_only(&theirs.borrow())
+        {
+            theirs.swap(mine);
+            self.macs = Some(Rc::clone(theirs));
+        }
+        self
+    }
+
     pub(crate) fn checks_macs(&self) -> bool {
-        self.macs.as_ref().is_some_and(Macs::checks)
+        self.macs.as_ref().is_some_and(|macs| macs.borrow().checks())
     }
 
     pub(crate) fn is_host(&self) -> bool {

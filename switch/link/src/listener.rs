@@ -46,29 +46,26 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until it is aborted.
-pub(crate) async fn accept(
-    shard: Rc<Shard>,
-    link: Rc<Link>,
-    listener: TcpListener,
-    connections_max: u32,
-) {
+pub(crate) async fn accept(shard: Rc<Shard>, mut link: Rc<Link>, listener: TcpListener) {
     let mut is_short = false;
     let log = Rc::new(Cell::new(None));
     loop {
         shard.inbox.room().await;
         // While all handshakes are taken, the next connections wait with the system.
-        let permit = match &link.tls {
-            Some(tls) => match Arc::clone(&tls.room).acquire_owned().await {
-                Ok(permit) => Some(permit),
-                // Nobody closes it; but what wants TLS never goes without.
-                Err(_) => return,
-            },
-            None => None,
-        };
-        match listener.accept().await {
+        let Some(permit) = leave_to_shake(&link).await else { return };
+        let accepted = listener.accept().await;
+        let mut permit = permit;
+        if !link.is_current.get()
+            && let Some(current) = shard.link(link.id)
+        {
+            link = current;
+            let Some(other) = leave_to_shake(&link).await else { return };
+            permit = other;
+        }
+        match accepted {
             Ok((stream, peer)) => {
                 is_short = false;
-                if let Some(stream) = welcome(&link, stream, peer, connections_max) {
+                if let Some(stream) = welcome(&link, stream, peer) {
                     match permit {
                         Some(permit) => {
                             let hands = Hands { shard: Rc::clone(&shard), link: Rc::clone(&link) };
@@ -104,25 +101,29 @@ fn is_of_peer(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
+/// Leave to shake hands, if the link wants any shaken; `None` ends the listener.
+async fn leave_to_shake(link: &Link) -> Option<Option<OwnedSemaphorePermit>> {
+    match &link.tls {
+        // Nobody closes it; but what wants TLS never goes without.
+        Some(tls) => Arc::clone(&tls.room).acquire_owned().await.ok().map(Some),
+        None => Some(None),
+    }
+}
+
 /// Whether a connection may stay, before anything is spent on it.
-fn welcome(
-    link: &Link,
-    stream: TcpStream,
-    peer: SocketAddr,
-    connections_max: u32,
-) -> Option<TcpStream> {
+fn welcome(link: &Link, stream: TcpStream, peer: SocketAddr) -> Option<TcpStream> {
     let counters = &link.counters;
     if link.allow.as_ref().is_some_and(|own| !own.iter().any(|one| one.holds(peer.ip()))) {
         counters.forbidden.add(1);
         debug!(link = link.id.0, %peer, "connection refused: its network may not connect");
         return None;
     }
-    if counters.open.get().saturating_add(counters.shaking.get()) >= connections_max {
+    if counters.open.get().saturating_add(counters.shaking.get()) >= link.rules.connections_max {
         counters.refused.add(1);
         debug!(link = link.id.0, %peer, "connection refused: the listener has enough");
         return None;
     }
-    match prepare(&stream, link.rules.peer_timeout_ms) {
+    match prepare(&stream, link.rules.peer_timeout_ms, link.rules.keep_alive) {
         Ok(()) => Some(stream),
         Err(error) => {
             counters.accept_failures.add(1);

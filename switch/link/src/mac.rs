@@ -33,12 +33,33 @@ const FILE_MAX: u64 = 1_024;
 pub struct Macs {
     accept: Vec<Key>,
     make: Option<Key>,
+    /// Those that follow when the peer and we agree on it.
+    next: Next,
+    /// How many of `accept`, from its start, are forgotten when the overlap is over.
+    outgoing: usize,
+    overlap_ms: u64,
+    /// Check values of the keys that were next and are in use.
+    followed: Option<(Option<String>, Option<String>)>,
+    algorithm: MacAlgorithm,
     padding: MacPadding,
     width: usize,
     network: bool,
     failures_max: u32,
     /// Where the message about to be written gets its MAC.
     scratch: RefCell<Message>,
+}
+
+/// Keys that wait for a change of keys.
+#[derive(Default)]
+struct Next {
+    accept: Option<Key>,
+    make: Option<Key>,
+}
+
+impl Next {
+    fn check_values(&self) -> (Option<String>, Option<String>) {
+        (self.accept.as_ref().map(Key::check_value), self.make.as_ref().map(Key::check_value))
+    }
 }
 
 /// Why a message is not believed. It says nothing of what would have been right.
@@ -134,22 +155,95 @@ impl Macs {
         let key = |path: &PathBuf| Key::read(config.algorithm, path);
         let accept = config.accept.iter().map(key).collect::<Result<Vec<_>, _>>()?;
         let make = config.make.as_ref().map(key).transpose()?;
+        let next = Next {
+            accept: config.next_accept.as_ref().map(key).transpose()?,
+            make: config.next_make.as_ref().map(key).transpose()?,
+        };
         // Keys that agree on this are one key.
         let mark = |key: &Key| key.mac(b"the same key, or another one", MacPadding::Bit);
-        if let Some(make) = &make
-            && accept.iter().any(|accept| bool::from(mark(accept).ct_eq(&mark(make))))
-        {
+        let is_theirs = |ours: &Key| {
+            let theirs = accept.iter().chain(&next.accept);
+            theirs.into_iter().any(|theirs| bool::from(mark(theirs).ct_eq(&mark(ours))))
+        };
+        if make.iter().chain(&next.make).any(is_theirs) {
             return Err(MacError::Shared);
         }
         Ok(Self {
             accept,
             make,
+            next,
+            outgoing: 0,
+            overlap_ms: config.overlap_ms,
+            followed: None,
+            algorithm: config.algorithm,
             padding: config.padding,
             width: usize::from(config.width).min(FIELD),
             network: config.network,
             failures_max: config.failures_max,
             scratch: RefCell::default(),
         })
+    }
+
+    /// Accepts the next key of the peer beside those in use, if this is the check value of the
+    /// next key of either direction (switch semantics 43). Whether it is.
+    pub(crate) fn accept_next(&mut self, check_value: &str) -> bool {
+        let values = self.next.check_values();
+        let is_next = [&values.0, &values.1]
+            .into_iter()
+            .flatten()
+            .any(|value| value.eq_ignore_ascii_case(check_value));
+        if is_next {
+            if let Some(key) = self.next.accept.take() {
+                self.outgoing = self.accept.len();
+                self.accept.push(key);
+            }
+            self.followed = Some(values);
+        }
+        is_next
+    }
+
+    /// Makes MACs with the next key from now on, after [`Macs::accept_next`].
+    pub(crate) fn make_with_next(&mut self) {
+        if self.followed.is_some()
+            && let Some(key) = self.next.make.take()
+        {
+            self.make = Some(key);
+        }
+    }
+
+    /// Forgets the keys of the peer that another has followed.
+    pub(crate) fn end_overlap(&mut self) {
+        let outgoing = core::mem::take(&mut self.outgoing).min(self.accept.len());
+        self.accept.drain(..outgoing);
+    }
+
+    /// How long the keys of before are accepted, in milliseconds.
+    pub(crate) const fn overlap_ms(&self) -> u64 {
+        self.overlap_ms
+    }
+
+    /// Goes as far as another went, if it began with the same next keys: files that are read
+    /// again must not take a change of keys back.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        let Some(followed) = other.followed.clone().filter(|one| *one == self.next.check_values())
+        else {
+            return;
+        };
+        let value = followed.0.as_ref().or(followed.1.as_ref()).cloned();
+        if value.is_some_and(|value| self.accept_next(&value)) {
+            if other.next.make.is_none() {
+                self.make_with_next();
+            }
+            if other.outgoing == 0 {
+                self.end_overlap();
+            }
+        }
+    }
+
+    /// Whether messages are authenticated as by another, but for the keys.
+    pub(crate) fn differs_in_keys_only(&self, other: &Self) -> bool {
+        (self.algorithm, self.padding, self.width, self.network)
+            == (other.algorithm, other.padding, other.width, other.network)
     }
 
     /// Wrong MACs within a minute after which a connection is closed.

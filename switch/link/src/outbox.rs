@@ -183,13 +183,16 @@ mod tests {
             connect_timeout_ms: 0,
             reconnect_ms_min: 0,
             reconnect_ms_max: 0,
+            tcp_keep_alive: veksel_config::TcpKeepAlive::default(),
             tcp_user_timeout_ms: 0,
             frame_deadline_ms: 0,
             outbound_max: 0,
             exclusive: None,
         };
         let codec = Rc::new(Codec::new(Dialect::shipped(dialect).unwrap()));
-        Link::dialling(LinkId(0), &config, codec, (&Certificates::default(), None)).unwrap()
+        let link =
+            Link::dialling(LinkId(0), &config, codec, (&Certificates::default(), None), None);
+        link.unwrap()
     }
 
     fn tag(number: u64) -> Tag {

@@ -3,16 +3,14 @@
 //! An enum rather than a trait object, so that plaintext costs a branch that always goes one way.
 
 use crate::tls::session::{Session, Written};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{SockRef, TcpKeepalive as SocketKeepalive};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-
-/// Silence after which the system asks whether the peer is still there, and how often then.
-const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
+use veksel_config::TcpKeepAlive;
 
 /// A connected stream of bytes.
 pub(crate) enum Stream {
@@ -22,13 +20,20 @@ pub(crate) enum Stream {
 
 /// Takes a TCP connection into use: no delay, keep-alive, and an end to bytes that nobody
 /// confirms.
-pub(crate) fn prepare(stream: &TcpStream, user_timeout_ms: u64) -> io::Result<()> {
+pub(crate) fn prepare(
+    stream: &TcpStream,
+    user_timeout_ms: u64,
+    keep_alive: TcpKeepAlive,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    let (idle, interval, retries) = KEEP_ALIVE;
-    let keep_alive =
-        TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(retries);
-    socket.set_tcp_keepalive(&keep_alive)?;
+    if keep_alive.idle_ms > 0 {
+        let asking = SocketKeepalive::new()
+            .with_time(Duration::from_millis(keep_alive.idle_ms))
+            .with_interval(Duration::from_millis(keep_alive.interval_ms))
+            .with_retries(keep_alive.probes);
+        socket.set_tcp_keepalive(&asking)?;
+    }
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(Duration::from_millis(user_timeout_ms)))?;
     #[cfg(not(target_os = "linux"))]

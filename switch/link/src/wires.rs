@@ -2,6 +2,10 @@
 //!
 //! [`Wires`] is a handle; `Shard` is what all connections of one thread share.
 
+mod renewal;
+
+pub use renewal::{KeyChange, Renewal};
+
 use crate::connection::{Connection, READ_MAX};
 use crate::counters::{CloseReason, LinkStats};
 use crate::dialer::Dialer;
@@ -22,10 +26,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::info;
-use veksel_codecs::{Codec, Message};
+use veksel_codecs::{Codec, Dialect, Message};
 use veksel_config::{DialConfig, ListenConfig};
 use veksel_core::plan::{ConnectionId, LinkId, ParticipantId};
 use veksel_core::time::Tick;
@@ -112,14 +117,38 @@ impl Wires {
         config: &ListenConfig,
         codec: Rc<Codec>,
     ) -> io::Result<SocketAddr> {
+        let link = self.listening(link, config, codec, None).map_err(io::Error::other)?;
         let listener = listener::bind(config.address)?;
-        let tls = self.handshaker(config.tls.is_some()).map_err(io::Error::other)?;
-        let link = Link::listening(link, config, codec, (&self.0.certificates, tls));
-        let link = link.map_err(io::Error::other)?;
+        self.accept(link, listener)
+    }
+
+    fn listening(
+        &self,
+        id: LinkId,
+        config: &ListenConfig,
+        codec: Rc<Codec>,
+        before: Option<&Link>,
+    ) -> Result<Link, LinkError> {
+        let tls = self.handshaker(config.tls.is_some())?;
+        Link::listening(id, config, codec, (&self.0.certificates, tls), before)
+    }
+
+    fn dialling(
+        &self,
+        id: LinkId,
+        config: &DialConfig,
+        codec: Rc<Codec>,
+        before: Option<&Link>,
+    ) -> Result<Link, LinkError> {
+        let tls = self.handshaker(config.tls.is_some())?;
+        Link::dialling(id, config, codec, (&self.0.certificates, tls), before)
+    }
+
+    fn accept(&self, link: Link, listener: TcpListener) -> io::Result<SocketAddr> {
         let address = listener.local_addr()?;
         info!(link = link.id.0, %address, "listening");
         let link = self.add(link);
-        let accept = listener::accept(Rc::clone(&self.0), link, listener, config.connections_max);
+        let accept = listener::accept(Rc::clone(&self.0), link, listener);
         self.0.accepting.borrow_mut().push(tokio::task::spawn_local(accept));
         Ok(address)
     }
@@ -136,23 +165,27 @@ impl Wires {
         config: &DialConfig,
         codec: Rc<Codec>,
     ) -> Result<(), LinkError> {
-        let tls = self.handshaker(config.tls.is_some())?;
-        let link = Link::dialling(link, config, codec, (&self.0.certificates, tls))?;
-        let link = self.add(link);
+        let link = self.add(self.dialling(link, config, codec, None)?);
+        self.keep_open(link, config);
+        Ok(())
+    }
+
+    fn keep_open(&self, link: Rc<Link>, config: &DialConfig) {
         if let Some(exclusive) = &config.exclusive {
             let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
             let id = ConnectionId { link: link.id, serial };
             let exclusive = Rc::new(Exclusive::new(id, link, config, exclusive));
             self.0.exclusive.borrow_mut().push(exclusive);
             self.0.inbox.push(Input::LinkUp(id));
-            return Ok(());
+            return;
         }
         let dialer = Rc::new(Dialer::new(Rc::clone(&self.0), link, config));
+        let mut working = self.0.working.borrow_mut();
+        working.retain(|task| !task.is_finished());
         for _ in 0..config.connections {
             let keep = Rc::clone(&dialer).keep_one();
-            self.0.working.borrow_mut().push(tokio::task::spawn_local(keep));
+            working.push(tokio::task::spawn_local(keep));
         }
-        Ok(())
     }
 
     /// Who shakes hands, if that is wanted.
@@ -241,6 +274,10 @@ impl Wires {
     pub fn close(&self, connection: ConnectionId, why: Closing) {
         if let Some(connection) = self.0.connection(connection) {
             connection.close(&self.0, why.into());
+        } else if let Some(exclusive) = self.0.exclusive(connection) {
+            exclusive.close();
+            self.0.exclusive.borrow_mut().retain(|other| other.id != connection);
+            self.0.inbox.push(Input::LinkDown(connection));
         }
     }
 
@@ -266,6 +303,12 @@ impl Wires {
         let counted = link.counters.snapshot();
         let connections = counted.connections.saturating_add(lent.sum());
         LinkStats { buffered, connections, tls_expires, ..counted }
+    }
+
+    /// What is spoken on new connections of a link.
+    #[must_use]
+    pub fn dialect(&self, link: LinkId) -> Option<Dialect> {
+        self.0.link(link).map(|link| link.codec.dialect().clone())
     }
 
     /// Takes no more connections; those that are open stay.
@@ -332,6 +375,11 @@ impl Shard {
         }
         tokio::task::spawn_local(Rc::clone(&connection).run(Rc::clone(self)));
         connection
+    }
+
+    /// The link as connections are made for it now.
+    pub(crate) fn link(&self, id: LinkId) -> Option<Rc<Link>> {
+        self.links.borrow().iter().find(|link| link.id == id).cloned()
     }
 
     fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {

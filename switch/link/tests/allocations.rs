@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::Instant;
 use veksel_codecs::{Codec, Dialect, EncodeError, Framing, Message, Mti, ResponseCode, field};
-use veksel_config::{DialectName, ListenConfig};
+use veksel_config::{DialectName, ListenConfig, TcpKeepAlive};
 use veksel_core::plan::LinkId;
 use veksel_core::record::TxnId;
 use veksel_core::{Input, Leg, Tag};
@@ -63,6 +63,8 @@ fn config() -> ListenConfig {
         connections_max: 4,
         in_flight_max: 64,
         frame_deadline_ms: 5_000,
+        tcp_user_timeout_ms: 20_000,
+        tcp_keep_alive: TcpKeepAlive::default(),
         idle_ms: 0,
         outbound_max: 262_144,
         malformed_max: 3,

@@ -2,8 +2,9 @@
 //! Without authentication, and so on loopback unless something else guards it.
 
 use crate::observe::Metrics;
-use crate::operate::{self, Desk};
+use crate::operate;
 use crate::status::Status;
+use crate::steer::{self, Desk};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -47,7 +48,8 @@ impl Admin {
             .route("/ready", get(ready))
             .route("/metrics", get(page))
             .with_state(Shown { metrics, status })
-            .merge(operate::router(desk, address.ip().is_loopback()));
+            .merge(operate::router(desk.decisions.clone(), address.ip().is_loopback()))
+            .merge(steer::router(desk, address.ip().is_loopback()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = async move {
             let until = async { stopped.await.unwrap_or_default() };

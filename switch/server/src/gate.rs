@@ -65,6 +65,11 @@ impl Gate {
         out.into_iter().map(|(_, letter)| letter).collect()
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()

@@ -23,6 +23,11 @@ pub(crate) const UNGRANTED: Name = (
 );
 pub(crate) const DROPS: Name =
     ("veksel_dropped_frames_total", "Frames dropped without an answer, by link and reason.");
+pub(crate) const EXPLAINED: Name = (
+    "veksel_dropped_frames_explained_total",
+    "Dropped frames that were looked into (a few a second), by link, reason and the field that \
+     keeps an answer from the nearest request.",
+);
 pub(crate) const UNDELIVERED: Name = (
     "veksel_undelivered_answers_total",
     "Answers whose channel was gone, by link and whether they approved.",

@@ -1,172 +1,20 @@
 //! From events and counters to Prometheus. Labels come from the plan and from closed sets.
 
-use crate::names::{self, Name};
+mod explain;
+mod metrics;
+
 use crate::traffic::Traffic;
-use prometheus::core::Collector;
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
-};
-use std::collections::HashMap;
+pub(crate) use metrics::Metrics;
+use prometheus::IntCounterVec;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use veksel_codecs::ResponseCode;
 use veksel_core::plan::LinkRole;
-use veksel_core::{Event, GroupId, LinkId, Parking, Plan, Position};
+use veksel_core::{Dropped, Event, GroupId, LinkId, Parking, Plan, Position};
 use veksel_link::{CloseReason, HandshakeFault, LinkStats};
-
-/// Upper bounds of latency buckets in seconds.
-const SECONDS: &[f64] = &[
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0, 15.0, 30.0,
-];
 
 /// How often a lasting alarm is repeated.
 const ALARM_EVERY: Duration = Duration::from_secs(60);
-
-/// All metrics of the switch.
-#[derive(Clone)]
-pub(crate) struct Metrics {
-    registry: Registry,
-    pub(crate) requests: IntCounterVec,
-    pub(crate) answers: IntCounterVec,
-    pub(crate) answer_seconds: HistogramVec,
-    pub(crate) host_seconds: HistogramVec,
-    refusals: IntCounterVec,
-    ungranted: IntCounterVec,
-    drops: IntCounterVec,
-    undelivered: IntCounterVec,
-    clashes: IntCounterVec,
-    recognised: IntCounterVec,
-    reversals_queued: IntCounterVec,
-    reversals_sent: IntCounterVec,
-    reversals_settled: IntCounterVec,
-    reversals_parked: IntCounterVec,
-    out_of_balance: IntCounterVec,
-    sessions: IntCounterVec,
-    breaker_changes: IntCounterVec,
-    breaker_position: IntGaugeVec,
-    link_breaker_changes: IntCounterVec,
-    link_breaker_position: IntGaugeVec,
-    shed: IntCounterVec,
-    waiting: IntGaugeVec,
-    hosts_online: IntGaugeVec,
-    connections: IntGaugeVec,
-    buffered: IntGaugeVec,
-    bytes: IntCounterVec,
-    frames: IntCounterVec,
-    closed: IntCounterVec,
-    connects: IntCounterVec,
-    handshakes: IntCounterVec,
-    tls_expires: IntGaugeVec,
-    pub(crate) reversals_open: IntGauge,
-    pub(crate) reversals_waiting: IntGauge,
-    reversal_age: IntGaugeVec,
-    pub(crate) in_flight: IntGauge,
-    pub(crate) records: IntCounter,
-    pub(crate) commits: IntCounter,
-    pub(crate) commit_wait: Histogram,
-    pub(crate) backlog: IntGauge,
-    pub(crate) duplicates: IntCounter,
-}
-
-impl Metrics {
-    /// Registers every metric.
-    pub(crate) fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let made = Made { registry: &registry };
-        Ok(Self {
-            requests: made.counters(names::REQUESTS, &["link", "kind"])?,
-            answers: made
-                .counters(names::ANSWERS, &["link", "kind", "response", "verdict", "reason"])?,
-            answer_seconds: made.histograms(names::ANSWER_SECONDS, &["link", "kind"])?,
-            host_seconds: made.histograms(names::HOST_SECONDS, &["group"])?,
-            refusals: made.counters(names::REFUSALS, &["link", "response", "fault"])?,
-            ungranted: made.counters(names::UNGRANTED, &["link", "field"])?,
-            drops: made.counters(names::DROPS, &["link", "reason"])?,
-            undelivered: made.counters(names::UNDELIVERED, &["link", "approved"])?,
-            clashes: made.counters(names::CLASHES, &["link"])?,
-            recognised: made.counters(names::RECOGNISED, &["link", "in_flight"])?,
-            reversals_queued: made.counters(names::REVERSALS_QUEUED, &["group"])?,
-            reversals_sent: made.counters(names::REVERSALS_SENT, &["group", "repeat"])?,
-            reversals_settled: made.counters(names::REVERSALS_SETTLED, &["group", "response"])?,
-            reversals_parked: made.counters(names::REVERSALS_PARKED, &["group", "response"])?,
-            out_of_balance: made.counters(names::OUT_OF_BALANCE, &["group"])?,
-            sessions: made.counters(names::SESSIONS, &["link", "state"])?,
-            breaker_changes: made.counters(names::BREAKER_CHANGES, &["group", "position"])?,
-            breaker_position: made.gauges(names::BREAKER_POSITION, &["group", "position"])?,
-            link_breaker_changes: made
-                .counters(names::LINK_BREAKER_CHANGES, &["link", "position"])?,
-            link_breaker_position: made
-                .gauges(names::LINK_BREAKER_POSITION, &["link", "position"])?,
-            shed: made.counters(names::SHED, &["participant", "reason"])?,
-            waiting: made.gauges(names::WAITING, &["group"])?,
-            hosts_online: made.gauges(names::HOSTS_ONLINE, &["group"])?,
-            connections: made.gauges(names::CONNECTIONS, &["link"])?,
-            buffered: made.gauges(names::BUFFERED, &["link"])?,
-            bytes: made.counters(names::BYTES, &["link", "direction"])?,
-            frames: made.counters(names::FRAMES, &["link", "direction"])?,
-            closed: made.counters(names::CLOSED, &["link", "reason"])?,
-            connects: made.counters(names::CONNECTS, &["link", "result"])?,
-            handshakes: made.counters(names::HANDSHAKES, &["link", "result"])?,
-            tls_expires: made.gauges(names::TLS_EXPIRES, &["link"])?,
-            reversals_waiting: made.gauge(names::REVERSALS_WAITING_FOR_PERSON)?,
-            reversal_age: made.gauges(names::REVERSAL_AGE, &["group"])?,
-            reversals_open: made.gauge(names::REVERSALS_OPEN)?,
-            in_flight: made.gauge(names::IN_FLIGHT)?,
-            records: made.counter(names::RECORDS)?,
-            commits: made.counter(names::COMMITS)?,
-            commit_wait: made.histogram(names::COMMIT_WAIT)?,
-            backlog: made.gauge(names::BACKLOG)?,
-            duplicates: made.counter(names::DUPLICATES)?,
-            registry,
-        })
-    }
-
-    /// The page that Prometheus reads.
-    pub(crate) fn page(&self) -> Result<String, prometheus::Error> {
-        let mut page = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
-        Ok(String::from_utf8_lossy(&page).into_owned())
-    }
-}
-
-/// Makes metrics and registers them.
-struct Made<'r> {
-    registry: &'r Registry,
-}
-
-impl Made<'_> {
-    fn keep<C: Collector + Clone + 'static>(&self, metric: C) -> Result<C, prometheus::Error> {
-        self.registry.register(Box::new(metric.clone()))?;
-        Ok(metric)
-    }
-
-    fn counter(&self, (name, help): Name) -> Result<IntCounter, prometheus::Error> {
-        self.keep(IntCounter::new(name, help)?)
-    }
-
-    fn gauge(&self, (name, help): Name) -> Result<IntGauge, prometheus::Error> {
-        self.keep(IntGauge::new(name, help)?)
-    }
-
-    fn histogram(&self, (name, help): Name) -> Result<Histogram, prometheus::Error> {
-        let opts = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
-        self.keep(Histogram::with_opts(opts)?)
-    }
-
-    fn counters(&self, name: Name, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-        self.keep(IntCounterVec::new(Opts::new(name.0, name.1), labels)?)
-    }
-
-    fn gauges(&self, name: Name, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-        self.keep(IntGaugeVec::new(Opts::new(name.0, name.1), labels)?)
-    }
-
-    fn histograms(&self, name: Name, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
-        let opts = HistogramOpts::new(name.0, name.1).buckets(SECONDS.to_vec());
-        self.keep(HistogramVec::new(opts, labels)?)
-    }
-}
 
 /// The shard's side: names of the plan, and what is counted for every message.
 pub(crate) struct Observer {
@@ -178,6 +26,8 @@ pub(crate) struct Observer {
     last_stats: Vec<LinkStats>,
     /// When the alarm about a group's reversals was last raised.
     alarmed: HashMap<GroupId, Instant>,
+    /// Frames that were dropped, by link and reason.
+    dropped: BTreeMap<(LinkId, Dropped), u64>,
 }
 
 impl Observer {
@@ -189,6 +39,7 @@ impl Observer {
             last_stats: vec![LinkStats::default(); plan.links.len()],
             alarmed: HashMap::new(),
             participants: plan.participants.iter().map(|part| part.name.clone()).collect(),
+            dropped: BTreeMap::new(),
             groups,
             metrics,
         };
@@ -203,6 +54,26 @@ impl Observer {
             }
         }
         observer
+    }
+
+    /// Gives names to what a new plan has behind the known parts.
+    pub(crate) fn replan(&mut self, plan: &Plan) {
+        let (links, groups) = (self.links.len(), self.groups.len());
+        self.links.extend(plan.links.iter().skip(links).map(|link| link.name.clone()));
+        self.groups.extend(plan.groups.iter().skip(groups).map(|group| group.name.clone()));
+        let known = self.participants.len();
+        let more = plan.participants.iter().skip(known).map(|part| part.name.clone());
+        self.participants.extend(more);
+        for (link, plan) in (0..).zip(&plan.links).skip(links) {
+            if matches!(plan.role, LinkRole::Host(_)) {
+                self.set_link_position(LinkId(link), Position::Closed);
+            }
+        }
+        self.last_stats.resize(self.links.len(), LinkStats::default());
+        self.traffic.replan(plan);
+        for group in groups..self.groups.len() {
+            self.set_position(GroupId(u16::try_from(group).unwrap_or(u16::MAX)), Position::Closed);
+        }
     }
 
     fn link(&self, link: LinkId) -> &str {
@@ -237,10 +108,12 @@ impl Observer {
                 }
             }
             Event::Dropped { link, why } => {
+                *self.dropped.entry((link, why)).or_default() += 1;
                 let labels = [self.link(link), why.word()];
                 self.metrics.drops.with_label_values(&labels).inc();
                 tracing::debug!(link = labels[0], why = labels[1], "frame dropped");
             }
+            Event::Explained { .. } | Event::TimedOut { .. } => self.explain(event),
             Event::Undelivered { link, approved } => {
                 let labels = [self.link(link), if approved { "yes" } else { "no" }];
                 self.metrics.undelivered.with_label_values(&labels).inc();
@@ -296,6 +169,21 @@ impl Observer {
                 self.metrics.sessions.with_label_values(&labels).inc();
                 let serial = connection.serial;
                 tracing::info!(link = labels[0], serial, state = labels[1], "host session");
+            }
+            Event::KeyChange { link, taken: true } => {
+                tracing::info!(link = self.link(link), "keys changed, as the peer asked");
+            }
+            Event::KeyChange { link, taken: false } => {
+                let link = self.link(link);
+                tracing::error!(link, "the peer asked for a key that is not the next one here");
+            }
+            Event::CutOver { group, date } => {
+                let date = String::from_utf8_lossy(&date).into_owned();
+                tracing::info!(group = self.group(group), date, "cut-over: the business date");
+            }
+            Event::Replanned { taken: true } => tracing::info!("another plan holds"),
+            Event::Replanned { taken: false } => {
+                tracing::error!("the engine did not take a plan that moves its parts: a defect");
             }
             Event::Breaker { group, position } => {
                 self.set_position(group, position);

@@ -15,7 +15,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc;
 use veksel_core::plan::{LinkRole, Plan};
 use veksel_core::{Action, Command, GroupId, Input, LinkId, Target, TxnId};
@@ -24,22 +25,45 @@ use veksel_core::{Action, Command, GroupId, Input, LinkId, Target, TxnId};
 pub(crate) const COMMANDS_MAX: usize = 64;
 
 /// Longest body.
-const BODY_MAX: usize = 64 * 1024;
+pub(crate) const BODY_MAX: usize = 64 * 1024;
 
 /// Longest name of an operator, and longest reason, in characters.
-const OPERATOR_MAX: usize = 64;
+pub(crate) const OPERATOR_MAX: usize = 64;
 const REASON_MAX: usize = 500;
 
 /// Why a decision was not taken.
-type Refusal = (StatusCode, String);
+pub(crate) type Refusal = (StatusCode, String);
 
 /// Where decisions are taken in.
 #[derive(Clone)]
 pub(crate) struct Desk {
     commands: mpsc::Sender<Input>,
     /// What has a breaker, by name.
-    targets: Arc<[(String, Target)]>,
+    targets: Targets,
     is_loopback: bool,
+}
+
+/// What has a breaker, by name. A clone is the same.
+#[derive(Clone, Default)]
+pub(crate) struct Targets(Arc<RwLock<HashMap<String, Target>>>);
+
+impl Targets {
+    /// Takes over what the plan has.
+    pub(crate) fn replan(&self, plan: &Plan) {
+        let groups = (0..).zip(&plan.groups);
+        let groups =
+            groups.map(|(place, group)| (group.name.clone(), Target::Group(GroupId(place))));
+        let links = (0..).zip(&plan.links).filter_map(|(place, link)| match link.role {
+            LinkRole::Host(_) => Some((link.name.clone(), Target::Link(LinkId(place)))),
+            LinkRole::Channel(_) | LinkRole::Identified => None,
+        });
+        let all = groups.chain(links).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    fn find(&self, name: &str) -> Option<Target> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
 }
 
 /// `POST /reversals/{txn}` and `POST /breakers/{name}`.
@@ -67,14 +91,14 @@ async fn decide(
 impl Desk {
     /// Decisions go to `commands`; the plan says what there is to decide about.
     pub(crate) fn new(commands: mpsc::Sender<Input>, plan: &Plan) -> Self {
-        let groups = (0..).zip(&plan.groups);
-        let groups =
-            groups.map(|(place, group)| (group.name.clone(), Target::Group(GroupId(place))));
-        let links = (0..).zip(&plan.links).filter_map(|(place, link)| match link.role {
-            LinkRole::Host(_) => Some((link.name.clone(), Target::Link(LinkId(place)))),
-            LinkRole::Channel(_) | LinkRole::Identified => None,
-        });
-        Self { commands, targets: groups.chain(links).collect(), is_loopback: false }
+        let targets = Targets::default();
+        targets.replan(plan);
+        Self { commands, targets, is_loopback: false }
+    }
+
+    /// What there is to decide about, to be told of another plan.
+    pub(crate) fn targets(&self) -> Targets {
+        self.targets.clone()
     }
 
     /// The body of a request that may decide something.
@@ -117,7 +141,7 @@ impl Desk {
 }
 
 /// Refuses what a page in a browser could send.
-fn check_sender(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check_sender(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.contains_key(header::ORIGIN) {
         return Err((StatusCode::FORBIDDEN, "a browser may not decide".to_owned()));
     }
@@ -171,7 +195,11 @@ fn nothing_else(body: &Map<String, Value>) -> Result<(), String> {
 }
 
 /// A text that is there, says something, and can be shown on one line.
-fn text(body: &mut Map<String, Value>, key: &str, most: usize) -> Result<String, String> {
+pub(crate) fn text(
+    body: &mut Map<String, Value>,
+    key: &str,
+    most: usize,
+) -> Result<String, String> {
     let Some(Value::String(text)) = body.remove(key) else {
         return Err(format!("`{key}` is missing"));
     };
@@ -257,7 +285,7 @@ mod tests {
     fn what_cannot_wait_is_refused() {
         let json = headers(&[(header::CONTENT_TYPE, "application/json")]);
         let (commands, mut taken) = mpsc::channel(1);
-        let desk = Desk { commands, targets: [].into(), is_loopback: true };
+        let desk = Desk { commands, targets: Targets::default(), is_loopback: true };
         let code = |desk: &Desk| {
             let decided = desk.decide("42", &json, Ok(Bytes::from_static(BODY.as_bytes())));
             decided.map_err(|(code, _)| code)

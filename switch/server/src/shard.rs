@@ -4,11 +4,14 @@
 //! each connection once. Nothing in it waits but the one point where it sleeps.
 
 mod ending;
+mod report;
+mod swapping;
 
 use crate::clock::Clock;
 use crate::finder::{Finder, Question};
 use crate::gate::{Gate, Letter};
 use crate::observe::Observer;
+use crate::orders::Order;
 use crate::start::Stopped;
 use crate::status::{Picture, Status};
 use crate::upkeep::Upkeep;
@@ -40,6 +43,9 @@ pub(crate) struct Shard {
     pub(crate) finder: Finder,
     /// What operators decide.
     pub(crate) commands: mpsc::Receiver<Input>,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    /// What operators may decide about.
+    pub(crate) targets: crate::operate::Targets,
     pub(crate) upkeep: Upkeep,
     pub(crate) observer: Observer,
     pub(crate) status: Status,
@@ -71,6 +77,7 @@ enum Wake {
     Done(Option<Done>),
     Found(Input),
     Decided(Input),
+    Ordered(Order),
     Time,
     Stop,
 }
@@ -125,6 +132,7 @@ impl Turning {
                     self.shard.switch.handle(self.shard.clock.now(), input);
                     self.carry_out();
                 }
+                Wake::Ordered(order) => self.obey(order),
                 Wake::Stop => {
                     let drain = u64::try_from(self.shard.drain.as_millis()).unwrap_or(u64::MAX);
                     self.draining_until = Some(now.after_ms(drain));
@@ -134,6 +142,16 @@ impl Turning {
                 }
             }
             self.turn();
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        // Who asked and does not wait any more misses only the answer.
+        match order {
+            // The dropped reply says that the switch is stopping.
+            Order::Swap(..) if self.draining_until.is_some() => {}
+            Order::Swap(swap, reply) => drop(reply.send(self.swap(*swap))),
+            Order::Report(reply) => drop(reply.send(self.report())),
         }
     }
 
@@ -151,6 +169,7 @@ impl Turning {
             Some(found) = shard.finder.answers.recv() => Wake::Found(found),
             // People are few: before the sockets they never wait, and hold nobody up.
             Some(input) = shard.commands.recv(), if !is_full => Wake::Decided(input),
+            Some(order) = shard.orders.recv() => Wake::Ordered(order),
             () = shard.wires.ready(), if !is_full => Wake::Input,
             _ = &mut shard.stop, if !stopping => Wake::Stop,
             () = sleep_until(due) => Wake::Time,
@@ -206,6 +225,12 @@ impl Turning {
                     }
                 }
                 Output::Find { txn, rrn, keys } => self.ask(Question::Like { txn, rrn, keys }),
+                Output::Rekey { connection, message, check_value } => {
+                    let taken = self.shard.wires.accept_next_key(connection.link, &check_value);
+                    let input = Input::Rekeyed { connection, message, taken };
+                    self.shard.switch.handle(self.shard.clock.now(), input);
+                }
+                Output::UseNextKey(link) => self.shard.wires.make_with_next_key(link),
                 Output::Close { connection, why } => self.shard.wires.close(connection, why),
                 Output::Count(event) => {
                     // Whether the switch is ready may have changed with it.

@@ -3,26 +3,29 @@
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::finder::Finder;
+use crate::material::{dialects, keys};
 use crate::observe::{Metrics, Observer};
-use crate::operate::{COMMANDS_MAX, Desk};
+use crate::operate::{self, COMMANDS_MAX};
+use crate::orders::{ORDERS_MAX, Order};
+use crate::reload::{Loader, ReloadError, Reloaded, Reloader};
 use crate::shard::Shard;
 use crate::status::Status;
+use crate::steer::Desk;
 use crate::upkeep::Upkeep;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc as threads;
 use std::time::Duration;
-use std::{fs, io, thread};
+use std::{io, thread};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use veksel_codecs::{Codec, Dialect};
-use veksel_config::{DialectName, SocketConfig, SwitchConfig};
+use veksel_config::{SocketConfig, SwitchConfig};
 use veksel_core::plan::DigestKey;
 use veksel_core::{Input, LinkId, Plan, Record, RecordId, Resume, Switch};
 use veksel_link::Wires;
-use veksel_store::{Committer, KeyError, Keys, Purpose, Recovered, SqliteStore, Store, StoreError};
+use veksel_store::{Committer, KeyError, Purpose, Recovered, SqliteStore, Store, StoreError};
 
 /// Commits whose report may wait to be taken.
 const REPORTS_MAX: usize = 1_024;
@@ -87,6 +90,7 @@ pub enum Stopped {
 pub struct Running {
     addresses: Vec<(String, SocketAddr)>,
     status: Status,
+    reloader: Reloader,
     admin: Option<Admin>,
     stop: Option<oneshot::Sender<()>>,
     ended: threads::Receiver<Stopped>,
@@ -120,6 +124,15 @@ impl Running {
             Err(threads::RecvTimeoutError::Timeout) => None,
             Err(threads::RecvTimeoutError::Disconnected) => Some(Stopped::Panicked),
         }
+    }
+
+    /// Reads the configuration again and goes by it, as far as that is possible without a
+    /// restart. Nothing that is in flight is lost.
+    ///
+    /// # Errors
+    /// When nothing was changed, and why.
+    pub fn reload(&self, operator: &str) -> Result<Reloaded, ReloadError> {
+        self.reloader.reload(operator, false)
     }
 
     /// Takes no new requests, lets those in flight end for as long as the configuration says,
@@ -160,7 +173,20 @@ pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
     let keys = Arc::new(keys(&config.store.keys)?);
     config.plan.digest_key = DigestKey(*keys.secret(Purpose::Digest));
     let store = SqliteStore::open(&config.store.path, keys)?;
-    launch(config, dialects, Box::new(store))
+    launch(config, dialects, Box::new(store), None)
+}
+
+/// The same for a configuration that can be read again with `loader`, so that the switch can be
+/// told to go by another one ([`Running::reload`], `POST /reload`).
+///
+/// # Errors
+/// What could not be had, by name.
+pub fn start_from(mut config: SwitchConfig, loader: Loader) -> Result<Running, StartError> {
+    let dialects = dialects(&config)?;
+    let keys = Arc::new(keys(&config.store.keys)?);
+    config.plan.digest_key = DigestKey(*keys.secret(Purpose::Digest));
+    let store = SqliteStore::open(&config.store.path, keys)?;
+    launch(config, dialects, Box::new(store), Some(loader))
 }
 
 /// Starts a switch on a store of the caller's; nothing else about it differs. For tests and
@@ -173,19 +199,24 @@ pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
 /// What could not be had, by name.
 pub fn start_with(config: SwitchConfig, store: Box<dyn Store>) -> Result<Running, StartError> {
     let dialects = dialects(&config)?;
-    launch(config, dialects, store)
+    launch(config, dialects, store, None)
 }
 
 fn launch(
     config: SwitchConfig,
     dialects: Vec<Dialect>,
     mut store: Box<dyn Store>,
+    loader: Option<Loader>,
 ) -> Result<Running, StartError> {
     let recovered = store.open()?;
     let metrics = Metrics::new()?;
     let status = Status::default();
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
-    let desk = Desk::new(deciding, &config.plan);
+    let deciding = operate::Desk::new(deciding, &config.plan);
+    let targets = deciding.targets();
+    let (ordering, orders) = mpsc::channel(ORDERS_MAX);
+    let reloader = Reloader::new(config.clone(), loader, ordering.clone());
+    let desk = Desk { decisions: deciding, orders: ordering, reloader: reloader.clone() };
     let admin = Admin::start(config.admin.listen, metrics.clone(), status.clone(), desk)
         .map_err(|source| socket(format!("admin listener {}", config.admin.listen), source))?;
     let (stop, stopping) = oneshot::channel();
@@ -193,8 +224,18 @@ fn launch(
     let (ending, ended) = threads::sync_channel(1);
     let shown = status.clone();
     let thread = thread::Builder::new().name("shard".into()).spawn(move || {
-        let parts =
-            Parts { config, dialects, store, recovered, metrics, status, commands, stopping };
+        let parts = Parts {
+            config,
+            targets,
+            dialects,
+            store,
+            recovered,
+            metrics,
+            status,
+            commands,
+            orders,
+            stopping,
+        };
         if let Some(stopped) = run(parts, &ready) {
             // Nobody waits any more if the handle was dropped.
             let _ = ending.send(stopped);
@@ -206,44 +247,11 @@ fn launch(
         Err(threads::RecvError) => return Err(io::Error::other("the shard ended").into()),
     };
     let (stop, admin, thread) = (Some(stop), Some(admin), Some(thread));
-    Ok(Running { addresses, status: shown, admin, stop, ended, thread })
+    Ok(Running { addresses, status: shown, reloader, admin, stop, ended, thread })
 }
 
 fn socket(part: String, source: io::Error) -> StartError {
     StartError::Socket { part, source }
-}
-
-/// The dialects of the sockets, in their order.
-fn dialects(config: &SwitchConfig) -> Result<Vec<Dialect>, StartError> {
-    config.sockets.iter().map(dialect).collect()
-}
-
-/// The dialect a socket speaks.
-fn dialect(socket: &SocketConfig) -> Result<Dialect, StartError> {
-    let name = match socket {
-        SocketConfig::Listen(listen) => &listen.dialect,
-        SocketConfig::Dial(dial) => &dial.dialect,
-    };
-    let wrong = |error: &dyn std::fmt::Display| StartError::Dialect(error.to_string());
-    match name {
-        DialectName::Shipped(name) => Dialect::shipped(name).map_err(|error| wrong(&error)),
-        DialectName::File(path) => {
-            let text = fs::read_to_string(path)
-                .map_err(|error| wrong(&format_args!("{}: {error}", path.display())))?;
-            Dialect::parse(&text).map_err(|error| wrong(&error))
-        }
-    }
-}
-
-/// The secret keys; made at the first start.
-fn keys(path: &Path) -> Result<Keys, KeyError> {
-    match Keys::load(path) {
-        Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            tracing::info!(path = %path.display(), "making the key file; keep it safe and apart");
-            Keys::create(path)
-        }
-        other => other,
-    }
 }
 
 /// What the shard's thread is given.
@@ -255,6 +263,8 @@ struct Parts {
     metrics: Metrics,
     status: Status,
     commands: mpsc::Receiver<Input>,
+    orders: mpsc::Receiver<Order>,
+    targets: operate::Targets,
     stopping: oneshot::Receiver<()>,
 }
 
@@ -287,7 +297,9 @@ fn run(parts: Parts, ready: &threads::SyncSender<Started>) -> Option<Stopped> {
 
 /// Recovers the engine and opens the sockets.
 fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError> {
-    let Parts { config, dialects, store, recovered, metrics, status, commands, stopping } = parts;
+    let Parts { config, dialects, store, recovered, metrics, status, .. } = parts;
+    let (commands, orders, stopping) = (parts.commands, parts.orders, parts.stopping);
+    let targets = parts.targets;
     let clock = Clock::new();
     let now = clock.now();
     let observer = Observer::new(metrics, &config.plan);
@@ -335,6 +347,8 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
         done,
         finder,
         commands,
+        orders,
+        targets,
         upkeep: Upkeep::new(config.store.keep_ms, config.store.records_max, held),
         observer,
         status,

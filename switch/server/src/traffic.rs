@@ -46,6 +46,13 @@ impl Traffic {
         }
     }
 
+    /// Counts for what a new plan has behind the known parts, too.
+    pub(crate) fn replan(&mut self, plan: &Plan) {
+        let more = Self::new(self.metrics.clone(), plan);
+        self.links.extend(more.links.into_iter().skip(self.links.len()));
+        self.hosts.extend(more.hosts.into_iter().skip(self.hosts.len()));
+    }
+
     /// A request came.
     pub(crate) fn received(&mut self, link: LinkId, kind: Kind) {
         let Some((name, figures)) = figures(&mut self.links, link, kind) else { return };

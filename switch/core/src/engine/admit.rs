@@ -30,7 +30,8 @@ impl Switch {
             self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
             return;
         }
-        let signed_off = self.channels.get(&seeking.connection.serial).copied().unwrap_or(false);
+        let channel = self.channels.get(&seeking.connection.serial);
+        let signed_off = channel.is_some_and(|channel| !channel.is_online());
         let is_owing = seeking.kind.moves_money()
             && self.durable.reversals_open() >= self.plan.limits.reversals_max as usize;
         if self.draining || signed_off || is_owing {

@@ -14,7 +14,7 @@ use crate::pending::{Stage, Txn};
 use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId, Policy};
 use crate::record::{DuplicateKey, Reason, Record, TxnId};
 use crate::route::Route;
-use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON};
+use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, Session, State, Step};
 use crate::time::{Now, Tick};
 use core::hash::Hasher;
 use std::sync::Arc;
@@ -25,6 +25,27 @@ use veksel_codecs::{
 /// Connections of a group that one request may be offered to.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// How often the sessions of channels are looked at, in milliseconds. A channel that says
+/// something sets no timer.
+const LISTEN_MS: u64 = 1_000;
+
+/// A connection of a channel.
+#[derive(Debug)]
+pub(super) struct Channel {
+    connection: ConnectionId,
+    has_signed_off: bool,
+    /// If its link asks anything of channels.
+    session: Option<Box<Session>>,
+}
+
+impl Channel {
+    /// Whether its requests are taken.
+    pub(super) fn is_online(&self) -> bool {
+        let is_online = |session: &Session| session.state() == State::Online;
+        !self.has_signed_off && self.session.as_deref().is_none_or(is_online)
+    }
+}
+
 impl Switch {
     pub(super) fn handle_received(&mut self, now: Now, connection: ConnectionId, message: Message) {
         match self.role(connection) {
@@ -32,10 +53,18 @@ impl Switch {
                 self.handle_host_message(now, group, connection, message);
             }
             Some(LinkRole::Channel(participant)) => {
+                if self.listening.is_some() {
+                    self.hear_channel(now, connection);
+                }
                 self.handle_request(now, connection, participant, message);
             }
             Some(LinkRole::Identified) => match self.identity(connection) {
-                Some(participant) => self.handle_request(now, connection, participant, message),
+                Some(participant) => {
+                    if self.listening.is_some() {
+                        self.hear_channel(now, connection);
+                    }
+                    self.handle_request(now, connection, participant, message);
+                }
                 None => self.recycle(message),
             },
             None => self.recycle(message),
@@ -45,6 +74,7 @@ impl Switch {
     /// Answers what can be answered of a frame that is no valid request.
     pub(super) fn handle_malformed(
         &mut self,
+        now: Now,
         connection: ConnectionId,
         mut message: Message,
         refusal: Refusal,
@@ -67,8 +97,11 @@ impl Switch {
                 (false, true) => Dropped::AnswerFromChannel,
                 (true, _) | (false, false) => Dropped::Unreadable,
             };
-            self.count(Event::Dropped { link, why });
-            self.recycle(message);
+            let error = match refusal {
+                Refusal::Format(error) => Some(error),
+                Refusal::UnknownCode | Refusal::UnknownType | Refusal::Unauthentic => None,
+            };
+            self.drop_frame(now, connection, why, message, error, |_, _| None);
             return;
         }
         let (why, fault) = match refusal {
@@ -100,8 +133,9 @@ impl Switch {
     ) {
         let mti = message.mti();
         if !mti.is_request() {
-            self.count(Event::Dropped { link: connection.link, why: Dropped::AnswerFromChannel });
-            self.recycle(message);
+            let Some(message) = self.take_channel_answer(connection, message) else { return };
+            let why = Dropped::AnswerFromChannel;
+            self.drop_frame(now, connection, why, message, None, |_, _| None);
             return;
         }
         if let Some(field) = self.claim(participant, &message) {
@@ -141,16 +175,18 @@ impl Switch {
         }
     }
 
-    /// Sign-on, sign-off, echo and cut-over of a channel.
-    fn handle_channel_network(&mut self, connection: ConnectionId, mut message: Message) {
+    /// Sign-on, sign-off, echo, cut-over and change of keys of a channel.
+    fn handle_channel_network(&mut self, connection: ConnectionId, message: Message) {
+        let Some(mut message) = self.take_key_change(connection, message) else { return };
         let code = message.get(field::NETWORK_CODE);
         match code {
-            Some(SIGN_ON) => {
-                self.channels.insert(connection.serial, false);
-                acknowledge(&mut message);
-            }
-            Some(SIGN_OFF) => {
-                self.channels.insert(connection.serial, true);
+            Some(code @ (SIGN_ON | SIGN_OFF)) => {
+                if let Some(channel) = self.channels.get_mut(&connection.serial) {
+                    channel.has_signed_off = code == SIGN_OFF;
+                    if let Some(session) = &mut channel.session {
+                        session.peer_said(code);
+                    }
+                }
                 acknowledge(&mut message);
             }
             Some(ECHO | CUT_OVER) => acknowledge(&mut message),
@@ -342,11 +378,72 @@ impl Switch {
                 if self.channels.len() >= self.plan.limits.connections_max as usize {
                     self.close(connection, crate::contract::Closing::TooMany);
                 } else {
-                    self.channels.insert(connection.serial, false);
+                    self.channel_up(now, connection);
                 }
             }
             Some(LinkRole::Host(group)) => self.handle_host_up(now, group, connection),
             None => {}
+        }
+    }
+
+    fn channel_up(&mut self, now: Now, connection: ConnectionId) {
+        let plan = self.plan.links.get(usize::from(connection.link.0));
+        let plan = plan.and_then(|link| link.session.as_session());
+        // It never begins with anything to say: the channel signs on, if anybody does.
+        let session = plan.map(|plan| Box::new(Session::new(plan, connection.serial, now.tick).0));
+        if session.is_some() && self.listening.is_none() {
+            self.listening = Some(now.tick.after_ms(LISTEN_MS));
+        }
+        let channel = Channel { connection, has_signed_off: false, session };
+        self.channels.insert(connection.serial, channel);
+    }
+
+    fn hear_channel(&mut self, now: Now, connection: ConnectionId) {
+        let channel = self.channels.get_mut(&connection.serial);
+        if let Some(session) = channel.and_then(|channel| channel.session.as_mut()) {
+            session.hear(now.tick);
+        }
+    }
+
+    /// Takes the answer to an echo of ours; gives back anything else.
+    fn take_channel_answer(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+    ) -> Option<Message> {
+        let channel = self.channels.get_mut(&connection.serial);
+        let session = channel.and_then(|channel| channel.session.as_mut());
+        let stan = message.get(field::STAN).unwrap_or_default();
+        let (code, response) =
+            (message.get(field::NETWORK_CODE), message.get(field::RESPONSE_CODE));
+        let is_network = message.mti().class() == Class::Network;
+        let answered = session.filter(|_| is_network);
+        if answered.and_then(|session| session.answer(stan, code, response)).is_none() {
+            return Some(message);
+        }
+        self.recycle(message);
+        None
+    }
+
+    /// Sends echoes to channels that were silent for long, and closes those that answer none.
+    pub(super) fn listen_to_channels(&mut self, now: Now) {
+        let mut has_any = false;
+        let mut steps = Vec::new();
+        for channel in self.channels.values_mut() {
+            let Some(session) = &mut channel.session else { continue };
+            has_any = true;
+            match session.handle_timeout(now.tick) {
+                Step::Nothing => {}
+                step @ (Step::Send { .. } | Step::Close(_)) => {
+                    steps.push((channel.connection, step));
+                }
+            }
+        }
+        self.listening = has_any.then(|| now.tick.after_ms(LISTEN_MS));
+        // In the order in which they came, whatever the order of the table.
+        steps.sort_unstable_by_key(|(connection, _)| connection.serial);
+        for (connection, step) in steps {
+            self.take_step(now, connection, step);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Hosts: sessions, what they send, and the moment a connection to one is gone.
 
 use super::{Host, Switch, network_request};
-use crate::answer::{Decline, Verified, acknowledge, decline, verify};
+use crate::answer::{Contradiction, Decline, Verified, acknowledge, decline, verify};
 use crate::breaker::Health;
 use crate::bug::{Bug, planted};
 use crate::event::{Dropped, Event};
@@ -19,7 +19,7 @@ impl Switch {
         let (session, step) = Session::new(plan, connection.serial, now.tick);
         let state = session.state();
         if let Some(group) = self.group_mut(group) {
-            group.hosts.push(Host { connection, session, in_flight: 0 });
+            group.hosts.push(Host { connection, session, in_flight: 0, is_old: false });
             group.count_online(connection.link, now.tick);
         }
         self.count(Event::Session { connection, state });
@@ -91,7 +91,7 @@ impl Switch {
         hosts.any(|host| host.session.is_signing_off())
     }
 
-    fn take_step(&mut self, now: Now, connection: ConnectionId, step: Step) {
+    pub(super) fn take_step(&mut self, now: Now, connection: ConnectionId, step: Step) {
         match step {
             Step::Nothing => {}
             Step::Send { code, stan } => {
@@ -119,14 +119,16 @@ impl Switch {
         }
     }
 
-    /// A host may sign on, sign off, cut over and ask for an echo. Nothing else is taken.
+    /// A host may sign on, sign off, cut over, and ask for other keys and for an echo. Nothing
+    /// else is taken.
     fn handle_host_request(
         &mut self,
         now: Now,
         group: GroupId,
         connection: ConnectionId,
-        mut message: Message,
+        message: Message,
     ) {
+        let Some(mut message) = self.take_key_change(connection, message) else { return };
         let code = message.get(field::NETWORK_CODE);
         let known = matches!(code, Some(SIGN_ON | SIGN_OFF | CUT_OVER | ECHO));
         if message.mti().class() == Class::Network && known {
@@ -137,14 +139,20 @@ impl Switch {
                 Some(host.session.state()).filter(|state| *state != before)
             });
             if let Some(state) = change {
+                self.tend_soon(now);
                 self.count(Event::Session { connection, state });
                 if let Some(live) = self.group_mut(group) {
                     live.count_online(connection.link, now.tick);
                 }
             }
-            acknowledge(&mut message);
+            if code == Some(CUT_OVER) && !self.cut_over(now, group, &message) {
+                decline(&mut message, Decline::FORMAT_ERROR);
+            } else {
+                acknowledge(&mut message);
+            }
         } else {
-            self.count(Event::Dropped { link: connection.link, why: Dropped::RequestFromHost });
+            let why = Dropped::RequestFromHost;
+            self.drop_frame(now, connection, why, message.clone(), None, |_, _| None);
             decline(&mut message, Decline::NOT_SUPPORTED);
         }
         self.send(connection, message, None, None, None);
@@ -160,16 +168,18 @@ impl Switch {
         let stan = message.get(field::STAN).unwrap_or_default();
         let (code, response) =
             (message.get(field::NETWORK_CODE), message.get(field::RESPONSE_CODE));
-        self.recycle(message);
         let host = self.host_mut(group, connection);
         let answered = host.and_then(|host| host.session.answer(stan, code, response));
         let Some((answered, step)) = answered else {
-            self.count(Event::Dropped { link: connection.link, why: Dropped::Unmatched });
+            self.drop_frame(now, connection, Dropped::Unmatched, message, None, |_, _| None);
             return;
         };
+        self.recycle(message);
         if step == Step::Nothing {
             if answered == SIGN_ON {
-                self.count(Event::Session { connection, state: State::Online });
+                let host = self.host_mut(group, connection);
+                let state = host.map_or(State::Down, |host| host.session.state());
+                self.count(Event::Session { connection, state });
             }
             if let Some(live) = self.group_mut(group) {
                 live.count_online(connection.link, now.tick);
@@ -200,7 +210,6 @@ impl Switch {
     ) {
         let stan = message.get(field::STAN).and_then(|stan| u32::try_from(stan).ok());
         let traced = stan.and_then(|stan| self.group(group)?.stans.find(stan));
-        let link = connection.link;
         if let Some(stan) = stan
             && self.handle_reversal_answer(now, (group, connection.link), stan, &message)
         {
@@ -220,25 +229,27 @@ impl Switch {
             Some(Traced::Tombstone | Traced::Answered(_)) | None => {
                 let is_late = traced.is_some() || reversing.is_some();
                 let why = if is_late { Dropped::Late } else { Dropped::Unmatched };
-                self.count(Event::Dropped { link, why });
-                self.recycle(message);
+                self.drop_frame(now, connection, why, message, None, |switch, answer| {
+                    (!is_late).then(|| switch.nearest(now, group, answer)).flatten()
+                });
                 return;
             }
         };
         let asked = self.txns.get(id).map(|txn| txn.host.link);
-        if asked.is_some_and(|asked| !self.may_answer(group, asked, link)) {
-            self.count(Event::Dropped { link, why: Dropped::Elsewhere });
-            self.recycle(message);
+        if asked.is_some_and(|asked| !self.may_answer(group, asked, connection.link)) {
+            self.drop_frame(now, connection, Dropped::Elsewhere, message, None, |_, _| None);
             return;
         }
         match self.txns.get(id).map(|txn| verify(txn, message)) {
             Some(Ok(verified)) => self.handle_verified(now, id, verified),
-            Some(Err((message, _contradiction))) => {
+            Some(Err((message, Contradiction(differs)))) => {
                 if let Some(txn) = self.txns.get_mut(id) {
                     txn.contradicted = true;
                 }
-                self.count(Event::Dropped { link, why: Dropped::Mismatch });
-                self.recycle(message);
+                let why = Dropped::Mismatch;
+                self.drop_frame(now, connection, why, message, None, |switch, _| {
+                    switch.contradicted(now, id, differs)
+                });
             }
             None => {}
         }

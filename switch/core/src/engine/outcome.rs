@@ -122,7 +122,10 @@ impl Switch {
         if self.plan.record_inquiries
             && let Some(txn) = self.txns.get(id)
         {
-            let inquiry = intent::inquiry(&self.plan, txn, now.utc, verdict, response, reason);
+            let mut inquiry = intent::inquiry(&self.plan, txn, now.utc, verdict, response, reason);
+            if let Some(name) = self.old_route(txn.route) {
+                name.clone_into(&mut inquiry.route);
+            }
             self.persist(Record::Inquiry(Box::new(inquiry)));
         }
         if let Some(txn) = self.remove(id) {

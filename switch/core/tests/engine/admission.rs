@@ -18,7 +18,8 @@ fn two_participants() -> Plan {
     let mut plan = plan();
     plan.participants.push(ParticipantPlan::named("pos"));
     let role = LinkRole::Channel(ParticipantId(1));
-    plan.links.push(LinkPlan { name: "pos".into(), role });
+    let session = crate::ChannelSessionPlan::default();
+    plan.links.push(LinkPlan { name: "pos".into(), role, session });
     plan
 }
 

@@ -14,8 +14,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use veksel_codecs::{Message, field};
 use veksel_core::plan::{
-    BreakerPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, Policy,
-    RoutePlan,
+    BreakerPlan, ChannelSessionPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole,
+    ParticipantPlan, Policy, RoutePlan,
 };
 use veksel_core::record::{ReversalStep, Verdict};
 use veksel_core::{
@@ -52,6 +52,7 @@ enum Happening {
     BankUp,
     SwitchUp,
     BankDown,
+    Replan,
     Heal,
 }
 
@@ -117,9 +118,21 @@ fn plan(chance: &mut Chance) -> Plan {
     Plan {
         institution: "500001".into(),
         links: vec![
-            LinkPlan { name: "atm".into(), role: LinkRole::Channel(ParticipantId(0)) },
-            LinkPlan { name: "bank.1".into(), role: LinkRole::Host(GroupId(0)) },
-            LinkPlan { name: "bank.2".into(), role: LinkRole::Host(GroupId(0)) },
+            LinkPlan {
+                name: "atm".into(),
+                role: LinkRole::Channel(ParticipantId(0)),
+                session: ChannelSessionPlan::default(),
+            },
+            LinkPlan {
+                name: "bank.1".into(),
+                role: LinkRole::Host(GroupId(0)),
+                session: ChannelSessionPlan::default(),
+            },
+            LinkPlan {
+                name: "bank.2".into(),
+                role: LinkRole::Host(GroupId(0)),
+                session: ChannelSessionPlan::default(),
+            },
         ],
         groups: vec![GroupPlan {
             policy,
@@ -189,6 +202,12 @@ impl World {
         if world.faults.bank_down > 0 {
             let at = world.chance.below(HEAL_MS);
             world.later(at, Happening::BankDown);
+        }
+        if world.chance.often(500_000) {
+            for _ in 0..world.chance.between(1, 5) {
+                let at = world.chance.below(HEAL_MS);
+                world.later(at, Happening::Replan);
+            }
         }
         world
     }
@@ -350,6 +369,7 @@ impl World {
                 let until = self.chance.between(1_000, 200_000);
                 self.later((self.now_ms + until).min(HEAL_MS), Happening::BankUp);
             }
+            Happening::Replan => self.replan(),
             Happening::Heal => {
                 self.say(|_| "everything heals".into());
                 self.faults.heal();
@@ -482,6 +502,8 @@ impl World {
                 }
                 Output::Find { txn, rrn, .. } => finds.push((txn, rrn)),
                 Output::Close { connection, .. } => closing.push(connection),
+                // Nobody asks for other keys here.
+                Output::Rekey { .. } | Output::UseNextKey(_) => {}
                 Output::Count(event) => self.count(event),
             }
         }

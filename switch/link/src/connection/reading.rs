@@ -8,7 +8,7 @@
 use super::{Connection, State};
 use crate::counters::CloseReason;
 use crate::link::Side;
-use crate::mac::{self, Macs};
+use crate::mac;
 use crate::stream::Stream;
 use crate::wires::Shard;
 use std::rc::Rc;
@@ -245,7 +245,7 @@ impl Connection {
 
     fn authenticate(&self, message: &Message) -> Result<(), Refusal> {
         let Some(macs) = &self.link.macs else { return Ok(()) };
-        macs.check(message).map_err(|fault| {
+        macs.borrow().check(message).map_err(|fault| {
             let (link, connection) = (self.id.link.0, self.id.serial);
             warn!(link, connection, mti = %message.mti(), ?fault, "MAC refused");
             Refusal::Unauthentic
@@ -255,7 +255,7 @@ impl Connection {
     /// Counts a message that may be anybody's; too many within a minute end the connection.
     fn handle_unauthentic(&self, now: Tick) -> Result<(), CloseReason> {
         self.link.counters.unauthentic.add(1);
-        let most = self.link.macs.as_ref().map_or(u32::MAX, Macs::failures_max);
+        let most = self.link.macs.as_ref().map_or(u32::MAX, |macs| macs.borrow().failures_max());
         let is_over = self.unauthentic.is_over(now, MAC_WINDOW_MS, most);
         if is_over { Err(CloseReason::Unauthentic) } else { Ok(()) }
     }

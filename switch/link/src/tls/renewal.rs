@@ -171,6 +171,29 @@ impl Certificates {
         Ok(endpoint)
     }
 
+    /// Whether the files of every link can be used as they are now. Nothing is replaced.
+    ///
+    /// # Errors
+    /// Every link whose files cannot be used.
+    pub fn check(&self) -> Result<(), Vec<Unusable>> {
+        let mut inner = self.inner();
+        inner.forget_dropped();
+        let unusable: Vec<Unusable> = inner
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| {
+                let error = endpoint.files.load().err()?;
+                Some(Unusable { link: endpoint.link, error })
+            })
+            .collect();
+        if unusable.is_empty() { Ok(()) } else { Err(unusable) }
+    }
+
+    /// The link makes its connections another way now; its files are not read again.
+    pub(crate) fn forget(&self, endpoint: &Arc<Endpoint>) {
+        self.inner().endpoints.retain(|other| !Arc::ptr_eq(other, endpoint));
+    }
+
     /// Reads every file of every link again and uses them for the next handshakes; open sessions
     /// stay. Blocks for as long as reading takes. Says how many links have something new.
     ///
@@ -178,6 +201,7 @@ impl Certificates {
     /// Every link whose files cannot be used. Then nothing has changed, for any link.
     pub fn renew(&self) -> Result<usize, Vec<Unusable>> {
         let mut inner = self.inner();
+        inner.forget_dropped();
         let (mut fresh, mut unusable) = (Vec::new(), Vec::new());
         for endpoint in &inner.endpoints {
             match endpoint.files.load() {
@@ -226,6 +250,11 @@ impl Certificates {
 }
 
 impl Inner {
+    /// Those that nothing but this list knows: of a change that was prepared and not made.
+    fn forget_dropped(&mut self) {
+        self.endpoints.retain(|endpoint| Arc::strong_count(endpoint) > 1);
+    }
+
     fn stamps(&self) -> Vec<Stamp> {
         self.endpoints.iter().flat_map(|endpoint| endpoint.files.stamps()).collect()
     }

@@ -1,6 +1,8 @@
 //! MACs over real sockets (switch semantics 50).
 
-use crate::rig::{CHANNEL, HOST, Peer, Rig, answer_to, dial_config, echo, listen_config, run};
+use crate::rig::{
+    CHANNEL, HOST, Peer, Rig, answer_to, dial_config, echo, listen_config, run, until,
+};
 use bytes::BytesMut;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -38,6 +40,9 @@ impl Keys {
             width: 8,
             accept: accept.iter().map(|number| self.file(*number)).collect(),
             make: make.map(|number| self.file(number)),
+            next_accept: None,
+            next_make: None,
+            overlap_ms: 200,
             network: true,
             failures_max: 5,
         }
@@ -310,5 +315,66 @@ fn keys_that_cannot_be_used_are_said_at_the_start() {
         let config = ListenConfig { mac, ..listen_config() };
         let error = rig.wires.listen(CHANNEL, &config, Rc::clone(&rig.codec)).unwrap_err();
         assert!(error.to_string().starts_with("key file /nowhere cannot be read"), "{error}");
+    });
+}
+
+/// A change of keys: from then on both of the peer's keys are good until the overlap is over, and
+/// what is written bears the new one. Reading the same files again changes nothing back.
+#[test]
+fn keys_change_with_an_overlap_and_stay_changed() {
+    run(async {
+        let keys = Keys::new();
+        let next = |config: MacConfig| MacConfig {
+            next_accept: Some(keys.file(3)),
+            next_make: Some(keys.file(4)),
+            ..config
+        };
+        let config = next(keys.mac(&[1], Some(2)));
+        let mac = Some(config.clone());
+        let rig = Rig::listening(&ListenConfig { mac, ..listen_config() });
+        let old = Macs::load(&keys.mac(&[2], Some(1)), &rig.codec).unwrap();
+        let new = Macs::load(&keys.mac(&[4], Some(3)), &rig.codec).unwrap();
+        let value = |number: u8| {
+            let macs = Macs::load(&keys.mac(&[number], None), &rig.codec).unwrap();
+            macs.check_values().0.remove(0)
+        };
+        let (mut peer, connection) = rig.peer().await;
+        assert!(!rig.wires.accept_next_key(CHANNEL, "000000"), "a check value of no key");
+        assert!(!rig.wires.accept_next_key(CHANNEL, &value(1)), "that key is in use");
+        peer.write(&framed(&sealed(&new, &rig.codec, &echo(1)))).await;
+        assert!(matches!(rig.input().await, Input::Malformed { .. }), "not yet");
+        assert!(rig.wires.accept_next_key(CHANNEL, &value(3).to_lowercase()));
+        for (stan, macs) in [(2, &old), (3, &new)] {
+            peer.write(&framed(&sealed(macs, &rig.codec, &echo(stan)))).await;
+            assert_eq!(rig.received().await, (connection, echo(stan)));
+        }
+        let answered = |rig: &Rig, stan| {
+            rig.answer(connection, &echo(stan));
+        };
+        let read = |bytes: Vec<u8>| {
+            let mut answer = Message::new();
+            rig.codec.decode_into(&bytes, &mut answer).unwrap();
+            answer
+        };
+        answered(&rig, 2);
+        assert_eq!(old.check(&read(peer.read_frame().await)), Ok(()), "the answer to the change");
+        rig.wires.make_with_next_key(CHANNEL);
+        answered(&rig, 3);
+        assert_eq!(new.check(&read(peer.read_frame().await)), Ok(()));
+        // The files are read again and say what they said before.
+        let renewal = rig.wires.prepare_keys(CHANNEL, Some(&config)).unwrap().unwrap();
+        rig.wires.renew(renewal).unwrap();
+        peer.write(&framed(&sealed(&new, &rig.codec, &echo(4)))).await;
+        assert_eq!(rig.received().await, (connection, echo(4)));
+        answered(&rig, 4);
+        assert_eq!(new.check(&read(peer.read_frame().await)), Ok(()), "it stays changed");
+        until("the old key to be forgotten", || rig.wires.accepted_keys(CHANNEL) == 1).await;
+        peer.write(&framed(&sealed(&old, &rig.codec, &echo(5)))).await;
+        assert!(matches!(rig.input().await, Input::Malformed { .. }), "the overlap is over");
+        assert!(!rig.wires.accept_next_key(CHANNEL, &value(3)), "there is no further key");
+        // What the change led to, as the operator then writes it down.
+        let settled = keys.mac(&[3], Some(4));
+        let renewal = rig.wires.prepare_keys(CHANNEL, Some(&settled)).unwrap().unwrap();
+        assert_eq!(renewal.keys(), None, "nothing differs");
     });
 }

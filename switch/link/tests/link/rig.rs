@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use veksel_codecs::{Codec, Dialect, FieldNumber, Framing, Message, Mti, ResponseCode, field};
-use veksel_config::{Destination, DialConfig, DialectName, ListenConfig};
+use veksel_config::{Destination, DialConfig, DialectName, ListenConfig, TcpKeepAlive};
 use veksel_core::plan::{ConnectionId, LinkId};
 use veksel_core::record::TxnId;
 use veksel_core::{Input, Leg, Tag};
@@ -50,6 +50,8 @@ pub(crate) fn listen_config() -> ListenConfig {
         connections_max: 16,
         in_flight_max: 64,
         frame_deadline_ms: 5_000,
+        tcp_user_timeout_ms: 20_000,
+        tcp_keep_alive: TcpKeepAlive::default(),
         idle_ms: 0,
         outbound_max: 262_144,
         malformed_max: 3,
@@ -71,6 +73,7 @@ pub(crate) fn dial_config(address: SocketAddr) -> DialConfig {
         reconnect_ms_min: 10,
         reconnect_ms_max: 50,
         tcp_user_timeout_ms: 20_000,
+        tcp_keep_alive: TcpKeepAlive::default(),
         frame_deadline_ms: 5_000,
         outbound_max: 262_144,
         exclusive: None,

@@ -38,12 +38,11 @@ impl Desk {
         body: Result<Bytes, BytesRejection>,
     ) -> Result<Option<u64>, Refusal> {
         let body = self.hear(headers, body)?;
-        let target = self.targets.iter().find(|(other, _)| other == name);
-        let Some((_, target)) = target else {
+        let Some(target) = self.targets.find(name) else {
             let why = format!("there is no group or link `{}`", name.escape_debug());
             return Err((StatusCode::NOT_FOUND, why));
         };
-        let control = control(*target, &body).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+        let control = control(target, &body).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
         let seconds = (control.order != Order::Judge).then_some(control.for_ms / 1_000);
         self.tell(Input::Control(control))?;
         Ok(seconds)
@@ -113,8 +112,9 @@ mod tests {
     #[test]
     fn what_has_no_breaker_is_not_found() {
         let (commands, mut taken) = mpsc::channel(4);
-        let targets = [("cbs".to_owned(), Target::Group(GroupId(0)))];
-        let desk = Desk { commands, targets: targets.into(), is_loopback: true };
+        let targets = crate::operate::Targets::default();
+        targets.0.write().unwrap().insert("cbs".to_owned(), Target::Group(GroupId(0)));
+        let desk = Desk { commands, targets, is_loopback: true };
         let mut json = HeaderMap::new();
         json.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
         let body = || Ok(Bytes::from_static(BODY.as_bytes()));

@@ -36,6 +36,29 @@ impl World {
         }
     }
 
+    /// Somebody reloads: other times and limits, and now and then the older host connections are
+    /// made by settings that no longer hold.
+    pub(super) fn replan(&mut self) {
+        let Some(mut plan) = self.switch.as_ref().map(|switch| switch.plan().clone()) else {
+            return;
+        };
+        let payment_ms = self.chance.between(6_000, 15_000);
+        plan.groups[0].deadlines.payment_ms = payment_ms;
+        plan.groups[0].breaker.failures_max =
+            u32::try_from(self.chance.between(3, 12)).unwrap_or(8);
+        plan.limits.keys_max = u32::try_from(self.chance.between(16, 40)).unwrap_or(24);
+        plan.routes[0].name = format!("all but {payment_ms}");
+        self.say(|_| format!("another plan: payments in {payment_ms} ms"));
+        self.mix(&[11, payment_ms]);
+        self.tell(Input::Replan(Box::new(plan)));
+        let newest = self.hosts.iter().flatten().map(|connection| connection.serial).max();
+        if let Some(since) = newest.filter(|_| self.chance.often(500_000)) {
+            for link in [LinkId(1), LinkId(2)] {
+                self.tell(Input::Renewed { link, since });
+            }
+        }
+    }
+
     pub(super) fn at_bank(&mut self, connection: ConnectionId, request: Message) {
         if !self.bank_is_up {
             return;

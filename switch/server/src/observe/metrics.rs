@@ -1,0 +1,161 @@
+//! The registry and everything in it, by the names of [`crate::names`].
+
+use crate::names::{self, Name};
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// Upper bounds of latency buckets in seconds.
+const SECONDS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 15.0, 30.0,
+];
+
+/// All metrics of the switch.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    pub(super) registry: Registry,
+    pub(crate) requests: IntCounterVec,
+    pub(crate) answers: IntCounterVec,
+    pub(crate) answer_seconds: HistogramVec,
+    pub(crate) host_seconds: HistogramVec,
+    pub(super) refusals: IntCounterVec,
+    pub(super) ungranted: IntCounterVec,
+    pub(super) drops: IntCounterVec,
+    pub(super) explained: IntCounterVec,
+    pub(super) undelivered: IntCounterVec,
+    pub(super) clashes: IntCounterVec,
+    pub(super) recognised: IntCounterVec,
+    pub(super) reversals_queued: IntCounterVec,
+    pub(super) reversals_sent: IntCounterVec,
+    pub(super) reversals_settled: IntCounterVec,
+    pub(super) reversals_parked: IntCounterVec,
+    pub(super) out_of_balance: IntCounterVec,
+    pub(super) sessions: IntCounterVec,
+    pub(super) breaker_changes: IntCounterVec,
+    pub(super) breaker_position: IntGaugeVec,
+    pub(super) link_breaker_changes: IntCounterVec,
+    pub(super) link_breaker_position: IntGaugeVec,
+    pub(super) shed: IntCounterVec,
+    pub(super) waiting: IntGaugeVec,
+    pub(super) hosts_online: IntGaugeVec,
+    pub(super) connections: IntGaugeVec,
+    pub(super) buffered: IntGaugeVec,
+    pub(super) bytes: IntCounterVec,
+    pub(super) frames: IntCounterVec,
+    pub(super) closed: IntCounterVec,
+    pub(super) connects: IntCounterVec,
+    pub(super) handshakes: IntCounterVec,
+    pub(super) tls_expires: IntGaugeVec,
+    pub(crate) reversals_open: IntGauge,
+    pub(crate) reversals_waiting: IntGauge,
+    pub(super) reversal_age: IntGaugeVec,
+    pub(crate) in_flight: IntGauge,
+    pub(crate) records: IntCounter,
+    pub(crate) commits: IntCounter,
+    pub(crate) commit_wait: Histogram,
+    pub(crate) backlog: IntGauge,
+    pub(crate) duplicates: IntCounter,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub(crate) fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let made = Made { registry: &registry };
+        Ok(Self {
+            requests: made.counters(names::REQUESTS, &["link", "kind"])?,
+            answers: made
+                .counters(names::ANSWERS, &["link", "kind", "response", "verdict", "reason"])?,
+            answer_seconds: made.histograms(names::ANSWER_SECONDS, &["link", "kind"])?,
+            host_seconds: made.histograms(names::HOST_SECONDS, &["group"])?,
+            refusals: made.counters(names::REFUSALS, &["link", "response", "fault"])?,
+            ungranted: made.counters(names::UNGRANTED, &["link", "field"])?,
+            drops: made.counters(names::DROPS, &["link", "reason"])?,
+            explained: made.counters(names::EXPLAINED, &["link", "reason", "field"])?,
+            undelivered: made.counters(names::UNDELIVERED, &["link", "approved"])?,
+            clashes: made.counters(names::CLASHES, &["link"])?,
+            recognised: made.counters(names::RECOGNISED, &["link", "in_flight"])?,
+            reversals_queued: made.counters(names::REVERSALS_QUEUED, &["group"])?,
+            reversals_sent: made.counters(names::REVERSALS_SENT, &["group", "repeat"])?,
+            reversals_settled: made.counters(names::REVERSALS_SETTLED, &["group", "response"])?,
+            reversals_parked: made.counters(names::REVERSALS_PARKED, &["group", "response"])?,
+            out_of_balance: made.counters(names::OUT_OF_BALANCE, &["group"])?,
+            sessions: made.counters(names::SESSIONS, &["link", "state"])?,
+            breaker_changes: made.counters(names::BREAKER_CHANGES, &["group", "position"])?,
+            breaker_position: made.gauges(names::BREAKER_POSITION, &["group", "position"])?,
+            link_breaker_changes: made
+                .counters(names::LINK_BREAKER_CHANGES, &["link", "position"])?,
+            link_breaker_position: made
+                .gauges(names::LINK_BREAKER_POSITION, &["link", "position"])?,
+            shed: made.counters(names::SHED, &["participant", "reason"])?,
+            waiting: made.gauges(names::WAITING, &["group"])?,
+            hosts_online: made.gauges(names::HOSTS_ONLINE, &["group"])?,
+            connections: made.gauges(names::CONNECTIONS, &["link"])?,
+            buffered: made.gauges(names::BUFFERED, &["link"])?,
+            bytes: made.counters(names::BYTES, &["link", "direction"])?,
+            frames: made.counters(names::FRAMES, &["link", "direction"])?,
+            closed: made.counters(names::CLOSED, &["link", "reason"])?,
+            connects: made.counters(names::CONNECTS, &["link", "result"])?,
+            handshakes: made.counters(names::HANDSHAKES, &["link", "result"])?,
+            tls_expires: made.gauges(names::TLS_EXPIRES, &["link"])?,
+            reversals_waiting: made.gauge(names::REVERSALS_WAITING_FOR_PERSON)?,
+            reversal_age: made.gauges(names::REVERSAL_AGE, &["group"])?,
+            reversals_open: made.gauge(names::REVERSALS_OPEN)?,
+            in_flight: made.gauge(names::IN_FLIGHT)?,
+            records: made.counter(names::RECORDS)?,
+            commits: made.counter(names::COMMITS)?,
+            commit_wait: made.histogram(names::COMMIT_WAIT)?,
+            backlog: made.gauge(names::BACKLOG)?,
+            duplicates: made.counter(names::DUPLICATES)?,
+            registry,
+        })
+    }
+
+    /// The page that Prometheus reads.
+    pub(crate) fn page(&self) -> Result<String, prometheus::Error> {
+        let mut page = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
+        Ok(String::from_utf8_lossy(&page).into_owned())
+    }
+}
+
+/// Makes metrics and registers them.
+struct Made<'r> {
+    registry: &'r Registry,
+}
+
+impl Made<'_> {
+    fn keep<C: Collector + Clone + 'static>(&self, metric: C) -> Result<C, prometheus::Error> {
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, (name, help): Name) -> Result<IntCounter, prometheus::Error> {
+        self.keep(IntCounter::new(name, help)?)
+    }
+
+    fn gauge(&self, (name, help): Name) -> Result<IntGauge, prometheus::Error> {
+        self.keep(IntGauge::new(name, help)?)
+    }
+
+    fn histogram(&self, (name, help): Name) -> Result<Histogram, prometheus::Error> {
+        let opts = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+        self.keep(Histogram::with_opts(opts)?)
+    }
+
+    fn counters(&self, name: Name, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.keep(IntCounterVec::new(Opts::new(name.0, name.1), labels)?)
+    }
+
+    fn gauges(&self, name: Name, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.keep(IntGaugeVec::new(Opts::new(name.0, name.1), labels)?)
+    }
+
+    fn histograms(&self, name: Name, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+        let opts = HistogramOpts::new(name.0, name.1).buckets(SECONDS.to_vec());
+        self.keep(HistogramVec::new(opts, labels)?)
+    }
+}
