@@ -173,3 +173,59 @@ fn another_order_of_routes_is_a_change() {
     assert_eq!(effects(&compared), [("route", Effect::Live)]);
     assert_eq!(compared.config.plan.routes[0].name, after.plan.routes[0].name);
 }
+
+/// Two participants of one listener, told apart by the names in their certificates. What stands in
+/// the files is not looked at here.
+fn identified(participants: [&str; 2]) -> String {
+    let mut text = SWITCH_EXAMPLE.to_owned();
+    let tls = "[listener.tls]\n# Whether connections are encrypted. Default: false.\nenabled = ";
+    let whole = |from: &str, to: &str, text: &mut String| {
+        assert!(text.contains(from), "{from}");
+        *text = text.replacen(from, to, 1);
+    };
+    whole(&format!("{tls}false"), &format!("{tls}true"), &mut text);
+    let files =
+        [("certificate", "\"Cargo.toml\""), ("key", "\"Cargo.toml\""), ("ca", "[\"Cargo.toml\"]")];
+    for (key, value) in files {
+        let empty = if key == "ca" { "[]" } else { "\"\"" };
+        whole(&format!("\n{key} = {empty}"), &format!("\n{key} = {value}"), &mut text);
+    }
+    whole("sans = []", "sans = [\"URI:urn:channels\"]", &mut text);
+    whole("\nparticipants = []", "\nparticipants = [\"a\", \"b\"]", &mut text);
+    for name in participants {
+        writeln!(text, "[[participant]]\nname = \"{name}\"\nsans = [\"URI:urn:{name}\"]").unwrap();
+    }
+    text
+}
+
+#[test]
+fn who_a_certificate_names_does_not_depend_on_the_order_of_the_file() {
+    let running = load(&identified(["a", "b"]));
+    let turned = reload(&running, &load(&identified(["b", "a"])));
+    let names = |config: &SwitchConfig| -> Vec<(String, String)> {
+        let SocketConfig::Listen(listen) = &config.sockets[0] else { panic!("no listener") };
+        let known = &listen.identities.as_ref().unwrap().known;
+        let name = |id: ParticipantId| config.plan.participants[usize::from(id.0)].name.clone();
+        let mut names: Vec<_> =
+            known.iter().map(|one| (name(one.participant), one.sans[0].to_string())).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&turned.config), names(&running));
+    for (name, san) in names(&running) {
+        assert_eq!(san, format!("URI:urn:{name}"));
+    }
+}
+
+#[test]
+fn how_participants_are_told_apart_waits_for_a_restart() {
+    let running = load(SWITCH_EXAMPLE);
+    let other = reload(&running, &load(&identified(["a", "b"])));
+    assert_eq!(other.config.plan.links[0].role, LinkRole::Channel(ParticipantId(0)));
+    assert_eq!(other.sockets[0], Socket::Same);
+    assert_eq!(other.config.sockets[0], running.sockets[0]);
+    let of_listener = |change: &&Change| change.path.starts_with("listener.");
+    let changes: Vec<_> = other.changes.iter().filter(of_listener).collect();
+    assert!(changes.len() >= 4, "{changes:?}");
+    assert!(changes.iter().all(|change| change.effect == Effect::Restart), "{changes:?}");
+}

@@ -3,7 +3,8 @@
 
 use crate::pki::{Authority, Pair, Wish};
 use crate::rig::{
-    CHANNEL, HOST, Peer, Rig, answer_to, dial_config, echo, listen_config, long_echo, run, until,
+    CHANNEL, HOST, Peer, Rig, answer_to, dial_config, echo, listen_config, long_echo, run, tag,
+    until,
 };
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::pki_types::ServerName;
@@ -20,8 +21,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use veksel_codecs::Framing;
 use veksel_config::{Clients, DialTls, Identities, Identity, ListenConfig, ListenTls, San};
-use veksel_core::Input;
-use veksel_core::plan::{ConnectionId, ParticipantId};
+use veksel_core::plan::{ConnectionId, LinkId, ParticipantId};
+use veksel_core::{Input, Unsent};
 use veksel_link::{CloseReason, HandshakeFault, TlsError, check_dial, check_listen};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
@@ -656,5 +657,72 @@ fn a_host_link_shows_its_certificate() {
         assert_eq!(rig.received().await, (far, echo(1)));
         rig.answer(far, &echo(1));
         assert_eq!(rig.received().await, (near, answer_to(&echo(1))));
+    });
+}
+
+/// A pool of a host that takes one request at a time shakes hands on each of its sockets before
+/// it carries anything, and uses a session again.
+#[test]
+fn lent_connections_are_encrypted_too() {
+    run(async {
+        let authority = Authority::new("test CA");
+        let elsewhere = Authority::new("another CA");
+        let host = authority.sign("host", &Wish::server("127.0.0.1"));
+        let listen = ListenTls { clients: Clients::None, ..authority.listen(&host) };
+        let rig = Rig::listening(&listening(listen, None));
+        let exclusive = veksel_config::ExclusiveConfig {
+            institution: "123456".to_owned(),
+            sign_on: false,
+            answer_ms: 5_000,
+            idle_ms: 0,
+            wait_ms: 5_000,
+            waiting_max: 16,
+        };
+        let lend = |tls| veksel_config::DialConfig {
+            tls: Some(tls),
+            connections: 1,
+            exclusive: Some(exclusive.clone()),
+            ..dial_config(rig.address)
+        };
+        rig.wires.dial(HOST, &lend(authority.dial()), Rc::clone(&rig.codec)).unwrap();
+        let pool = rig.link_up().await;
+        let mut far = None;
+        for number in 1..=2 {
+            rig.send(pool, &echo(number), Some(number));
+            let (mut is_written, mut is_answered) = (false, false);
+            while !(is_written && is_answered) {
+                match rig.input().await {
+                    Input::LinkUp(connection) => far = Some(connection),
+                    Input::Written(written) => is_written = written == tag(number),
+                    Input::Received { connection, message } if Some(connection) == far => {
+                        rig.answer(connection, &message);
+                    }
+                    Input::Received { connection, message } => {
+                        assert_eq!((connection, message), (pool, answer_to(&echo(number))));
+                        is_answered = true;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        let stats = rig.wires.stats(HOST);
+        assert_eq!((stats.dialled, stats.handshakes), (1, 1));
+
+        // A host that nobody vouches for gets no byte of the message.
+        let stranger = LinkId(HOST.0 + 1);
+        rig.wires.dial(stranger, &lend(elsewhere.dial()), Rc::clone(&rig.codec)).unwrap();
+        let pool = rig.link_up().await;
+        rig.send(pool, &echo(3), Some(3));
+        loop {
+            match rig.input().await {
+                Input::Unsent { tag: unsent, why } => {
+                    assert_eq!((unsent, why), (tag(3), Unsent::Closed));
+                    break;
+                }
+                Input::LinkUp(_) | Input::LinkDown(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(rig.wires.stats(stranger).bytes_out, 0);
     });
 }
