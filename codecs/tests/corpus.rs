@@ -1,7 +1,7 @@
 //! Replays the committed seeds of the fuzz targets in every `cargo test`, without a fuzzer.
 //!
-//! What must hold is in `fuzz/src/bodies.rs`, `inside.rs` and `masks.rs`, which this test shares with the
-//! targets. A finding of the fuzzer becomes a seed here when it is fixed.
+//! What must hold is in `fuzz/src/bodies.rs`, `inside.rs` and `masks.rs`, which this test shares
+//! with the targets. A finding of the fuzzer becomes a seed here when it is fixed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::panic, clippy::print_stdout, reason = "a test says which seed it was")]
