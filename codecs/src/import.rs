@@ -7,6 +7,7 @@
 //!
 //! This is for tools. It allocates, and is compiled only with the feature `import`.
 
+mod inside;
 mod iso8583_rs;
 mod jpos;
 mod moov;
@@ -153,9 +154,15 @@ mod tests {
 
     const SOURCES: [Source; 3] = [Source::Jpos, Source::Moov, Source::Iso8583Rs];
 
-    const JPOS: &str = include_str!("../tests/import/jpos.xml");
-    const MOOV: &str = include_str!("../tests/import/moov.json");
-    const ISO8583_RS: &str = include_str!("../tests/import/iso8583_rs.yaml");
+    /// In the order of the sources, twice.
+    const FILES: [&str; 6] = [
+        include_str!("../tests/import/jpos.xml"),
+        include_str!("../tests/import/moov.json"),
+        include_str!("../tests/import/iso8583_rs.yaml"),
+        include_str!("../tests/import/jpos-nested.xml"),
+        include_str!("../tests/import/moov-nested.json"),
+        include_str!("../tests/import/iso8583_rs-nested.yaml"),
+    ];
 
     #[test]
     fn what_is_too_long_or_not_text_is_refused() {
@@ -172,14 +179,14 @@ mod tests {
         /// Files of the three products with a stretch of them replaced by something else.
         #[test]
         fn any_bytes_give_a_dialect_or_an_error(
-            which in 0usize..3,
+            which in 0usize..6,
             at in 0usize..4_000,
             cut in 0usize..40,
             put in prop::collection::vec(any::<u8>(), 0..12),
             text in "[<>&\"'{}\\[\\]:,\\-\n a-zA-Z0-9!%*|]{0,40}",
         ) {
-            let original = [JPOS, MOOV, ISO8583_RS][which].as_bytes();
-            let source = SOURCES[which];
+            let original = FILES[which].as_bytes();
+            let source = SOURCES[which % 3];
             let at = at.min(original.len());
             let end = at.saturating_add(cut).min(original.len());
             for inserted in [put.as_slice(), text.as_bytes()] {

@@ -197,7 +197,69 @@ pub struct SubField {
     pub(crate) nest: Option<Nest>,
 }
 
+impl SubField {
+    /// Its format, who may see it and how it is written.
+    fn outline(&self) -> String {
+        let Self { content, most, digits, length, sensitivity, .. } = self;
+        let prefix = match self.length_digits {
+            0 => String::new(),
+            digits => format!("{} ", "L".repeat(digits.into())),
+        };
+        let up_to = if self.is_fixed { "" } else { ".." };
+        let text = format!(
+            "{prefix}{content}{up_to}{most}, {sensitivity:?}, digits {digits:?}, length {length:?}"
+        );
+        let (format, rest) = text.split_once(", ").unwrap_or((&text, ""));
+        format!("{format}, {}", rest.to_lowercase())
+    }
+}
+
 impl Nest {
+    /// What it says, for people: its form under an empty path, then each part under its path,
+    /// parts of parts included. Names are not said.
+    #[must_use]
+    pub fn outline(&self) -> Vec<(String, String)> {
+        let word = |value: &dyn core::fmt::Debug| format!("{value:?}").to_lowercase();
+        let form = match &self.form {
+            Form::Positional => "positional".to_owned(),
+            Form::Repeated { most, .. } => format!("positional, up to {most} groups"),
+            Form::Tagged(tagged) => {
+                let Tagged { tag_width, tags, length_digits, length, .. } = tagged;
+                let order = if tagged.length_first { ", length first" } else { "" };
+                let counted = if tagged.counts_tag { ", counts the tag" } else { "" };
+                let (tags, length) = (word(tags), word(length));
+                format!(
+                    "tagged, {tag_width} bytes of {tags} tag, {length_digits} digits of {length} \
+                     length{order}{counted}"
+                )
+            }
+            Form::Ber => "ber-tlv".to_owned(),
+            Form::Bitmapped(Bits { count, chained, written }) => {
+                let more = if *chained { ", chained" } else { "" };
+                format!("bitmapped, {count} bits, {}{more}", word(written))
+            }
+            Form::DataSets => "data-sets".to_owned(),
+        };
+        let check = match self.check {
+            None => "",
+            Some(true) => ", checked",
+            Some(false) => ", not checked",
+        };
+        let mut lines = vec![(String::new(), format!("{form}{check}"))];
+        let mut add = |path: String, part: &SubField| {
+            lines.push((path.clone(), part.outline()));
+            for (inner, text) in part.nest.iter().flat_map(Self::outline) {
+                let end = if inner.is_empty() { "parts".to_owned() } else { inner };
+                lines.push((format!("{path}.{end}"), text));
+            }
+        };
+        if let Form::Repeated { group, .. } = &self.form {
+            add("each".to_owned(), group);
+        }
+        self.parts.iter().for_each(|(part, field)| add(part.to_string(), field));
+        lines
+    }
+
     /// The definition of a part; `None` if it is not known.
     #[must_use]
     pub fn part(&self, part: Part) -> Option<&SubField> {

@@ -157,8 +157,9 @@ fn a_packager_of_jpos() {
     assert_eq!(fields, expected);
     let expected = [
         "assumed: field 35 (line 16): a number by its class; tracks have separators, so taken as z",
-        "omitted: field 62 (line 33): the class IFX_LLCHAR is not known here",
-        "changed: field 48 (line 20): its 2 sub-fields are not carried over; it is read as a whole",
+        "omitted: field 62 (line 34): the class IFX_LLCHAR is not known here",
+        "changed: field 48 (line 20): its sub-fields are numbered from 1 here, in their order",
+        "changed: field 48.1 (line 24): its sub-fields are numbered from 1 here, in their order",
     ];
     assert_eq!(remarks, expected);
 }
@@ -184,7 +185,8 @@ fn a_specification_of_moov() {
     let expected = [
         "changed: its EBCDIC is code page 500 with `|` as 6A; here that is BB",
         "changed: field 41: filled with `*` on the left; here with zeros or spaces",
-        "changed: field 48: its 2 sub-fields behind tags are not carried over; it is read as a whole",
+        "changed: field 48: its 2 sub-fields are not carried over: their lengths do not count bytes; \
+         it is read as a whole",
     ];
     assert_eq!(remarks, expected);
 }
@@ -341,9 +343,12 @@ fn damaged_files_are_refused_or_read() {
         include_str!("import/jpos.xml"),
         include_str!("import/moov.json"),
         include_str!("import/iso8583_rs.yaml"),
+        include_str!("import/jpos-nested.xml"),
+        include_str!("import/moov-nested.json"),
+        include_str!("import/iso8583_rs-nested.yaml"),
     ];
     for (which, file) in (0u8..).zip(files) {
-        let whole = [&[which], file.as_bytes()].concat();
+        let whole = [&[which % 3], file.as_bytes()].concat();
         (0..=whole.len()).step_by(7).for_each(|end| imports::import_any(&whole[..end]));
         for at in (1..whole.len()).step_by(5) {
             let mut broken = whole.clone();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use veksel_codecs::dialect::Field;
+use veksel_codecs::nested::Nest;
 use veksel_codecs::{Dialect, FieldNumber, FieldSet, Rule};
 
 /// Something that differs: what, and how either has it.
@@ -91,6 +92,22 @@ fn field_text(dialect: &Dialect, field: &Field, encoded: bool) -> String {
     text
 }
 
+/// What stands differently inside a field.
+fn inside(first: &Dialect, second: &Dialect, number: FieldNumber) -> Vec<Difference> {
+    let outline = |dialect: &Dialect| -> BTreeMap<_, _> {
+        dialect.nested(number).map(Nest::outline).unwrap_or_default().into_iter().collect()
+    };
+    let (mut first, mut second) = (outline(first), outline(second));
+    let paths: BTreeSet<_> = first.keys().chain(second.keys()).cloned().collect();
+    let one = |path: String| {
+        let (a, b) = (first.remove(&path), second.remove(&path));
+        let end = if path.is_empty() { ", parts".to_owned() } else { format!(".{path}") };
+        let what = format!("{number}{end}");
+        (a != b).then_some(Difference { what, first: a, second: b })
+    };
+    paths.into_iter().filter_map(one).collect()
+}
+
 fn differences(first: &Dialect, second: &Dialect) -> Vec<Difference> {
     let mut found = Vec::new();
     for number in (0..=u8::MAX).filter_map(FieldNumber::new) {
@@ -102,6 +119,7 @@ fn differences(first: &Dialect, second: &Dialect) -> Vec<Difference> {
         if a != b {
             found.push(Difference { what: number.to_string(), first: a, second: b });
         }
+        found.extend(inside(first, second, number));
     }
     let (mut first, mut second) = (said(first), said(second));
     let keys: BTreeSet<_> = first.keys().chain(second.keys()).cloned().collect();
@@ -153,5 +171,33 @@ mod tests {
         let field = "field 3: Some(\"n6, open, digits ascii\") \
                      Some(\"n6, open, digits ascii, fill right-zero\")";
         assert_eq!(lines(&fields("ascii", ""), &fields("ascii", fill)), [field]);
+    }
+
+    #[test]
+    fn what_stands_inside_fields_is_compared() {
+        let dialect = |nested: &str| {
+            format!("name = \"x\"\n[fields]\n90 = {{ name = \"a\", format = \"n10\" }}\n{nested}")
+        };
+        let parts = |first: u8, more: &str| {
+            let second = 10 - first;
+            dialect(&format!(
+                "[nested.90]\nform = \"positional\"\n{more}[nested.90.parts]\n\
+                 1 = {{ name = \"a\", format = \"n{first}\" }}\n\
+                 2 = {{ name = \"b\", format = \"n{second}\" }}\n"
+            ))
+        };
+        assert!(lines(&parts(4, ""), &parts(4, "")).is_empty());
+        let other = lines(&parts(4, ""), &parts(6, "check = true\n"));
+        assert_eq!(other.len(), 3, "{other:?}");
+        assert!(
+            other[0].contains("Some(\"positional\") Some(\"positional, checked\")"),
+            "{other:?}"
+        );
+        assert!(
+            other[1].starts_with("field 90.1: Some(\"n4, ") && other[1].contains("Some(\"n6, ")
+        );
+        assert!(other[2].starts_with("field 90.2: "));
+        let none = lines(&parts(4, ""), &dialect(""));
+        assert!(none.iter().all(|line| line.ends_with(" None")) && none.len() == 3, "{none:?}");
     }
 }

@@ -1,11 +1,11 @@
 //! Reads YAML of `iso8583_rs`.
 //!
 //! A specification there has a list of fields for each kind of message; a dialect has one for all.
-//! The first definition of a position counts.
+//! The first definition of a position counts. The product itself reads children only behind the
+//! bitmap; what a specification says of others is taken as one after another.
 
 use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
 use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, Remark, error};
-use crate::code_page::CodePage;
 use crate::content::Content;
 use serde::Deserialize;
 use serde_saphyr::{Spanned, budget, options};
@@ -113,7 +113,7 @@ fn add(raw: &Raw, message: &str, seen: &mut BTreeMap<u32, Field>, remarks: &mut 
         remarks.push(Remark { line: line(raw), ..whole(Kind::Omitted, why) });
         return;
     };
-    let found = match field(number, raw) {
+    let found = match field(number, raw, 0) {
         Ok(found) => found,
         Err(why) => {
             let (kind, field, line) = (Kind::Omitted, number.to_string(), line(raw));
@@ -123,6 +123,10 @@ fn add(raw: &Raw, message: &str, seen: &mut BTreeMap<u32, Field>, remarks: &mut 
     };
     match seen.get(&number) {
         None => {
+            if !found.parts.is_empty() {
+                let why = "the product does not look at its children; one after another";
+                remarks.push(found.remark(Kind::Assumed, why));
+            }
             seen.insert(number, found);
         }
         Some(first) => {
@@ -145,7 +149,7 @@ fn value(encoding: &str) -> Option<Value> {
     }
 }
 
-fn field(number: u32, raw: &Raw) -> Result<Field, String> {
+fn field(number: u32, raw: &Raw, depth: usize) -> Result<Field, String> {
     let encoding = &raw.data_encoding;
     let value = value(encoding).ok_or_else(|| format!("the encoding `{encoding}` is not known"))?;
     let class = match value {
@@ -179,22 +183,32 @@ fn field(number: u32, raw: &Raw) -> Result<Field, String> {
         }
         kind => return Err(format!("the type `{kind}` is not known within a bitmap")),
     };
-    Ok(Field {
-        number,
-        name: raw.name.value.clone(),
+    let is_composite = !raw.children.is_empty();
+    if depth >= DEPTH_MAX {
+        return Err(format!("more than {DEPTH_MAX} fields deep"));
+    }
+    let parts = raw.children.iter().zip(1u32..).map(|(child, place)| {
+        let found = field(place, child, depth.saturating_add(1));
+        found.unwrap_or_else(|why| {
+            let plain = Field::plain(place, child.name.value.clone(), 0);
+            Field { flaw: Some(why), line: line(child), ..plain }
+        })
+    });
+    let mut whole = Field {
         class,
-        most,
         length_digits,
         length,
         counts: Unit::Bytes,
         value,
-        page: CodePage::P1047,
-        fill: None,
-        padding: None,
-        parts: Vec::new(),
-        layout: Layout::Whole,
+        parts: parts.collect(),
+        layout: if is_composite { Layout::Positional } else { Layout::Whole },
         line: line(raw),
-    })
+        ..Field::plain(number, raw.name.value.clone(), most)
+    };
+    if is_composite && whole.value == Value::Ebcdic && whole.is_all(Value::Ebcdic, whole.page) {
+        whole.take_as_ascii();
+    }
+    Ok(whole)
 }
 
 #[cfg(test)]

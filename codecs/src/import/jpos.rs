@@ -3,9 +3,8 @@
 //! A `DOCTYPE` may name a document type but not define one, and nothing outside the file is looked
 //! at. Of entities there are the five of XML and characters by number.
 
-use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
+use super::spec::{Bits, Field, Layout, Length, Spec, Tags, Unit, Value};
 use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, error, line_at};
-use crate::code_page::CodePage;
 use crate::content::Content;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -31,6 +30,25 @@ struct Open {
     /// Its class if that is of no use as a field.
     class: Class,
     java: String,
+    /// Characters of the tag in front of it; 0 if there is none.
+    tag_width: u32,
+    inside: Inside,
+}
+
+/// What it says of its sub-fields.
+#[derive(Default)]
+struct Inside {
+    /// Without the name of its package; empty if it has no sub-fields.
+    packager: String,
+    /// Whether there is a bitmap, if that is said.
+    emits_bitmap: Option<bool>,
+    /// Which of the sub-fields is the bitmap.
+    bitmap_field: Option<u32>,
+    first: Option<u32>,
+    tag_mapper: String,
+    swaps: bool,
+    /// The sub-fields that are bitmaps: number, how they are written, bytes.
+    bitmaps: Vec<(u32, Bits, u32)>,
 }
 
 /// The specification.
@@ -116,9 +134,8 @@ struct Attributes {
     length: Option<u32>,
     name: String,
     class: Option<String>,
-    packager: String,
     pad: bool,
-    emits_bitmap: bool,
+    inside: Inside,
 }
 
 fn field(element: &BytesStart<'_>, line: usize) -> Result<Open, ImportError> {
@@ -136,41 +153,23 @@ fn field(element: &BytesStart<'_>, line: usize) -> Result<Open, ImportError> {
             "length" => given.length = Some(number(&value)?),
             "name" => given.name = value.into_owned(),
             "class" => given.class = Some(value.into_owned()),
-            "packager" => given.packager = value.into_owned(),
+            "packager" => given.inside.packager = last_name(&value),
             "pad" => given.pad = value == "true",
-            "emitBitmap" => given.emits_bitmap = value == "true",
+            "emitBitmap" => given.inside.emits_bitmap = Some(value == "true"),
+            "bitmapField" => given.inside.bitmap_field = Some(number(&value)?),
+            "firstField" => given.inside.first = Some(number(&value)?),
+            "tagMapper" => given.inside.tag_mapper = last_name(&value),
+            "swapTagAndLen" => given.inside.swaps = value == "true",
             _ => (),
         }
     }
     let id = given.id.ok_or_else(|| error(line, "a field has no `id`"))?;
     let most = given.length.ok_or_else(|| error(line, "a field has no `length`"))?;
     let java = given.class.ok_or_else(|| error(line, "a field has no `class`"))?;
-    let java = java.rsplit('.').next().unwrap_or_default().to_owned();
-    let class = classify(&java, given.pad);
-    let layout = match (given.packager.is_empty(), given.emits_bitmap) {
-        (true, _) => Layout::Whole,
-        (false, true) => Layout::Bitmap,
-        (false, false) if given.packager.contains("TLV") || given.packager.contains("Tag") => {
-            Layout::Tags
-        }
-        (false, false) => Layout::Positional,
-    };
-    let mut field = Field {
-        number: id,
-        name: given.name,
-        class: Content::Printable,
-        most,
-        length_digits: 0,
-        length: Length::Ascii,
-        counts: Unit::Content,
-        value: Value::Ascii,
-        page: CodePage::P1047,
-        fill: None,
-        padding: None,
-        parts: Vec::new(),
-        layout,
-        line: Some(line),
-    };
+    let java = last_name(&java);
+    let (tag_width, untagged) = untagged(&java);
+    let class = classify(&untagged, given.pad);
+    let mut field = Field { line: Some(line), ..Field::plain(id, given.name, most) };
     if let Class::Field { class, length_digits, length, counts, value } = &class {
         field.class = *class;
         field.length_digits = *length_digits;
@@ -178,16 +177,47 @@ fn field(element: &BytesStart<'_>, line: usize) -> Result<Open, ImportError> {
         field.counts = *counts;
         field.value = *value;
     }
-    Ok(Open { field, class, java })
+    Ok(Open { field, class, java, tag_width, inside: given.inside })
+}
+
+/// The name of a Java class without its package.
+fn last_name(java: &str) -> String {
+    java.trim().rsplit('.').next().unwrap_or_default().to_owned()
+}
+
+/// `IFA_TTLLCHAR` is `IFA_LLCHAR` behind a tag of two characters.
+fn untagged(java: &str) -> (u32, String) {
+    let rest = java.strip_prefix("IFA_T").map(|rest| rest.trim_start_matches('T'));
+    match rest {
+        Some(rest) if rest.starts_with('L') => {
+            let width = java.len().saturating_sub(rest.len()).saturating_sub(4);
+            (u32::try_from(width).unwrap_or(u32::MAX), format!("IFA_{rest}"))
+        }
+        _ => (0, java.to_owned()),
+    }
 }
 
 /// A field is complete: it becomes part of the one around it or of the specification.
 fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
-    let Open { mut field, class, java } = done;
+    let Open { mut field, class, java, tag_width, inside } = done;
+    arrange(&mut field, inside);
+    let unknown = format!("the class {java} is not known here");
     if let Some(outer) = open.last_mut().and_then(Option::as_mut) {
+        match class {
+            Class::Nothing => return,
+            Class::Bitmap(bits) => {
+                outer.inside.bitmaps.push((field.number, bits, field.most));
+                return;
+            }
+            Class::Unknown => field.flaw = Some(unknown),
+            Class::Field { .. } => (),
+        }
+        let width = usize::try_from(tag_width).unwrap_or(0);
+        field.tag = (width > 0).then(|| format!("{:0width$}", field.number));
         outer.field.parts.push(field);
         return;
     }
+    let class = if tag_width > 0 { Class::Unknown } else { class };
     match (field.number, class) {
         (0, _) => spec.mti = Some(field.value),
         (_, Class::Bitmap(bits)) if field.number == 1 => spec.bitmap = Some(bits),
@@ -196,8 +226,7 @@ fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
             spec.remarks.push(field.remark(Kind::Omitted, "a bitmap that is not field 1"));
         }
         (_, Class::Unknown) => {
-            let why = format!("the class {java} is not known here");
-            spec.remarks.push(field.remark(Kind::Omitted, why));
+            spec.remarks.push(field.remark(Kind::Omitted, unknown));
         }
         (35 | 36, Class::Field { class: Content::Digits, .. }) => {
             field.class = Content::Track;
@@ -207,6 +236,69 @@ fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
         }
         (_, Class::Field { .. }) => spec.fields.push(field),
     }
+}
+
+/// Says how sub-fields lie, and leaves out those that the packager never looks at.
+fn arrange(field: &mut Field, inside: Inside) {
+    // The last of several with the same number counts.
+    field.parts.reverse();
+    field.parts.sort_by_key(|part| part.number);
+    field.parts.dedup_by_key(|part| part.number);
+    field.layout = match inside.packager.as_str() {
+        "" if field.parts.is_empty() => Layout::Whole,
+        "GenericSubFieldPackager" => sub_fields(field, &inside),
+        "GenericTaggedFieldsPackager" => tagged(field, &inside),
+        "BERTLVBinaryPackager" => {
+            // Its objects have tags and not numbers.
+            field.parts.clear();
+            Layout::Ber
+        }
+        other => Layout::Other(format!("the packager {other} is not known here")),
+    };
+}
+
+fn sub_fields(field: &mut Field, inside: &Inside) -> Layout {
+    let place = inside.bitmap_field.unwrap_or(1);
+    let found = inside.bitmaps.iter().find(|(number, ..)| *number == place);
+    let found = found.filter(|_| inside.emits_bitmap != Some(false));
+    if inside.emits_bitmap == Some(true) && found.is_none() {
+        return Layout::Other(format!("its sub-field {place} is not the bitmap it says"));
+    }
+    if found.is_none() && !inside.bitmaps.is_empty() {
+        return Layout::Other("a bitmap stands among its sub-fields".to_owned());
+    }
+    let begins_with_composite =
+        field.parts.first().is_some_and(|part| part.number == 0 && part.layout != Layout::Whole);
+    let usual = match (found, field.parts.last().map_or(0, |part| part.number)) {
+        (Some((1, ..)), _) => 2,
+        (_, 0) => 0,
+        _ if begins_with_composite => 0,
+        _ => 1,
+    };
+    let first = inside.first.unwrap_or(usual);
+    field.parts.retain(|part| part.number >= first);
+    match found {
+        None => Layout::Positional,
+        Some((_, bits, bytes)) if *bytes > 8 => {
+            Layout::Bitmap { bits: *bits, bytes: 8, is_chained: true }
+        }
+        Some((_, bits, bytes)) => Layout::Bitmap { bits: *bits, bytes: *bytes, is_chained: false },
+    }
+}
+
+fn tagged(field: &Field, inside: &Inside) -> Layout {
+    let width = match inside.tag_mapper.as_str() {
+        "TTDecimalTagMapper" => 2,
+        "TTTDecimalTagMapper" => 3,
+        other => return Layout::Other(format!("the tag mapper {other} is not known here")),
+    };
+    let is_tagged = |part: &Field| part.tag.as_ref().is_some_and(|tag| tag.len() == width);
+    if inside.swaps || !field.parts.iter().all(is_tagged) {
+        return Layout::Other(format!(
+            "its sub-fields are not all behind {width} characters of tag"
+        ));
+    }
+    Layout::Tags { tags: Tags::Ascii, width: if width == 2 { 2 } else { 3 } }
 }
 
 /// What a class of jPOS means, by its name: family, digits of the length, content.

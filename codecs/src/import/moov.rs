@@ -2,7 +2,7 @@
 //!
 //! The words of its older files (`Field003`, `asciiEncoder`, `ASCII.fixed`) are known as well.
 
-use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
+use super::spec::{Bits, Field, Layout, Length, Spec, Tags, Value};
 use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, Remark, error};
 use crate::code_page::CodePage;
 use crate::content::Content;
@@ -81,6 +81,7 @@ struct Tag {
     length: u32,
     #[serde(default)]
     enc: String,
+    padding: Option<Padding>,
 }
 
 /// The entries of an object in their order, those that come twice included.
@@ -171,13 +172,17 @@ fn omit(spec: &mut Spec, key: &str, why: String) {
     spec.remarks.push(Remark { kind: Kind::Omitted, field, line: None, why });
 }
 
+fn bits(raw: &Raw) -> Option<Bits> {
+    match value(&raw.enc)? {
+        Value::Bytes => Some(Bits::Binary),
+        Value::Hex => Some(Bits::Hex),
+        Value::HexEbcdic | Value::Ebcdic => Some(Bits::HexEbcdic),
+        Value::Ascii | Value::BcdLeft | Value::BcdRight | Value::BcdRightF => None,
+    }
+}
+
 fn bitmap(raw: &Raw, spec: &mut Spec) {
-    spec.bitmap = match value(&raw.enc) {
-        Some(Value::Bytes) => Some(Bits::Binary),
-        Some(Value::Hex) => Some(Bits::Hex),
-        Some(Value::HexEbcdic | Value::Ebcdic) => Some(Bits::HexEbcdic),
-        Some(Value::Ascii | Value::BcdLeft | Value::BcdRight | Value::BcdRightF) | None => None,
-    };
+    spec.bitmap = bits(raw);
     spec.bitmap_bytes = match raw.length {
         // It is 8 if nothing is said.
         0 | 8 if raw.is_one_bitmap => 8,
@@ -237,50 +242,113 @@ fn field(number: u32, raw: &Raw, depth: usize) -> Result<Field, String> {
     if depth > DEPTH_MAX {
         return Err(format!("more than {DEPTH_MAX} fields deep"));
     }
-    let (length, length_digits) = prefix(&raw.prefix)
+    // A length of BER says how long it is itself.
+    let ber = (depth > 0 && raw.prefix == BER_LENGTH).then_some((Length::Binary, BER_DIGITS));
+    let (length, length_digits) = ber
+        .or_else(|| prefix(&raw.prefix))
         .ok_or_else(|| format!("the prefix `{}` is not known here", raw.prefix))?;
-    let mut parts = Vec::new();
-    for (position, (key, part)) in raw.subfields.0.iter().enumerate() {
-        let position = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
-        // A part that cannot be read makes its field no less readable as a whole.
-        if let Ok(part) = field(key.parse().unwrap_or(position), part, depth.saturating_add(1)) {
-            parts.push(part);
-        }
-    }
-    let layout = match (&raw.bitmap, &raw.tag) {
-        _ if raw.subfields.0.is_empty() => Layout::Whole,
-        (Some(_), _) => Layout::Bitmap,
-        (None, Some(tag)) if tag.length > 0 || !tag.enc.is_empty() => Layout::Tags,
-        (None, _) => Layout::Positional,
-    };
-    let (class, value) = if layout == Layout::Whole {
-        simple(raw)?
-    } else if parts.len() == raw.subfields.0.len()
-        && layout == Layout::Positional
-        && parts.iter().all(|part| part.value == Value::Ascii)
-    {
-        (Content::Printable, Value::Ascii)
-    } else {
-        (Content::Binary, Value::Bytes)
+    let layout = layout(raw);
+    let (class, value) = match layout {
+        Layout::Whole => simple(raw)?,
+        _ => (Content::Binary, Value::Bytes),
     };
     let (fill, padding) = raw.padding.as_ref().map_or((None, None), Padding::read);
-    let is_1047 = raw.enc == "EBCDIC1047";
-    Ok(Field {
-        number,
-        name: raw.description.clone(),
+    let page = if raw.enc == "EBCDIC1047" { CodePage::P1047 } else { CodePage::P500 };
+    let mut whole = Field {
         class,
-        most: raw.length,
         length_digits,
         length,
-        counts: Unit::Content,
         value,
-        page: if is_1047 { CodePage::P1047 } else { CodePage::P500 },
+        page,
         fill,
         padding,
-        parts,
+        parts: parts(raw, &layout, depth),
         layout,
-        line: None,
-    })
+        ..Field::plain(number, raw.description.clone(), raw.length)
+    };
+    if whole.layout != Layout::Whole {
+        let page = whole.parts.first().map_or(page, |part| part.page);
+        for value in [Value::Ascii, Value::Ebcdic] {
+            if whole.is_all(value, page) {
+                (whole.class, whole.value, whole.page) = (Content::Printable, value, page);
+            }
+        }
+        if whole.value == Value::Ebcdic {
+            whole.take_as_ascii();
+        }
+    }
+    Ok(whole)
+}
+
+/// The prefix of lengths of BER.
+const BER_LENGTH: &str = "BerTLV";
+/// The encoding of tags of BER.
+const BER_TAG: &str = "BerTLVTag";
+/// No other length has so many digits.
+const BER_DIGITS: u8 = u8::MAX;
+
+fn parts(raw: &Raw, layout: &Layout, depth: usize) -> Vec<Field> {
+    let mut keys: Vec<_> = raw.subfields.0.iter().collect();
+    let numbered = |key: &str| key.parse::<u32>().ok();
+    // Without tags the order of the keys is that of the sub-fields.
+    keys.sort_by_key(|(key, _)| (numbered(key).unwrap_or(u32::MAX), key.clone()));
+    let part = |(position, (key, part)): (u32, &(String, Raw))| {
+        let number = numbered(key).unwrap_or(position);
+        let found = field(number, part, depth.saturating_add(1));
+        let mut found = found.unwrap_or_else(|why| Field {
+            flaw: Some(why),
+            ..Field::plain(number, part.description.clone(), part.length)
+        });
+        let is_ber = found.length_digits == BER_DIGITS;
+        if is_ber != (*layout == Layout::Ber) && found.flaw.is_none() {
+            found.flaw = Some(format!("the prefix `{}` is not of this form", part.prefix));
+        }
+        if let Layout::Tags { .. } | Layout::Ber = layout {
+            found.tag = Some(tag(key, raw.tag.as_ref()));
+        }
+        found
+    };
+    (1u32..).zip(keys).map(part).collect()
+}
+
+/// A tag as it is written, filled up if the specification says so.
+fn tag(key: &str, said: Option<&Tag>) -> String {
+    let padding = said.and_then(|said| Some((said, said.padding.as_ref()?)));
+    let Some((said, padding)) = padding else { return key.to_owned() };
+    // A tag is short: what is longer is refused by the writer.
+    let missing = usize::try_from(said.length.min(16)).unwrap_or(0).saturating_sub(key.len());
+    let fill = padding.character().repeat(missing);
+    if padding.kind.starts_with(['R', 'r']) {
+        format!("{key}{fill}")
+    } else {
+        format!("{fill}{key}")
+    }
+}
+
+/// How the sub-fields of a field lie.
+fn layout(raw: &Raw) -> Layout {
+    if raw.subfields.0.is_empty() {
+        return Layout::Whole;
+    }
+    if let Some(map) = &raw.bitmap {
+        let bytes = if map.length == 0 { 8 } else { map.length };
+        return match bits(map) {
+            Some(bits) => Layout::Bitmap { bits, bytes, is_chained: !map.is_one_bitmap },
+            None => Layout::Other(format!("the encoding `{}` of its bitmap", map.enc)),
+        };
+    }
+    let Some(tag) = raw.tag.as_ref().filter(|tag| !tag.enc.is_empty()) else {
+        return Layout::Positional;
+    };
+    let tags = match tag.enc.as_str() {
+        BER_TAG | "berTLVEncoderTag" => return Layout::Ber,
+        "ASCII" | "asciiEncoder" => Tags::Ascii,
+        "EBCDIC" | "EBCDIC1047" | "ebcdicEncoder" => Tags::Ebcdic,
+        "BCD" | "bcdEncoder" => Tags::Bcd,
+        "ASCIIToHex" | "asciiToHexEncoder" => Tags::Bytes,
+        other => return Layout::Other(format!("tags in `{other}` are not known here")),
+    };
+    Layout::Tags { tags, width: tag.length }
 }
 
 /// Class and encoding of a field without sub-fields.
@@ -291,7 +359,9 @@ fn simple(raw: &Raw) -> Result<(Content, Value), String> {
         ("Numeric", _) | ("String", Value::BcdLeft | Value::BcdRight | Value::BcdRightF) => {
             Content::Digits
         }
-        ("String" | "Binary", Value::Bytes | Value::Hex | Value::HexEbcdic) => Content::Binary,
+        ("String" | "Binary" | "Hex", Value::Bytes | Value::Hex | Value::HexEbcdic) => {
+            Content::Binary
+        }
         ("String", Value::Ascii | Value::Ebcdic) => Content::Printable,
         ("Binary", _) => Content::Binary,
         ("Track2" | "Track3", _) => Content::Track,
@@ -346,9 +416,13 @@ mod tests {
                  \"prefix\": \"{prefix}\"{more}}}"
             )
         };
-        let tlv = ",\"tag\": {\"length\": 2, \"enc\": \"ASCII\"}, \"subfields\": {\"01\": \
-                   {\"type\": \"String\", \"enc\": \"ASCII\", \"length\": 3, \"prefix\": \
-                   \"ASCII.LL\"}}";
+        let tlv = |enc: &str, prefix: &str| {
+            format!(
+                ",\"tag\": {{\"length\": 2, \"enc\": \"{enc}\"}}, \"subfields\": {{\"01\": \
+                 {{\"type\": \"String\", \"enc\": \"ASCII\", \"length\": 3, \"prefix\": \
+                 \"{prefix}\"}}}}"
+            )
+        };
         let star = ",\"padding\": {\"type\": \"Left\", \"pad\": 42}";
         let cases = [
             (
@@ -365,7 +439,22 @@ mod tests {
                 "omitted: field 52: bytes written as characters",
             ),
             (field("4", "String", "BCD", "BCD.Fixed", ""), "assumed: field 4: a String of packed"),
-            (field("48", "Composite", "", "ASCII.LLL", tlv), "changed: field 48: its 1 sub-fields"),
+            (
+                field("48", "Composite", "", "ASCII.LLL", &tlv("ASCII", "ASCII.LLLLL")),
+                "changed: field 48: its 1 sub-fields are not carried over: they have no length",
+            ),
+            (
+                field("48", "Composite", "", "ASCII.LLL", &tlv("Morse", "ASCII.LL")),
+                "changed: field 48: its 1 sub-fields are not carried over: tags in `Morse`",
+            ),
+            (
+                field("48", "Composite", "", "ASCII.LLL", &tlv("EBCDIC", "ASCII.LL")),
+                "changed: field 48: its 1 sub-fields are not carried over: tags in EBCDIC",
+            ),
+            (
+                field("48", "Composite", "", "ASCII.LLL", &tlv("BerTLVTag", "ASCII.LL")),
+                "omitted: field 48.01: the prefix `ASCII.LL` is not of this form",
+            ),
             (
                 field("41", "String", "ASCII", "ASCII.Fixed", star),
                 "changed: field 41: filled with `*`",

@@ -82,28 +82,33 @@ pub(super) enum Unit {
 }
 
 /// How sub-fields lie in a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     /// There are none.
     Whole,
-    /// One after the other, or in a way that the specification does not name.
+    /// One after the other.
     Positional,
-    /// After a bitmap of their own.
-    Bitmap,
-    /// Each after a tag.
-    Tags,
+    /// After a bitmap of so many bytes, which may say that another follows.
+    Bitmap { bits: Bits, bytes: u32, is_chained: bool },
+    /// Each after a tag of so many characters, digits or (for `Bytes`) bytes, and its length.
+    Tags { tags: Tags, width: u32 },
+    /// BER-TLV.
+    Ber,
+    /// In a way that a dialect has no words for; this is why.
+    Other(String),
 }
 
-impl Layout {
-    /// In words.
-    pub(super) const fn words(self) -> &'static str {
-        match self {
-            Self::Whole => "",
-            Self::Positional => "",
-            Self::Bitmap => " behind a bitmap",
-            Self::Tags => " behind tags",
-        }
-    }
+/// How tags are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tags {
+    /// A byte a character.
+    Ascii,
+    /// A byte a character.
+    Ebcdic,
+    /// Two digits a byte.
+    Bcd,
+    /// Bytes, named in hexadecimal.
+    Bytes,
 }
 
 /// A field.
@@ -111,6 +116,8 @@ impl Layout {
 pub(super) struct Field {
     /// As the specification numbers it.
     pub(super) number: u32,
+    /// The tag in front of it, if it is a sub-field that has one.
+    pub(super) tag: Option<String>,
     /// For people; may be empty.
     pub(super) name: String,
     /// What it may hold.
@@ -135,13 +142,71 @@ pub(super) struct Field {
     pub(super) parts: Vec<Self>,
     /// How they lie.
     pub(super) layout: Layout,
+    /// Why it cannot be read, if it is a sub-field that cannot.
+    pub(super) flaw: Option<String>,
     /// Where it stands.
     pub(super) line: Option<usize>,
 }
 
 impl Field {
+    /// A field of so many characters, about which nothing else is said.
+    pub(super) const fn plain(number: u32, name: String, most: u32) -> Self {
+        Self {
+            number,
+            tag: None,
+            name,
+            class: Content::Printable,
+            most,
+            length_digits: 0,
+            length: Length::Ascii,
+            counts: Unit::Content,
+            value: Value::Ascii,
+            page: CodePage::P1047,
+            fill: None,
+            padding: None,
+            parts: Vec::new(),
+            layout: Layout::Whole,
+            flaw: None,
+            line: None,
+        }
+    }
+
     /// A remark about it.
     pub(super) fn remark(&self, kind: Kind, why: impl Into<String>) -> Remark {
         Remark { kind, field: self.number.to_string(), line: self.line, why: why.into() }
+    }
+
+    /// Whether everything in it is characters of a kind: values, lengths, tags and bitmaps.
+    pub(super) fn is_all(&self, value: Value, page: CodePage) -> bool {
+        let (length, bits, tags) = match value {
+            Value::Ascii => (Length::Ascii, Bits::Hex, Tags::Ascii),
+            Value::Ebcdic => (Length::Ebcdic, Bits::HexEbcdic, Tags::Ebcdic),
+            _ => return false,
+        };
+        let layout = match &self.layout {
+            Layout::Whole | Layout::Positional | Layout::Other(_) => true,
+            Layout::Bitmap { bits: found, .. } => *found == bits,
+            Layout::Tags { tags: found, .. } => *found == tags,
+            Layout::Ber => false,
+        };
+        layout
+            && self.parts.iter().all(|part| {
+                let own = part.length_digits == 0 || part.length == length;
+                let same = part.value == value && (value == Value::Ascii || part.page == page);
+                own && same && part.flaw.is_none() && part.is_all(value, page)
+            })
+    }
+
+    /// Says of everything in it that it is ASCII: a field of characters is made ASCII as a whole.
+    pub(super) fn take_as_ascii(&mut self) {
+        match &mut self.layout {
+            Layout::Bitmap { bits, .. } => *bits = Bits::Hex,
+            Layout::Tags { tags, .. } => *tags = Tags::Ascii,
+            Layout::Whole | Layout::Positional | Layout::Ber | Layout::Other(_) => (),
+        }
+        for part in &mut self.parts {
+            (part.value, part.length) = (Value::Ascii, Length::Ascii);
+            part.take_as_ascii();
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! This is the one place that knows both what specifications say and what a dialect file can.
 
 use super::spec::{Bits, Field, Length, Spec, Unit, Value};
-use super::{Imported, Kind, Remark};
+use super::{Imported, Kind, Remark, inside};
 use crate::code_page::CodePage;
 use crate::content::Content;
 use crate::dialect::Fill;
@@ -30,7 +30,7 @@ type Said = (&'static str, &'static str);
 
 /// The dialect file, and the reader's remarks with the writer's behind them.
 pub(super) fn write(name: &str, spec: Spec) -> Imported {
-    let Spec { title, mti, bitmap, bitmap_bytes, fields, mut remarks } = spec;
+    let Spec { title, mti, bitmap, bitmap_bytes, mut fields, mut remarks } = spec;
     let mut whole = |kind: Kind, why: &str| {
         let (field, why) = (String::new(), why.to_owned());
         remarks.push(Remark { kind, field, line: None, why });
@@ -57,16 +57,18 @@ pub(super) fn write(name: &str, spec: Spec) -> Imported {
             "binary"
         }
     };
+    let nests: Vec<_> = fields.iter_mut().map(inside::write).collect();
     let usual = usual(&fields);
     let (mut rows, mut edition) = (BTreeMap::new(), "1987");
-    for field in &fields {
+    for (field, nest) in fields.iter().zip(nests) {
         match row(field, &usual, bitmap_bytes, &mut remarks) {
             Err(why) => remarks.push(field.remark(Kind::Omitted, why)),
             Ok((number, row)) => {
                 if number == RESPONSE_CODE {
                     edition = edition_of(field.most).unwrap_or(edition);
                 }
-                if rows.insert(number, row).is_some() {
+                remarks.extend(nest.remarks);
+                if rows.insert(number, (row, nest.text)).is_some() {
                     let why = "it is defined more than once; the last counts";
                     remarks.push(field.remark(Kind::Changed, why));
                 }
@@ -93,7 +95,8 @@ pub(super) fn write(name: &str, spec: Spec) -> Imported {
         let _ = writeln!(text, "response_codes = \"{edition}\"");
     }
     text.push_str("\n[fields]\n");
-    rows.values().for_each(|row: &String| text.push_str(row));
+    rows.values().for_each(|(row, _): &(String, String)| text.push_str(row));
+    rows.values().for_each(|(_, nest)| text.push_str(nest));
     Imported { text, remarks }
 }
 
@@ -180,7 +183,16 @@ fn row(
     if bitmap_bytes > 0 && u16::from(number) > u16::from(bitmap_bytes).saturating_mul(8) {
         return Err(format!("a bitmap of {bitmap_bytes} bytes has no bit for it"));
     }
-    let most = u16::try_from(field.most).map_err(|_| "it is longer than 65535")?;
+    let is_prefixed = (1..=LENGTH_DIGITS_MAX).contains(&field.length_digits);
+    let most = match u16::try_from(field.most) {
+        Ok(most) => most,
+        Err(_) if is_prefixed => {
+            let why = format!("up to {}; here up to {}", field.most, u16::MAX);
+            remarks.push(field.remark(Kind::Changed, why));
+            u16::MAX
+        }
+        Err(_) => return Err("it is longer than 65535".into()),
+    };
     let said = said(field)?;
     if most == 0 || (most == 1 && field.class == Content::SignedDigits) {
         return Err("its length is zero".into());
@@ -205,12 +217,6 @@ fn row(
         Ok(word) => extra.push_str(&word),
         Err(why) => remarks.push(field.remark(Kind::Changed, why)),
     }
-    if !field.parts.is_empty() {
-        let (count, words) = (field.parts.len(), field.layout.words());
-        let why =
-            format!("its {count} sub-fields{words} are not carried over; it is read as a whole");
-        remarks.push(field.remark(Kind::Changed, why));
-    }
     let fallback = format!("field {number}");
     let name = if field.name.trim().is_empty() { &fallback } else { &field.name };
     let name = quoted(name);
@@ -219,7 +225,7 @@ fn row(
 }
 
 /// The longest value that its length can say.
-fn longest(field: &Field, most: u16, remarks: &mut Vec<Remark>) -> Result<u16, String> {
+pub(super) fn longest(field: &Field, most: u16, remarks: &mut Vec<Remark>) -> Result<u16, String> {
     let digits = field.length_digits;
     if digits == 0 {
         return Ok(most);
@@ -255,7 +261,7 @@ fn longest(field: &Field, most: u16, remarks: &mut Vec<Remark>) -> Result<u16, S
 
 /// The key for the way in which a short value is filled up, if it needs one; or what is not
 /// carried over.
-fn filled(field: &Field) -> Result<String, String> {
+pub(super) fn filled(field: &Field) -> Result<String, String> {
     if let Some(padding) = &field.padding {
         return Err(format!("filled with {padding}; here with zeros or spaces"));
     }
@@ -294,7 +300,7 @@ fn format(field: &Field, most: u16) -> String {
     }
 }
 
-const fn digits_word(value: Value) -> Option<&'static str> {
+pub(super) const fn digits_word(value: Value) -> Option<&'static str> {
     match value {
         Value::Ascii => Some("ascii"),
         Value::Ebcdic => Some("ebcdic"),
@@ -324,7 +330,7 @@ const fn bytes_word(value: Value) -> Option<&'static str> {
     }
 }
 
-const fn length_word(length: Length) -> &'static str {
+pub(super) const fn length_word(length: Length) -> &'static str {
     match length {
         Length::Ascii => "ascii",
         Length::Bcd => "bcd",
@@ -343,7 +349,7 @@ const fn page_word(page: CodePage) -> &'static str {
 }
 
 /// A basic string of TOML.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for character in text.chars() {
         match character {
@@ -366,22 +372,8 @@ mod tests {
     use crate::import::spec::Layout;
 
     fn field(number: u32, class: Content, most: u32, value: Value) -> Field {
-        Field {
-            number,
-            name: "a \"name\"\u{1}\\".to_owned(),
-            class,
-            most,
-            length_digits: 0,
-            length: Length::Ascii,
-            counts: Unit::Content,
-            value,
-            page: CodePage::P1047,
-            fill: None,
-            padding: None,
-            parts: Vec::new(),
-            layout: Layout::Whole,
-            line: None,
-        }
+        let name = "a \"name\"\u{1}\\".to_owned();
+        Field { class, value, ..Field::plain(number, name, most) }
     }
 
     fn written(spec: Spec) -> (String, Vec<String>) {
@@ -493,6 +485,7 @@ mod tests {
     fn what_cannot_be_said_is_reported() {
         let filled = |fill, field| Field { fill: Some(fill), ..field };
         let parts = || vec![field(1, Content::Digits, 2, Value::Ascii)];
+        let other = || Layout::Other("a song".to_owned());
         let cases = [
             (field(1, Content::Digits, 3, Value::Ascii), "omitted: field 1: a dialect has"),
             (field(193, Content::Digits, 3, Value::Ascii), "omitted: field 193: a dialect has"),
@@ -507,13 +500,16 @@ mod tests {
                 "omitted: field 28: an odd number of packed digits behind a sign",
             ),
             (field(52, Content::Binary, 40_000, Value::Hex), "omitted: field 52: it is longer"),
-            (variable(99_999, 5, Length::Ascii), "omitted: field 48: it is longer than 65535"),
+            (
+                variable(99_999, 5, Length::Ascii),
+                "changed: field 48: up to 99999; here up to 65535",
+            ),
             (variable(9_999, 8, Length::Binary), "omitted: field 48: its length has 8 digits"),
             (variable(300, 2, Length::Binary), "changed: field 48: up to 300 does not fit"),
             (variable(300, 2, Length::Ascii), "changed: field 48: up to 300 does not fit"),
             (
-                Field { parts: parts(), layout: Layout::Tags, ..digits(Value::Ascii) },
-                "changed: field 4: its 1 sub-fields behind tags",
+                Field { parts: parts(), layout: other(), ..digits(Value::Ascii) },
+                "changed: field 4: its 1 sub-fields are not carried over: a song; it is read",
             ),
             (
                 Field { padding: Some("`*`".to_owned()), ..digits(Value::Ascii) },
