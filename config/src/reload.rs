@@ -136,20 +136,28 @@ pub fn reload(running: &SwitchConfig, wanted: &SwitchConfig) -> Reload {
             Some(kept.cloned().unwrap_or_else(|| with_places(socket, &wanted.plan, &plan)))
         });
         let wanted_socket = wanted_socket.as_ref();
-        let (socket, fate) = merge_sockets(running.sockets.get(place), wanted_socket, || {
-            let group = match link.role {
-                LinkRole::Host(group) => plan.groups.get(usize::from(group.0)),
-                LinkRole::Channel(_) | LinkRole::Identified => None,
-            };
-            let known = group.and_then(|group| {
-                running.plan.groups.iter().find(|other| other.name == group.name)
+        let has_part = match link.role {
+            LinkRole::Host(group) => plan
+                .groups
+                .get(usize::from(group.0))
+                .is_some_and(|own| wanted.plan.groups.iter().any(|other| other.name == own.name)),
+            LinkRole::Channel(_) | LinkRole::Identified => true,
+        };
+        let (socket, fate) =
+            merge_sockets(running.sockets.get(place), wanted_socket, has_part, || {
+                let group = match link.role {
+                    LinkRole::Host(group) => plan.groups.get(usize::from(group.0)),
+                    LinkRole::Channel(_) | LinkRole::Identified => None,
+                };
+                let known = group.and_then(|group| {
+                    running.plan.groups.iter().find(|other| other.name == group.name)
+                });
+                // Whether a sign-on is needed is decided when a connection is made.
+                group.zip(known).is_some_and(|(group, known)| {
+                    group.session.sign_on != known.session.sign_on
+                        || group.session.peer_signs_on != known.session.peer_signs_on
+                })
             });
-            // Whether a sign-on is needed is decided when a connection is made.
-            group.zip(known).is_some_and(|(group, known)| {
-                group.session.sign_on != known.session.sign_on
-                    || group.session.peer_signs_on != known.session.peer_signs_on
-            })
-        });
         sockets.extend(socket);
         fates.push(fate);
     }
@@ -313,11 +321,13 @@ fn merge_plans(running: &Plan, wanted: &Plan) -> (Plan, usize) {
     (plan, count)
 }
 
-/// The socket of a link that holds, and what becomes of it. `is_asked` says whether its
+/// The socket of a link that holds, and what becomes of it. `has_part` says whether the listener or
+/// group it belongs to was read, `is_asked` whether its
 /// connections must be made anew for another reason.
 fn merge_sockets(
     running: Option<&SocketConfig>,
     wanted: Option<&SocketConfig>,
+    has_part: bool,
     is_asked: impl Fn() -> bool,
 ) -> (Option<SocketConfig>, Socket) {
     let (socket, is_new) = match (running, wanted) {
@@ -326,8 +336,9 @@ fn merge_sockets(
             let address = old.address;
             (Some(SocketConfig::Listen(ListenConfig { address, ..new.clone() })), false)
         }
-        // An address that its group no longer has: what it carries ends and it is let go.
-        (Some(SocketConfig::Dial(old)), None) => {
+        // An address that its group no longer has: what it carries ends and it is let go. A group
+        // that is gone as a whole stays as it is until a restart.
+        (Some(SocketConfig::Dial(old)), None) if has_part => {
             (Some(SocketConfig::Dial(DialConfig { connections: 0, ..old.clone() })), false)
         }
         (Some(SocketConfig::Dial(_)), Some(SocketConfig::Dial(new))) => {

@@ -124,7 +124,12 @@ fn group_plan(group: Group) -> GroupPlan {
         queue_ms: group.queue_age.value,
         // Connections that are lent sign on where they are made, and are not kept.
         session: match group.exclusive.value {
-            true => SessionPlan { sign_on: false, echo_idle_ms: 0, ..group.session },
+            true => SessionPlan {
+                sign_on: false,
+                peer_signs_on: false,
+                echo_idle_ms: 0,
+                ..group.session
+            },
             false => group.session,
         },
         deadlines: Deadlines {

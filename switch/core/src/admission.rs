@@ -32,9 +32,12 @@ impl Bucket {
         Self { spacing, slack, next: 0 }
     }
 
-    /// Goes on with another rate; what was taken ahead stays taken.
-    pub(crate) fn replan(&mut self, plan: &ParticipantPlan) {
-        *self = Self { next: self.next, ..Self::new(plan) };
+    /// Goes on with another rate. As many tokens are taken ahead as before, if so many may be.
+    pub(crate) fn replan(&mut self, now: Tick, plan: &ParticipantPlan) {
+        let ahead = self.next.saturating_sub(now.0).checked_div(self.spacing).unwrap_or(0);
+        let other = Self::new(plan);
+        let ahead = ahead.saturating_mul(other.spacing).min(other.slack);
+        *self = Self { next: now.0.saturating_add(ahead), ..other };
     }
 
     /// Takes a token, if there is one.
@@ -103,6 +106,12 @@ impl Waiting {
     /// The next to be served.
     pub(crate) fn pop(&mut self) -> Option<Waiter> {
         self.payments.pop_front().or_else(|| self.inquiries.pop_front())
+    }
+
+    /// Who would be shed next, inquiries before payments: which of the two, and when it gives up.
+    pub(crate) fn next_shed(&self) -> Option<(bool, Tick)> {
+        let inquiry = self.inquiries.front().map(|waiter| (false, waiter.end));
+        inquiry.or_else(|| Some((true, self.payments.front()?.end)))
     }
 
     /// The next to be shed.

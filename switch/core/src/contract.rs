@@ -266,6 +266,8 @@ pub enum Leg {
 pub enum Unsent {
     /// The connection is gone.
     Closed,
+    /// No connection could be made for it: its host does not answer, or refused the sign-on.
+    Unreachable,
     /// It expired while it waited.
     Expired,
     /// The connection's buffer is full: the peer does not read.

@@ -241,7 +241,7 @@ impl Switch {
                 self.handle_rekeyed(now, connection, message, taken);
             }
             Input::Renewed { link, since } => self.handle_renewed(now, link, since),
-            Input::Replan(plan) => self.handle_replan(*plan),
+            Input::Replan(plan) => self.handle_replan(now, *plan),
             Input::Drain => self.draining = true,
         }
         self.serve_waiting(now);
@@ -286,8 +286,7 @@ impl Switch {
         let sessions = groups.flat_map(|(group, plan)| {
             let hosts = group.hosts.iter().filter_map(|host| host.session.timeout());
             // Without anybody to send them to, reversals wait for a connection, not for time.
-            let online = group.hosts.iter().any(|host| host.session.state() == State::Online);
-            let may_send = online && group.reversal_room(plan) > 0;
+            let may_send = group.reversal_room(plan) > 0 && group.for_reversal().is_some();
             let reversals = group.reversals.timeout(may_send);
             let breakers = group.links.iter().filter_map(|link| link.breaker.timeout());
             hosts

@@ -148,6 +148,8 @@ impl Keys {
     /// A request that the store remembers.
     pub(crate) fn learn(&mut self, stored: &Stored, durable: RecordId) {
         if self.known.contains_key(&stored.intent.txn) {
+            // An intent with the same key that the store refused may have stood in its place.
+            self.index(&stored.intent.key, stored.intent.txn);
             return;
         }
         let fate = match &stored.outcome {
@@ -160,16 +162,20 @@ impl Keys {
     }
 
     fn insert(&mut self, known: Known) {
-        let (id, key) = (known.intent.txn, &known.intent.key);
-        self.by_key.insert(number(key, true), id);
-        // An old one that was looked up does not hide a newer one.
-        let newest = self.by_trace.entry(number(key, false)).or_insert(id);
-        *newest = id.max(*newest);
+        let id = known.intent.txn;
+        self.index(&known.intent.key, id);
         self.known.insert(id, known);
         self.order.push_back(id);
         if self.known.len() > self.most {
             self.forget_oldest();
         }
+    }
+
+    fn index(&mut self, key: &DuplicateKey, id: TxnId) {
+        self.by_key.insert(number(key, true), id);
+        // An old one that was looked up does not hide a newer one.
+        let newest = self.by_trace.entry(number(key, false)).or_insert(id);
+        *newest = id.max(*newest);
     }
 
     fn forget_oldest(&mut self) {

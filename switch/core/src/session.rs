@@ -144,6 +144,8 @@ impl Session {
     /// How far it has come by what is still owed.
     const fn promote(&mut self) {
         self.state = match self.owes {
+            // It is being given up, and no sign-on brings it back.
+            _ if self.is_retired => State::Suspended,
             (true, _) => State::SigningOn,
             (false, true) => State::Connected,
             (false, false) => State::Online,
@@ -290,6 +292,10 @@ impl Session {
             Some(Exchange { code: SIGN_ON, .. }) => Step::Close(Closing::SignOn),
             Some(Exchange { code: SIGN_OFF, .. }) => Step::Nothing,
             Some(_) => {
+                if self.plan.echo_idle_ms == 0 {
+                    // A breaker asked, and will ask again; the silence closes nothing.
+                    return Step::Nothing;
+                }
                 self.misses += 1;
                 if self.misses >= self.plan.echo_misses_max {
                     Step::Close(Closing::Echo)

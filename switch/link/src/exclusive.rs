@@ -175,12 +175,20 @@ impl Exclusive {
 
     async fn exchange(&self, shard: &Shard, parcel: Parcel) -> Result<(), Failure> {
         let mut socket = self.borrow(parcel.until).await?;
-        if !socket.is_signed_on
-            && let Err(error) = self.sign_on(&mut socket).await
-        {
-            throw_away(socket);
-            self.note_failure(&error);
-            return Err(Failure::Unsent(Unsent::Closed));
+        if !socket.is_signed_on {
+            let signed_on = timeout_at(parcel.until, self.sign_on(&mut socket)).await;
+            let why = match signed_on {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => {
+                    self.note_failure(&error);
+                    Some(Unsent::Unreachable)
+                }
+                Err(_) => Some(Unsent::Expired),
+            };
+            if let Some(why) = why {
+                throw_away(socket);
+                return Err(Failure::Unsent(why));
+            }
         }
         if Moment::now() >= parcel.until {
             return Err(Failure::Unsent(Unsent::Expired));
@@ -204,11 +212,11 @@ impl Exclusive {
                 PoolError::Timeout(deadpool::managed::TimeoutType::Wait) => Unsent::Full,
                 PoolError::Backend(error) => {
                     self.note_failure(&error);
-                    Unsent::Closed
+                    Unsent::Unreachable
                 }
                 PoolError::Timeout(_) => {
                     self.note_failure(&ErrorKind::TimedOut.into());
-                    Unsent::Closed
+                    Unsent::Unreachable
                 }
                 PoolError::Closed
                 | PoolError::NoRuntimeSpecified
@@ -429,11 +437,14 @@ impl Manager for Dial {
 
     async fn create(&self) -> io::Result<Socket> {
         let name = (self.destination.host.as_str(), self.destination.port);
-        let addresses = lookup_host(name).await?.take(ADDRESSES_MAX);
+        let addresses: Vec<_> = lookup_host(name).await?.take(ADDRESSES_MAX).collect();
         let mut outcome = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
+        // Each has its part of the time, so that one that is silent does not hide the others.
+        let count = u32::try_from(addresses.len()).unwrap_or(1).max(1);
+        let each = self.connect.checked_div(count).unwrap_or(self.connect);
         for address in addresses {
             let late = |_| io::Error::from(ErrorKind::TimedOut);
-            let attempt = timeout(self.connect, TcpStream::connect(address)).await;
+            let attempt = timeout(each, TcpStream::connect(address)).await;
             outcome = attempt.map_err(late).flatten();
             if outcome.is_ok() {
                 break;

@@ -70,6 +70,9 @@ pub(crate) async fn accept(shard: Rc<Shard>, mut link: Rc<Link>, listener: TcpLi
                         Some(permit) => {
                             let hands = Hands { shard: Rc::clone(&shard), link: Rc::clone(&link) };
                             let log = Rc::clone(&log);
+                            // Before the task runs: the next connections count it already.
+                            let shaking = &link.counters.shaking;
+                            shaking.set(shaking.get().saturating_add(1));
                             let shaking = hands.shake(stream, peer, permit, log);
                             tokio::task::spawn_local(shaking);
                         }
@@ -149,12 +152,12 @@ impl Hands {
         log: Rc<Cell<Option<Instant>>>,
     ) {
         let counters = &self.link.counters;
-        counters.shaking.set(counters.shaking.get().saturating_add(1));
         let outcome = self.agree(stream).await;
         counters.shaking.set(counters.shaking.get().saturating_sub(1));
         drop(permit);
         match outcome {
-            Ok(_) if self.shard.is_stopping() => {}
+            // After a renewal the peer is judged anew, when it comes again.
+            Ok(_) if self.shard.is_stopping() || !self.link.is_current.get() => {}
             Ok((session, participant)) => {
                 counters.handshakes.add(1);
                 counters.accepted.add(1);

@@ -188,10 +188,15 @@ impl Macs {
     /// next key of either direction (switch semantics 43). Whether it is.
     pub(crate) fn accept_next(&mut self, check_value: &str) -> bool {
         let values = self.next.check_values();
-        let is_next = [&values.0, &values.1]
-            .into_iter()
-            .flatten()
-            .any(|value| value.eq_ignore_ascii_case(check_value));
+        let among = |(accept, make): &(Option<String>, Option<String>)| {
+            let mut values = [accept, make].into_iter().flatten();
+            values.any(|value| value.eq_ignore_ascii_case(check_value))
+        };
+        if self.followed.as_ref().is_some_and(among) {
+            // The answer to the first was lost, or the other direction has a message of its own.
+            return true;
+        }
+        let is_next = among(&values);
         if is_next {
             if let Some(key) = self.next.accept.take() {
                 self.outgoing = self.accept.len();

@@ -140,6 +140,11 @@ impl Wires {
         codec: Rc<Codec>,
         before: Option<&Link>,
     ) -> Result<Link, LinkError> {
+        if config.connections == 0 && config.tls.is_some() {
+            // It makes no connections, and its files may be gone.
+            let bare = DialConfig { tls: None, ..config.clone() };
+            return Link::dialling(id, &bare, codec, (&self.0.certificates, None), before);
+        }
         let tls = self.handshaker(config.tls.is_some())?;
         Link::dialling(id, config, codec, (&self.0.certificates, tls), before)
     }
@@ -171,6 +176,10 @@ impl Wires {
     }
 
     fn keep_open(&self, link: Rc<Link>, config: &DialConfig) {
+        if config.connections == 0 {
+            // Its group has let it go.
+            return;
+        }
         if let Some(exclusive) = &config.exclusive {
             let serial = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed);
             let id = ConnectionId { link: link.id, serial };

@@ -9,9 +9,9 @@
 //! carried out before; then its channel must hear what became of them and not 91, which says
 //! that no money moved.
 
-use super::Switch;
 use super::choice::Wish;
 use super::duplicate::Seeking;
+use super::{Group, Switch};
 use crate::admission::Waiter;
 use crate::answer::Decline;
 use crate::event::{Event, Kind, Shedding};
@@ -38,12 +38,12 @@ impl Switch {
             let (why, reason) = (Decline::HOST_UNAVAILABLE, Reason::Overload);
             return self.refuse(now, seeking, why, reason, None);
         }
-        if let Err(why) = self.admit(now, &seeking, is_charged) {
-            return self.shed(now, seeking, why);
-        }
         let Some(route) = self.plan.route(&seeking.message, seeking.participant) else {
             return self.refuse(now, seeking, Decline::NO_ROUTE, Reason::NoConnection, None);
         };
+        if let Err(why) = self.admit(now, &seeking, is_charged) {
+            return self.shed(now, seeking, why);
+        }
         let window_max = self.window_max(route.group);
         let Some(group) = self.group_mut(route.group) else { return };
         let has_room = group.in_flight < window_max && group.waiting.is_empty();
@@ -68,7 +68,9 @@ impl Switch {
         let limits = self.plan.limits;
         let all = u64::from(limits.in_flight_max);
         let kept = all * u64::from(limits.reserved_percent) / 100;
-        if self.in_flight() as u64 >= all.saturating_sub(kept) && !self.shed_oldest(now) {
+        let is_payment = seeking.kind.moves_money();
+        let is_full = self.in_flight() as u64 >= all.saturating_sub(kept);
+        if is_full && !self.shed_oldest(now, is_payment) {
             return Err(Shedding::Full);
         }
         Ok(())
@@ -147,14 +149,15 @@ impl Switch {
         seeking
     }
 
-    /// Sheds, of all that wait, who would give up first. `false` if nobody waits.
-    fn shed_oldest(&mut self, now: Now) -> bool {
+    /// Sheds, of all that wait, the inquiry that would give up first, or for a payment also a
+    /// payment. `false` if there is none.
+    fn shed_oldest(&mut self, now: Now, for_payment: bool) -> bool {
         if self.waiting == 0 {
             return false;
         }
-        let end = |place: &usize| self.groups.get(*place).and_then(|group| group.waiting.timeout());
-        let oldest = (0..self.groups.len()).filter(|place| end(place).is_some()).min_by_key(end);
-        let oldest = oldest.and_then(|place| self.groups.get_mut(place));
+        let next = |group: &&mut Group| group.waiting.next_shed();
+        let may_go = |group: &&mut Group| next(group).is_some_and(|(pays, _)| for_payment || !pays);
+        let oldest = self.groups.iter_mut().filter(may_go).min_by_key(next);
         let Some(waiter) = oldest.and_then(|group| group.waiting.shed()) else { return false };
         let seeking = self.leave_line(waiter);
         self.shed(now, seeking, Shedding::Full);

@@ -4,7 +4,7 @@ use super::Switch;
 use super::choice::{Choice, Wish};
 use super::duplicate::Seeking;
 use crate::answer::{Decline, acknowledge, decline};
-use crate::breaker::{Permit, Position};
+use crate::breaker::{Health, Permit, Position};
 use crate::bug::{Bug, planted};
 use crate::contract::{Leg, Tag, Unsent};
 use crate::event::{Dropped, Event, Kind, Shedding};
@@ -12,7 +12,7 @@ use crate::intent::{self, Way};
 use crate::map::Mix;
 use crate::pending::{Stage, Txn};
 use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId, Policy};
-use crate::record::{DuplicateKey, Reason, Record, TxnId};
+use crate::record::{DuplicateKey, Reason, Record, TxnId, Verdict};
 use crate::route::Route;
 use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, Session, State, Step};
 use crate::time::{Now, Tick};
@@ -39,6 +39,13 @@ pub(super) struct Channel {
 }
 
 impl Channel {
+    /// Whether it must sign on and has not done so yet.
+    fn awaits_sign_on(&self) -> bool {
+        let awaits =
+            |session: &Session| matches!(session.state(), State::Connected | State::SigningOn);
+        self.session.as_deref().is_some_and(awaits)
+    }
+
     /// Whether its requests are taken.
     pub(super) fn is_online(&self) -> bool {
         let is_online = |session: &Session| session.state() == State::Online;
@@ -166,10 +173,15 @@ impl Switch {
         };
         let arrived = self.since;
         let seeking = Seeking { connection, participant, kind, arrived, key, original, message };
-        if self.is_late(now, &seeking) {
-            self.shed(now, seeking, Shedding::Late);
+        let channel = self.channels.get(&connection.serial);
+        if channel.is_some_and(Channel::awaits_sign_on) {
+            // Nothing is taken over from a channel that must sign on and never has.
+            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
         } else if kind.moves_money() {
+            // What is late may be known: that is found out first.
             self.handle_money(now, seeking, false);
+        } else if self.is_late(now, &seeking) {
+            self.shed(now, seeking, Shedding::Late);
         } else {
             self.admit_and_open(now, seeking, false);
         }
@@ -253,8 +265,13 @@ impl Switch {
             delivered: false,
         };
         let way = Way { link: channel.link, route: route.index, group: route.group, stan };
-        let intent =
-            kind.moves_money().then(|| intent::of(&self.plan, id, now.utc, key, &txn.request, way));
+        let intent = kind.moves_money().then(|| {
+            let mut intent = intent::of(&self.plan, id, now.utc, key, &txn.request, way);
+            if let Some(name) = self.old_route(route.index) {
+                name.clone_into(&mut intent.route);
+            }
+            intent
+        });
         self.join(route.group, participant, host);
         self.txns.insert(txn);
         self.deadlines.push(deadline, id, kind);
@@ -296,16 +313,22 @@ impl Switch {
         let (group, tried, attempts) = (txn.group, txn.host, txn.attempts);
         let expired = txn.deadline <= now.tick;
         let other = match why {
-            Unsent::Closed | Unsent::Full if !expired && attempts < ATTEMPTS_MAX => {
+            Unsent::Closed | Unsent::Unreachable | Unsent::Full
+                if !expired && attempts < ATTEMPTS_MAX =>
+            {
                 let account = self.account(group, &txn.request);
                 let is_inquiry = txn.intent.is_none();
                 let wish = Wish { is_inquiry, account, not: Some(tried) };
                 self.choose(now, group, wish)
             }
-            Unsent::Closed | Unsent::Full | Unsent::Expired | Unsent::Unencodable => None,
+            Unsent::Closed
+            | Unsent::Unreachable
+            | Unsent::Full
+            | Unsent::Expired
+            | Unsent::Unencodable => None,
         };
         if let Some(other) = other {
-            self.move_to(id, other);
+            self.move_to(now, id, other, why);
             self.send_request(id);
             return;
         }
@@ -313,25 +336,44 @@ impl Switch {
             Unsent::Expired => Reason::Expired,
             Unsent::Unencodable => Reason::Unencodable,
             Unsent::Full => Reason::Overload,
-            Unsent::Closed if expired => Reason::Expired,
-            Unsent::Closed => Reason::ClosedUnsent,
+            Unsent::Closed | Unsent::Unreachable if expired => Reason::Expired,
+            Unsent::Closed | Unsent::Unreachable => Reason::ClosedUnsent,
         };
         let decline = match why {
             Unsent::Unencodable => Decline::FORMAT_ERROR,
-            Unsent::Closed | Unsent::Expired | Unsent::Full => Decline::HOST_UNAVAILABLE,
+            Unsent::Closed | Unsent::Unreachable | Unsent::Expired | Unsent::Full => {
+                Decline::HOST_UNAVAILABLE
+            }
         };
-        self.not_sent(now, id, decline, reason);
+        // That its host cannot be reached is the host's failure; anything else is not.
+        let health = (why == Unsent::Unreachable).then_some((now.tick, Health::Bad));
+        self.leave_group(id, health);
+        self.declined(now, id, decline, Verdict::NotSent, reason);
     }
 
     /// A request that was not written goes to another connection.
-    fn move_to(&mut self, id: TxnId, other: Choice) {
+    fn move_to(&mut self, now: Now, id: TxnId, other: Choice, why: Unsent) {
         let Some(txn) = self.txns.get_mut(id) else { return };
         let (tried, permit, group) = (txn.host, txn.link_permit, txn.group);
         (txn.host, txn.link_permit) = (other.host, other.permit);
         txn.attempts += 1;
         let Some(live) = self.group_mut(group) else { return };
+        let may_eject = live.may_eject(tried.link);
+        let before = live.link_position(tried.link);
         if let Some(destination) = live.destination(tried.link) {
-            destination.breaker.release(permit);
+            match why {
+                Unsent::Unreachable => {
+                    destination.breaker.report(now.tick, permit, Health::Bad, may_eject);
+                }
+                Unsent::Closed | Unsent::Full | Unsent::Expired | Unsent::Unencodable => {
+                    destination.breaker.release(permit);
+                }
+            }
+        }
+        if let Some(position) =
+            live.link_position(tried.link).filter(|_| live.link_position(tried.link) != before)
+        {
+            self.count(Event::LinkBreaker { link: tried.link, position });
         }
         if let Some(host) = self.host_mut(group, tried) {
             host.in_flight = host.in_flight.saturating_sub(1);

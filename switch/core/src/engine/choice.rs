@@ -155,13 +155,13 @@ impl Group {
             .or_else(|| self.prefer(plan, now, wish, |d| elsewhere(d.link) && is_well(d)))
             .or_else(|| self.prefer(plan, now, wish, |d| elsewhere(d.link)))
             .or_else(|| self.prefer(plan, now, wish, |_| true))?;
+        let host = self.least(self.links.get(place)?.link, wish.not)?.connection;
         let destination = self.links.get_mut(place)?;
         let permit = match destination.breaker.position() {
             // The only one that is left goes on, and its group judges it.
             Position::Open => Permit::default(),
             _ => destination.breaker.admit(now, wish.is_inquiry).unwrap_or_default(),
         };
-        let host = self.least(self.links.get(place)?.link, wish.not)?.connection;
         self.turn = place;
         Some(Choice { host, permit })
     }
@@ -182,7 +182,16 @@ impl Group {
                 && destination.breaker.position() == Position::HalfOpen
         };
         let mut probed = None;
-        for destination in self.links.iter_mut().filter(wants) {
+        let hosts = &self.hosts;
+        let reachable = |destination: &&mut Destination| {
+            let link = destination.link;
+            hosts.iter().any(|host| {
+                host.connection.link == link
+                    && Some(host.connection) != wish.not
+                    && host.session.state() == State::Online
+            })
+        };
+        for destination in self.links.iter_mut().filter(wants).filter(reachable) {
             if let Some(permit) = destination.breaker.admit(now, wish.is_inquiry) {
                 // Given back at once: it is asked for again when the choice is made.
                 destination.breaker.release(permit);

@@ -8,7 +8,7 @@ use super::Switch;
 use crate::answer::{Decline, decline, replay};
 use crate::bug::{Bug, planted};
 use crate::contract::{Leg, Output, Tag, Unreadable};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Shedding};
 use crate::intent;
 use crate::keys::{Fate, Stored, same_trace};
 use crate::pending::{Copy, Stage};
@@ -46,6 +46,10 @@ impl Switch {
         // one that somebody is just being looked up for.
         if self.is_being_sought(&seeking) || self.is_waiting(&seeking) {
             self.answer_at_once(seeking, Decline::IN_PROGRESS);
+            return;
+        }
+        if !has_sought && self.is_late(now, &seeking) {
+            self.shed(now, seeking, Shedding::Late);
             return;
         }
         // What is taken over is answered before the store's index could object.

@@ -62,12 +62,6 @@ impl Switch {
         );
     }
 
-    /// Nothing left the switch.
-    pub(super) fn not_sent(&mut self, now: Now, id: TxnId, why: Decline, reason: Reason) {
-        self.leave_group(id, None);
-        self.declined(now, id, why, Verdict::NotSent, reason);
-    }
-
     /// A byte left and no verified answer came: the reversal is recorded with the outcome, and
     /// only then does the channel get its 68.
     pub(super) fn indefinite(&mut self, now: Now, id: TxnId, reason: Reason) {
@@ -89,7 +83,14 @@ impl Switch {
         self.declined(now, id, Decline::OUTCOME_UNKNOWN, Verdict::Indefinite, reason);
     }
 
-    fn declined(&mut self, now: Now, id: TxnId, why: Decline, verdict: Verdict, reason: Reason) {
+    pub(super) fn declined(
+        &mut self,
+        now: Now,
+        id: TxnId,
+        why: Decline,
+        verdict: Verdict,
+        reason: Reason,
+    ) {
         let Some(txn) = self.txns.get_mut(id) else { return };
         let mut message = core::mem::take(&mut txn.request);
         // The record of an inquiry reads the request; the answer repeats what it needs of it.

@@ -71,12 +71,12 @@ impl Group {
 }
 
 impl Switch {
-    pub(super) fn handle_replan(&mut self, plan: Plan) {
+    pub(super) fn handle_replan(&mut self, now: Now, plan: Plan) {
         let taken = extends(&plan, &self.plan);
         if taken {
             self.keep_old_routes(&plan);
             for (live, plan) in self.participants.iter_mut().zip(&plan.participants) {
-                live.bucket.replan(plan);
+                live.bucket.replan(now.tick, plan);
             }
             let more = plan.participants.iter().skip(self.participants.len());
             self.participants.extend(more.map(Participant::new));
@@ -173,6 +173,9 @@ impl Switch {
                 steps.push((connection, Step::Close(Closing::Renewed)));
             }
             is_busy |= host.is_old || after == State::Draining;
+        }
+        for (connection, _) in &changes {
+            group.count_online(connection.link, now.tick);
         }
         for (connection, state) in changes {
             self.count(Event::Session { connection, state });

@@ -443,3 +443,23 @@ fn an_inquiry_that_is_shed_is_counted_as_not_sent() {
     assert_eq!((verdict, response.as_str()), (NotSent, "91"));
     assert!(!world.journal.iter().any(|(_, record)| matches!(record, Record::Inquiry(_))));
 }
+
+/// What was taken ahead at the old rate does not keep a participant out at the new one.
+#[test]
+fn a_rate_that_is_raised_holds_at_once() {
+    let mut plan = plan();
+    (plan.participants[0].rate, plan.participants[0].burst) = (1, 60);
+    let mut world = World::online_with(plan.clone());
+    for stan in 0..60 {
+        world.tell(received(ATM, balance(stan)));
+    }
+    let seen = world.see();
+    assert_eq!((seen.sent.len(), seen.shed.len()), (60, 0));
+    world.finish(seen.sent);
+    (plan.participants[0].rate, plan.participants[0].burst) = (1_000, 0);
+    world.tell(Input::Replan(Box::new(plan)));
+    world.pass(1);
+    world.take();
+    world.tell(received(ATM, balance(100)));
+    assert_eq!(world.see().sent.len(), 1);
+}

@@ -414,6 +414,25 @@ fn payments_leave_the_probes_to_inquiries_for_half_a_second() {
     assert_eq!(pay(&mut world, 2), A);
 }
 
+/// A reversal that nobody may carry waits for a decision, not for a time that is over: else
+/// whoever drives the engine would ask it again and again.
+#[test]
+fn a_reversal_that_nobody_may_carry_asks_for_no_time() {
+    let mut world = world(hosts(1, Policy::LeastOutstanding));
+    world.tell(received(ATM, payment(1)));
+    let (_, tag) = world.request();
+    world.tell(Input::Written(tag));
+    world.control(Target::Link(A), Order::Disable, 3_600_000);
+    world.pass(15_000);
+    assert_eq!(world.switch.reversals_open(), 1);
+    // Before the first echo, which nobody answers here.
+    for _ in 0..20 {
+        world.pass(500);
+        let next = world.switch.poll_timeout();
+        assert!(next.is_none_or(|next| next > world.now.tick), "{next:?} is over");
+    }
+}
+
 /// Drain of one host: nothing new, what is in flight ends, and it is back when the time is over.
 #[test]
 fn a_host_that_is_disabled_drains_and_comes_back_by_itself() {

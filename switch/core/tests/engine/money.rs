@@ -86,6 +86,29 @@ fn a_channel_that_takes_a_payment_back_gets_00_and_the_bank_a_reversal() {
     assert_eq!(code(&world.sent_to(ATM)), "00");
 }
 
+/// A copy that lay unread for too long is a copy first and late second: were it refused under the
+/// key of its original, the original could not be found when it is taken back.
+#[test]
+fn a_late_copy_does_not_hide_its_original() {
+    let mut world = World::online();
+    world.pass(10_000);
+    world.tell(received(ATM, purchase(7)));
+    let (at_bank, tag) = world.request();
+    world.tell(Input::Written(tag));
+    let since = Tick(world.now.tick.0 - 5_000_000_000);
+    world.switch.handle_since(world.now, since, received(ATM, purchase(7)));
+    world.pass(0);
+    assert!(!world.take().iter().any(|output| matches!(output, Output::Persist { .. })));
+    world.tell(received(BANK, answer_to(&at_bank, "00")));
+    let heard = |outputs: &[Output]| {
+        let to_channel = |output: &&Output| matches!(output, Output::Send { connection: ATM, .. });
+        outputs.iter().filter(to_channel).count()
+    };
+    assert_eq!(heard(&world.take()), 2, "the copy hears what the original hears");
+    world.tell(received(ATM, naming("0420", 8, ORIGINAL)));
+    assert_eq!(world.switch.reversals_open(), 1);
+}
+
 #[test]
 fn a_payment_taken_back_in_flight_is_undone_once_its_outcome_is_known() {
     for (response, reversals) in [("00", 1), ("51", 0)] {

@@ -171,16 +171,18 @@ impl Certificates {
         Ok(endpoint)
     }
 
-    /// Whether the files of every link can be used as they are now. Nothing is replaced.
+    /// Whether the files of every link but those can be used as they are now. Nothing is
+    /// replaced.
     ///
     /// # Errors
     /// Every link whose files cannot be used.
-    pub fn check(&self) -> Result<(), Vec<Unusable>> {
+    pub fn check(&self, but: &[LinkId]) -> Result<(), Vec<Unusable>> {
         let mut inner = self.inner();
         inner.forget_dropped();
         let unusable: Vec<Unusable> = inner
             .endpoints
             .iter()
+            .filter(|endpoint| !but.contains(&endpoint.link))
             .filter_map(|endpoint| {
                 let error = endpoint.files.load().err()?;
                 Some(Unusable { link: endpoint.link, error })

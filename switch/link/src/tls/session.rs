@@ -88,7 +88,12 @@ impl Session {
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<Written> {
         let mut written = Written::default();
         loop {
-            written.moved |= self.flush()?;
+            match self.flush() {
+                Ok(moved) => written.moved |= moved,
+                // What was taken may have reached the peer. The next call meets the error again.
+                Err(_) if written.taken > 0 => return Ok(written),
+                Err(error) => return Err(error),
+            }
             let rest = bytes.get(written.taken..).unwrap_or_default();
             if self.tls.wants_write() || rest.is_empty() {
                 return Ok(written);

@@ -48,6 +48,18 @@ pub struct KeyChange {
 }
 
 impl Renewal {
+    /// Of which link it is.
+    #[must_use]
+    pub const fn link(&self) -> LinkId {
+        self.id
+    }
+
+    /// Whether connections are made another way by it.
+    #[must_use]
+    pub const fn is_of_connections(&self) -> bool {
+        matches!(self.what, What::Link { .. })
+    }
+
     /// Whether other keys were read than are in use.
     #[must_use]
     pub const fn keys(&self) -> Option<&KeyChange> {

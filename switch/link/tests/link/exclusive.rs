@@ -136,7 +136,9 @@ fn that_nobody_listens_reaches_the_request_at_once() {
         for number in 1..=3 {
             rig.send(pool, &echo(number), Some(number));
             match rig.input().await {
-                Input::Unsent { tag: told, why: Unsent::Closed } => assert_eq!(told, tag(number)),
+                Input::Unsent { tag: told, why: Unsent::Unreachable } => {
+                    assert_eq!(told, tag(number))
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -255,7 +257,7 @@ fn a_refused_sign_on_is_no_connection() {
             answer.set(field::RESPONSE_CODE, ResponseCode::parse(code).unwrap());
             bank.answer(&mut peer, &answer).await;
             if code == "05" {
-                assert_eq!(bank.unsent().await, (number, Unsent::Closed));
+                assert_eq!(bank.unsent().await, (number, Unsent::Unreachable));
                 assert_eq!(peer.read_to_end().await, b"");
             } else {
                 bank.serve(&mut peer, number).await;

@@ -371,7 +371,10 @@ fn keys_change_with_an_overlap_and_stay_changed() {
         until("the old key to be forgotten", || rig.wires.accepted_keys(CHANNEL) == 1).await;
         peer.write(&framed(&sealed(&old, &rig.codec, &echo(5)))).await;
         assert!(matches!(rig.input().await, Input::Malformed { .. }), "the overlap is over");
-        assert!(!rig.wires.accept_next_key(CHANNEL, &value(3)), "there is no further key");
+        // Its answer may have been lost: the same again is answered the same and changes nothing.
+        assert!(rig.wires.accept_next_key(CHANNEL, &value(3)), "it is the key in use");
+        assert_eq!(rig.wires.accepted_keys(CHANNEL), 1);
+        assert!(!rig.wires.accept_next_key(CHANNEL, "000000"), "there is no further key");
         // What the change led to, as the operator then writes it down.
         let settled = keys.mac(&[3], Some(4));
         let renewal = rig.wires.prepare_keys(CHANNEL, Some(&settled)).unwrap().unwrap();

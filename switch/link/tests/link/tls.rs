@@ -716,7 +716,7 @@ fn lent_connections_are_encrypted_too() {
         loop {
             match rig.input().await {
                 Input::Unsent { tag: unsent, why } => {
-                    assert_eq!((unsent, why), (tag(3), Unsent::Closed));
+                    assert_eq!((unsent, why), (tag(3), Unsent::Unreachable));
                     break;
                 }
                 Input::LinkUp(_) | Input::LinkDown(_) => {}

@@ -36,7 +36,13 @@ impl Turning {
             }
         }
         let certificates = self.shard.wires.certificates();
-        if let Err(unusable) = certificates.check() {
+        // Those of the others were read when they were prepared.
+        let prepared: Vec<LinkId> = renewals
+            .iter()
+            .filter(|renewal| renewal.is_of_connections())
+            .map(Renewal::link)
+            .collect();
+        if let Err(unusable) = certificates.check(&prepared) {
             wrong.extend(unusable.iter().map(ToString::to_string));
         }
         if !wrong.is_empty() {
