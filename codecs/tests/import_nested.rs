@@ -1,6 +1,7 @@
 //! Specifications of other products whose fields have parts become dialects that find these parts.
 //!
-//! The messages are put together by hand from what the products write.
+//! jPOS 2.1.10 and moov 0.23.1 write the same bytes from the same files and values, but for DE62
+//! of jPOS, whose class it does not have; the message of `iso8583_rs` is put together by hand.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -141,9 +142,9 @@ fn parts_of_a_specification_of_moov() {
         include_str!("import/moov-nested.json"),
         &[
             (3, "312010"),
-            (48, "01900104SHOP0420500042"),
+            (48, "01600104SHOP0420242"),
             (55, "010<9A03260131 9F2602AABB>"),
-            (60, "<F0F8 F0F0F7 F0F3 C1C2C3>"),
+            (60, "<F0F8 F7F0F0 F0F3 C1C2C3>"),
             (61, "03<010203>"),
             (62, "<12 C080000000000000>ab12<012345 02 AABB>"),
             (63, "<0B 0101 02 AABB 0102 03>xyz"),
@@ -153,10 +154,10 @@ fn parts_of_a_specification_of_moov() {
             ("3.2", "20"),
             ("3.3", "10"),
             ("48.001", "SHOP"),
-            ("48.042", "00042"),
+            ("48.042", "42"),
             ("55.9A", "<260131>"),
             ("55.9F26", "<AABB>"),
-            ("60.1", "007"),
+            ("60.1", "700"),
             ("60.2", "ABC"),
             ("62.1", "ab12"),
             ("62.2", "12345"),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
+use veksel_codecs::Dialect;
 use veksel_codecs::import::{Imported, Kind, Remark, import as read};
 
 /// Turns a specification into a dialect file.
@@ -41,9 +42,17 @@ pub(super) fn import(arguments: &Import, output: Output) -> Result<Exit, Failure
     match &arguments.out {
         None => output.print(text)?,
         Some(path) => {
-            let count = text.lines().filter(|line| line.contains("format = ")).count();
-            let path = path.display();
-            output.print(format!("{path}: {count} fields; {omitted} were left out\n"))?;
+            let count = Dialect::parse(&text).map_or(0, |dialect| dialect.fields().count());
+            let is_part = |remark: &&Remark| remark.field.contains('.');
+            let omissions = remarks.iter().filter(|remark| remark.kind == Kind::Omitted);
+            let left = match omissions.filter(is_part).count() {
+                0 => format!("{omitted} were left out"),
+                parts => {
+                    let fields = omitted.saturating_sub(parts);
+                    format!("{fields} were left out, and {parts} of their parts")
+                }
+            };
+            output.print(format!("{}: {count} fields; {left}\n", path.display()))?;
         }
     }
     Ok(exit)

@@ -25,7 +25,7 @@ fn the_shipped_ones_are_listed_and_shown() {
     let ran = run(&["dialect", "list"]);
     assert_eq!(ran.code, 0);
     assert!(
-        ran.out.starts_with("dialect          fields  rules  title\ncbs-ascii-bin    64"),
+        ran.out.starts_with("dialect          fields  rules  title\ncbs-ascii-bin    67"),
         "{}",
         ran.out
     );
@@ -123,11 +123,17 @@ fn an_import_says_what_it_leaves_out() {
     let ran = run(&["dialect", "import", "--from", "jpos", &specification, "--out", &out]);
     assert_eq!((ran.code, ran.out), (0, format!("{out}: 18 fields; 1 were left out\n")));
     assert!(
-        ran.err.contains("omitted: field 62 (line 33): the class IFX_LLCHAR is not known"),
+        ran.err.contains("omitted: field 62 (line 34): the class IFX_LLCHAR is not known"),
         "{}",
         ran.err
     );
     assert_eq!(run(&["dialect", "lint", &out]).code, 0);
+    let parts = folder.path().join("parts.toml").display().to_string();
+    let nested = given("jpos-nested.xml");
+    let ran = run(&["dialect", "import", "--from", "jpos", &nested, "--out", &parts]);
+    let left = "7 fields; 0 were left out, and 1 of their parts";
+    assert_eq!((ran.code, ran.out), (0, format!("{parts}: {left}\n")));
+    assert_eq!(run(&["dialect", "lint", &parts]).code, 0);
     // It is not written over.
     let again = run(&["dialect", "import", "--from", "jpos", &specification, "--out", &out]);
     assert_eq!(again.code, 1);
