@@ -1,7 +1,7 @@
 //! `veksel doctor tcp`: what is wrong with a connection, said in words, with what to do about it.
 //!
 //! It sends network management only, which moves nothing, and signs off again from what it signed
-//! on to. A handshake of TLS is recognised and not made.
+//! on to. TLS is spoken if it is asked for (`--tls`), and recognised if it is not.
 
 mod probe;
 
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use probe::{CLIENT_HELLO, Probe, Reply, is_tls, response};
 use serde_json::{Value, json};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use veksel_codecs::{Message, ResponseCode, Step, field};
 
@@ -38,6 +38,11 @@ const FRAMINGS: [&str; 9] = [
     "binary2,tpdu=6000000000",
     "bcd2,tpdu=6000000000",
 ];
+
+/// What to look at when TLS does not come about.
+const TLS_FIX: &str = "does --tls name the CA of the other side and a certificate that it wants, is \
+                       the name in its certificate the one that was dialled, and does the port \
+                       speak TLS at all?";
 
 /// What a check came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +85,7 @@ impl Findings {
 pub(crate) fn doctor(arguments: &Doctor, output: Output) -> Result<Exit, Failure> {
     let DoctorCommand::Tcp(arguments) = &arguments.command;
     let mut findings = Findings::default();
-    let link = Link::of(&arguments.link, Some(&arguments.to), None)?;
+    let link = Link::of(&arguments.link, Some(&arguments.to), arguments.tls.as_deref())?;
     if let Some(address) = connect(&mut findings, &link, arguments) {
         examine(&mut findings, &link, address, arguments)?;
     }
@@ -130,7 +135,7 @@ fn connect(findings: &mut Findings, link: &Link, arguments: &TcpDoctor) -> Optio
     let mut last = "the name has no address".to_owned();
     for address in addresses {
         let start = Instant::now();
-        match Probe::connect(link, &arguments.institution, address, arguments.timeout) {
+        match TcpStream::connect_timeout(&address, arguments.timeout) {
             Ok(_) => {
                 let took = show_micros(micros(start.elapsed()));
                 findings.add("connect", Mark::Good, format!("{address} accepts in {took}"), "");
@@ -161,16 +166,27 @@ fn examine(
     let timeout = arguments.timeout;
     let mut probe = match Probe::connect(link, &arguments.institution, address, timeout) {
         Ok(probe) => probe,
+        Err(error) if link.tls.is_some() => {
+            let said = format!("hands cannot be shaken: {error}");
+            findings.add("tls", Mark::Bad, said, TLS_FIX);
+            return Ok(());
+        }
         Err(error) => {
             let fix = "it accepted once and not again: a limit of connections?";
             findings.add("connect", Mark::Bad, error.to_string(), fix);
             return Ok(());
         }
     };
+    if let Some(version) = probe.tls() {
+        let said = format!("{version}; the other side is who it should be");
+        findings.add("tls", Mark::Good, said, "");
+    }
     // An echo is answered in any state of a session (switch semantics 40).
     match probe.ask(ECHO, timeout) {
         Reply::Answer(answer, _) => {
-            findings.add("plain text", Mark::Good, "messages go in clear, without TLS", "");
+            if link.tls.is_none() {
+                findings.add("plain text", Mark::Good, "messages go in clear, without TLS", "");
+            }
             findings.add(
                 "framing",
                 Mark::Good,
@@ -299,12 +315,20 @@ fn unanswered(
         Reply::NoFrame(_, bytes) | Reply::Closed(bytes) | Reply::Silence(bytes) => bytes.as_slice(),
         Reply::Answer(..) | Reply::Unreadable(..) | Reply::Broken(_) => &[],
     };
-    if is_tls(came) || speaks_tls(link, address, timeout) {
-        let fix = "turn TLS on for this link, or connect to the port without it";
+    if link.tls.is_some() {
+        // With TLS 1.3 a server says only now that it does not believe who connected.
+        if let Reply::Broken(error) = &reply {
+            let said = format!("the other side ended the session: {error}");
+            findings.add("tls", Mark::Bad, said, TLS_FIX);
+            return Ok(());
+        }
+    } else if is_tls(came) || speaks_tls(link, address, timeout) {
+        let fix = "give --tls, or connect to a port without it";
         findings.add("plain text", Mark::Bad, "the port speaks TLS, and got a message", fix);
         return Ok(());
+    } else {
+        findings.add("plain text", Mark::Good, "the port does not speak TLS", "");
     }
-    findings.add("plain text", Mark::Good, "the port does not speak TLS", "");
     if let Reply::Unreadable(error) = &reply {
         let said = format!("`{}` is understood", shown(arguments));
         findings.add("framing", Mark::Good, said, "");
@@ -316,7 +340,7 @@ fn unanswered(
     let why = in_words(&reply);
     for candidate in FRAMINGS.iter().filter(|candidate| **candidate != shown(arguments)) {
         let flags = LinkFlags { framing: Some((*candidate).to_owned()), ..arguments.link.clone() };
-        let other = Link::of(&flags, Some(&arguments.to), None)?;
+        let other = Link::of(&flags, Some(&arguments.to), arguments.tls.as_deref())?;
         let reads = |bytes: &[u8]| match other.framing.decode(bytes) {
             Ok(Step::Frame { message, .. }) => {
                 other.codec.decode_into(message, &mut Message::new()).is_ok()

@@ -79,6 +79,7 @@ fn shown(body: &Value, output: Output) -> String {
         vec![
             word(link, "name"),
             format!("{} {}", word(link, "side"), word(link, "of")),
+            word(link, "breaker"),
             number(link, "/connections").to_string(),
             number(link, "/frames_in").to_string(),
             number(link, "/frames_out").to_string(),
@@ -92,6 +93,7 @@ fn shown(body: &Value, output: Output) -> String {
     let header = [
         "link",
         "side",
+        "breaker",
         "open",
         "frames in",
         "out",

@@ -27,27 +27,57 @@ pub(crate) struct Exchange {
 }
 
 /// What carries the bytes.
-enum Carrier {
+pub(crate) enum Carrier {
     Plain(TcpStream),
     Tls(Box<TlsStream>),
 }
 
 impl Carrier {
-    fn socket(&self) -> &TcpStream {
+    /// Shakes hands on a socket, if the link is encrypted.
+    ///
+    /// # Errors
+    /// The two sides agree on nothing, or one does not believe the other.
+    pub(crate) fn of(link: &Link, stream: TcpStream) -> std::io::Result<Self> {
+        match &link.tls {
+            None => Ok(Self::Plain(stream)),
+            Some(tls) => Ok(Self::Tls(Box::new(tls.blocking(stream)?))),
+        }
+    }
+
+    /// Which version of TLS was agreed on, if any.
+    pub(crate) fn tls(&self) -> Option<String> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => {
+                let version = stream
+                    .conn
+                    .protocol_version()
+                    .and_then(|version| version.as_str().map(str::to_owned));
+                Some(
+                    version
+                        .unwrap_or_else(|| "TLS".to_owned())
+                        .replace("TLSv", "TLS ")
+                        .replace('_', "."),
+                )
+            }
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => &stream.sock,
         }
     }
 
-    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         match self {
             Self::Plain(stream) => stream.write_all(bytes),
             Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         }
     }
 
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         match self {
             Self::Plain(stream) => stream.read(into),
             Self::Tls(stream) => match stream.read(into) {
@@ -216,11 +246,8 @@ fn connect(link: &Link, timeout: Duration) -> Result<Carrier, WireError> {
             Ok(stream) => {
                 // A short request shall not wait for the acknowledgement of nothing.
                 stream.set_nodelay(true).map_err(failed)?;
-                let Some(tls) = &link.tls else { return Ok(Carrier::Plain(stream)) };
-                let session = tls.blocking(stream);
-                let session =
-                    session.map_err(|error| WireError::Tls { address: address.clone(), error })?;
-                return Ok(Carrier::Tls(Box::new(session)));
+                let carrier = Carrier::of(link, stream);
+                return carrier.map_err(|error| WireError::Tls { address, error });
             }
             Err(error) => last = error,
         }

@@ -88,6 +88,22 @@ fn only_who_has_the_right_certificate_is_served_and_only_as_himself() {
     assert_eq!(code, Some(0), "{printed}");
     assert!(printed.contains("response 00 approved"), "{printed}");
 
+    // The doctor shakes hands with what it is given, and says what is missing.
+    let examined = |more: &[&str]| {
+        let to = rig.to();
+        let ran = veksel(&[&["doctor", "tcp", to.as_str(), "--timeout", "1s"][..], more].concat());
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+    };
+    let (code, said) = examined(&["--tls", &flag(&certs, "channels")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("TLS 1.3") && said.contains("is understood"), "{said}");
+    let (code, said) = examined(&["--tls", &format!("{certs}/ca.pem")]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("a certificate that it wants"), "{said}");
+    let (code, said) = examined(&[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("give --tls"), "{said}");
+
     // None at all, TLS without a certificate, and one for another use.
     let only_ca = format!("{certs}/ca.pem");
     for (more, result) in [

@@ -88,6 +88,9 @@ pub(crate) struct TcpDoctor {
     pub(crate) to: String,
     #[command(flatten)]
     pub(crate) link: LinkFlags,
+    /// Encrypt, as `veksel send --tls`: the CA of the other side, and after commas the other keys
+    #[arg(long, value_name = "TLS")]
+    pub(crate) tls: Option<String>,
     /// DE32 of what is sent; empty sends none
     #[arg(long, value_name = "DIGITS", default_value = "500001", value_parser = institution)]
     pub(crate) institution: String,

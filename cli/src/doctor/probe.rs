@@ -1,9 +1,10 @@
 //! One connection of the doctor: what is sent, and what comes back read as well as it can be.
 
 use crate::link::Link;
+use crate::wire::Carrier;
 use bytes::BytesMut;
 use jiff::Timestamp;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use veksel_codecs::{DecodeError, FrameError, Message, Mti, ResponseCode, Step, field};
@@ -33,7 +34,7 @@ pub(super) struct Probe<'l> {
     link: &'l Link,
     /// DE32; empty sends none.
     institution: &'l str,
-    stream: TcpStream,
+    carrier: Carrier,
     received: BytesMut,
     stan: u32,
 }
@@ -47,7 +48,13 @@ impl<'l> Probe<'l> {
     ) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, timeout)?;
         stream.set_nodelay(true)?;
-        Ok(Self { link, institution, stream, received: BytesMut::new(), stan: 0 })
+        let carrier = Carrier::of(link, stream)?;
+        Ok(Self { link, institution, carrier, received: BytesMut::new(), stan: 0 })
+    }
+
+    /// Which version of TLS was agreed on, if any.
+    pub(super) fn tls(&self) -> Option<String> {
+        self.carrier.tls()
     }
 
     /// Sends an 0800 with this DE70 and waits for its 0810.
@@ -113,8 +120,8 @@ impl<'l> Probe<'l> {
     }
 
     fn write(&mut self, bytes: &[u8], timeout: Duration) -> io::Result<()> {
-        self.stream.set_write_timeout(Some(timeout))?;
-        self.stream.write_all(bytes)
+        self.carrier.socket().set_write_timeout(Some(timeout))?;
+        self.carrier.write_all(bytes)
     }
 
     /// Reads once; `false` at the end of the stream.
@@ -122,9 +129,9 @@ impl<'l> Probe<'l> {
         if timeout.is_zero() || self.received.len() > BYTES_MAX {
             return Err(ErrorKind::TimedOut.into());
         }
-        self.stream.set_read_timeout(Some(timeout))?;
+        self.carrier.socket().set_read_timeout(Some(timeout))?;
         let mut buffer = [0; 4_096];
-        let count = self.stream.read(&mut buffer)?;
+        let count = self.carrier.read(&mut buffer)?;
         self.received.extend_from_slice(buffer.get(..count).unwrap_or_default());
         Ok(count > 0)
     }

@@ -3,7 +3,7 @@
 use super::Turning;
 use serde_json::{Map, Value, json};
 use veksel_core::plan::LinkRole;
-use veksel_core::{GroupId, LinkId, ParticipantId};
+use veksel_core::{GroupId, LinkId, ParticipantId, Position};
 use veksel_link::{CloseReason, LinkStats};
 
 impl Turning {
@@ -81,7 +81,8 @@ impl Turning {
     }
 
     fn link(&self, place: u16) -> Value {
-        let plan = self.shard.switch.plan();
+        let switch = &self.shard.switch;
+        let plan = switch.plan();
         let Some(link) = plan.links.get(usize::from(place)) else { return Value::Null };
         let stats: LinkStats = self.shard.wires.stats(LinkId(place));
         let ended = CloseReason::ALL.into_iter().filter(|why| stats.closed(*why) > 0);
@@ -102,6 +103,7 @@ impl Turning {
             "name": link.name,
             "side": side,
             "of": part,
+            "breaker": switch.link_position(LinkId(place)).map(Position::word),
             "connections": stats.connections,
             "buffered_bytes": stats.buffered,
             "accepted": stats.accepted,
