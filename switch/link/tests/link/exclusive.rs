@@ -137,7 +137,7 @@ fn that_nobody_listens_reaches_the_request_at_once() {
             rig.send(pool, &echo(number), Some(number));
             match rig.input().await {
                 Input::Unsent { tag: told, why: Unsent::Unreachable } => {
-                    assert_eq!(told, tag(number))
+                    assert_eq!(told, tag(number));
                 }
                 other => panic!("{other:?}"),
             }
