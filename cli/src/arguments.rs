@@ -92,7 +92,7 @@ impl Command {
             Self::Dialect(dialect) => dialect.json(),
             Self::Journal(journal) => journal.json(),
             Self::Reversals(reversals) => reversals.json(),
-            Self::Breakers(breakers) => breakers.command.parts().1.decision.json,
+            Self::Breakers(breakers) => breakers.command.parts().1.decision.switch.json,
             Self::Doctor(doctor) => {
                 let DoctorCommand::Tcp(tcp) = &doctor.command;
                 tcp.json

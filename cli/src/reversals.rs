@@ -8,6 +8,7 @@ use crate::check::source;
 use crate::journal::{open, unread};
 use crate::operator::{self, Answer};
 use crate::output::{Exit, Failure, Output};
+use crate::reload;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -148,11 +149,7 @@ pub(crate) fn tell(
     let Some(operator) = operator.filter(|name| !name.trim().is_empty()) else {
         return Err(Failure::usage("the system does not say who you are; give --operator"));
     };
-    let address = match (&decision.config, decision.admin) {
-        (Some(config), None) => admin_of(config)?,
-        (_, Some(address)) => address,
-        (None, None) => return Err(Failure::usage("give --config or --admin")),
-    };
+    let address = reload::address(&decision.switch)?;
     body.insert("operator".to_owned(), operator.as_str().into());
     body.insert("reason".to_owned(), decision.reason.as_str().into());
     let Answer { code, body } = operator::post(address, path, &body.into())?;

@@ -1,8 +1,8 @@
 //! The command line of `veksel journal`, `veksel reversals` and `veksel breakers`.
 
+use super::steer::Switch;
 use crate::output::parse_duration;
 use clap::{Args, Subcommand, ValueEnum};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ impl Reversals {
             ReversalsCommand::List(list) => list.place.json,
             ReversalsCommand::Retry(decide)
             | ReversalsCommand::Park(decide)
-            | ReversalsCommand::Resolve(decide) => decide.decision.json,
+            | ReversalsCommand::Resolve(decide) => decide.decision.switch.json,
         }
     }
 }
@@ -282,15 +282,8 @@ pub(crate) struct Decision {
     /// Who decides; without this the name of the user
     #[arg(long, value_name = "NAME")]
     pub(crate) operator: Option<String>,
-    /// The configuration of the switch, which names its admin listener
-    #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
-    pub(crate) config: Option<PathBuf>,
-    /// The admin listener of the running switch
-    #[arg(long, value_name = "IP:PORT")]
-    pub(crate) admin: Option<SocketAddr>,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) switch: Switch,
 }
 
 /// `veksel reversals list`
