@@ -12,8 +12,7 @@ use std::hint::black_box;
 use std::time::Duration;
 use veksel_codecs::{Message, Mti, ResponseCode, field};
 use veksel_core::plan::{
-    ChannelSessionPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
-    RoutePlan, SessionPlan,
+    DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, RoutePlan, SessionPlan,
 };
 use veksel_core::{
     ConnectionId, GroupId, Input, Leg, LinkId, Now, Output, ParticipantId, Plan, Switch, Tick, Utc,
@@ -27,16 +26,8 @@ fn plan() -> Plan {
     Plan {
         institution: "500001".into(),
         links: vec![
-            LinkPlan {
-                name: "atm".into(),
-                role: LinkRole::Channel(ParticipantId(0)),
-                session: ChannelSessionPlan::default(),
-            },
-            LinkPlan {
-                name: "bank.1".into(),
-                role: LinkRole::Host(GroupId(0)),
-                session: ChannelSessionPlan::default(),
-            },
+            LinkPlan::named("atm", LinkRole::Channel(ParticipantId(0))),
+            LinkPlan::named("bank.1", LinkRole::Host(GroupId(0))),
         ],
         groups: vec![GroupPlan {
             session: SessionPlan { sign_on: false, echo_idle_ms: 0, ..SessionPlan::default() },

@@ -295,6 +295,14 @@ impl fmt::Debug for DigestKey {
     }
 }
 
+impl LinkPlan {
+    /// With everything as it is by default.
+    #[must_use]
+    pub fn named(name: &str, role: LinkRole) -> Self {
+        Self { name: name.to_owned(), role, session: ChannelSessionPlan::default() }
+    }
+}
+
 impl ParticipantPlan {
     /// With the limits of guarantees 4.2.
     #[must_use]

@@ -25,7 +25,8 @@ const MARKDOWN: &[&str] =
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] =
     &["util", "utils", "common", "helper", "helpers", "manager", "managers", "context", "contexts"];
-/// Words that sources may not contain, and why.
+/// Words that sources may not contain, and why. Here they are strings, which the check skips: this
+/// table and its cases below are the only places where they stand.
 const BANNED: &[(&str, &str)] = &[
     ("todo!(", "nothing unfinished is merged"),
     ("unimplemented!(", "nothing unfinished is merged"),
@@ -423,6 +424,7 @@ fn checks_see() {
         (names, "a/src/b.rs", "//! B.\nmod helpers;\n", true),
         (names, "a/src/b.rs", "//! B.\npub(crate) mod context {}\n", true),
         (names, "a/src/utility.rs", "//! A mod context in words.\nmod commons;\n", false),
+        // Sources as strings: what each must find, and what it must let pass.
         (words, "a/src/b.rs", "fn f() { todo!() }\n", true),
         (words, "a/src/b.rs", "    #[ignore = \"slow\"]\n", true),
         (words, "a/src/b.rs", "let (a, b) = mpsc::unbounded_channel();\n", true),

@@ -280,12 +280,19 @@ impl Switch {
         group: Option<GroupId>,
     ) {
         let Seeking { connection, kind, .. } = seeking;
+        let is_recorded = kind.moves_money() && why == Decline::HOST_UNAVAILABLE;
+        if is_recorded && !self.has_room_for_refusal() {
+            // The journal does not keep up with refusals: nothing final is said, so nothing has to
+            // be remembered.
+            self.answer_at_once(seeking, Decline::IN_PROGRESS);
+            return;
+        }
         let (link, response, verdict) = (connection.link, why.code(), Verdict::NotSent);
         self.count(Event::Answered { link, kind, group, response, verdict, reason, elapsed: 0 });
         let mut message = self.spare();
         message.copy_from(&seeking.message);
         decline(&mut message, why);
-        if !kind.moves_money() || why != Decline::HOST_UNAVAILABLE {
+        if !is_recorded {
             self.recycle(seeking.message);
             self.send(connection, message, None, None, None);
             return;
@@ -298,6 +305,11 @@ impl Switch {
         self.persist_outcome(now, id, verdict, response, reason);
         self.refusals.push_back((record, id, seeking));
         self.send(connection, message, Some(record), None, None);
+    }
+
+    /// Whether another refusal may wait for the journal. They are bounded like what is in flight.
+    pub(super) fn has_room_for_refusal(&self) -> bool {
+        self.refusals.len() < self.plan.limits.in_flight_max as usize
     }
 
     /// After its outcome is recorded: what its channel took back meanwhile is undone.

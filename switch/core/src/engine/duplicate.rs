@@ -97,9 +97,16 @@ impl Switch {
         }
     }
 
-    /// Asks the store. Requests that wait for it are bounded like those in flight.
+    /// Asks the store. Requests that wait for it are bounded like those in flight, and the last
+    /// quarter of the room is for participants that do not have a quarter already, so that none
+    /// keeps the reversals of the others out.
     fn seek(&mut self, seeking: Seeking) {
-        if self.seeking.len() >= self.plan.limits.in_flight_max as usize {
+        let most = self.plan.limits.in_flight_max as usize;
+        let share = most.div_ceil(4);
+        let is_scarce = self.seeking.len() >= most - share;
+        let own = |other: &&Seeking| other.participant == seeking.participant;
+        let has_share = is_scarce && self.seeking.values().filter(own).count() >= share;
+        if self.seeking.len() >= most || has_share {
             self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
             return;
         }
@@ -218,6 +225,12 @@ impl Switch {
     /// A copy of a refused request shares its fate: the refusal if the store takes it, else what
     /// the holder of the key was answered.
     fn join_refusal(&mut self, seeking: Seeking, id: TxnId, outcome: &Arc<Outcome>) {
+        let most = self.plan.limits.in_flight_max as usize;
+        let copies = self.contested.get(&id).map_or(0, Vec::len);
+        if copies >= most || !self.has_room_for_refusal() {
+            self.answer_at_once(seeking, Decline::IN_PROGRESS);
+            return;
+        }
         if let Some(contested) = self.contested.get_mut(&id) {
             contested.push(seeking);
             return;

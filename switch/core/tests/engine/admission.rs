@@ -18,8 +18,7 @@ fn two_participants() -> Plan {
     let mut plan = plan();
     plan.participants.push(ParticipantPlan::named("pos"));
     let role = LinkRole::Channel(ParticipantId(1));
-    let session = crate::ChannelSessionPlan::default();
-    plan.links.push(LinkPlan { name: "pos".into(), role, session });
+    plan.links.push(LinkPlan::named("pos", role));
     plan
 }
 
@@ -415,6 +414,11 @@ fn overload_is_bounded_and_leaves_nothing_behind() {
             world.tell(Input::Written(tag));
             flying.push_back((ms + 20, message, tag));
         }
+        // The journal keeps up.
+        if let Some((upto, _)) = world.journal.last() {
+            let upto = *upto;
+            world.tell(Input::Committed { upto, refused: Vec::new() });
+        }
         assert!(world.switch.in_flight() <= 8 + 16 + 1, "{}", world.switch.in_flight());
         answers.extend(new.into_iter().map(|(_, stan, code)| (ms, stan, code)));
         if ms % 100 == 0 {
@@ -462,4 +466,54 @@ fn a_rate_that_is_raised_holds_at_once() {
     world.take();
     world.tell(received(ATM, balance(100)));
     assert_eq!(world.see().sent.len(), 1);
+}
+
+/// Refusals wait for the journal, and for no more of them than may be in flight; beyond that
+/// nothing final is said, so nothing has to be remembered.
+#[test]
+fn refusals_that_wait_for_the_journal_are_bounded() {
+    let mut plan = plan();
+    plan.limits.in_flight_max = 8;
+    (plan.participants[0].rate, plan.participants[0].burst) = (1, 1);
+    let mut world = World::online_with(plan);
+    world.tell(received(ATM, balance(1)));
+    world.take();
+    let before = world.journal.len();
+    for stan in 10..30 {
+        world.tell(received(ATM, payment(stan)));
+    }
+    let codes: Vec<_> = world.see().answers.into_iter().map(|(_, _, code)| code).collect();
+    assert_eq!(codes, [vec!["91"; 8], vec!["09"; 12]].concat());
+    assert_eq!(world.journal.len() - before, 16, "an intent and an outcome of each that is final");
+    let upto = world.journal.last().unwrap().0;
+    world.tell(Input::Committed { upto, refused: Vec::new() });
+    world.take();
+    world.tell(received(ATM, payment(40)));
+    assert_eq!(world.see().answers, answered(&[40], "91"));
+}
+
+/// Look-ups of one participant leave room for those of another.
+#[test]
+fn a_flood_of_reversals_leaves_room_for_the_reversals_of_others() {
+    let mut plan = two_participants();
+    plan.limits.in_flight_max = 16;
+    let mut world = World::online_with(plan);
+    world.tell(Input::LinkUp(POS));
+    world.answers = false;
+    let reversal = |stan: u64| {
+        let mut reversal = of_type("0420", payment(stan));
+        let original = format!("0200{:06}11201428070000050000100000000000", stan + 500);
+        reversal.set(field::ORIGINAL_DATA, original.as_str());
+        reversal
+    };
+    for stan in 100..140 {
+        world.tell(received(ATM, reversal(stan)));
+    }
+    let Seen { answers, .. } = world.see();
+    assert_eq!(answers.len(), 40 - 12, "three quarters of the room");
+    assert!(answers.iter().all(|(_, _, code)| code == "91"));
+    for stan in 200..204 {
+        world.tell(received(POS, reversal(stan)));
+    }
+    assert!(world.see().answers.is_empty(), "they are looked up");
 }

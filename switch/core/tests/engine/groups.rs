@@ -22,8 +22,7 @@ fn on(link: LinkId, number: u64) -> ConnectionId {
 fn hosts(count: u16, policy: Policy) -> Plan {
     let mut plan = plan();
     let role = LinkRole::Host(GroupId(0));
-    let session = crate::ChannelSessionPlan::default();
-    let more = (2..=count).map(|n| LinkPlan { name: format!("bank.{n}"), role, session });
+    let more = (2..=count).map(|n| LinkPlan::named(&format!("bank.{n}"), role));
     plan.links.extend(more);
     plan.groups[0] = GroupPlan { policy, warm_up_ms: 0, ..GroupPlan::named("bank") };
     plan

@@ -113,19 +113,11 @@ fn new_parts_stand_behind_the_known_ones_and_a_moved_one_is_refused() {
         let second = GroupPlan { name: "second".into(), ..plan.groups[0].clone() };
         plan.groups.push(second);
         let role = LinkRole::Host(GroupId(1));
-        plan.links.push(LinkPlan {
-            name: "second.1".into(),
-            role,
-            session: ChannelSessionPlan::default(),
-        });
+        plan.links.push(LinkPlan::named("second.1", role));
         plan.participants
             .push(ParticipantPlan { in_flight_max: 5, ..ParticipantPlan::named("branch") });
         let role = LinkRole::Channel(ParticipantId(1));
-        plan.links.push(LinkPlan {
-            name: "branch".into(),
-            role,
-            session: ChannelSessionPlan::default(),
-        });
+        plan.links.push(LinkPlan::named("branch", role));
         plan.routes[0].group = GroupId(1);
     });
     assert!(is_taken(&mut world));

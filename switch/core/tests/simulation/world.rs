@@ -118,21 +118,9 @@ fn plan(chance: &mut Chance) -> Plan {
     Plan {
         institution: "500001".into(),
         links: vec![
-            LinkPlan {
-                name: "atm".into(),
-                role: LinkRole::Channel(ParticipantId(0)),
-                session: ChannelSessionPlan::default(),
-            },
-            LinkPlan {
-                name: "bank.1".into(),
-                role: LinkRole::Host(GroupId(0)),
-                session: ChannelSessionPlan::default(),
-            },
-            LinkPlan {
-                name: "bank.2".into(),
-                role: LinkRole::Host(GroupId(0)),
-                session: ChannelSessionPlan::default(),
-            },
+            LinkPlan::named("atm", LinkRole::Channel(ParticipantId(0))),
+            LinkPlan::named("bank.1", LinkRole::Host(GroupId(0))),
+            LinkPlan::named("bank.2", LinkRole::Host(GroupId(0))),
         ],
         groups: vec![GroupPlan {
             policy,
