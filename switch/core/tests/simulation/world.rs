@@ -14,8 +14,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use veksel_codecs::{Message, field};
 use veksel_core::plan::{
-    BreakerPlan, ChannelSessionPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole,
-    ParticipantPlan, Policy, RoutePlan,
+    BreakerPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, Policy,
+    RoutePlan,
 };
 use veksel_core::record::{ReversalStep, Verdict};
 use veksel_core::{
