@@ -12,7 +12,8 @@ use std::hint::black_box;
 use std::time::Duration;
 use veksel_codecs::{Message, Mti, ResponseCode, field};
 use veksel_core::plan::{
-    DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, RoutePlan, SessionPlan,
+    DigestKey, GroupPlan, KycPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, RoutePlan, RouteTo,
+    SessionPlan,
 };
 use veksel_core::{
     ConnectionId, GroupId, Input, Leg, LinkId, Now, Output, ParticipantId, Plan, Switch, Tick, Utc,
@@ -41,8 +42,12 @@ fn plan() -> Plan {
             account_prefixes: vec!["1".into()],
             card_prefixes: vec![],
             participants: vec![],
-            group: GroupId(0),
+            linked: None,
+            to: RouteTo::Group(GroupId(0)),
         }],
+        banks: vec![],
+        payees: vec![],
+        kyc: KycPlan::default(),
         limits: Limits::default(),
         record_inquiries: true,
         keep_ms: 168 * 3_600_000,

@@ -95,6 +95,7 @@ table! {
     DUPLICATE = "94" "913", "duplicate transmission";
     RECONCILE_ERROR = "95" "915", "reconcile error";
     SYSTEM_MALFUNCTION = "96" "909", "system malfunction";
+    SOFT_DECLINE = "1A" "100", "additional customer authentication required";
 }
 
 /// Codes of 1987 without a name here and their action codes.

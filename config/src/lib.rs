@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod address;
+pub mod bridge;
 mod cidr;
 mod findings;
 mod framing;

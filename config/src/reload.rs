@@ -8,7 +8,7 @@
 use crate::mac::MacConfig;
 use crate::settings::{Setting, Settings};
 use crate::switch::{DialConfig, ListenConfig, SocketConfig, SwitchConfig};
-use veksel_core::plan::{GroupId, LinkPlan, LinkRole, ParticipantId, Plan, ReversalPlan};
+use veksel_core::plan::{GroupId, LinkPlan, LinkRole, ParticipantId, Plan, ReversalPlan, RouteTo};
 
 /// What it takes for the new value of a setting to hold.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -303,7 +303,9 @@ fn merge_plans(running: &Plan, wanted: &Plan) -> (Plan, usize) {
     }
     let mut routes = wanted.routes.clone();
     for route in &mut routes {
-        route.group = group(route.group);
+        if let RouteTo::Group(to) = &mut route.to {
+            *to = group(*to);
+        }
         for id in &mut route.participants {
             *id = participant(*id);
         }

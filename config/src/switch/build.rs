@@ -14,8 +14,8 @@ use crate::findings::{Findings, Found};
 use crate::problem::Problems;
 use crate::settings::Settings;
 use veksel_core::plan::{
-    BreakerPlan, ChannelSessionPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan, LinkRole,
-    ParticipantId, ParticipantPlan, Plan, ReversalPlan, RoutePlan, SessionPlan,
+    BreakerPlan, ChannelSessionPlan, Deadlines, DigestKey, GroupId, GroupPlan, KycPlan, LinkPlan,
+    LinkRole, ParticipantId, ParticipantPlan, Plan, ReversalPlan, RoutePlan, RouteTo, SessionPlan,
 };
 
 /// Everything but settings and warnings, which are known when all is done.
@@ -59,6 +59,9 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         groups: switch.groups.into_iter().map(group_plan).collect(),
         participants: switch.participants.into_iter().map(participant_plan).collect(),
         routes,
+        banks: Vec::new(),
+        payees: Vec::new(),
+        kyc: KycPlan::default(),
         limits: switch.limits,
         record_inquiries: switch.record_inquiries.value,
         keep_ms: switch.store.keep.value,
@@ -194,7 +197,8 @@ fn route_plan(
         account_prefixes: values(route.account_prefixes),
         card_prefixes: values(route.card_prefixes),
         participants,
-        group,
+        linked: None,
+        to: RouteTo::Group(group),
     }
 }
 

@@ -256,6 +256,7 @@ fn limits(mut section: Section<'_>) -> (Limits, Found<u32>) {
         reversals_max: reversals_max.value,
         keys_max: keys_max.value,
         connections_max: connections_max.value,
+        ..default
     };
     (limits, connections_max)
 }

@@ -1,5 +1,6 @@
 //! What the world tells the engine and what the engine wants of it.
 
+use crate::enquiry::{self, Ask, AskId, Call, CallId, Told};
 use crate::event::Event;
 use crate::keys::Stored;
 use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};
@@ -101,6 +102,20 @@ pub enum Input {
     /// Go on by another plan. Links, groups and participants that are known keep their places;
     /// new ones stand behind them. A plan that moves or drops one is not taken.
     Replan(Box<Plan>),
+    /// What came of [`Output::Ask`].
+    Answered {
+        /// Which enquiry.
+        id: AskId,
+        /// What was found.
+        verdict: Box<enquiry::Verdict>,
+    },
+    /// Somebody called over HTTP; answered by [`Output::Tell`].
+    Called {
+        /// Who waits.
+        id: CallId,
+        /// What is wanted.
+        call: Box<Call>,
+    },
     /// Finish what is in flight and take nothing new.
     Drain,
 }
@@ -150,6 +165,22 @@ pub enum Output {
         tag: Option<Tag>,
         /// Drop it rather than begin to write it at this time or later.
         expires: Option<Tick>,
+    },
+    /// Ask a third party; answered by [`Input::Answered`].
+    Ask {
+        /// Not before this record is durable; never if the store refuses it.
+        after: Option<RecordId>,
+        /// What is asked.
+        ask: Box<Ask>,
+    },
+    /// Answer somebody who called.
+    Tell {
+        /// Not before this record is durable.
+        after: Option<RecordId>,
+        /// Who.
+        id: CallId,
+        /// What is said.
+        told: Box<Told>,
     },
     /// Close a connection; what is already in its buffer may still be written.
     Close {

@@ -128,7 +128,7 @@ impl Durable {
                     (ReversalStep::Sent { .. } | ReversalStep::Parked { .. }, None) => {}
                 }
             }
-            Record::Inquiry(_) | Record::Notice(_) => {}
+            Record::Inquiry(_) | Record::Notice(_) | Record::Fact(_) => {}
         }
     }
 

@@ -242,6 +242,8 @@ impl Switch {
             }
             Input::Renewed { link, since } => self.handle_renewed(now, link, since),
             Input::Replan(plan) => self.handle_replan(now, *plan),
+            // The bridge takes these up.
+            Input::Answered { .. } | Input::Called { .. } => {}
             Input::Drain => self.draining = true,
         }
         self.serve_waiting(now);

@@ -43,7 +43,7 @@ impl Stored {
                         stored.undone |= reversal.step.undoes();
                     }
                 }
-                Record::Inquiry(_) | Record::Notice(_) => {}
+                Record::Inquiry(_) | Record::Notice(_) | Record::Fact(_) => {}
             }
         }
         found.into_values().collect()

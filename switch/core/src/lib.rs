@@ -22,7 +22,9 @@ mod bug;
 mod contract;
 mod durable;
 mod engine;
+pub mod enquiry;
 mod event;
+pub mod fact;
 mod grant;
 mod intent;
 mod keys;
@@ -44,7 +46,7 @@ pub use contract::{
 pub use engine::{GroupLook, HostLook, Nearest, Resume, Rrn, Seen, Switch, sign_on};
 pub use event::{Dropped, Event, Kind, Parking, Shedding};
 pub use keys::Stored;
-pub use plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};
+pub use plan::{BankId, ConnectionId, GroupId, LinkId, ParticipantId, Plan};
 pub use record::{Record, RecordId, TxnId};
 pub use route::Route;
 pub use session::State;

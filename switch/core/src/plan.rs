@@ -24,6 +24,10 @@ pub struct ConnectionId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GroupId(pub u16);
 
+/// A bank reached over HTTP: an index into [`Plan::banks`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BankId(pub u16);
+
 /// A participant: an index into [`Plan::participants`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ParticipantId(pub u16);
@@ -41,6 +45,12 @@ pub struct Plan {
     pub participants: Vec<ParticipantPlan>,
     /// Tried in order, the first that fits decides.
     pub routes: Vec<RoutePlan>,
+    /// Banks reached over HTTP; a [`BankId`] is an index here.
+    pub banks: Vec<BankPlan>,
+    /// Who is paid behind an acceptor (DE42) or a biller (DE48 tag 10).
+    pub payees: Vec<PayeePlan>,
+    /// Who may pay from a linked account.
+    pub kyc: KycPlan,
     /// Bounds of the engine's tables.
     pub limits: Limits,
     /// Whether an inquiry leaves a record too. It never waits for it.
@@ -262,8 +272,99 @@ pub struct RoutePlan {
     pub card_prefixes: Vec<String>,
     /// Who may use it.
     pub participants: Vec<ParticipantId>,
+    /// Whether the account (DE102) must be linked to a bank, or must not be; `None` is either.
+    pub linked: Option<bool>,
     /// Where it leads.
-    pub group: GroupId,
+    pub to: RouteTo,
+}
+
+/// Where a route leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteTo {
+    /// To the hosts of a group.
+    Group(GroupId),
+    /// Over HTTP to the bank that the account is linked to.
+    Bank,
+}
+
+/// A bank reached over HTTP, as far as decisions need it. Its address, its ways and its keys are
+/// the adapters'.
+#[derive(Clone, Debug)]
+pub struct BankPlan {
+    /// As the configuration names it.
+    pub name: String,
+    /// From when on a payment counts as accepted.
+    pub accept: Acceptance,
+    /// What a channel hears before the customer has approved a payment.
+    pub mode: crate::fact::ApprovalMode,
+    /// DE39 of a soft decline.
+    pub soft_decline: veksel_codecs::ResponseCode,
+    /// How long a request may take, by service.
+    pub deadlines: Deadlines,
+    /// How long the customer may take to approve, in milliseconds.
+    pub approval_ms: u64,
+    /// How old a cached balance may be to be given, in milliseconds.
+    pub cache_ms: u64,
+    /// The age from which a cached balance that is given raises an alarm, in milliseconds.
+    pub stale_ms: u64,
+    /// Whether a cached balance is given although the consent is over.
+    pub cache_without_consent: bool,
+    /// Reads of one endpoint of an account in 24 hours that its customer did not ask for.
+    pub unattended_max: u32,
+    /// Who acts for a customer that is there; empty is everybody.
+    pub attended: Vec<ParticipantId>,
+    /// How long a consent is asked for, in milliseconds.
+    pub consent_ms: u64,
+    /// Whether the channels are told how a payment ended by an advice (0620).
+    pub advises: bool,
+}
+
+/// From when on a payment counts as accepted: its bank says one of these, and if asked for, the
+/// customer's approval is final too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Any of these.
+    pub statuses: Vec<crate::fact::PaymentStatus>,
+    /// Only with an approval that is final or was not needed.
+    pub needs_approval: bool,
+}
+
+/// Who is paid behind what a message names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayeePlan {
+    /// DE42 of an acceptor, or the id of a biller, trailing spaces removed.
+    pub id: String,
+    /// IBAN or domestic number.
+    pub account: String,
+    /// Name on the payment.
+    pub name: String,
+}
+
+/// Who may pay from a linked account (http-contracts 4.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KycPlan {
+    /// Whether anybody is asked for.
+    pub required: bool,
+    /// How old an approval may be, in milliseconds; 0 is any age.
+    pub age_ms_max: u64,
+    /// How long after its document has expired a customer may still pay, in milliseconds.
+    pub document_grace_ms: u64,
+    /// Youngest age, in years.
+    pub years_min: u32,
+    /// The most that one payment may be, by level of the check; a level that is not here has no
+    /// limit.
+    pub tiers: Vec<TierPlan>,
+}
+
+/// The most that one payment may be at a level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierPlan {
+    /// The level's name.
+    pub level: String,
+    /// Minor units of `currency`; a payment in another currency is not judged by it.
+    pub amount_max: u64,
+    /// ISO 4217 numeric.
+    pub currency: u16,
 }
 
 /// Bounds of the engine's tables. Full is an answer (91), never a wait.
@@ -283,6 +384,10 @@ pub struct Limits {
     pub keys_max: u32,
     /// Connections the engine follows.
     pub connections_max: u32,
+    /// Payments at banks that are followed; beyond it new ones are answered 91.
+    pub payments_max: u32,
+    /// Linked accounts and customers, each.
+    pub links_max: u32,
 }
 
 /// 32 secret bytes. Never printed.
@@ -292,6 +397,51 @@ pub struct DigestKey(pub [u8; 32]);
 impl fmt::Debug for DigestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DigestKey(****)")
+    }
+}
+
+impl BankPlan {
+    /// With everything as it is by default.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            accept: Acceptance::default(),
+            mode: crate::fact::ApprovalMode::Pending,
+            soft_decline: veksel_codecs::ResponseCode::SOFT_DECLINE,
+            deadlines: Deadlines { payment_ms: 18_000, inquiry_ms: 8_000, statement_ms: 12_000 },
+            approval_ms: 300_000,
+            cache_ms: 24 * 3_600_000,
+            stale_ms: 12 * 3_600_000,
+            cache_without_consent: false,
+            unattended_max: 4,
+            attended: Vec::new(),
+            consent_ms: 90 * 24 * 3_600_000,
+            advises: true,
+        }
+    }
+}
+
+impl Default for Acceptance {
+    fn default() -> Self {
+        let statuses = [
+            crate::fact::PaymentStatus::InProcess,
+            crate::fact::PaymentStatus::Settled,
+            crate::fact::PaymentStatus::Credited,
+        ];
+        Self { statuses: statuses.to_vec(), needs_approval: false }
+    }
+}
+
+impl Default for KycPlan {
+    fn default() -> Self {
+        Self {
+            required: false,
+            age_ms_max: 0,
+            document_grace_ms: 0,
+            years_min: 18,
+            tiers: Vec::new(),
+        }
     }
 }
 
@@ -392,6 +542,8 @@ impl Default for Limits {
             reversals_max: 100_000,
             keys_max: 65_536,
             connections_max: 20_000,
+            payments_max: 100_000,
+            links_max: 1_000_000,
         }
     }
 }

@@ -12,6 +12,7 @@
 //!                  Reversal(Sent)* ─► Reversal(Settled) | Reversal(Parked) ─► Reversal(Resolved)
 //! ```
 
+use crate::fact::Fact;
 use crate::time::Utc;
 use core::fmt;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub enum Record {
     Inquiry(Box<Inquiry>),
     /// Somebody or something changed the state of the switch itself.
     Notice(Notice),
+    /// Something outlives the request it came from.
+    Fact(Box<Known>),
 }
 
 /// A request that can move or hold money, as far as its reversal needs it.
@@ -310,6 +313,15 @@ pub struct Inquiry {
     pub reason: Reason,
 }
 
+/// A fact and when it was established.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// When.
+    pub utc: Utc,
+    /// What.
+    pub fact: Fact,
+}
+
 /// A change of the switch itself that an auditor wants to find.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
@@ -333,6 +345,7 @@ impl Record {
             Self::Reversal(r) => Some(r.txn),
             Self::Inquiry(r) => Some(r.txn),
             Self::Notice(_) => None,
+            Self::Fact(r) => r.fact.txn(),
         }
     }
 
@@ -345,6 +358,7 @@ impl Record {
             Self::Reversal(r) => r.utc,
             Self::Inquiry(r) => r.utc,
             Self::Notice(r) => r.utc,
+            Self::Fact(r) => r.utc,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! first is what the file says first. A route fits by message type, processing code, beginning
 //! of the account, beginning of the card, and participant.
 
-use crate::plan::{GroupId, ParticipantId, Plan, RoutePlan};
+use crate::plan::{GroupId, ParticipantId, Plan, RoutePlan, RouteTo};
 use veksel_codecs::{Message, field};
 
 /// What a route decided.
@@ -21,7 +21,8 @@ impl Plan {
     #[must_use]
     pub fn route(&self, message: &Message, participant: ParticipantId) -> Option<Route> {
         let index = self.routes.iter().position(|route| fits(route, message, participant))?;
-        Some(Route { index, group: self.routes.get(index)?.group })
+        let RouteTo::Group(group) = self.routes.get(index)?.to else { return None };
+        Some(Route { index, group })
     }
 }
 

@@ -20,8 +20,8 @@ mod replan;
 
 use veksel_codecs::{DecodeError, Fault, FieldPath, Message, Mti, Refusal, ResponseCode, field};
 use veksel_core::plan::{
-    ChannelSessionPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
-    RoutePlan,
+    ChannelSessionPlan, DigestKey, GroupPlan, KycPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
+    RoutePlan, RouteTo,
 };
 use veksel_core::record::{Outcome, Reason, ReversalStep, Verdict};
 use veksel_core::{
@@ -49,8 +49,12 @@ fn plan() -> Plan {
             account_prefixes: vec!["1".into()],
             card_prefixes: vec![],
             participants: vec![],
-            group: GroupId(0),
+            linked: None,
+            to: RouteTo::Group(GroupId(0)),
         }],
+        banks: vec![],
+        payees: vec![],
+        kyc: KycPlan::default(),
         limits: Limits::default(),
         record_inquiries: true,
         keep_ms: 168 * 3_600_000,

@@ -11,7 +11,7 @@ use crate::breaker::Breaker;
 use crate::contract::Closing;
 use crate::event::Event;
 use crate::pending::Stans;
-use crate::plan::{GroupId, LinkId, LinkRole, Plan};
+use crate::plan::{GroupId, LinkId, LinkRole, Plan, RouteTo};
 use crate::reversals::Reversals;
 use crate::session::{State, Step};
 use crate::time::Now;
@@ -212,5 +212,8 @@ fn extends(plan: &Plan, before: &Plan) -> bool {
         && begins(&plan.groups, &before.groups, |a, b| a.name == b.name)
         && begins(&plan.participants, &before.participants, |a, b| a.name == b.name)
         && plan.links.iter().all(is_known)
-        && plan.routes.iter().all(|route| usize::from(route.group.0) < plan.groups.len())
+        && plan.routes.iter().all(|route| match route.to {
+            RouteTo::Group(group) => usize::from(group.0) < plan.groups.len(),
+            RouteTo::Bank => true,
+        })
 }

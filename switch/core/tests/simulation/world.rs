@@ -14,8 +14,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use veksel_codecs::{Message, field};
 use veksel_core::plan::{
-    BreakerPlan, DigestKey, GroupPlan, Limits, LinkPlan, LinkRole, ParticipantPlan, Policy,
-    RoutePlan,
+    BreakerPlan, DigestKey, GroupPlan, KycPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
+    Policy, RoutePlan, RouteTo,
 };
 use veksel_core::record::{ReversalStep, Verdict};
 use veksel_core::{
@@ -141,8 +141,12 @@ fn plan(chance: &mut Chance) -> Plan {
             account_prefixes: vec![],
             card_prefixes: vec![],
             participants: vec![],
-            group: GroupId(0),
+            linked: None,
+            to: RouteTo::Group(GroupId(0)),
         }],
+        banks: vec![],
+        payees: vec![],
+        kyc: KycPlan::default(),
         limits: Limits { keys_max: 24, tombstones_max: 64, ..Limits::default() },
         record_inquiries: true,
         keep_ms: 168 * 3_600_000,

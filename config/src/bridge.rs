@@ -1,0 +1,248 @@
+//! What the bridge needs beside the plan: how third parties are reached, and by whom we are.
+//!
+//! Secrets are named by the file or the environment variable they stand in and are read by the
+//! server; none of them is a value here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The bridge as it is configured. Banks stand in the order of [`Plan::banks`]
+/// (`veksel_core::Plan`).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct BridgeConfig {
+    /// Banks, in the order of the plan.
+    pub banks: Vec<BankConfig>,
+    /// The provider of identity checks, if there is one.
+    pub kyc: Option<KycConfig>,
+    /// Where we are called; `None` if nobody may.
+    pub http: Option<HttpConfig>,
+}
+
+/// Where we are called over HTTP: redirects of customers, pushes of banks, webhooks, and the
+/// integration API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// How others reach it: the beginning of every address we hand out, without a slash at the
+    /// end.
+    pub public_url: String,
+    /// Whether it may listen for other machines without TLS in front of it.
+    pub allow_plaintext: bool,
+    /// The largest body it takes, in bytes.
+    pub body_max: u32,
+    /// The secret with which people and programs may link accounts and begin checks; `None` lets
+    /// them only if the listener is loopback.
+    pub token: Option<SecretSource>,
+}
+
+/// Where a secret stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In this file; white space around it is not part of it.
+    File(PathBuf),
+    /// In this environment variable.
+    Env(String),
+}
+
+/// How third parties of one kind are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallConfig {
+    /// The beginning of every address, without a slash at the end.
+    pub url: String,
+    /// For one attempt to connect, in milliseconds.
+    pub connect_ms: u64,
+    /// From the last byte sent to the last read, for one attempt, in milliseconds.
+    pub read_ms: u64,
+    /// Attempts after the first, where a retry is safe and the deadline allows it.
+    pub retries: u32,
+    /// First wait before a retry, in milliseconds; doubles, with full jitter.
+    pub retry_wait_ms: u64,
+    /// Calls at one time.
+    pub calls_max: u32,
+    /// The largest answer that is read, in bytes.
+    pub body_max: u32,
+    /// Failures within `breaker_window_ms` that open the breaker of a service.
+    pub breaker_failures: u32,
+    /// The window, in milliseconds.
+    pub breaker_window_ms: u64,
+    /// How long it stays open before one probe, in milliseconds.
+    pub breaker_open_ms: u64,
+    /// Whether the address may be one of this machine or of a private network.
+    pub allow_private: bool,
+    /// Certificates that are trusted in place of the public ones, PEM.
+    pub trust: Option<PathBuf>,
+    /// Our certificate and its key (QWAC), PEM.
+    pub identity: Option<Identity>,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The chain, PEM.
+    pub certificate: PathBuf,
+    /// The key, PEM.
+    pub key: PathBuf,
+}
+
+/// How one bank is reached, and what it does otherwise than others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BankConfig {
+    /// As the plan names it.
+    pub name: String,
+    /// What it speaks.
+    pub profile: BankProfile,
+    /// How it is called.
+    pub call: CallConfig,
+    /// Its products by currency, and other particulars.
+    pub quirks: Quirks,
+}
+
+/// What a bank speaks, and how we prove who we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BankProfile {
+    /// Berlin Group `NextGenPSD2` 1.3, straight to the bank.
+    BerlinGroup {
+        /// The certificate that signs messages (QSEAL), if the bank wants signatures.
+        seal: Option<Identity>,
+        /// OAuth 2 client credentials, if there is a gateway in front.
+        oauth: Option<OauthConfig>,
+    },
+    /// Neonomics.
+    Neonomics {
+        /// Its OAuth 2 client.
+        oauth: OauthConfig,
+        /// `bankId` of the bank behind it.
+        bank_id: String,
+        /// `x-device-id`.
+        device_id: String,
+    },
+    /// `DropPay`: password grant under mutual TLS, then bearer tokens.
+    DropPay {
+        /// The customer's number and password, for as long as a session lasts.
+        username: SecretSource,
+        /// See `username`.
+        password: SecretSource,
+    },
+}
+
+/// An OAuth 2 client with client credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OauthConfig {
+    /// Where tokens are had, whole.
+    pub token_url: String,
+    /// Who we are.
+    pub client_id: SecretSource,
+    /// Its secret.
+    pub client_secret: SecretSource,
+    /// What is asked for; empty for nothing.
+    pub scope: String,
+}
+
+/// Particulars of one bank (http-contracts 2.2, 3.2, 4.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quirks {
+    /// Payment product by currency, "NOK" and so on; `"*"` for every other.
+    pub products: Vec<(String, String)>,
+    /// Whether PSU headers are sent.
+    pub psu_headers: PsuHeaders,
+    /// The address that is given as the customer's, if a header asks for one.
+    pub psu_ip: String,
+    /// Whether an order may be sent again with the same `X-Request-ID`, because the bank
+    /// recognises it.
+    pub deduplicates: bool,
+    /// What `X-Request-ID` is when an order is sent again.
+    pub request_id: RequestId,
+    /// Longest remittance text.
+    pub remittance_max: u16,
+    /// Whether letters beyond the SEPA set are kept (æ, ø, å).
+    pub keeps_letters: bool,
+    /// Whether the bank is asked to push status changes to us.
+    pub wants_push: bool,
+    /// Whether the bank shall refuse a payment for which there is no money, rather than park it.
+    pub rejects_no_funds: bool,
+}
+
+/// Whether PSU headers are sent with requests for accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PsuHeaders {
+    /// Always.
+    Required,
+    /// Only if the customer asks this moment.
+    IfPresent,
+    /// Never.
+    Forbidden,
+}
+
+/// What `X-Request-ID` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestId {
+    /// A new one at every attempt.
+    PerAttempt,
+    /// The payment key at every attempt of an order.
+    Stable,
+}
+
+/// The provider of identity checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KycConfig {
+    /// How it is called.
+    pub call: CallConfig,
+    /// `X-App-Token`.
+    pub app_token: SecretSource,
+    /// Signs our requests.
+    pub secret_key: SecretSource,
+    /// Verify its webhooks: one, or two while they are changed.
+    pub webhook_secrets: Vec<SecretSource>,
+    /// Whether digests by SHA-1 are taken.
+    pub allow_sha1: bool,
+    /// The level of checks.
+    pub level: String,
+    /// How long a token for its pages is good, in seconds.
+    pub token_seconds: u32,
+    /// Labels of a refusal that mean a risk rather than a bad picture.
+    pub risk_labels: Vec<String>,
+}
+
+impl CallConfig {
+    /// An address with everything else as it is by default (http-contracts 1.7).
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            connect_ms: 5_000,
+            read_ms: 30_000,
+            retries: 3,
+            retry_wait_ms: 1_000,
+            calls_max: 64,
+            body_max: 1 << 20,
+            breaker_failures: 3,
+            breaker_window_ms: 60_000,
+            breaker_open_ms: 60_000,
+            allow_private: false,
+            trust: None,
+            identity: None,
+        }
+    }
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        let product = |currency: &str, product: &str| (currency.to_owned(), product.to_owned());
+        Self {
+            products: vec![
+                product("NOK", "norwegian-domestic-credit-transfers"),
+                product("EUR", "sepa-credit-transfers"),
+                product("*", "cross-border-credit-transfers"),
+            ],
+            psu_headers: PsuHeaders::IfPresent,
+            psu_ip: "203.0.113.7".to_owned(),
+            deduplicates: false,
+            request_id: RequestId::PerAttempt,
+            remittance_max: 140,
+            keeps_letters: true,
+            wants_push: false,
+            rejects_no_funds: true,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Facts that outlive a request: linked accounts, identity checks, cached balances, payments.
+//!
+//! A fact has a key, and the last one with a key is what holds; one that [`Fact::is_over`] takes
+//! its key away. They are records like any other: the engine makes them, the journal keeps them
+//! in order, and the store beside it keeps the last of each key, so that a restart needs no
+//! history.
+
+use crate::record::TxnId;
+use crate::time::Utc;
+use veksel_codecs::ResponseCode;
+
+/// One fact.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fact {
+    /// An account is linked to a bank.
+    Linked(Linked),
+    /// A customer stands like this.
+    Customer(Customer),
+    /// What an account had when it was last seen.
+    Balance(Cached),
+    /// An account was read at its bank without its customer asking.
+    Reads(Reads),
+    /// A payment at a bank stands like this.
+    Payment(Payment),
+}
+
+impl Fact {
+    /// What it is about: facts with the same key follow each other.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Linked(fact) => format!("link/{}", fact.account),
+            Self::Customer(fact) => format!("customer/{}", fact.customer),
+            Self::Balance(fact) => format!("balance/{}", fact.account),
+            Self::Reads(fact) => {
+                format!("reads/{}/{}/{}", fact.consent, fact.resource, fact.endpoint.word())
+            }
+            Self::Payment(fact) => format!("payment/{}", fact.txn.0),
+        }
+    }
+
+    /// Whether nothing needs to be known of it any more.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        match self {
+            Self::Linked(fact) => fact.is_over,
+            Self::Customer(_) | Self::Balance(_) => false,
+            Self::Reads(fact) => fact.at.is_empty(),
+            Self::Payment(fact) => fact.is_over,
+        }
+    }
+
+    /// The transaction it belongs to, if any.
+    #[must_use]
+    pub const fn txn(&self) -> Option<TxnId> {
+        match self {
+            Self::Payment(fact) => Some(fact.txn),
+            Self::Linked(_) | Self::Customer(_) | Self::Balance(_) | Self::Reads(_) => None,
+        }
+    }
+}
+
+/// An account and the bank account behind it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Linked {
+    /// DE102 of messages about it.
+    pub account: String,
+    /// Name of the bank.
+    pub bank: String,
+    /// IBAN at the bank, without spaces.
+    pub iban: String,
+    /// ISO 4217 numeric.
+    pub currency: u16,
+    /// Whose it is.
+    pub customer: String,
+    /// What the bank calls the account; empty until it said so.
+    pub resource: String,
+    /// What the bank calls the consent; empty until it was asked.
+    pub consent: String,
+    /// How the consent stands.
+    pub status: ConsentStatus,
+    /// Until when it is good; 0 while not known.
+    pub until: Utc,
+    /// What the redirect must bring back.
+    pub state: [u8; 16],
+    /// The link was given up.
+    pub is_over: bool,
+}
+
+/// A customer and how the identity check stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Customer {
+    /// Our name for the customer; the external id at the provider.
+    pub customer: String,
+    /// What the provider calls the customer; empty until it said so.
+    pub applicant: String,
+    /// How the check stands.
+    pub status: KycStatus,
+    /// Its level.
+    pub level: String,
+    /// When it was decided; 0 if it never was.
+    pub reviewed: Utc,
+    /// Until when the document that was shown is good; 0 if not known.
+    pub document_until: Utc,
+    /// Born on this day, as milliseconds since 1970, which may be before it; `None` if not known.
+    pub born: Option<i64>,
+    /// The time of the newest event that was applied.
+    pub newest: Utc,
+    /// The last events that were taken in: their kinds and times.
+    pub events: Vec<(String, Utc)>,
+}
+
+/// What an account had when it was last seen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Cached {
+    /// DE102.
+    pub account: String,
+    /// Booked, in minor units.
+    pub ledger: i64,
+    /// Available, in minor units.
+    pub available: i64,
+    /// ISO 4217 numeric.
+    pub currency: u16,
+    /// When it was seen: `balance_synced_at`.
+    pub synced: Utc,
+}
+
+/// Reads of an account that its customer did not ask for, within the last 24 hours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reads {
+    /// Under which consent.
+    pub consent: String,
+    /// What the bank calls the account.
+    pub resource: String,
+    /// What was read.
+    pub endpoint: Endpoint,
+    /// When, the oldest first.
+    pub at: Vec<Utc>,
+}
+
+/// A payment at a bank.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Payment {
+    /// The transaction; its intent says who pays whom how much.
+    pub txn: TxnId,
+    /// When it was received.
+    pub utc: Utc,
+    /// Name of the bank.
+    pub bank: String,
+    /// How it stands.
+    pub state: PaymentState,
+    /// The stable payment key.
+    pub key: [u8; 16],
+    /// What the redirect must bring back. Its beginning, in hexadecimal, is the link id (`P2`).
+    pub token: [u8; 16],
+    /// What the bank calls it (`P1`); empty until it said so.
+    pub payment: String,
+    /// The product it was begun under.
+    pub product: String,
+    /// Where the customer approves it; empty for nowhere.
+    pub approve: String,
+    /// What was said to the channel first, if it was not the end.
+    pub told: Option<ResponseCode>,
+    /// What the channel still has to be told by an advice (0620), and how it ended.
+    pub advice: Option<ResponseCode>,
+    /// The channel has taken it back.
+    pub is_cancelled: bool,
+    /// Why a person must look at it, if so.
+    pub case: Option<Case>,
+    /// What the provider called its last failure (`P5`).
+    pub code: String,
+    /// Nothing more will happen to it.
+    pub is_over: bool,
+}
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$default:meta])* $variant:ident = $word:literal, $doc:literal);* $(;)? }) => {
+        $(#[$meta])*
+        pub enum $name { $(#[doc = $doc] $(#[$default])* $variant),* }
+
+        impl $name {
+            /// Every one, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word that records, views and metrics use.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+    };
+}
+
+words!(
+    /// How a payment stands (http-contracts 4.3).
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+    PaymentState {
+        #[default] Initiating = "initiating", "The bank is being asked, or was when the process ended.";
+        Unknown = "unknown", "Nobody knows whether the bank has it.";
+        Pending = "pending", "The bank has it and its customer has not approved it.";
+        Expiring = "expiring", "Its time is over and it is being taken back.";
+        Cancelling = "cancelling", "The channel has taken it back and the bank is being told.";
+        Accepted = "accepted", "The bank will execute it.";
+        Settled = "settled", "The bank has executed it.";
+        Rejected = "rejected", "The bank or its customer has refused it.";
+        Cancelled = "cancelled", "It was taken back.";
+        Expired = "expired", "Its time was over before it was approved.";
+        Late = "late_completion", "It was executed although the channel had been told otherwise.";
+    }
+);
+
+impl PaymentState {
+    /// Whether its channel can be told how it ended.
+    #[must_use]
+    pub const fn is_decided(self) -> bool {
+        match self {
+            Self::Initiating
+            | Self::Unknown
+            | Self::Pending
+            | Self::Expiring
+            | Self::Cancelling => false,
+            Self::Accepted
+            | Self::Settled
+            | Self::Rejected
+            | Self::Cancelled
+            | Self::Expired
+            | Self::Late => true,
+        }
+    }
+
+    /// Whether money moved, or will.
+    #[must_use]
+    pub const fn has_moved(self) -> bool {
+        matches!(self, Self::Accepted | Self::Settled | Self::Late)
+    }
+}
+
+words!(
+    /// Why a person must look at a payment.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    Case {
+        LateCompletion = "late_completion", "It was executed after its channel heard that it was not.";
+        Compensation = "compensation", "It was taken back by its channel and is executed.";
+        Unresolved = "unresolved", "Nobody could find out whether the bank has it.";
+        Revoked = "revoked", "Its customer lost the right to pay while it was under way.";
+        Mismatch = "mismatch", "The bank says of it what cannot be.";
+    }
+);
+
+words!(
+    /// `transactionStatus` of Berlin Group and what others say in other words.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    PaymentStatus {
+        Received = "RCVD", "Received.";
+        Pending = "PDNG", "Being checked.";
+        PartlyAuthorised = "PATC", "One of several has approved it.";
+        Technical = "ACTC", "Technically valid.";
+        FundsChecked = "ACFC", "The money is there.";
+        CustomerProfile = "ACCP", "The customer's profile allows it.";
+        WithChange = "ACWC", "Accepted with a change.";
+        WithoutPosting = "ACWP", "Accepted and not yet posted.";
+        InProcess = "ACSP", "Being settled.";
+        Settled = "ACSC", "Settled on the debtor's side.";
+        Credited = "ACCC", "The creditor has it.";
+        Partial = "PART", "Parts of it are accepted.";
+        Rejected = "RJCT", "Refused.";
+        Cancelled = "CANC", "Taken back.";
+    }
+);
+
+impl PaymentStatus {
+    /// The status that a bank writes like this.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.word() == word)
+    }
+}
+
+words!(
+    /// How a consent stands.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+    ConsentStatus {
+        #[default] Asking = "asking", "The bank is being asked for it.";
+        Waiting = "waiting", "The customer has not approved it.";
+        Valid = "valid", "Good.";
+        Expired = "expired", "Its time is over; the account must be linked again.";
+        Gone = "gone", "Refused, revoked or ended; the account must be linked again.";
+    }
+);
+
+words!(
+    /// How an identity check stands.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+    KycStatus {
+        #[default] None = "none", "Never begun.";
+        Pending = "pending", "Begun and not decided.";
+        OnHold = "on_hold", "A person at the provider looks at it.";
+        Resubmit = "resubmit", "Refused; may be tried again.";
+        Approved = "approved", "Passed.";
+        Rejected = "rejected", "Refused for good.";
+        Risk = "rejected_risk", "Refused for good: fraud, sanctions or political exposure.";
+    }
+);
+
+words!(
+    /// What of an account is read.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    Endpoint {
+        Balances = "balances", "Its balances.";
+        Transactions = "transactions", "Its transactions.";
+    }
+);
+
+words!(
+    /// What a customer's approval may look like to a channel (http-contracts 4.3).
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+    ApprovalMode {
+        #[default] Pending = "pending", "09 at once, the end by repeat, inquiry or advice.";
+        WaitInline = "wait_inline", "The answer waits for the approval as long as it can.";
+        SoftDecline = "soft_decline", "Nothing is begun; the customer pays in the app and repeats.";
+        ApprovePending = "approve_pending", "00 before the approval. The merchant takes the risk.";
+    }
+);
