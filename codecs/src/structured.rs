@@ -196,6 +196,16 @@ pub mod tags {
     pub const IBAN: &str = "46";
     /// Mobile operator.
     pub const OPERATOR: &str = "47";
+    /// What a bank calls a payment, at most 35 characters.
+    pub const PAYMENT: &str = "P1";
+    /// Where a customer approves a payment: an id that the portal resolves.
+    pub const APPROVE: &str = "P2";
+    /// Until when a payment may be approved, `YYMMDDhhmmss` UTC.
+    pub const EXPIRY: &str = "P3";
+    /// How old a balance is, in minutes.
+    pub const AGE: &str = "P4";
+    /// What a provider called its refusal.
+    pub const RAW_CODE: &str = "P5";
 
     /// Reads all tags in order, known or not. `None` if the text is not of the form.
     #[must_use]

@@ -1,11 +1,14 @@
-//! Answers: the only four ways in which an answer to a channel comes to be.
+//! Answers: the only six ways in which an answer to a channel comes to be.
 //!
 //! A decline carries a code that cannot be an approval. A relay needs a [`Verified`] answer of the
 //! host, which only the matcher makes. A replay needs the recorded outcome of an earlier copy. An
-//! acknowledgement belongs to network management, and to advices the switch has taken over. So
+//! acknowledgement belongs to network management, and to advices the switch has taken over. What a
+//! bank behind HTTP said is reported to an inquiry, and a payment there is granted by its fact. So
 //! no approval can be invented (guarantee G4): there is no function that would build one.
 
 use crate::bug::{Bug, planted};
+use crate::enquiry::Balances;
+use crate::fact::{ApprovalMode, Payment, PaymentState};
 use crate::pending::Txn;
 use crate::record::Outcome;
 use veksel_codecs::{Class, FieldNumber, FieldSet, Message, Mti, ResponseCode, field};
@@ -25,10 +28,68 @@ impl Decline {
     pub(crate) const SECURITY_VIOLATION: Self = Self(ResponseCode::SECURITY_VIOLATION);
     pub(crate) const NOT_GRANTED: Self = Self(ResponseCode::NOT_PERMITTED_TO_TERMINAL);
     pub(crate) const DUPLICATE: Self = Self(ResponseCode::DUPLICATE);
+    pub(crate) const NOT_FOUND: Self = Self(ResponseCode::NOT_FOUND);
 
     pub(crate) const fn code(self) -> ResponseCode {
         self.0
     }
+
+    /// The decline with this code. What would be an approval is a malfunction.
+    pub(crate) fn of(code: ResponseCode) -> Self {
+        Self(if code.is_approval() { ResponseCode::SYSTEM_MALFUNCTION } else { code })
+    }
+}
+
+/// What a bank said of an account, now or lately. Made from its verdict, or from what it said
+/// before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen(Option<Balances>);
+
+impl Seen {
+    pub(crate) const fn live(balances: Balances) -> Self {
+        Self(Some(balances))
+    }
+
+    pub(crate) const fn cached(balances: Balances) -> Self {
+        Self(Some(balances))
+    }
+
+    /// Lines of a statement.
+    pub(crate) const fn statement() -> Self {
+        Self(None)
+    }
+
+    pub(crate) const fn balances(&self) -> Option<Balances> {
+        self.0
+    }
+}
+
+/// Turns an inquiry into the answer that says what was seen.
+pub(crate) fn report(request: &mut Message, _seen: &Seen) {
+    answer(request, ResponseCode::APPROVED);
+}
+
+/// Leave to approve what a bank was asked: the fact of the payment says that money moved, or its
+/// plan that the merchant takes the risk until it does; or the bank said that the money is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted(());
+
+impl Granted {
+    pub(crate) fn of(payment: &Payment, mode: ApprovalMode) -> Option<Self> {
+        let is_at_risk =
+            mode == ApprovalMode::ApprovePending && payment.state == PaymentState::Pending;
+        (payment.state.has_moved() || is_at_risk).then_some(Self(()))
+    }
+
+    /// The bank said whether the money is there.
+    pub(crate) fn funds(is_there: bool) -> Option<Self> {
+        is_there.then_some(Self(()))
+    }
+}
+
+/// Turns a request into its approval.
+pub(crate) fn grant(request: &mut Message, _leave: Granted) {
+    answer(request, ResponseCode::APPROVED);
 }
 
 /// What an answer to a request of this class repeats of it. Track, PIN and chip data (35, 36, 45,

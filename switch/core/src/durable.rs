@@ -3,6 +3,8 @@
 //! Only [`Durable::apply`] changes what must survive. It holds what is not settled and nothing
 //! else, so it is small however long the history.
 
+use crate::fact::Fact;
+use crate::facts::Facts;
 use crate::keys::Keys;
 use crate::record::{Intent, Reason, Record, RecordId, ReversalStep, TxnId, Verdict};
 use crate::time::Utc;
@@ -19,6 +21,7 @@ pub(crate) struct Durable {
     /// Those of `open` that are being undone or delivered.
     reversing: BTreeSet<TxnId>,
     keys: Keys,
+    facts: Facts,
 }
 
 /// A transaction that is not settled.
@@ -49,11 +52,27 @@ impl Durable {
             open: BTreeMap::new(),
             reversing: BTreeSet::new(),
             keys: Keys::new(keys_max),
+            facts: Facts::default(),
         }
     }
 
     pub(crate) const fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// What outlives requests.
+    pub(crate) const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Whether the outcome of a transaction is recorded. What is not known is decided.
+    pub(crate) fn is_decided(&self, txn: TxnId) -> bool {
+        self.open.get(&txn).is_none_or(|open| open.verdict.is_some())
+    }
+
+    /// The last record.
+    pub(crate) const fn last_record(&self) -> RecordId {
+        self.last_record
     }
 
     /// Knows so many keys from now on.
@@ -128,7 +147,15 @@ impl Durable {
                     (ReversalStep::Sent { .. } | ReversalStep::Parked { .. }, None) => {}
                 }
             }
-            Record::Inquiry(_) | Record::Notice(_) | Record::Fact(_) => {}
+            Record::Fact(known) => {
+                if let Fact::Payment(payment) = &known.fact
+                    && payment.is_cancelled
+                {
+                    self.keys.undo(id, payment.txn);
+                }
+                self.facts.apply(&known.fact);
+            }
+            Record::Inquiry(_) | Record::Notice(_) => {}
         }
     }
 
@@ -193,7 +220,10 @@ impl Durable {
 
     /// Forgets what was decided and needs no reversal: an advice whose sender repeats it.
     pub(crate) fn forget_decided(&mut self) {
-        self.open.retain(|_, open| open.verdict.is_none() || open.reversal.is_some());
+        let Self { open, facts, .. } = self;
+        open.retain(|txn, open| {
+            open.verdict.is_none() || open.reversal.is_some() || facts.payment(*txn).is_some()
+        });
     }
 
     /// Reversals that are neither settled nor resolved.

@@ -11,6 +11,7 @@
 
 mod admit;
 mod advice;
+mod bridge;
 mod channel;
 mod choice;
 mod control;
@@ -74,6 +75,7 @@ pub struct Switch {
     txns: Txns,
     deadlines: Deadlines,
     seeking: BTreeMap<TxnId, Seeking>,
+    bridge: bridge::Bridge,
     /// Requests that were refused, until the intent that says so is durable.
     refusals: VecDeque<(RecordId, TxnId, Seeking)>,
     /// Those whose intent the store did not take, until it says who holds their key.
@@ -163,6 +165,7 @@ impl Switch {
             txns: Txns::default(),
             deadlines: Deadlines::default(),
             seeking: BTreeMap::new(),
+            bridge: bridge::Bridge::default(),
             refusals: VecDeque::new(),
             contested: BTreeMap::new(),
             durable: Durable::new(plan.limits.keys_max),
@@ -206,6 +209,7 @@ impl Switch {
         for txn in self.durable.reversing() {
             self.start_reversal(now, txn);
         }
+        self.recover_bridge(now);
     }
 
     /// The world tells the engine something.
@@ -242,8 +246,8 @@ impl Switch {
             }
             Input::Renewed { link, since } => self.handle_renewed(now, link, since),
             Input::Replan(plan) => self.handle_replan(now, *plan),
-            // The bridge takes these up.
-            Input::Answered { .. } | Input::Called { .. } => {}
+            Input::Answered { id, verdict } => self.handle_verdict(now, id, *verdict),
+            Input::Called { id, call } => self.handle_call(now, id, *call),
             Input::Drain => self.draining = true,
         }
         self.serve_waiting(now);
@@ -265,6 +269,7 @@ impl Switch {
         if self.listening.is_some_and(|at| at <= now.tick) {
             self.listen_to_channels(now);
         }
+        self.handle_bridge_timeout(now);
         self.serve_waiting(now);
         self.send_reversals(now);
         self.debug_assert_invariants();
@@ -297,7 +302,8 @@ impl Switch {
                 .chain(group.waiting.timeout())
                 .chain(reversals)
         });
-        sessions.chain(deadline).chain(self.tending).chain(self.listening).min()
+        let others = [self.tending, self.listening, self.bridge_timeout()];
+        sessions.chain(deadline).chain(others.into_iter().flatten()).min()
     }
 
     /// An empty message, for a frame to be read into.
@@ -316,13 +322,16 @@ impl Switch {
     /// Whether nothing is in flight any more.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.in_flight() == 0 && self.seeking.is_empty() && self.contested.is_empty()
+        self.in_flight() == 0
+            && self.seeking.is_empty()
+            && self.contested.is_empty()
+            && !self.is_ordering()
     }
 
     /// How many requests are in flight, those that wait for room at their group among them.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.txns.len() + self.waiting
+        self.txns.len() + self.waiting + self.held()
     }
 
     /// How many requests wait for room at a group.
@@ -498,7 +507,9 @@ impl Switch {
             self.handle_reversal_unsent(now, tag.txn, why);
             return;
         }
-        let Some(txn) = self.txns.get(tag.txn) else { return };
+        let Some(txn) = self.txns.get(tag.txn) else {
+            return self.handle_payment_unsent(now, tag.txn);
+        };
         match (tag.leg, txn.stage) {
             (Leg::Request, Stage::Sending) => self.handle_request_unsent(now, tag.txn, why),
             (Leg::Answer, Stage::Answering { approved }) => {

@@ -335,8 +335,9 @@ pub struct Review {
     pub reviewed: Option<Utc>,
     /// Until when the document that was shown is good, if said.
     pub document_until: Option<Utc>,
-    /// Born on this day, if said: nobody under age passes.
-    pub born: Option<Utc>,
+    /// Born on this day, if said, in milliseconds since 1970, which may be before it: nobody under
+    /// age passes.
+    pub born: Option<i64>,
 }
 
 /// Why there is no other verdict.
@@ -444,6 +445,11 @@ pub enum Call {
         /// DE102.
         account: String,
     },
+    /// Where the payment with this link id (`P2` of DE48) is approved.
+    Approve {
+        /// Twelve hexadecimal digits.
+        link: String,
+    },
     /// Begin an identity check of a customer, or go on with one.
     Check {
         /// The customer.
@@ -505,6 +511,8 @@ pub enum Told {
     Unknown,
     /// How a payment stands, for the page that a redirect shows.
     Payment(crate::fact::PaymentState),
+    /// Where a payment is approved; empty if that happens in an app.
+    Approve(String),
     /// How an account is linked, and where its customer approves if that is still to do.
     Linked {
         /// The link.

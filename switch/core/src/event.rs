@@ -5,7 +5,9 @@
 
 use crate::breaker::Position;
 use crate::engine::{Nearest, Rrn, Seen};
-use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId};
+use crate::enquiry::{Addressee, Failed};
+use crate::fact::{Case, ConsentStatus, KycStatus, PaymentState};
+use crate::plan::{BankId, ConnectionId, GroupId, LinkId, ParticipantId};
 use crate::record::{Reason, TxnId, Verdict};
 use crate::session::State;
 use veksel_codecs::{Class, Fault, FieldNumber, ResponseCode};
@@ -64,6 +66,67 @@ pub enum Event {
         field: FieldNumber,
         /// Whether it was recorded; the next one soon after is only counted.
         recorded: bool,
+    },
+    /// A bank or the provider of identity checks was asked, and answered or did not.
+    Asked {
+        /// Whom.
+        to: Addressee,
+        /// What went wrong, if something did.
+        failed: Option<Failed>,
+    },
+    /// A request about a linked account was declined here, without asking its bank.
+    Declined {
+        /// Whose account it is.
+        bank: BankId,
+        /// With which code.
+        response: ResponseCode,
+    },
+    /// A balance was given as it was last seen.
+    Cached {
+        /// Which bank could not be asked.
+        bank: BankId,
+        /// How old it is, in milliseconds.
+        age: u64,
+        /// Whether it is old enough for an alarm.
+        is_stale: bool,
+    },
+    /// A payment at a bank came to stand like this.
+    Payment {
+        /// Which bank.
+        bank: BankId,
+        /// How.
+        state: PaymentState,
+    },
+    /// A person must look at a payment at a bank.
+    Case {
+        /// Which payment.
+        txn: TxnId,
+        /// Why.
+        case: Case,
+    },
+    /// A consent came to stand like this.
+    Consent {
+        /// At which bank.
+        bank: BankId,
+        /// How.
+        status: ConsentStatus,
+    },
+    /// A customer's identity check came to stand like this.
+    Checked {
+        /// How.
+        status: KycStatus,
+    },
+    /// An advice about a payment was sent to a channel.
+    Advised {
+        /// Over which link.
+        link: LinkId,
+        /// How often before.
+        attempt: u32,
+    },
+    /// An advice about a payment is sent no more: no channel took it for too long.
+    Unadvised {
+        /// Which payment.
+        txn: TxnId,
     },
     /// A frame was dropped without an answer.
     Dropped {

@@ -104,8 +104,10 @@ pub struct Customer {
     pub document_until: Utc,
     /// Born on this day, as milliseconds since 1970, which may be before it; `None` if not known.
     pub born: Option<i64>,
-    /// The time of the newest event that was applied.
+    /// The time of the newest event that was taken in.
     pub newest: Utc,
+    /// Whether the provider has yet to confirm what its last event said.
+    pub is_unconfirmed: bool,
     /// The last events that were taken in: their kinds and times.
     pub events: Vec<(String, Utc)>,
 }
@@ -244,6 +246,7 @@ words!(
         Unresolved = "unresolved", "Nobody could find out whether the bank has it.";
         Revoked = "revoked", "Its customer lost the right to pay while it was under way.";
         Mismatch = "mismatch", "The bank says of it what cannot be.";
+        Unpaid = "unpaid", "Its channel heard that it was approved, and it never was.";
     }
 );
 
@@ -287,6 +290,22 @@ words!(
         Gone = "gone", "Refused, revoked or ended; the account must be linked again.";
     }
 );
+
+impl ConsentStatus {
+    /// Whether it may still become valid by itself.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Asking | Self::Waiting)
+    }
+}
+
+impl Customer {
+    /// Whether an event came that was not confirmed by asking.
+    #[must_use]
+    pub const fn needs_review(&self) -> bool {
+        self.is_unconfirmed && !self.applicant.is_empty()
+    }
+}
 
 words!(
     /// How an identity check stands.

@@ -224,6 +224,11 @@ pub enum Reason {
     Cancelled,
     /// It tells of something done and cannot be declined.
     Advice,
+    /// The switch itself did not let it through: the customer may not pay, nobody can be paid, or
+    /// the account is not linked.
+    Gate,
+    /// Its customer did not approve it in time.
+    Unapproved,
 }
 
 /// A step of what is sent until the host has answered for good: the reversal of a request, or an
@@ -402,4 +407,6 @@ words!(
     Duplicate = "duplicate",
     Cancelled = "cancelled",
     Advice = "advice",
+    Gate = "gate",
+    Unapproved = "unapproved",
 );

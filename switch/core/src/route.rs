@@ -7,7 +7,7 @@
 use crate::plan::{GroupId, ParticipantId, Plan, RoutePlan, RouteTo};
 use veksel_codecs::{Message, field};
 
-/// What a route decided.
+/// What a route to a group decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
     /// Index into the plan's routes.
@@ -16,17 +16,51 @@ pub struct Route {
     pub group: GroupId,
 }
 
-impl Plan {
-    /// The route of a request, or `None` if no route fits.
+/// What a route decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// To a group.
+    Group(Route),
+    /// To the bank that the account is linked to, by this route.
+    Bank(usize),
+}
+
+impl Taken {
+    /// The route, if it leads to a group.
     #[must_use]
-    pub fn route(&self, message: &Message, participant: ParticipantId) -> Option<Route> {
-        let index = self.routes.iter().position(|route| fits(route, message, participant))?;
-        let RouteTo::Group(group) = self.routes.get(index)?.to else { return None };
-        Some(Route { index, group })
+    pub const fn group(self) -> Option<Route> {
+        match self {
+            Self::Group(route) => Some(route),
+            Self::Bank(_) => None,
+        }
     }
 }
 
-fn fits(route: &RoutePlan, message: &Message, participant: ParticipantId) -> bool {
+impl Plan {
+    /// The route of a request, or `None` if no route fits. `is_linked` says of an account (DE102)
+    /// whether it is linked to a bank; it is asked only where a route wants to know.
+    #[must_use]
+    pub fn route(
+        &self,
+        message: &Message,
+        participant: ParticipantId,
+        is_linked: impl Fn(&str) -> bool,
+    ) -> Option<Taken> {
+        let fits = |route: &RoutePlan| fits(route, message, participant, &is_linked);
+        let index = self.routes.iter().position(fits)?;
+        Some(match self.routes.get(index)?.to {
+            RouteTo::Group(group) => Taken::Group(Route { index, group }),
+            RouteTo::Bank => Taken::Bank(index),
+        })
+    }
+}
+
+fn fits(
+    route: &RoutePlan,
+    message: &Message,
+    participant: ParticipantId,
+    is_linked: impl Fn(&str) -> bool,
+) -> bool {
     if !(route.participants.is_empty() || route.participants.contains(&participant)) {
         return false;
     }
@@ -49,6 +83,13 @@ fn fits(route: &RoutePlan, message: &Message, participant: ParticipantId) -> boo
         // A deposit has no account to debit; it is routed by the one it credits.
         let account = message.get(field::ACCOUNT).or_else(|| message.get(field::COUNTER_ACCOUNT));
         if !begins(account.as_ref().map(field::Account::expose), &route.account_prefixes) {
+            return false;
+        }
+    }
+    if let Some(wanted) = route.linked {
+        let account = message.get(field::ACCOUNT);
+        let account = account.as_ref().map(field::Account::expose).unwrap_or_default();
+        if is_linked(account.trim()) != wanted {
             return false;
         }
     }

@@ -18,7 +18,7 @@ use crate::event::{Event, Kind, Shedding};
 use crate::keys;
 use crate::plan::{GroupId, ParticipantId};
 use crate::record::Reason;
-use crate::route::Route;
+use crate::route::{Route, Taken};
 use crate::time::Now;
 
 impl Switch {
@@ -38,12 +38,16 @@ impl Switch {
             let (why, reason) = (Decline::HOST_UNAVAILABLE, Reason::Overload);
             return self.refuse(now, seeking, why, reason, None);
         }
-        let Some(route) = self.plan.route(&seeking.message, seeking.participant) else {
+        let Some(taken) = self.route(&seeking) else {
             return self.refuse(now, seeking, Decline::NO_ROUTE, Reason::NoConnection, None);
         };
         if let Err(why) = self.admit(now, &seeking, is_charged) {
             return self.shed(now, seeking, why);
         }
+        let route = match taken {
+            Taken::Group(route) => route,
+            Taken::Bank(index) => return self.handle_at_bank(now, seeking, index),
+        };
         let window_max = self.window_max(route.group);
         let Some(group) = self.group_mut(route.group) else { return };
         let has_room = group.in_flight < window_max && group.waiting.is_empty();
@@ -52,6 +56,12 @@ impl Switch {
         } else {
             self.wait(now, seeking, route);
         }
+    }
+
+    /// The route of a request, by what is linked now.
+    pub(super) fn route(&self, seeking: &Seeking) -> Option<Taken> {
+        let is_linked = |account: &str| self.durable.facts().linked(account).is_some();
+        self.plan.route(&seeking.message, seeking.participant, is_linked)
     }
 
     /// Whether the participant may send this, and the switch has room for it.
@@ -195,7 +205,7 @@ impl Switch {
         if seeking.kind.moves_money() {
             let repeat = seeking.message.mti().is_repeat();
             if let Some(id) = self.durable.keys().find(&seeking.key, repeat) {
-                return self.handle_duplicate(seeking, id);
+                return self.handle_duplicate(now, seeking, id);
             }
             if self.is_being_sought(&seeking) {
                 return self.answer_at_once(seeking, Decline::IN_PROGRESS);

@@ -14,7 +14,7 @@ use crate::plan::GroupId;
 use crate::record::{
     Intent, Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict,
 };
-use crate::route::Route;
+use crate::route::{Route, Taken};
 use crate::time::Now;
 use std::sync::Arc;
 use veksel_codecs::structured::{OriginalData, replacement_amount};
@@ -36,9 +36,18 @@ impl Switch {
     /// An advice: recorded, acknowledged, delivered. It needs a route and nothing else: that the
     /// host is down is no reason to refuse it.
     pub(super) fn handle_advice(&mut self, now: Now, seeking: Seeking) {
-        let Some(route) = self.plan.route(&seeking.message, seeking.participant) else {
-            self.answer_at_once(seeking, Decline::NO_ROUTE);
-            return;
+        let route = match self.route(&seeking) {
+            Some(Taken::Group(route)) => route,
+            Some(Taken::Bank(_)) => {
+                // What was done elsewhere cannot be done again by a bank that wants its customer
+                // to approve (http-contracts 4.1).
+                self.answer_at_once(seeking, Decline::NOT_SUPPORTED);
+                return;
+            }
+            None => {
+                self.answer_at_once(seeking, Decline::NO_ROUTE);
+                return;
+            }
         };
         // Payments were refused long before this.
         let most = (self.plan.limits.reversals_max as usize).saturating_mul(2);
@@ -58,11 +67,18 @@ impl Switch {
 
     /// A reversal from a channel.
     pub(super) fn handle_channel_reversal(&mut self, now: Now, seeking: Seeking) {
-        let route = self.plan.route(&seeking.message, seeking.participant);
+        let taken = self.route(&seeking);
         let named = seeking.original.clone();
         // Taken now: what is recorded below may make the table forget it.
         let original = self.original(named.as_ref());
         let original = original.and_then(|id| self.durable.keys().get(id)).cloned();
+        let at_bank = original.as_ref().and_then(|known| self.bank_named(&known.intent.group));
+        let at_bank =
+            at_bank.is_some() || original.is_none() && matches!(taken, Some(Taken::Bank(_)));
+        if at_bank {
+            return self.take_back_at_bank(now, seeking, original.as_ref());
+        }
+        let route = taken.and_then(Taken::group);
         let actual = seeking.message.get(field::REPLACEMENT_AMOUNTS);
         let actual = actual.and_then(|text| replacement_amount(&text)).filter(|left| *left > 0);
         // What goes back goes where the original went, whatever the routes say of reversals.
@@ -90,6 +106,29 @@ impl Switch {
                     self.deliver(now, txn);
                     self.park_reversal(now, route.group, txn, Parking::Unknown);
                 }
+                self.bury_unseen(now, &seeking, route, named);
+            }
+        }
+        self.accept(now, seeking, txn, Reason::Cancelled);
+    }
+
+    /// A reversal of a payment at a bank: recorded, acknowledged, and the bank is told.
+    fn take_back_at_bank(&mut self, now: Now, seeking: Seeking, original: Option<&Known>) {
+        let txn = self.durable.next_txn();
+        let link = seeking.connection.link;
+        let way = Way { link, route: usize::MAX, group: NOWHERE, stan: 0 };
+        let key = seeking.key.clone();
+        let mut intent = intent::of(&self.plan, txn, now.utc, key, &seeking.message, way);
+        if let Some(known) = original {
+            intent.group.clone_from(&known.intent.group);
+            intent.route.clone_from(&known.intent.route);
+        }
+        self.persist(Record::Intent(Arc::new(intent)));
+        match original {
+            Some(original) => self.cancel_payment(now, original),
+            None => {
+                let route = Route { index: usize::MAX, group: NOWHERE };
+                let named = seeking.original.clone();
                 self.bury_unseen(now, &seeking, route, named);
             }
         }

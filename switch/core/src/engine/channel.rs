@@ -2,16 +2,17 @@
 
 use super::Switch;
 use super::choice::{Choice, Wish};
-use super::duplicate::Seeking;
+use super::duplicate::{Seeking, answer_again};
 use crate::answer::{Decline, acknowledge, decline};
 use crate::breaker::{Health, Permit, Position};
 use crate::bug::{Bug, planted};
 use crate::contract::{Leg, Tag, Unsent};
 use crate::event::{Dropped, Event, Kind, Shedding};
 use crate::intent::{self, Way};
+use crate::keys::Fate;
 use crate::map::Mix;
 use crate::pending::{Stage, Txn};
-use crate::plan::{ConnectionId, GroupId, LinkRole, ParticipantId, Policy};
+use crate::plan::{ConnectionId, GroupId, LinkId, LinkRole, ParticipantId, Policy};
 use crate::record::{DuplicateKey, Reason, Record, TxnId, Verdict};
 use crate::route::Route;
 use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, Session, State, Step};
@@ -28,6 +29,9 @@ const ATTEMPTS_MAX: u32 = 3;
 /// How often the sessions of channels are looked at, in milliseconds. A channel that says
 /// something sets no timer.
 const LISTEN_MS: u64 = 1_000;
+
+/// Asks how an earlier request ended.
+const QUESTION: Mti = Mti::known(b"0600");
 
 /// A connection of a channel.
 #[derive(Debug)]
@@ -141,6 +145,7 @@ impl Switch {
         let mti = message.mti();
         if !mti.is_request() {
             let Some(message) = self.take_channel_answer(connection, message) else { return };
+            let Some(message) = self.take_advice_answer(now, connection, message) else { return };
             let why = Dropped::AnswerFromChannel;
             self.drop_frame(now, connection, why, message, None, |_, _| None);
             return;
@@ -148,6 +153,9 @@ impl Switch {
         if let Some(field) = self.claim(participant, &message) {
             self.refuse_claim(now, connection, participant, field, message);
             return;
+        }
+        if mti.original() == QUESTION {
+            return self.handle_question(now, connection, participant, message);
         }
         let code = message.get(field::PROCESSING_CODE);
         let code = code.as_ref().and_then(|code| code.as_bytes().first_chunk::<2>().copied());
@@ -185,6 +193,72 @@ impl Switch {
         } else {
             self.admit_and_open(now, seeking, false);
         }
+    }
+
+    /// A channel asks how an earlier request ended (0600): the one that DE90 names, or without it
+    /// the financial one with the same numbers. It moves nothing, so nothing of it is recorded.
+    fn handle_question(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        participant: ParticipantId,
+        message: Message,
+    ) {
+        let kind = Kind::Inquiry;
+        self.count(Event::Received { link: connection.link, kind });
+        let key = intent::key(&self.plan, participant, &message);
+        let original = match intent::original_key(&key, &message) {
+            Some(original) => original,
+            None => DuplicateKey { class: b'2', ..key.clone() },
+        };
+        let is_known = self.durable.keys().find(&original, true).is_some();
+        let (arrived, original) = (self.since, Some(original));
+        let seeking = Seeking { connection, participant, kind, arrived, key, original, message };
+        if is_known {
+            self.answer_question(now, seeking);
+        } else {
+            self.seek(seeking);
+        }
+    }
+
+    /// How an earlier request stands: its answer, 09 while there is none, 25 if nobody knows it.
+    pub(super) fn answer_question(&mut self, now: Now, seeking: Seeking) {
+        let known = self.original(seeking.original.as_ref());
+        let known = known.and_then(|id| self.durable.keys().get(id)).cloned();
+        let Some(known) = known else { return self.answer_at_once(seeking, Decline::NOT_FOUND) };
+        match known.fate {
+            Fate::Pending => {
+                if let Some(seeking) = self.tell_standing(now, seeking, known.intent.txn) {
+                    self.answer_at_once(seeking, Decline::IN_PROGRESS);
+                }
+            }
+            Fate::Decided { outcome, record } => {
+                let message = answer_again(seeking.message, &outcome, known.undone.is_some());
+                let record = known.undone.map_or(record, |undone| undone.max(record));
+                self.send(seeking.connection, message, Some(record), None, None);
+            }
+        }
+    }
+
+    /// Connections of a link over which a participant's requests are taken now.
+    pub(super) fn online_channels(&self, link: LinkId, participant: &str) -> Vec<ConnectionId> {
+        let online = self.channels.values().filter(|channel| {
+            channel.connection.link == link
+                && channel.is_online()
+                && self.acts_as(channel.connection, participant)
+        });
+        online.map(|channel| channel.connection).collect()
+    }
+
+    /// Whether a participant of this name acts on a connection.
+    pub(super) fn acts_as(&self, connection: ConnectionId, participant: &str) -> bool {
+        let id = match self.role(connection) {
+            Some(LinkRole::Channel(id)) => Some(id),
+            Some(LinkRole::Identified) => self.identity(connection),
+            Some(LinkRole::Host(_)) | None => None,
+        };
+        let plan = id.and_then(|id| self.plan.participants.get(usize::from(id.0)));
+        plan.is_some_and(|plan| plan.name == participant)
     }
 
     /// Sign-on, sign-off, echo, cut-over and change of keys of a channel.

@@ -16,7 +16,7 @@ use crate::plan::{ConnectionId, ParticipantId};
 use crate::record::{DuplicateKey, Outcome, RecordId, TxnId};
 use crate::time::{Now, Tick};
 use std::sync::Arc;
-use veksel_codecs::Message;
+use veksel_codecs::{Class, Message};
 
 /// A request that waits for what the store remembers.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Switch {
         let repeat = seeking.message.mti().is_repeat();
         let keys = self.durable.keys();
         if let Some(id) = keys.find(&seeking.key, repeat) {
-            self.handle_duplicate(seeking, id);
+            self.handle_duplicate(now, seeking, id);
             return;
         }
         // The original of a reversal may be on its way through the store, or this request may be
@@ -100,7 +100,7 @@ impl Switch {
     /// Asks the store. Requests that wait for it are bounded like those in flight, and the last
     /// quarter of the room is for participants that do not have a quarter already, so that none
     /// keeps the reversals of the others out.
-    fn seek(&mut self, seeking: Seeking) {
+    pub(super) fn seek(&mut self, seeking: Seeking) {
         let most = self.plan.limits.in_flight_max as usize;
         let share = most.div_ceil(4);
         let is_scarce = self.seeking.len() >= most - share;
@@ -135,6 +135,10 @@ impl Switch {
                 self.durable.learn(stored);
             }
         }
+        if seeking.message.mti().class() == Class::Administrative {
+            self.answer_question(now, seeking);
+            return;
+        }
         self.handle_money(now, seeking, true);
     }
 
@@ -149,9 +153,18 @@ impl Switch {
         }
         if let Some(contested) = self.contested.remove(&id) {
             for seeking in contested {
-                self.handle_holder(seeking, stored.as_ref());
+                self.handle_holder(now, seeking, stored.as_ref());
             }
             return;
+        }
+        self.refuse_payment(now, id);
+        for (connection, participant, message) in self.bridge.refused(id) {
+            self.leave(participant);
+            let key = intent::key(&self.plan, participant, &message);
+            let (kind, arrived, original) = (Kind::Payment, now.tick, None);
+            let seeking =
+                Seeking { connection, participant, kind, arrived, key, original, message };
+            self.handle_holder(now, seeking, stored.as_ref());
         }
         self.leave_group(id, None);
         let Some(txn) = self.remove(id) else { return };
@@ -162,14 +175,14 @@ impl Switch {
             let (arrived, original) = (txn.received.tick, None);
             let seeking =
                 Seeking { connection, participant, kind, arrived, key, original, message };
-            self.handle_holder(seeking, stored.as_ref());
+            self.handle_holder(now, seeking, stored.as_ref());
         }
     }
 
     /// Answers a request whose key somebody else holds.
-    fn handle_holder(&mut self, seeking: Seeking, stored: Option<&Stored>) {
+    fn handle_holder(&mut self, now: Now, seeking: Seeking, stored: Option<&Stored>) {
         match stored {
-            Some(stored) => self.handle_duplicate(seeking, stored.intent.txn),
+            Some(stored) => self.handle_duplicate(now, seeking, stored.intent.txn),
             None => self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE),
         }
     }
@@ -186,7 +199,7 @@ impl Switch {
     }
 
     /// The same key again: the same answer, unless the content differs.
-    pub(super) fn handle_duplicate(&mut self, seeking: Seeking, id: TxnId) {
+    pub(super) fn handle_duplicate(&mut self, now: Now, seeking: Seeking, id: TxnId) {
         let Some(known) = self.durable.keys().get(id) else { return };
         let link = seeking.connection.link;
         let same = known.intent.digest == intent::digest(&self.plan, &seeking.message);
@@ -198,7 +211,11 @@ impl Switch {
         let (undone, fate) = (known.undone, known.fate.clone());
         self.count(Event::Recognised { link, in_flight: matches!(fate, Fate::Pending) });
         match fate {
-            Fate::Pending => self.join_original(seeking, id),
+            Fate::Pending => {
+                if let Some(seeking) = self.join_payment(now, seeking, id) {
+                    self.join_original(seeking, id);
+                }
+            }
             Fate::Decided { outcome, .. } if self.is_refusal_open(id) => {
                 self.join_refusal(seeking, id, &outcome);
             }

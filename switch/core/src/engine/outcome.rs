@@ -183,6 +183,10 @@ impl Switch {
     pub(super) fn record_restart(&mut self, now: Now, txn: TxnId) {
         let Some(intent) = self.durable.intent(txn) else { return };
         let reason = Reason::Restart;
+        if self.durable.facts().payment(txn).is_some() {
+            // A payment at a bank is followed where its fact says that it stands.
+            return;
+        }
         if intent.is_taken_over() {
             // Its outcome was never told: it is taken over now, or sent again by its channel.
             let (verdict, response) = (Verdict::Accepted, ResponseCode::APPROVED);
@@ -195,7 +199,9 @@ impl Switch {
             self.persist_outcome(now, txn, Verdict::NotSent, response, reason);
             return;
         }
-        let reversible = Kind::of(intent.mti, code).is_some_and(is_reversible);
+        // A bank that was asked for funds has reserved nothing.
+        let at_bank = self.plan.banks.iter().any(|bank| bank.name == intent.group);
+        let reversible = !at_bank && Kind::of(intent.mti, code).is_some_and(is_reversible);
         if reversible {
             let step = ReversalStep::Queued { reason, actual: None };
             self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));

@@ -33,7 +33,9 @@ const fn reason_code(reason: Reason) -> ResponseCode {
         | Reason::ClosedSent
         | Reason::Restart
         | Reason::Duplicate
-        | Reason::Advice => ResponseCode::OUTCOME_UNKNOWN,
+        | Reason::Advice
+        | Reason::Gate
+        | Reason::Unapproved => ResponseCode::OUTCOME_UNKNOWN,
     }
 }
 
@@ -191,6 +193,7 @@ impl Switch {
         };
         let known = self.durable.reversal(txn).map(|(intent, _)| intent.group.clone());
         let detail = match &known {
+            None if self.decide_case(now, txn, action) => format!("payment {}: {reason}", txn.0),
             Some(_) => format!("transaction {}: {reason}", txn.0),
             None => format!("transaction {} is not open: {reason}", txn.0),
         };

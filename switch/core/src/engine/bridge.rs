@@ -1,0 +1,524 @@
+//! The bridge: requests about accounts that are linked to a bank, answered over HTTP.
+//!
+//! An inquiry is one enquiry and its answer. A payment is an intent, then a payment fact that
+//! moves from state to state, then an outcome; its customer may take minutes to approve it, so
+//! the channel hears 09 first and the end by repeating, by asking (0600) or by an advice (0620).
+//! The intent is durable before the first byte leaves for the bank. Whatever nobody knows is
+//! looked for until it is known or a person takes it up; an order is never made twice.
+
+mod account;
+mod advice;
+mod answering;
+mod check;
+mod following;
+mod inquiry;
+mod payment;
+mod progress;
+mod undoing;
+
+use super::Switch;
+use super::duplicate::Seeking;
+use crate::answer::{Decline, decline};
+use crate::bridge::order;
+use crate::bridge::said::Private;
+use crate::contract::Output;
+use crate::enquiry::{Addressee, Ask, AskId, CallId, Enquiry, Told, Verdict};
+use crate::event::{Event, Kind};
+use crate::fact::{Fact, Linked};
+use crate::pending::Copy;
+use crate::plan::{BankId, BankPlan, ConnectionId, ParticipantId};
+use crate::record::{Inquiry, Known, Reason, Record, RecordId, TxnId, Verdict as Certainty};
+use crate::time::{Now, Tick, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+use veksel_codecs::{FieldNumber, Message, ResponseCode, field};
+
+pub(crate) use progress::Stand;
+
+/// How long an enquiry that no channel waits for may take, in milliseconds.
+const BACKGROUND_MS: u64 = 30_000;
+
+/// The live side of the bridge: all of it may be forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Bridge {
+    last_ask: u64,
+    asks: BTreeMap<AskId, Asked>,
+    /// Requests that wait for a first answer.
+    held: BTreeMap<TxnId, Held>,
+    /// What is to be done, and when; and the other way round.
+    due: BTreeMap<Task, Tick>,
+    agenda: BTreeSet<(Tick, Task)>,
+    /// Payments that are being asked about.
+    asking: BTreeSet<TxnId>,
+    /// When a payment was last asked about, so that a curious channel does not flood its bank.
+    asked: BTreeMap<TxnId, Tick>,
+    advices: advice::Advices,
+    /// How often something in the background was tried in a row.
+    tries: BTreeMap<Task, u32>,
+}
+
+/// A request whose channel waits.
+#[derive(Debug)]
+struct Held {
+    channel: ConnectionId,
+    participant: ParticipantId,
+    kind: Kind,
+    route: usize,
+    bank: BankId,
+    account: String,
+    /// As received.
+    request: Message,
+    received: Now,
+    deadline: Tick,
+    /// Copies of the request that wait for the same answer.
+    copies: Vec<Copy>,
+}
+
+/// Whom a verdict is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Asked {
+    /// An inquiry of a channel.
+    Inquiry(TxnId),
+    /// A step of a payment.
+    Payment(TxnId, Step),
+    /// The consent of an account, and who called for it.
+    Consent(String, Option<CallId>),
+    /// How the consent of an account stands.
+    ConsentStatus(String),
+    /// A consent that was given up. Nothing follows from it.
+    Revoke,
+    /// A new applicant, and who called for it.
+    Applicant(String, CallId),
+    /// How a customer's check stands.
+    Review(String),
+}
+
+/// What a payment's bank is asked.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Step {
+    /// To make it.
+    Initiate,
+    /// Whether it has it.
+    Search,
+    /// How it stands.
+    Poll,
+    /// How it stands, before it is taken back because its time is over.
+    LastPoll,
+    /// To take it back.
+    Cancel,
+    /// How it stands after that.
+    AfterCancel,
+    /// Whether the money is there.
+    Funds,
+}
+
+/// What is to be done at a time.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Task {
+    /// A channel waits no longer.
+    Deadline(TxnId),
+    /// A payment's next step.
+    Payment(TxnId),
+    /// An advice is sent, or sent again.
+    Advice(TxnId),
+    /// A consent's next look.
+    Consent(String),
+    /// A customer's check is confirmed.
+    Review(String),
+}
+
+impl Bridge {
+    fn plan(&mut self, task: Task, at: Tick) {
+        if let Some(before) = self.due.insert(task.clone(), at) {
+            self.agenda.remove(&(before, task.clone()));
+        }
+        self.agenda.insert((at, task));
+    }
+
+    fn unplan(&mut self, task: &Task) {
+        if let Some(at) = self.due.remove(task) {
+            self.agenda.remove(&(at, task.clone()));
+        }
+    }
+
+    /// Takes out what is due.
+    fn take_due(&mut self, now: Tick) -> Option<Task> {
+        let (at, _) = self.agenda.first().filter(|(at, _)| *at <= now)?;
+        let at = *at;
+        let (_, task) = self.agenda.pop_first()?;
+        debug_assert_eq!(self.due.get(&task), Some(&at), "what is due is planned once");
+        self.due.remove(&task);
+        Some(task)
+    }
+
+    /// How often this was tried, now once more.
+    fn try_again(&mut self, task: &Task) -> u32 {
+        let tries = self.tries.entry(task.clone()).or_default();
+        *tries = tries.saturating_add(1);
+        *tries
+    }
+
+    /// The store refused its intent: it never was. What was held goes back to who waits.
+    pub(super) fn refused(&mut self, txn: TxnId) -> Vec<(ConnectionId, ParticipantId, Message)> {
+        self.asks.retain(|_, asked| !matches!(asked, Asked::Payment(id, _) if *id == txn));
+        self.asking.remove(&txn);
+        self.asked.remove(&txn);
+        self.unplan(&Task::Deadline(txn));
+        self.unplan(&Task::Payment(txn));
+        let Some(held) = self.held.remove(&txn) else { return Vec::new() };
+        let participant = held.participant;
+        let copies = held.copies.into_iter().map(|copy| (copy.channel, participant, copy.request));
+        core::iter::once((held.channel, participant, held.request)).chain(copies).collect()
+    }
+}
+
+impl Switch {
+    /// A request about an account that is linked to a bank.
+    pub(super) fn handle_at_bank(&mut self, now: Now, seeking: Seeking, route: usize) {
+        let account = seeking.message.get(field::ACCOUNT);
+        let account = account.as_ref().map(field::Account::expose).unwrap_or_default().trim();
+        let linked = self.durable.facts().linked(account).cloned();
+        let bank = linked.as_ref().and_then(|linked| self.bank_named(&linked.bank));
+        let (Some(linked), Some(bank)) = (linked, bank) else {
+            let response = ResponseCode::NOT_PERMITTED_TO_CUSTOMER;
+            return self.answer_from_here(now, seeking, None, response, &Private::default());
+        };
+        let code = code_of(&seeking.message);
+        match (seeking.kind, &code) {
+            (Kind::Inquiry, b"30" | b"31") | (Kind::Statement, _) => {
+                self.inquire_at_bank(now, seeking, route, &linked, bank);
+            }
+            (Kind::Payment, _) => self.pay_at_bank(now, seeking, route, &linked, bank),
+            (Kind::Hold, _) => self.ask_for_funds(now, seeking, route, &linked, bank),
+            (Kind::Inquiry | Kind::Advice | Kind::Reversal | Kind::Network, _) => {
+                let response = ResponseCode::NOT_SUPPORTED;
+                self.answer_from_here(now, seeking, Some(bank), response, &Private::default());
+            }
+        }
+    }
+
+    /// Answers a request for which nobody was asked and nothing is remembered.
+    fn answer_from_here(
+        &mut self,
+        now: Now,
+        seeking: Seeking,
+        bank: Option<BankId>,
+        response: ResponseCode,
+        said: &Private,
+    ) {
+        let Seeking { connection, kind, arrived, message, .. } = seeking;
+        let mut answer = message;
+        decline(&mut answer, Decline::of(response));
+        put(&mut answer, said);
+        let (reason, verdict) = (Reason::Gate, Certainty::NotSent);
+        let elapsed = now.tick.since(arrived);
+        let event = Event::Answered {
+            link: connection.link,
+            kind,
+            group: None,
+            response,
+            verdict,
+            reason,
+            elapsed,
+        };
+        self.count(event);
+        if let Some(bank) = bank {
+            self.count(Event::Declined { bank, response });
+        }
+        self.send(connection, answer, None, None, None);
+    }
+
+    /// Holds a request until its first answer, no longer than its deadline.
+    fn hold(
+        &mut self,
+        seeking: Seeking,
+        (id, route): (TxnId, usize),
+        linked: &Linked,
+        bank: BankId,
+        (received, deadline): (Now, Tick),
+    ) {
+        let Seeking { connection: channel, participant, kind, message: request, .. } = seeking;
+        let account = linked.account.clone();
+        let copies = Vec::new();
+        let held = Held {
+            channel,
+            participant,
+            kind,
+            route,
+            bank,
+            account,
+            request,
+            received,
+            deadline,
+            copies,
+        };
+        if let Some(count) = self.participants.get_mut(usize::from(participant.0)) {
+            count.in_flight += 1;
+        }
+        self.bridge.held.insert(id, held);
+        self.bridge.plan(Task::Deadline(id), deadline);
+    }
+
+    /// Takes a request that was held, because it is answered now.
+    fn release(&mut self, id: TxnId) -> Option<Held> {
+        let held = self.bridge.held.remove(&id)?;
+        self.bridge.unplan(&Task::Deadline(id));
+        self.leave(held.participant);
+        Some(held)
+    }
+
+    pub(super) fn leave(&mut self, participant: ParticipantId) {
+        if let Some(count) = self.participants.get_mut(usize::from(participant.0)) {
+            count.in_flight = count.in_flight.saturating_sub(1);
+        }
+    }
+
+    /// When a request to a bank is given up.
+    fn bank_deadline(&self, arrived: Tick, bank: BankId, kind: Kind) -> Tick {
+        let deadlines = self.bank(bank).map(|bank| bank.deadlines).unwrap_or_default();
+        arrived.after_ms(match kind {
+            Kind::Inquiry | Kind::Network => deadlines.inquiry_ms,
+            Kind::Statement => deadlines.statement_ms,
+            Kind::Payment | Kind::Hold | Kind::Advice | Kind::Reversal => deadlines.payment_ms,
+        })
+    }
+
+    fn bank(&self, bank: BankId) -> Option<&BankPlan> {
+        self.plan.banks.get(usize::from(bank.0))
+    }
+
+    pub(super) fn bank_named(&self, name: &str) -> Option<BankId> {
+        let place = self.plan.banks.iter().position(|bank| bank.name == name)?;
+        u16::try_from(place).ok().map(BankId)
+    }
+
+    /// Asks a third party, after a record if one must be durable first.
+    fn ask(
+        &mut self,
+        asked: Asked,
+        to: Addressee,
+        enquiry: Enquiry,
+        within_ms: u64,
+        after: Option<RecordId>,
+    ) {
+        self.bridge.last_ask += 1;
+        let id = AskId(self.bridge.last_ask);
+        let trace = match &asked {
+            Asked::Payment(txn, _) | Asked::Inquiry(txn) => format!("txn-{}", txn.0),
+            Asked::Consent(..)
+            | Asked::ConsentStatus(_)
+            | Asked::Revoke
+            | Asked::Applicant(..)
+            | Asked::Review(_) => format!("ask-{}", id.0),
+        };
+        self.bridge.asks.insert(id, asked);
+        let ask = Box::new(Ask { id, to, enquiry, within_ms, trace });
+        self.outputs.push_back(Output::Ask { after, ask });
+    }
+
+    fn tell(&mut self, id: CallId, told: Told, after: Option<RecordId>) {
+        self.outputs.push_back(Output::Tell { after, id, told: Box::new(told) });
+    }
+
+    /// Records a fact and takes it in.
+    fn establish(&mut self, now: Now, fact: Fact) -> RecordId {
+        self.persist(Record::Fact(Box::new(Known { utc: now.utc, fact })))
+    }
+
+    /// A third party has answered.
+    pub(super) fn handle_verdict(&mut self, now: Now, id: AskId, verdict: Verdict) {
+        let Some(asked) = self.bridge.asks.remove(&id) else { return };
+        let failed = match &verdict {
+            Verdict::Failed(failure) => Some(failure.why),
+            _ => None,
+        };
+        let to = match &asked {
+            Asked::Applicant(..) | Asked::Review(_) => Addressee::Kyc,
+            Asked::Inquiry(txn) | Asked::Payment(txn, _) => self.addressee(*txn),
+            Asked::Consent(account, _) | Asked::ConsentStatus(account) => {
+                let linked = self.durable.facts().linked(account);
+                let bank = linked.and_then(|linked| self.bank_named(&linked.bank));
+                Addressee::Bank(bank.unwrap_or(BankId(u16::MAX)))
+            }
+            Asked::Revoke => Addressee::Bank(BankId(u16::MAX)),
+        };
+        self.count(Event::Asked { to, failed });
+        match asked {
+            Asked::Inquiry(txn) => self.handle_inquiry_verdict(now, txn, verdict),
+            Asked::Payment(txn, step) => self.handle_payment_verdict(now, txn, step, verdict),
+            Asked::Consent(account, call) => {
+                self.handle_consent_asked(now, &account, call, verdict);
+            }
+            Asked::ConsentStatus(account) => self.handle_consent(now, &account, verdict),
+            Asked::Revoke => {}
+            Asked::Applicant(customer, call) => {
+                self.handle_applicant(now, &customer, call, verdict);
+            }
+            Asked::Review(customer) => self.handle_review(now, &customer, verdict),
+        }
+    }
+
+    fn addressee(&self, txn: TxnId) -> Addressee {
+        let held = self.bridge.held.get(&txn).map(|held| held.bank);
+        let payment = self.durable.facts().payment(txn);
+        let bank = held.or_else(|| self.bank_named(&payment?.bank));
+        Addressee::Bank(bank.unwrap_or(BankId(u16::MAX)))
+    }
+
+    /// Time has passed for what the bridge has planned.
+    pub(super) fn handle_bridge_timeout(&mut self, now: Now) {
+        while let Some(task) = self.bridge.take_due(now.tick) {
+            match task {
+                Task::Deadline(txn) => self.handle_held_deadline(now, txn),
+                Task::Payment(txn) => self.step_payment(now, txn),
+                Task::Advice(txn) => self.send_advice(now, txn),
+                Task::Consent(account) => self.look_at_consent(now, &account),
+                Task::Review(customer) => self.confirm(now, &customer),
+            }
+        }
+    }
+
+    /// When [`Switch::handle_bridge_timeout`] has something to do.
+    pub(super) fn bridge_timeout(&self) -> Option<Tick> {
+        self.bridge.agenda.first().map(|(at, _)| *at)
+    }
+
+    /// Goes on where the journal stands.
+    pub(super) fn recover_bridge(&mut self, now: Now) {
+        let facts = self.durable.facts();
+        let payments: Vec<_> = facts.payments().map(|payment| payment.txn).collect();
+        let is_open = |linked: &&Linked| linked.status.is_open();
+        let accounts: Vec<_> =
+            facts.links().filter(is_open).map(|linked| linked.account.clone()).collect();
+        let unconfirmed: Vec<_> = facts
+            .customers()
+            .filter(|customer| customer.needs_review())
+            .map(|customer| customer.customer.clone())
+            .collect();
+        for txn in payments {
+            self.resume_payment(now, txn);
+        }
+        for account in accounts {
+            self.bridge.plan(Task::Consent(account), now.tick);
+        }
+        for customer in unconfirmed {
+            self.bridge.plan(Task::Review(customer), now.tick);
+        }
+    }
+
+    /// The record of an inquiry that a bank answered, or that was answered for it.
+    fn record_bank_inquiry(
+        &mut self,
+        now: Now,
+        (txn, held): (TxnId, &Held),
+        verdict: Certainty,
+        response: ResponseCode,
+        reason: Reason,
+    ) {
+        if !self.plan.record_inquiries {
+            return;
+        }
+        let text = |key: field::Key<field::Characters>| {
+            held.request.get(key).map(|text| text.trimmed().to_owned()).unwrap_or_default()
+        };
+        let name = |name: Option<&String>| name.cloned().unwrap_or_default();
+        let link = self.plan.links.get(usize::from(held.channel.link.0));
+        let participant = self.plan.participants.get(usize::from(held.participant.0));
+        let route = self.plan.routes.get(held.route);
+        let stan = held.request.get(field::STAN).unwrap_or_default();
+        let inquiry = Inquiry {
+            txn,
+            utc: now.utc,
+            participant: name(participant.map(|participant| &participant.name)),
+            link: name(link.map(|link| &link.name)),
+            route: name(route.map(|route| &route.name)),
+            mti: held.request.mti(),
+            code: text(field::PROCESSING_CODE),
+            stan: u32::try_from(stan).unwrap_or_default(),
+            rrn: text(field::RRN),
+            terminal: text(field::TERMINAL),
+            account: held.account.clone(),
+            verdict,
+            response,
+            reason,
+        };
+        self.persist(Record::Inquiry(Box::new(inquiry)));
+    }
+
+    fn count_answer(
+        &mut self,
+        now: Now,
+        held: &Held,
+        response: ResponseCode,
+        verdict: Certainty,
+        reason: Reason,
+    ) {
+        let elapsed = now.tick.since(held.received.tick);
+        let (link, kind, group) = (held.channel.link, held.kind, None);
+        self.count(Event::Answered { link, kind, group, response, verdict, reason, elapsed });
+    }
+
+    /// Whether a bank is just being told to make a payment: a stop waits for that.
+    pub(super) fn is_ordering(&self) -> bool {
+        let orders = |asked: &Asked| matches!(asked, Asked::Payment(_, Step::Initiate));
+        self.bridge.asks.values().any(orders)
+    }
+
+    /// Requests to banks whose channels wait.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.bridge.held.len()
+    }
+
+    /// Enquiries that are not answered.
+    #[must_use]
+    pub fn asks(&self) -> usize {
+        self.bridge.asks.len()
+    }
+
+    /// Payments at banks that are not over.
+    #[must_use]
+    pub fn payments_open(&self) -> usize {
+        self.durable.facts().payments_len()
+    }
+}
+
+/// First two digits of DE3.
+fn code_of(message: &Message) -> [u8; 2] {
+    let code = message.get(field::PROCESSING_CODE);
+    code.as_ref().and_then(|code| code.as_bytes().first_chunk()).copied().unwrap_or_default()
+}
+
+/// Writes what is said beside the code.
+fn put(message: &mut Message, said: &Private) {
+    if let Some(text) = said.text() {
+        message.set(field::ADDITIONAL_DATA, &text);
+    }
+}
+
+/// `MMDD`.
+fn date(utc: Utc) -> String {
+    let civil = utc.civil();
+    format!("{:02}{:02}", civil.month, civil.day)
+}
+
+/// Fields of an answer that a replay needs.
+fn kept(answer: &Message) -> Vec<(u8, String)> {
+    let keys: [FieldNumber; 3] = [
+        field::SETTLEMENT_DATE.number(),
+        field::APPROVAL.number(),
+        field::ADDITIONAL_DATA.number(),
+    ];
+    let value =
+        |number: &FieldNumber| answer.expose(*number)?.text().map(|t| t.as_str().to_owned());
+    keys.iter().filter_map(|number| Some((number.get(), value(number)?))).collect()
+}
+
+/// Milliseconds since something happened.
+fn since(now: Now, then: Utc) -> u64 {
+    now.utc.0.saturating_sub(then.0)
+}
+
+/// The account a bank is asked about.
+fn bank_account(linked: &Linked) -> crate::enquiry::BankAccount {
+    order::account(linked)
+}

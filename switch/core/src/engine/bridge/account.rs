@@ -1,0 +1,277 @@
+//! Linking accounts: a consent is asked for, approved by the customer at the bank, and ends.
+
+use super::{Asked, BACKGROUND_MS, Switch, Task, bank_account, since};
+use crate::bridge::order;
+use crate::bridge::schedule;
+use crate::contract::Output;
+use crate::enquiry::{
+    Addressee, Call, CallId, ConsentState, Enquiry, Failed, Failure, Moved, Told, Verdict,
+};
+use crate::event::Event;
+use crate::fact::{ConsentStatus, Fact, Linked};
+use crate::facts::Subject;
+use crate::record::TxnId;
+use crate::time::{Now, Utc};
+
+/// How long the customer may take to approve a consent, in milliseconds.
+const APPROVAL_MS: u64 = 30 * 60_000;
+
+/// How often a consent that is not approved is asked about: first, and at most.
+const LOOK_MS: (u64, u64) = (5_000, 120_000);
+
+impl Switch {
+    /// Somebody called over HTTP.
+    pub(in crate::engine) fn handle_call(&mut self, now: Now, id: CallId, call: Call) {
+        let is_new = matches!(
+            call,
+            Call::Link { .. } | Call::Unlink { .. } | Call::Check { .. } | Call::Event(_)
+        );
+        if is_new && (self.full || self.draining) {
+            return self.tell(id, Told::Busy, None);
+        }
+        match call {
+            Call::Moved(moved) => self.handle_moved(now, id, &moved),
+            Call::Event(event) => self.handle_event(now, id, event),
+            Call::Link { account, bank, iban, currency, customer } => {
+                let wanted =
+                    Linked { account, bank, iban, currency, customer, ..Linked::default() };
+                self.link(now, id, wanted);
+            }
+            Call::Linked { account } => {
+                let told = match self.durable.facts().linked(&account) {
+                    Some(linked) => {
+                        Told::Linked { linked: Box::new(linked.clone()), approve: None }
+                    }
+                    None => Told::Unknown,
+                };
+                self.tell(id, told, None);
+            }
+            Call::Unlink { account } => self.unlink(now, id, &account),
+            Call::Approve { link } => self.tell_where(id, &link),
+            Call::Check { customer, email, phone, level } => {
+                self.begin_check(now, id, (customer, email, phone, level));
+            }
+            Call::Checked { customer } => {
+                let told = match self.durable.facts().customer(&customer) {
+                    Some(customer) => {
+                        Told::Checked { customer: Box::new(customer.clone()), token: None }
+                    }
+                    None => Told::Unknown,
+                };
+                self.tell(id, told, None);
+            }
+        }
+    }
+
+    /// Where the payment with this link id (`P2`) is approved.
+    fn tell_where(&mut self, id: CallId, link: &str) {
+        let is_it = |txn: TxnId| order::link_id(&self.plan.digest_key, txn) == link;
+        let payment = self.durable.facts().payments().find(|payment| is_it(payment.txn));
+        let told = match payment {
+            Some(payment) if payment.state == crate::fact::PaymentState::Pending => {
+                Told::Approve(payment.approve.clone())
+            }
+            Some(payment) => Told::Payment(payment.state),
+            None => Told::Unknown,
+        };
+        self.tell(id, told, None);
+    }
+
+    /// A redirect came back, or a bank pushed: a hint, and the bank is asked.
+    fn handle_moved(&mut self, now: Now, id: CallId, moved: &Moved) {
+        let facts = self.durable.facts();
+        let bank_of = |bank| self.plan.banks.get(usize::from(bank)).map(|bank| &bank.name);
+        let subject = match moved {
+            Moved::State(state) => facts.subject(state).cloned(),
+            Moved::Payment { bank, payment } => facts
+                .payments()
+                .find(|known| known.payment == *payment && Some(&known.bank) == bank_of(bank.0))
+                .map(|known| Subject::Payment(known.txn)),
+            Moved::Consent { bank, consent } => facts
+                .links()
+                .find(|known| known.consent == *consent && Some(&known.bank) == bank_of(bank.0))
+                .map(|known| Subject::Account(known.account.clone())),
+        };
+        let told = match &subject {
+            None => Told::Unknown,
+            Some(Subject::Payment(txn)) => {
+                let state = facts.payment(*txn).map(|payment| payment.state);
+                state.map_or(Told::Unknown, Told::Payment)
+            }
+            Some(Subject::Account(account)) => match facts.linked(account) {
+                Some(linked) => Told::Linked { linked: Box::new(linked.clone()), approve: None },
+                None => Told::Unknown,
+            },
+        };
+        self.tell(id, told, None);
+        match subject {
+            Some(Subject::Payment(txn)) => self.look_curiously(now, txn),
+            Some(Subject::Account(account)) => {
+                self.bridge.tries.remove(&Task::Consent(account.clone()));
+                self.bridge.plan(Task::Consent(account), now.tick);
+            }
+            None => {}
+        }
+    }
+
+    fn link(&mut self, now: Now, id: CallId, mut wanted: Linked) {
+        let Some(bank) = self.bank_named(&wanted.bank) else {
+            return self.tell(id, Told::Unknown, None);
+        };
+        let before = self.durable.facts().linked(&wanted.account);
+        let is_new = before.is_none();
+        if before.is_some_and(|before| before.customer != wanted.customer && !is_dead(before)) {
+            // Whoever else has it must give it up first.
+            let failure = Failure::before(Failed::Duplicate);
+            return self.tell(id, Told::Failed(failure), None);
+        }
+        if is_new && self.durable.facts().links_len() >= self.plan.limits.links_max as usize {
+            return self.tell(id, Told::Busy, None);
+        }
+        let serial = self.durable.next_record().0.to_be_bytes();
+        let about = [wanted.account.as_bytes(), &serial].concat();
+        wanted.state = order::token(&self.plan.digest_key, "consent", &about);
+        wanted.status = ConsentStatus::Asking;
+        let consent_ms = self.bank(bank).map_or(0, |bank| bank.consent_ms);
+        let until = Utc(now.utc.0.saturating_add(consent_ms));
+        let (state, account) = (wanted.state, wanted.account.clone());
+        let enquiry = Enquiry::Consent { account: bank_account(&wanted), state, until };
+        let after = self.establish(now, Fact::Linked(wanted));
+        let asked = Asked::Consent(account, Some(id));
+        self.ask(asked, Addressee::Bank(bank), enquiry, BACKGROUND_MS, Some(after));
+    }
+
+    pub(super) fn handle_consent_asked(
+        &mut self,
+        now: Now,
+        account: &str,
+        call: Option<CallId>,
+        verdict: Verdict,
+    ) {
+        let Some(linked) = self.durable.facts().linked(account).cloned() else {
+            let Some(call) = call else { return };
+            return self.tell(call, Told::Unknown, None);
+        };
+        let (told, record) = match verdict {
+            Verdict::ConsentAsked { consent, approve } => {
+                let until = Utc(now.utc.0.saturating_add(APPROVAL_MS));
+                let status = ConsentStatus::Waiting;
+                let linked = Linked { consent, status, until, ..linked };
+                let told = Told::Linked { linked: Box::new(linked.clone()), approve };
+                let record = self.set_link(now, linked);
+                let at = now.tick.after_ms(LOOK_MS.0);
+                self.bridge.plan(Task::Consent(account.to_owned()), at);
+                (told, record)
+            }
+            Verdict::Failed(failure) => {
+                let linked = Linked { status: ConsentStatus::Gone, ..linked };
+                (Told::Failed(failure), self.set_link(now, linked))
+            }
+            _ => {
+                let linked = Linked { status: ConsentStatus::Gone, ..linked };
+                let failure = Failure::before(Failed::Malfunction);
+                (Told::Failed(failure), self.set_link(now, linked))
+            }
+        };
+        if let Some(call) = call {
+            self.tell(call, told, Some(record));
+        }
+    }
+
+    /// A consent that is not approved is looked at.
+    pub(super) fn look_at_consent(&mut self, now: Now, account: &str) {
+        let Some(linked) = self.durable.facts().linked(account).cloned() else { return };
+        let Some(bank) = self.bank_named(&linked.bank) else { return };
+        if linked.status == ConsentStatus::Asking {
+            // The process ended before the bank answered: it is asked again by who wanted it.
+            self.set_link(now, Linked { status: ConsentStatus::Gone, ..linked });
+            return;
+        }
+        let enquiry = Enquiry::ConsentStatus(bank_account(&linked));
+        let asked = Asked::ConsentStatus(account.to_owned());
+        self.ask(asked, Addressee::Bank(bank), enquiry, BACKGROUND_MS, None);
+    }
+
+    pub(super) fn handle_consent(&mut self, now: Now, account: &str, verdict: Verdict) {
+        let Some(linked) = self.durable.facts().linked(account).cloned() else { return };
+        let is_waiting = linked.status == ConsentStatus::Waiting;
+        let Verdict::Consent { state, resource, until } = verdict else {
+            return self.look_again(now, &linked);
+        };
+        let linked = match state {
+            ConsentState::Valid => {
+                let consent_ms = self
+                    .bank_named(&linked.bank)
+                    .and_then(|bank| self.bank(bank))
+                    .map_or(0, |bank| bank.consent_ms);
+                let asked_until = Utc(now.utc.0.saturating_add(consent_ms));
+                let resource = if resource.is_empty() { linked.resource.clone() } else { resource };
+                let until = until.unwrap_or(asked_until);
+                Linked { status: ConsentStatus::Valid, resource, until, ..linked }
+            }
+            ConsentState::Waiting if is_waiting => return self.look_again(now, &linked),
+            ConsentState::Waiting => return,
+            ConsentState::Expired => Linked { status: ConsentStatus::Expired, ..linked },
+            ConsentState::Gone => Linked { status: ConsentStatus::Gone, ..linked },
+        };
+        self.bridge.tries.remove(&Task::Consent(account.to_owned()));
+        self.set_link(now, linked);
+    }
+
+    fn look_again(&mut self, now: Now, linked: &Linked) {
+        if linked.status != ConsentStatus::Waiting {
+            return;
+        }
+        if linked.until <= now.utc {
+            self.set_link(now, Linked { status: ConsentStatus::Expired, ..linked.clone() });
+            return;
+        }
+        let task = Task::Consent(linked.account.clone());
+        let wait = schedule::retry(self.bridge.try_again(&task), LOOK_MS.0, LOOK_MS.1);
+        self.bridge.plan(task, now.tick.after_ms(wait));
+    }
+
+    /// A bank said that a consent is over.
+    pub(super) fn expire_consent(&mut self, now: Now, linked: Linked) {
+        if linked.status == ConsentStatus::Valid {
+            self.set_link(now, Linked { status: ConsentStatus::Expired, ..linked });
+        }
+    }
+
+    fn unlink(&mut self, now: Now, id: CallId, account: &str) {
+        let Some(linked) = self.durable.facts().linked(account).cloned() else {
+            return self.tell(id, Told::Unknown, None);
+        };
+        let bank = self.bank_named(&linked.bank);
+        let enquiry = Enquiry::Revoke(bank_account(&linked));
+        let has_consent = !linked.consent.is_empty() && !is_dead(&linked);
+        let record = self.set_link(now, Linked { is_over: true, ..linked });
+        self.bridge.unplan(&Task::Consent(account.to_owned()));
+        if let Some(bank) = bank.filter(|_| has_consent) {
+            let to = Addressee::Bank(bank);
+            self.ask(Asked::Revoke, to, enquiry, BACKGROUND_MS, Some(record));
+        }
+        self.tell(id, Told::Noted, Some(record));
+    }
+
+    fn set_link(&mut self, now: Now, linked: Linked) -> crate::record::RecordId {
+        let (bank, status) = (self.bank_named(&linked.bank), linked.status);
+        let record = self.establish(now, Fact::Linked(linked));
+        if let Some(bank) = bank {
+            self.outputs.push_back(Output::Count(Event::Consent { bank, status }));
+        }
+        record
+    }
+
+    /// How old the oldest cached balance of a linked account is, in milliseconds.
+    #[must_use]
+    pub fn balance_age(&self, now: Now) -> u64 {
+        let facts = self.durable.facts();
+        let cached = facts.links().filter_map(|linked| facts.balance(&linked.account));
+        cached.map(|cached| since(now, cached.synced)).max().unwrap_or_default()
+    }
+}
+
+const fn is_dead(linked: &Linked) -> bool {
+    matches!(linked.status, ConsentStatus::Expired | ConsentStatus::Gone)
+}

@@ -1,0 +1,189 @@
+//! Telling a channel how a payment ended (0620), until it says that it knows (0630).
+
+use super::{Switch, Task};
+use crate::bridge::{order, schedule};
+use crate::event::Event;
+use crate::plan::ConnectionId;
+use crate::record::{Intent, TxnId};
+use crate::time::Now;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use veksel_codecs::structured::OriginalData;
+use veksel_codecs::{Message, Mti, ResponseCode, field};
+
+/// First and longest wait before an advice is repeated, in milliseconds.
+const RETRY_MS: (u64, u64) = (5_000, 300_000);
+
+/// How long an advice is repeated, in milliseconds after its payment was received.
+const AGE_MS_MAX: u64 = 3 * 24 * 3_600_000;
+
+const ADVICE: Mti = Mti::known(b"0620");
+const REPEAT: Mti = Mti::known(b"0621");
+
+/// Advices under way.
+#[derive(Debug, Default)]
+pub(super) struct Advices {
+    last: u32,
+    /// By the trace number they go under, one for each payment.
+    by_stan: BTreeMap<u32, TxnId>,
+    /// The trace number and how often it was sent.
+    sent: BTreeMap<TxnId, (u32, u32)>,
+}
+
+impl Advices {
+    /// The trace number of an advice and how often it was sent before.
+    fn next(&mut self, txn: TxnId) -> (u32, u32) {
+        if let Some((stan, attempts)) = self.sent.get_mut(&txn) {
+            *attempts += 1;
+            return (*stan, *attempts - 1);
+        }
+        // There are fewer payments than trace numbers.
+        for _ in 0..=self.by_stan.len() {
+            self.last = self.last % 999_999 + 1;
+            if !self.by_stan.contains_key(&self.last) {
+                break;
+            }
+        }
+        self.by_stan.insert(self.last, txn);
+        self.sent.insert(txn, (self.last, 1));
+        (self.last, 0)
+    }
+
+    pub(super) fn forget(&mut self, txn: TxnId) {
+        if let Some((stan, _)) = self.sent.remove(&txn) {
+            self.by_stan.remove(&stan);
+        }
+    }
+}
+
+impl Switch {
+    /// A payment ended and nobody waited for it: its channel is to be told, if its bank's plan
+    /// says so and there is anything to tell.
+    pub(in crate::engine) fn advise(&mut self, now: Now, txn: TxnId, response: ResponseCode) {
+        let Some(payment) = self.durable.facts().payment(txn) else { return };
+        let bank = self.bank_named(&payment.bank);
+        let advises = bank.and_then(|bank| self.bank(bank)).is_some_and(|bank| bank.advises);
+        if !advises || payment.advice.is_some() || payment.told == Some(response) {
+            return;
+        }
+        self.change(now, txn, |payment| payment.advice = Some(response));
+        self.bridge.plan(Task::Advice(txn), now.tick);
+    }
+
+    /// The answer with an approval did not reach its channel.
+    pub(in crate::engine) fn handle_payment_unsent(&mut self, now: Now, txn: TxnId) {
+        let is_approved = self.durable.facts().payment(txn).is_some_and(|p| p.state.has_moved());
+        if is_approved {
+            self.advise(now, txn, ResponseCode::APPROVED);
+        }
+    }
+
+    pub(super) fn send_advice(&mut self, now: Now, txn: TxnId) {
+        let Some(payment) = self.durable.facts().payment(txn).cloned() else { return };
+        let Some(response) = payment.advice else { return };
+        let Some(intent) = self.durable.intent(txn).cloned() else { return };
+        if now.utc.0.saturating_sub(payment.utc.0) > AGE_MS_MAX {
+            self.count(Event::Unadvised { txn });
+            self.change(now, txn, |payment| payment.advice = None);
+            return self.end_if_over(now, txn);
+        }
+        let Some(channel) = self.channel_of(&intent) else {
+            // It is told when its channel comes back; until then it is looked for slowly.
+            self.bridge.plan(Task::Advice(txn), now.tick.after_ms(RETRY_MS.0));
+            return;
+        };
+        let (stan, before) = self.bridge.advices.next(txn);
+        let mut message = self.spare();
+        build(&mut message, &intent, response, stan, before > 0);
+        if response.is_approval() {
+            message.set(field::APPROVAL, &order::approval(&payment.key));
+        }
+        if let Some(text) = self.said(txn).text() {
+            message.set(field::ADDITIONAL_DATA, &text);
+        }
+        // The fact that it is to be told was recorded in an earlier batch or in this one.
+        let after = self.durable.last_record();
+        self.count(Event::Advised { link: channel.link, attempt: before });
+        self.send(channel, message, Some(after), None, None);
+        let wait = schedule::retry(before + 1, RETRY_MS.0, RETRY_MS.1);
+        self.bridge.plan(Task::Advice(txn), now.tick.after_ms(wait));
+    }
+
+    /// A connection of the participant that a request came from, over the same link.
+    fn channel_of(&self, intent: &Intent) -> Option<ConnectionId> {
+        let place = self.plan.links.iter().position(|link| link.name == intent.link)?;
+        let link = crate::plan::LinkId(u16::try_from(place).ok()?);
+        let mut online = self.online_channels(link, &intent.key.participant);
+        online.sort_unstable_by_key(|connection| connection.serial);
+        online.last().copied()
+    }
+
+    /// The answer to an advice; gives back anything else.
+    pub(in crate::engine) fn take_advice_answer(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        message: Message,
+    ) -> Option<Message> {
+        let stan = message.get(field::STAN).and_then(|stan| u32::try_from(stan).ok());
+        let is_answer = message.mti() == Mti::known(b"0630");
+        let txn = stan.filter(|_| is_answer);
+        let txn = txn.and_then(|stan| self.bridge.advices.by_stan.get(&stan).copied());
+        let Some(txn) = txn else { return Some(message) };
+        let intent: Option<Arc<Intent>> = self.durable.intent(txn).cloned();
+        // Another participant's answer settles nothing.
+        let is_theirs =
+            intent.is_some_and(|intent| self.acts_as(connection, &intent.key.participant));
+        if !is_theirs {
+            return Some(message);
+        }
+        self.recycle(message);
+        self.bridge.advices.forget(txn);
+        self.bridge.unplan(&Task::Advice(txn));
+        self.change(now, txn, |payment| payment.advice = None);
+        self.end_if_over(now, txn);
+        None
+    }
+}
+
+fn build(message: &mut Message, intent: &Intent, response: ResponseCode, stan: u32, again: bool) {
+    message.set_mti(if again { REPEAT } else { ADVICE });
+    let key = &intent.key;
+    let original = OriginalData {
+        mti: intent.mti.original(),
+        stan: key.stan,
+        transmission: key.transmission.clone(),
+        acquirer: key.acquirer.clone(),
+        forwarder: intent.forwarder.clone(),
+    };
+    let texts = [
+        (field::PROCESSING_CODE, intent.code.as_str()),
+        (field::TRANSMISSION, &key.transmission),
+        (field::LOCAL_TIME, &intent.local_time),
+        (field::LOCAL_DATE, &intent.local_date),
+        (field::ACQUIRER, &key.acquirer),
+        (field::FORWARDER, &intent.forwarder),
+        (field::RRN, &key.rrn),
+        (field::TERMINAL, &key.terminal),
+        (field::ACCEPTOR, &key.acceptor),
+        (field::ORIGINAL_DATA, &original.format()),
+    ];
+    for (key, value) in texts {
+        if !value.is_empty() {
+            message.set(key, value);
+        }
+    }
+    message.set(field::AMOUNT, intent.amount);
+    message.set(field::STAN, stan.into());
+    message.set(field::RESPONSE_CODE, response);
+    if intent.currency != 0 {
+        message.set(field::CURRENCY, intent.currency.into());
+    }
+    for (key, value) in
+        [(field::ACCOUNT, &intent.account), (field::COUNTER_ACCOUNT, &intent.counter_account)]
+    {
+        if !value.is_empty() {
+            message.set(key, value);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Payments at banks: begun once, followed until they are decided, taken back when they must be.
+//!
+//! Every change of state is a fact, durable before anybody is told. What happens next follows
+//! from the fact and the calendar alone, so a restart goes on where the journal stands.
+
+use super::inquiry::reason_of;
+use super::{Asked, Stand, Step, Switch, bank_account};
+use crate::answer::{Decline, Granted};
+use crate::bridge::gate;
+use crate::bridge::order::{self, Unpayable};
+use crate::bridge::said::{Private, response};
+use crate::engine::duplicate::Seeking;
+use crate::enquiry::{Addressee, Enquiry, Failed, Failure, Initiated, Money, Progress, Verdict};
+use crate::event::{Event, Kind};
+use crate::fact::{ApprovalMode, ConsentStatus, Fact, Linked, Payment, PaymentState};
+use crate::intent::{self, Way};
+use crate::plan::{BankId, BankPlan, GroupId};
+use crate::record::{Intent, Reason, Record, RecordId, TxnId};
+use crate::time::Now;
+use std::sync::Arc;
+use veksel_codecs::ResponseCode;
+
+/// The group of what never goes to one.
+const NOWHERE: GroupId = GroupId(u16::MAX);
+
+impl Switch {
+    /// A payment from a linked account: gated, recorded, begun.
+    pub(super) fn pay_at_bank(
+        &mut self,
+        now: Now,
+        seeking: Seeking,
+        route: usize,
+        linked: &Linked,
+        bank: BankId,
+    ) {
+        let intent = self.intend_at_bank(now, &seeking, route, bank);
+        let response = self.judge_payment(now, &intent, linked, bank);
+        if let Some(response) = response {
+            let said = Private::default();
+            return self.answer_from_here(now, seeking, Some(bank), response, &said);
+        }
+        if self.durable.facts().payments_len() >= self.plan.limits.payments_max as usize {
+            let (why, reason) = (Decline::HOST_UNAVAILABLE, Reason::Overload);
+            return self.refuse(now, seeking, why, reason, None);
+        }
+        let txn = self.durable.next_txn();
+        let intent = Intent { txn, ..intent };
+        let key = order::payment_key(&intent.key, &intent.forwarder);
+        let token = order::token(&self.plan.digest_key, "return", &key);
+        let name = self.bank(bank).map(|bank| bank.name.clone()).unwrap_or_default();
+        let payment = Payment { txn, utc: now.utc, bank: name, key, token, ..Payment::default() };
+        let order = order::order(&self.plan, &intent, &payment, linked);
+        let received = Now { tick: seeking.arrived, utc: now.utc };
+        let deadline = self.bank_deadline(seeking.arrived, bank, Kind::Payment);
+        self.hold(seeking, (txn, route), linked, bank, (received, deadline));
+        // What waits for a refused intent is never sent, so the order waits for the intent.
+        let after = self.persist(Record::Intent(Arc::new(intent)));
+        self.establish(now, Fact::Payment(payment));
+        self.count(Event::Payment { bank, state: PaymentState::Initiating });
+        let Some(order) = order else { return };
+        let within_ms = deadline.since(now.tick) / 1_000_000;
+        let enquiry = Enquiry::Initiate(Box::new(order));
+        self.ask_about(txn, Step::Initiate, bank, enquiry, within_ms, Some(after));
+    }
+
+    /// A hold on a linked account: its bank says whether the money is there, and reserves nothing.
+    pub(super) fn ask_for_funds(
+        &mut self,
+        now: Now,
+        seeking: Seeking,
+        route: usize,
+        linked: &Linked,
+        bank: BankId,
+    ) {
+        let intent = self.intend_at_bank(now, &seeking, route, bank);
+        let amount = Money { minor: intent.amount, currency: intent.currency };
+        let gate = self.gate(now, linked, amount);
+        let valid = linked.status == ConsentStatus::Valid;
+        let consent = valid.then_some(()).ok_or(ResponseCode::NOT_PERMITTED_TO_CUSTOMER);
+        if let Err(response) = gate.and(consent) {
+            let said = Private::default();
+            return self.answer_from_here(now, seeking, Some(bank), response, &said);
+        }
+        let txn = self.durable.next_txn();
+        let received = Now { tick: seeking.arrived, utc: now.utc };
+        let deadline = self.bank_deadline(seeking.arrived, bank, Kind::Hold);
+        let account = bank_account(linked);
+        self.hold(seeking, (txn, route), linked, bank, (received, deadline));
+        let after = self.persist(Record::Intent(Arc::new(Intent { txn, ..intent })));
+        let within_ms = deadline.since(now.tick) / 1_000_000;
+        let enquiry = Enquiry::Funds { account, amount };
+        self.ask_about(txn, Step::Funds, bank, enquiry, within_ms, Some(after));
+    }
+
+    pub(in crate::engine) fn intend_at_bank(
+        &mut self,
+        now: Now,
+        seeking: &Seeking,
+        route: usize,
+        bank: BankId,
+    ) -> Intent {
+        let way = Way { link: seeking.connection.link, route, group: NOWHERE, stan: 0 };
+        let key = seeking.key.clone();
+        let mut intent =
+            intent::of(&self.plan, TxnId::default(), now.utc, key, &seeking.message, way);
+        intent.group = self.bank(bank).map(|bank| bank.name.clone()).unwrap_or_default();
+        intent.carried = intent::carried(&seeking.message);
+        if let Some(name) = self.old_route(route) {
+            name.clone_into(&mut intent.route);
+        }
+        intent
+    }
+
+    /// Why a payment is not begun, if it is not.
+    pub(super) fn judge_payment(
+        &self,
+        now: Now,
+        intent: &Intent,
+        linked: &Linked,
+        bank: BankId,
+    ) -> Option<ResponseCode> {
+        if let Err(why) = order::payee(&self.plan, intent) {
+            return Some(match why {
+                Unpayable::Direction => ResponseCode::NOT_PERMITTED_TO_CUSTOMER,
+                Unpayable::Code | Unpayable::Biller => ResponseCode::NOT_SUPPORTED,
+                Unpayable::Acceptor => ResponseCode::INVALID_MERCHANT,
+                Unpayable::Account => ResponseCode::INVALID_ACCOUNT,
+            });
+        }
+        if intent.amount == 0 {
+            return Some(ResponseCode::INVALID_AMOUNT);
+        }
+        if matches!(linked.status, ConsentStatus::Gone | ConsentStatus::Asking) {
+            return Some(ResponseCode::NOT_PERMITTED_TO_CUSTOMER);
+        }
+        let amount = Money { minor: intent.amount, currency: intent.currency };
+        if let Err(response) = self.gate(now, linked, amount) {
+            return Some(response);
+        }
+        let plan = self.bank(bank)?;
+        (plan.mode == ApprovalMode::SoftDecline).then_some(plan.soft_decline)
+    }
+
+    pub(super) fn gate(
+        &self,
+        now: Now,
+        linked: &Linked,
+        amount: Money,
+    ) -> Result<(), ResponseCode> {
+        let customer = self.durable.facts().customer(&linked.customer);
+        gate::judge(&self.plan.kyc, customer, amount, now.utc)
+    }
+
+    pub(super) fn ask_about(
+        &mut self,
+        txn: TxnId,
+        step: Step,
+        bank: BankId,
+        enquiry: Enquiry,
+        within_ms: u64,
+        after: Option<RecordId>,
+    ) {
+        self.bridge.asking.insert(txn);
+        let (asked, to) = (Asked::Payment(txn, step), Addressee::Bank(bank));
+        self.ask(asked, to, enquiry, within_ms, after);
+    }
+
+    pub(super) fn handle_payment_verdict(
+        &mut self,
+        now: Now,
+        txn: TxnId,
+        step: Step,
+        verdict: Verdict,
+    ) {
+        self.bridge.asking.remove(&txn);
+        self.bridge.asked.insert(txn, now.tick);
+        if step == Step::Funds {
+            return self.handle_funds(now, txn, verdict);
+        }
+        if self.durable.facts().payment(txn).is_none() {
+            return;
+        }
+        match step {
+            Step::Initiate => self.handle_initiated(now, txn, verdict),
+            Step::Search => self.handle_search(now, txn, verdict),
+            Step::Poll | Step::LastPoll | Step::AfterCancel => {
+                self.handle_status(now, txn, step, verdict);
+            }
+            Step::Cancel => self.handle_cancel(now, txn, verdict),
+            Step::Funds => {}
+        }
+        self.plan_payment(now, txn);
+    }
+
+    pub(super) fn handle_funds(&mut self, now: Now, txn: TxnId, verdict: Verdict) {
+        self.bridge.asked.remove(&txn);
+        let (response, reason, code) = match verdict {
+            Verdict::Funds(true) => (ResponseCode::APPROVED, Reason::Host, String::new()),
+            Verdict::Funds(false) => {
+                (ResponseCode::INSUFFICIENT_FUNDS, Reason::Host, String::new())
+            }
+            Verdict::Failed(failure) => {
+                if failure.why == Failed::NotPermitted
+                    && let Some(linked) = self.linked_of(txn)
+                {
+                    self.expire_consent(now, linked);
+                }
+                (response(failure.why), reason_of(failure.why), failure.code)
+            }
+            _ => (ResponseCode::SYSTEM_MALFUNCTION, Reason::Host, String::new()),
+        };
+        let leave = Granted::funds(response == ResponseCode::APPROVED);
+        let said = Private { code, ..Private::default() };
+        let approval = leave.map(|_| {
+            let intent = self.durable.intent(txn);
+            let key = intent.map(|intent| order::payment_key(&intent.key, &intent.forwarder));
+            order::approval(&key.unwrap_or_default())
+        });
+        self.conclude_at_bank(now, txn, (response, reason), leave, approval, &said);
+        self.durable.forget(txn);
+    }
+
+    pub(super) fn handle_initiated(&mut self, now: Now, txn: TxnId, verdict: Verdict) {
+        match verdict {
+            Verdict::Initiated(initiated) => self.take_in(now, txn, initiated, false),
+            Verdict::Failed(failure) if failure.is_open => self.lose(now, txn, &failure),
+            Verdict::Failed(failure) => {
+                if failure.why == Failed::NotPermitted
+                    && let Some(linked) = self.linked_of(txn)
+                {
+                    self.expire_consent(now, linked);
+                }
+                let (code, reason) = (failure.code, reason_of(failure.why));
+                self.change(now, txn, |payment| {
+                    payment.state = PaymentState::Rejected;
+                    payment.code = code;
+                });
+                self.decide(now, txn, response(failure.why), reason);
+            }
+            // An adapter that says something else has not understood the bank.
+            _ => {
+                let failure = Failure { is_open: true, ..Failure::before(Failed::Malfunction) };
+                self.lose(now, txn, &failure);
+            }
+        }
+    }
+
+    /// The bank has a payment. `was_lost` if it was found after nobody knew: its customer was
+    /// never told where to approve it, so it is taken back unless it is executed.
+    pub(super) fn take_in(&mut self, now: Now, txn: TxnId, initiated: Initiated, was_lost: bool) {
+        let Initiated { payment: name, product, progress, approve, .. } = initiated;
+        let stand = self.stand(txn, progress);
+        let wants_back = was_lost || self.is_cancelled(txn);
+        let state = match stand {
+            Stand::Waiting | Stand::Odd if wants_back => PaymentState::Cancelling,
+            Stand::Waiting | Stand::Odd => PaymentState::Pending,
+            Stand::Accepted => PaymentState::Accepted,
+            Stand::Settled => PaymentState::Settled,
+            Stand::Rejected(_) => PaymentState::Rejected,
+            Stand::Cancelled => PaymentState::Cancelled,
+        };
+        let record = self.change(now, txn, |payment| {
+            payment.payment = name;
+            payment.product = product;
+            payment.approve = approve.unwrap_or_default();
+            payment.state = state;
+        });
+        match stand {
+            Stand::Waiting | Stand::Odd if wants_back => {}
+            Stand::Waiting | Stand::Odd => self.wait_for_approval(now, txn, record),
+            Stand::Accepted | Stand::Settled => self.accept_payment(now, txn),
+            Stand::Rejected(_) | Stand::Cancelled => self.reject(now, txn, stand),
+        }
+    }
+
+    /// Changes a payment by a fact.
+    pub(super) fn change(
+        &mut self,
+        now: Now,
+        txn: TxnId,
+        change: impl FnOnce(&mut Payment),
+    ) -> RecordId {
+        let Some(before) = self.durable.facts().payment(txn) else { return RecordId::default() };
+        let mut payment = before.clone();
+        change(&mut payment);
+        let (from, to) = (before.state, payment.state);
+        let record = self.establish(now, Fact::Payment(payment));
+        if from != to
+            && let Some((bank, _)) = self.bank_of(txn)
+        {
+            self.count(Event::Payment { bank, state: to });
+        }
+        record
+    }
+
+    pub(super) fn stand(&self, txn: TxnId, progress: Progress) -> Stand {
+        let accept = self.bank_of(txn).map(|(_, plan)| plan.accept.clone()).unwrap_or_default();
+        Stand::of(&accept, progress)
+    }
+
+    pub(super) fn mode(&self, txn: TxnId) -> ApprovalMode {
+        self.bank_of(txn).map(|(_, plan)| plan.mode).unwrap_or_default()
+    }
+
+    pub(super) fn is_cancelled(&self, txn: TxnId) -> bool {
+        self.durable.facts().payment(txn).is_some_and(|payment| payment.is_cancelled)
+    }
+
+    pub(super) fn bank_of(&self, txn: TxnId) -> Option<(BankId, &BankPlan)> {
+        let payment = self.durable.facts().payment(txn)?;
+        let id = self.bank_named(&payment.bank)?;
+        Some((id, self.bank(id)?))
+    }
+
+    pub(super) fn linked_of(&self, txn: TxnId) -> Option<Linked> {
+        let intent = self.durable.intent(txn)?;
+        self.durable.facts().linked(intent.account.trim()).cloned()
+    }
+}

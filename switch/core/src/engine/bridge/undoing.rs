@@ -1,0 +1,174 @@
+//! Taking payments at banks back, taking them up again after a start, and what only a person can
+//! settle.
+
+use super::{Switch, Task};
+use crate::bridge::order::{self};
+use crate::contract::Action;
+use crate::event::Event;
+use crate::fact::{Case, Fact, Payment, PaymentState};
+use crate::keys::{Fate, Known};
+use crate::record::{Reason, TxnId};
+use crate::time::Now;
+use veksel_codecs::ResponseCode;
+
+impl Switch {
+    pub(super) fn open_case(&mut self, now: Now, txn: TxnId, case: Case) {
+        let Some(payment) = self.durable.facts().payment(txn) else { return };
+        if payment.case.is_some() {
+            return;
+        }
+        self.change(now, txn, |payment| payment.case = Some(case));
+        self.count(Event::Case { txn, case });
+    }
+
+    /// The channel takes a payment back.
+    pub(in crate::engine) fn cancel_payment(&mut self, now: Now, known: &Known) {
+        let txn = known.intent.txn;
+        let Some(payment) = self.durable.facts().payment(txn).cloned() else {
+            let moved = known.is_approved() && known.undone.is_none();
+            if moved && matches!(known.fate, Fate::Decided { .. }) {
+                self.reopen(now, known);
+            }
+            return;
+        };
+        if payment.is_cancelled {
+            return;
+        }
+        let state = match payment.state {
+            PaymentState::Pending => PaymentState::Cancelling,
+            other => other,
+        };
+        self.change(now, txn, |payment| {
+            payment.is_cancelled = true;
+            payment.state = state;
+        });
+        if !self.bridge.asking.contains(&txn) {
+            self.bridge.unplan(&Task::Payment(txn));
+            self.step_payment(now, txn);
+        }
+    }
+
+    /// A payment that was over is taken back: it is executed, so a person must send the money
+    /// back.
+    pub(super) fn reopen(&mut self, now: Now, known: &Known) {
+        let intent = &known.intent;
+        if self.durable.facts().payments_len() >= self.plan.limits.payments_max as usize {
+            return;
+        }
+        self.durable.revive(intent);
+        let payment = Payment {
+            txn: intent.txn,
+            utc: intent.utc,
+            bank: intent.group.clone(),
+            state: PaymentState::Settled,
+            key: order::payment_key(&intent.key, &intent.forwarder),
+            is_cancelled: true,
+            case: Some(Case::Compensation),
+            ..Payment::default()
+        };
+        self.establish(now, Fact::Payment(payment));
+        self.count(Event::Case { txn: intent.txn, case: Case::Compensation });
+    }
+
+    /// A payment that the journal left open goes on.
+    pub(super) fn resume_payment(&mut self, now: Now, txn: TxnId) {
+        let Some(payment) = self.durable.facts().payment(txn).cloned() else { return };
+        if self.durable.intent(txn).is_none() {
+            // The store refused its intent, or has let it go: it never was, or is over.
+            let over = Payment { is_over: payment.case.is_none(), ..payment };
+            if over.is_over {
+                self.establish(now, Fact::Payment(over));
+            }
+            return;
+        }
+        if payment.state == PaymentState::Initiating {
+            // Whether its order left, nobody knows.
+            self.change(now, txn, |payment| {
+                payment.state = PaymentState::Unknown;
+                payment.told.get_or_insert(ResponseCode::OUTCOME_UNKNOWN);
+            });
+        }
+        if payment.state.is_decided() && !self.durable.is_decided(txn) {
+            // The process ended between the two; one batch has both, so this is for a journal
+            // that was mended by hand.
+            self.decide(now, txn, ResponseCode::OUTCOME_UNKNOWN, Reason::Restart);
+        }
+        if payment.advice.is_some() {
+            self.bridge.plan(Task::Advice(txn), now.tick);
+        }
+        self.plan_payment(now, txn);
+    }
+
+    /// The store refused the intent of a payment: the fact beside it goes too.
+    pub(in crate::engine) fn refuse_payment(&mut self, now: Now, txn: TxnId) {
+        if let Some(payment) = self.durable.facts().payment(txn).cloned() {
+            self.establish(now, Fact::Payment(Payment { is_over: true, ..payment }));
+            self.forget_payment(txn);
+        }
+    }
+
+    /// A person decides about a case: it is dealt with, or the bank is to be asked once more.
+    /// `false` if there is none.
+    pub(in crate::engine) fn decide_case(&mut self, now: Now, txn: TxnId, action: Action) -> bool {
+        let payment = self.durable.facts().payment(txn);
+        let Some((case, state)) = payment.map(|payment| (payment.case, payment.state)) else {
+            return false;
+        };
+        match (case, action) {
+            (None, _) | (_, Action::Park) => return false,
+            (Some(_), Action::Retry) => {
+                self.change(now, txn, |payment| payment.case = None);
+                self.step_payment(now, txn);
+            }
+            (Some(_), Action::Resolve) => {
+                let is_undecided = !state.is_decided();
+                self.change(now, txn, |payment| {
+                    payment.case = None;
+                    if is_undecided {
+                        payment.state = PaymentState::Rejected;
+                    }
+                });
+                if is_undecided {
+                    self.decide(now, txn, ResponseCode::NO_ACTION_TAKEN, Reason::Host);
+                }
+                self.bridge.unplan(&Task::Payment(txn));
+                self.end_if_over(now, txn);
+            }
+        }
+        true
+    }
+
+    /// A customer lost the right to pay: what is not executed is taken back, what is, a person
+    /// looks at.
+    pub(super) fn revoke_payments(&mut self, now: Now, customer: &str) {
+        let is_theirs = |payment: &&Payment| {
+            let intent = self.durable.intent(payment.txn);
+            let linked = intent.and_then(|i| self.durable.facts().linked(i.account.trim()));
+            linked.is_some_and(|linked| linked.customer == customer)
+        };
+        let payments: Vec<_> = self
+            .durable
+            .facts()
+            .payments()
+            .filter(is_theirs)
+            .map(|payment| (payment.txn, payment.state))
+            .collect();
+        for (txn, state) in payments {
+            match state {
+                PaymentState::Initiating | PaymentState::Unknown | PaymentState::Pending => {
+                    let to = match state {
+                        PaymentState::Pending => PaymentState::Cancelling,
+                        other => other,
+                    };
+                    self.change(now, txn, |payment| {
+                        payment.is_cancelled = true;
+                        payment.state = to;
+                    });
+                    self.bridge.plan(Task::Payment(txn), now.tick);
+                }
+                PaymentState::Accepted => self.open_case(now, txn, Case::Revoked),
+                _ => {}
+            }
+        }
+    }
+}

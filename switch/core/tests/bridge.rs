@@ -1,0 +1,16 @@
+//! The bridge: payments, balances, links and identity checks, told to the engine by hand.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::allow_attributes_without_reason, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "everything here is private to this test")]
+
+#[path = "bridge/accounts.rs"]
+mod accounts;
+#[path = "bridge/checks.rs"]
+mod checks;
+#[path = "bridge/inquiries.rs"]
+mod inquiries;
+#[path = "bridge/payments.rs"]
+mod payments;
+#[path = "bridge/world.rs"]
+mod world;

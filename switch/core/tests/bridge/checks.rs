@@ -1,0 +1,210 @@
+//! Identity checks and what they let through.
+
+use crate::world::{
+    World, code, customer, failed, initiated, linked, payment, plan, received, reversal, status,
+};
+use veksel_core::enquiry::{self, Call, Enquiry, Failed, Review, Secret, Told, Verdict};
+use veksel_core::fact::{Case, Fact, KycStatus, PaymentState, PaymentStatus};
+use veksel_core::{Input, Record, Utc};
+
+fn with(status: KycStatus) -> World {
+    let mut world = World::bare(plan());
+    world.know(Fact::Linked(linked()));
+    world.know(Fact::Customer(customer(status)));
+    world.begin();
+    world
+}
+
+fn review(status: KycStatus) -> Review {
+    Review {
+        applicant: "a-1".into(),
+        customer: "c-1".into(),
+        status: Some(status),
+        level: String::new(),
+        reviewed: None,
+        document_until: None,
+        born: None,
+    }
+}
+
+fn event(kind: &str, status: KycStatus, at: u64) -> Call {
+    let (kind, review, at) = (kind.to_owned(), review(status), Utc(at));
+    Call::Event(enquiry::Event { kind, review, at, digest: [0; 32] })
+}
+
+fn now_is(world: &mut World) -> KycStatus {
+    world.call(Call::Checked { customer: "c-1".into() });
+    match world.told() {
+        Told::Checked { customer, .. } => customer.status,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_gate_reads_what_is_known_here() {
+    for (status, expected) in [
+        (KycStatus::None, "57"),
+        (KycStatus::Pending, "57"),
+        (KycStatus::Rejected, "62"),
+        (KycStatus::Risk, "59"),
+    ] {
+        let mut world = with(status);
+        world.tell(received(payment(7)));
+        let answer = world.answer();
+        assert_eq!(code(&answer), expected);
+        assert!(world.asked_maybe().is_none());
+        assert!(!answer.has(veksel_codecs::field::ADDITIONAL_DATA), "no reason is told");
+        let intents = world.journal.iter().filter(|(_, r)| matches!(r, Record::Intent(_)));
+        assert_eq!(intents.count(), 0, "once approved, the same numbers must work");
+    }
+    let mut world = with(KycStatus::Approved);
+    world.tell(received(payment(7)));
+    assert!(matches!(world.asked().enquiry, Enquiry::Initiate(_)));
+}
+
+#[test]
+fn reversals_and_balances_pass_the_gate() {
+    let mut world = with(KycStatus::Rejected);
+    world.tell(received(reversal(7)));
+    assert_eq!(code(&world.answer()), "00");
+    world.tell(received(crate::world::request("310000", 9, 0)));
+    assert!(matches!(world.asked().enquiry, Enquiry::Balances { .. }));
+}
+
+#[test]
+fn a_check_is_begun_and_approved_when_the_provider_confirms() {
+    let mut world = World::bare(plan());
+    world.know(Fact::Linked(linked()));
+    world.begin();
+    let check =
+        Call::Check { customer: "c-1".into(), email: None, phone: None, level: String::new() };
+    world.call(check.clone());
+    let ask = world.asked();
+    let token = Secret::new("_act-1");
+    world.verdict(&ask, Verdict::Applicant { applicant: "a-1".into(), token: token.clone() });
+    let Told::Checked { token: told, customer } = world.told() else { panic!("checked") };
+    assert_eq!((told, customer.status), (Some(token), KycStatus::Pending));
+    world.call(event("applicantReviewed", KycStatus::Approved, 1_000));
+    assert_eq!(world.told(), Told::Noted);
+    assert_eq!(now_is(&mut world), KycStatus::Pending, "an event alone approves nobody");
+    let ask = world.asked();
+    assert!(matches!(&ask.enquiry, Enquiry::Review { applicant } if applicant == "a-1"));
+    world.verdict(&ask, Verdict::Review(review(KycStatus::Approved)));
+    assert_eq!(now_is(&mut world), KycStatus::Approved);
+    world.call(check);
+    let ask = world.asked();
+    world.verdict(&ask, failed(Failed::Unavailable, false));
+    assert!(matches!(world.told(), Told::Failed(_)));
+    assert_eq!(now_is(&mut world), KycStatus::Approved, "an outage changes nothing");
+}
+
+#[test]
+fn a_forged_approval_has_no_effect_when_the_provider_says_otherwise() {
+    let mut world = with(KycStatus::Pending);
+    world.call(event("applicantReviewed", KycStatus::Approved, 1_000));
+    world.told();
+    let ask = world.asked();
+    world.verdict(&ask, Verdict::Review(review(KycStatus::Pending)));
+    assert_eq!(now_is(&mut world), KycStatus::Pending);
+}
+
+#[test]
+fn an_event_is_taken_in_once_and_an_old_one_moves_nothing() {
+    let mut world = with(KycStatus::Approved);
+    world.call(event("applicantPending", KycStatus::Pending, 2_000));
+    world.told();
+    let ask = world.asked();
+    world.verdict(&ask, Verdict::Review(review(KycStatus::Approved)));
+    let records = world.journal.len();
+    world.call(event("applicantPending", KycStatus::Pending, 2_000));
+    assert_eq!(world.told(), Told::Noted);
+    assert_eq!(world.journal.len(), records, "a copy leaves no record");
+    world.call(event("applicantReviewed", KycStatus::Rejected, 1_000));
+    assert_eq!(world.told(), Told::Noted);
+    assert_eq!(now_is(&mut world), KycStatus::Approved, "older than what was applied");
+    assert!(world.asked_maybe().is_none());
+}
+
+#[test]
+fn red_green_red_is_followed_to_its_end() {
+    let mut world = with(KycStatus::Pending);
+    let order = [KycStatus::Rejected, KycStatus::Approved, KycStatus::Rejected];
+    for (at, status) in (1..).zip(order) {
+        world.call(event("applicantReviewed", status, at * 1_000));
+        world.told();
+        let ask = world.asked();
+        world.verdict(&ask, Verdict::Review(review(status)));
+        assert_eq!(now_is(&mut world), status);
+    }
+}
+
+#[test]
+fn a_reset_takes_the_right_to_pay_at_once_and_what_is_under_way_with_it() {
+    let mut world = with(KycStatus::Approved);
+    world.pending();
+    world.tell(received(payment(8)));
+    let ask = world.asked();
+    world.verdict(&ask, initiated(PaymentStatus::InProcess));
+    world.sent();
+    world.call(event("applicantReset", KycStatus::Pending, 1_000));
+    world.told();
+    assert_eq!(now_is(&mut world), KycStatus::Pending);
+    let review_ask = world.asked();
+    assert!(matches!(review_ask.enquiry, Enquiry::Review { .. }), "it is confirmed too");
+    let cancel = world.pass_until_asked(1).expect("the pending payment is taken back");
+    assert!(matches!(cancel.enquiry, Enquiry::Cancel(_)));
+    world.verdict(&cancel, Verdict::Cancelled);
+    let facts: Vec<_> = world
+        .journal
+        .iter()
+        .filter_map(|(_, record)| match record {
+            Record::Fact(known) => match &known.fact {
+                Fact::Payment(payment) => Some((payment.txn.0, payment.state, payment.case)),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    assert!(facts.contains(&(1, PaymentState::Cancelled, None)), "{facts:?}");
+    assert!(facts.contains(&(2, PaymentState::Accepted, Some(Case::Revoked))), "{facts:?}");
+}
+
+#[test]
+fn what_could_not_be_confirmed_is_asked_again_also_after_a_restart() {
+    let mut world = with(KycStatus::Pending);
+    world.call(event("applicantReviewed", KycStatus::Approved, 1_000));
+    world.told();
+    let ask = world.asked();
+    world.verdict(&ask, failed(Failed::Unavailable, false));
+    let ask = world.pass_until_asked(5_000).expect("asked again");
+    world.verdict(&ask, failed(Failed::Unavailable, false));
+    world.restart();
+    let ask = world.pass_until_asked(1).expect("asked again");
+    world.verdict(&ask, Verdict::Review(review(KycStatus::Approved)));
+    assert_eq!(now_is(&mut world), KycStatus::Approved);
+}
+
+#[test]
+fn an_event_about_another_applicant_of_the_same_name_is_not_believed() {
+    let mut world = with(KycStatus::Approved);
+    let mut theirs = review(KycStatus::Rejected);
+    theirs.applicant = "a-2".into();
+    let (kind, at) = ("applicantReviewed".to_owned(), Utc(1_000));
+    world.call(Call::Event(enquiry::Event { kind, review: theirs, at, digest: [0; 32] }));
+    assert_eq!(world.told(), Told::Unknown);
+    assert_eq!(now_is(&mut world), KycStatus::Approved);
+}
+
+#[test]
+fn a_payment_that_ends_while_its_customer_is_reset_is_not_lost() {
+    let mut world = with(KycStatus::Approved);
+    world.pending();
+    let poll = world.pass_until_asked(2_000).unwrap();
+    world.call(event("applicantDeactivated", KycStatus::None, 1_000));
+    world.told();
+    world.asked();
+    world.verdict(&poll, status(PaymentStatus::Settled));
+    assert_eq!(world.payment().state, PaymentState::Settled);
+    assert_eq!(world.payment().case, Some(Case::Compensation));
+    world.tell(Input::Full(false));
+}
