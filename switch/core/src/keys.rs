@@ -135,7 +135,7 @@ impl Keys {
     pub(crate) fn resize(&mut self, most: u32) {
         self.most = most as usize;
         for _ in self.most..self.known.len() {
-            self.forget_oldest();
+            self.forget_oldest(self.order.len());
         }
     }
 
@@ -167,7 +167,9 @@ impl Keys {
         self.known.insert(id, known);
         self.order.push_back(id);
         if self.known.len() > self.most {
-            self.forget_oldest();
+            // Not the new one, even if everything before it is in flight: somebody has just asked
+            // for it.
+            self.forget_oldest(self.order.len().saturating_sub(1));
         }
     }
 
@@ -178,8 +180,9 @@ impl Keys {
         *newest = id.max(*newest);
     }
 
-    fn forget_oldest(&mut self) {
-        for _ in 0..self.order.len() {
+    /// Forgets the first of the oldest so many that is decided.
+    fn forget_oldest(&mut self, among: usize) {
+        for _ in 0..among {
             let Some(id) = self.order.pop_front() else { return };
             match self.known.get(&id).map(|known| &known.fate) {
                 // Removed in another way.

@@ -67,9 +67,8 @@ fn an_approval_is_told_by_advice_and_on_the_repeat_and_money_is_ordered_once() {
     assert_eq!(again.get(field::APPROVAL).unwrap().to_string(), approval);
     // Nobody answers the advice: it is repeated as such until somebody does.
     world.pass(5_000);
-    let more = world.answer();
-    assert_eq!(more.mti().as_str(), "0621");
-    let mut taken = more.clone();
+    let mut taken = world.answer();
+    assert_eq!(taken.mti().as_str(), "0621");
     taken.set_mti(Mti::parse("0630").unwrap());
     world.tell(received(taken));
     assert_eq!(world.payment().advice, None);

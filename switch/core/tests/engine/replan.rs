@@ -118,7 +118,7 @@ fn new_parts_stand_behind_the_known_ones_and_a_moved_one_is_refused() {
             .push(ParticipantPlan { in_flight_max: 5, ..ParticipantPlan::named("branch") });
         let role = LinkRole::Channel(ParticipantId(1));
         plan.links.push(LinkPlan::named("branch", role));
-        plan.routes[0].group = GroupId(1);
+        plan.routes[0].to = RouteTo::Group(GroupId(1));
     });
     assert!(is_taken(&mut world));
     let second = ConnectionId { link: LinkId(2), serial: 20 };
@@ -135,7 +135,7 @@ fn new_parts_stand_behind_the_known_ones_and_a_moved_one_is_refused() {
         |plan| plan.links.truncate(1),
         |plan| plan.participants.truncate(1),
         |plan| plan.links[1].role = LinkRole::Host(GroupId(1)),
-        |plan| plan.routes[0].group = GroupId(7),
+        |plan| plan.routes[0].to = RouteTo::Group(GroupId(7)),
     ];
     for (number, change) in wrong.into_iter().enumerate() {
         let routes = world.switch.plan().routes.len();

@@ -133,7 +133,7 @@ fn judge_journal(world: &World) -> Vec<String> {
                     _ => {}
                 }
             }
-            Record::Inquiry(_) | Record::Notice(_) => {}
+            Record::Inquiry(_) | Record::Notice(_) | Record::Fact(_) => {}
         }
     }
     let mut wrong = Vec::new();

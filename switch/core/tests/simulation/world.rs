@@ -414,7 +414,7 @@ impl World {
                     );
                     (state.1, state.2) = (!is_over, true);
                 }
-                Record::Inquiry(_) | Record::Notice(_) => {}
+                Record::Inquiry(_) | Record::Notice(_) | Record::Fact(_) => {}
             }
         }
         let is_open = |record: &Record| {
@@ -496,6 +496,8 @@ impl World {
                 Output::Close { connection, .. } => closing.push(connection),
                 // Nobody asks for other keys here.
                 Output::Rekey { .. } | Output::UseNextKey(_) => {}
+                // No account is linked.
+                Output::Ask { .. } | Output::Tell { .. } => {}
                 Output::Count(event) => self.count(event),
             }
         }
@@ -653,5 +655,6 @@ fn brief(record: &Record) -> String {
         Record::Reversal(r) => format!("reversal {} {:?}", r.txn.0, r.step),
         Record::Inquiry(r) => format!("inquiry {}", r.txn.0),
         Record::Notice(r) => format!("notice {}", r.action),
+        Record::Fact(r) => r.fact.key(),
     }
 }
