@@ -81,6 +81,40 @@ pub(crate) const SHED: Name = (
     "veksel_shed_total",
     "Requests answered 91 because there is more than can be carried, by participant and reason.",
 );
+pub(crate) const ENQUIRY_VERDICTS: Name = (
+    "veksel_enquiries_total",
+    "Questions to banks and the provider of identity checks, by whom and outcome.",
+);
+pub(crate) const BANK_DECLINES: Name = (
+    "veksel_bank_declines_total",
+    "Requests about linked accounts declined without asking their bank, by bank and code.",
+);
+pub(crate) const CACHED_BALANCES: Name = (
+    "veksel_cached_balances_total",
+    "Balances given as they were last seen, by bank and whether they are too old to be content.",
+);
+pub(crate) const PAYMENTS: Name =
+    ("veksel_payments_total", "Payments at banks that came to a state, by bank and state.");
+pub(crate) const PAYMENT_FAILURES: Name = (
+    "pisp_payment_failures_total",
+    "Payments at banks that were refused or not approved in time.",
+);
+pub(crate) const PAYMENTS_OPEN: Name =
+    ("veksel_payments_open", "Payments at banks that are followed or wait for a person.");
+pub(crate) const PAYMENT_CASES: Name =
+    ("veksel_payment_cases_total", "Payments at banks that need a person, by reason.");
+pub(crate) const PAYMENT_ADVICES: Name = (
+    "veksel_payment_advices_total",
+    "Advices to channels how a payment ended, by link and whether sent before.",
+);
+pub(crate) const CONSENTS: Name =
+    ("veksel_consents_total", "Consents that came to a status, by bank and status.");
+pub(crate) const CHECKS: Name =
+    ("veksel_identity_checks_total", "Identity checks that came to a status, by status.");
+pub(crate) const BALANCE_STALENESS: Name = (
+    "aisp_balance_staleness_hours",
+    "How long ago the oldest cached balance of a linked account was seen, in whole hours.",
+);
 pub(crate) const WAITING: Name =
     ("veksel_requests_waiting", "Requests that wait for room at their group, by group.");
 pub(crate) const RECORDS: Name = ("veksel_journal_records_total", "Records made durable.");

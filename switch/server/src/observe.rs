@@ -1,5 +1,6 @@
 //! From events and counters to Prometheus. Labels come from the plan and from closed sets.
 
+mod bridge;
 mod explain;
 mod metrics;
 
@@ -22,6 +23,7 @@ pub(crate) struct Observer {
     links: Vec<String>,
     groups: Vec<String>,
     participants: Vec<String>,
+    banks: Vec<String>,
     traffic: Traffic,
     last_stats: Vec<LinkStats>,
     /// When the alarm about a group's reversals was last raised.
@@ -39,6 +41,7 @@ impl Observer {
             last_stats: vec![LinkStats::default(); plan.links.len()],
             alarmed: HashMap::new(),
             participants: plan.participants.iter().map(|part| part.name.clone()).collect(),
+            banks: plan.banks.iter().map(|bank| bank.name.clone()).collect(),
             dropped: BTreeMap::new(),
             groups,
             metrics,
@@ -197,6 +200,15 @@ impl Observer {
                 self.metrics.link_breaker_changes.with_label_values(&labels).inc();
                 tracing::warn!(link = labels[0], position = labels[1], "breaker of a link");
             }
+            event @ (Event::Asked { .. }
+            | Event::Declined { .. }
+            | Event::Cached { .. }
+            | Event::Payment { .. }
+            | Event::Case { .. }
+            | Event::Consent { .. }
+            | Event::Checked { .. }
+            | Event::Advised { .. }
+            | Event::Unadvised { .. }) => self.bridge(event),
             Event::Shed { participant, why } => {
                 let name = self.participants.get(usize::from(participant.0));
                 let labels = [name.map_or("?", String::as_str), why.word()];
