@@ -75,7 +75,7 @@ pub trait Store: Journal {
 
     /// Removes transactions whose every record is older than `before`, and notices of that age,
     /// oldest first, looking at no more than `limit` records. Transactions that are unfinished
-    /// or parked stay. Call again while [`Trimmed::more`].
+    /// or parked stay, and so does the last record of a fact that is not over, however old. Call again while [`Trimmed::more`].
     ///
     /// # Errors
     /// Nothing was removed.
@@ -129,9 +129,10 @@ pub struct Refused {
 /// What a restart needs to know.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recovered {
-    /// Every record of the transactions that are unfinished, in journal order. Unfinished is an
-    /// intent without outcome, and a reversal or delivery that is not settled, parked or
-    /// resolved.
+    /// Every record of the transactions that are unfinished, and the last record of each fact
+    /// that is not over, together in journal order. Unfinished is an intent without outcome, a
+    /// reversal or delivery that is neither settled nor resolved, and a payment at a bank that
+    /// is not over.
     pub records: Vec<Entry>,
     /// The last number used, by a stored or a refused record; 0 in an empty journal.
     pub last: RecordId,

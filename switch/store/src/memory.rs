@@ -25,6 +25,8 @@ struct Shared {
     by_txn: BTreeMap<TxnId, Vec<RecordId>>,
     keys: BTreeMap<DuplicateKey, TxnId>,
     stans: BTreeMap<String, u32>,
+    /// The last record of each fact that is not over, by the key of the fact.
+    facts: BTreeMap<String, RecordId>,
     pending: Pending,
     last: RecordId,
     txn: TxnId,
@@ -57,7 +59,11 @@ impl Journal for MemoryStore {
             (Lookup::Card(pan), Record::Intent(intent)) => intent.pan.as_ref() == Some(pan),
             (
                 Lookup::Key(_) | Lookup::Original { .. } | Lookup::Rrn(_) | Lookup::Card(_),
-                Record::Outcome(_) | Record::Reversal(_) | Record::Inquiry(_) | Record::Notice(_),
+                Record::Outcome(_)
+                | Record::Reversal(_)
+                | Record::Inquiry(_)
+                | Record::Notice(_)
+                | Record::Fact(_),
             ) => false,
         };
         let found: BTreeSet<TxnId> =
@@ -82,7 +88,7 @@ impl Store for MemoryStore {
     fn open(&mut self) -> Result<Recovered, StoreError> {
         let shared = self.lock();
         Ok(Recovered {
-            records: shared.records_of(shared.pending.open()),
+            records: shared.to_recover(),
             last: shared.last,
             txn: shared.txn,
             held: shared.records.len() as u64,
@@ -95,7 +101,7 @@ impl Store for MemoryStore {
         let old: Vec<RecordId> = shared
             .records
             .iter()
-            .filter(|(_, record)| shared.is_trimmable(record, before))
+            .filter(|(id, record)| shared.is_trimmable(**id, record, before))
             .map(|(id, _)| *id)
             .collect();
         let removed = old.iter().take(limit).fold(0, |removed, id| removed + shared.remove(*id));
@@ -125,6 +131,12 @@ impl Shared {
         if let Some(txn) = record.txn() {
             self.by_txn.entry(txn).or_default().push(id);
         }
+        if let Record::Fact(known) = record {
+            match known.fact.is_over() {
+                true => self.facts.remove(&known.fact.key()),
+                false => self.facts.insert(known.fact.key(), id),
+            };
+        }
         self.pending.apply(id, record);
         self.records.insert(id, record.clone());
         None
@@ -140,8 +152,19 @@ impl Shared {
         found
     }
 
-    fn is_trimmable(&self, record: &Record, before: Utc) -> bool {
-        let Some(txn) = record.txn() else { return record.utc() < before };
+    /// Everything of what is unfinished, and the facts that hold.
+    fn to_recover(&self) -> Vec<Entry> {
+        let mut found = self.records_of(self.pending.open());
+        let facts = self.facts.values().filter_map(|id| Some((*id, self.records.get(id)?.clone())));
+        found.extend(facts.filter(|(_, record)| record.txn().is_none()));
+        found.sort_unstable_by_key(|(id, _)| *id);
+        found
+    }
+
+    fn is_trimmable(&self, id: RecordId, record: &Record, before: Utc) -> bool {
+        let Some(txn) = record.txn() else {
+            return record.utc() < before && !self.facts.values().any(|fact| *fact == id);
+        };
         let is_old =
             |id: &RecordId| self.records.get(id).is_none_or(|record| record.utc() < before);
         let is_all_old = self.by_txn.get(&txn).is_none_or(|all| all.iter().all(is_old));

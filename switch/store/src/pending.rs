@@ -5,6 +5,7 @@
 //! Intent ─► outcome due ─► Outcome, whatever its verdict ─► nothing due
 //!            Reversal(Queued | Sent), at any time ─► reversal due ─► Settled | Resolved
 //!                                                              └► Parked ─► parked
+//!            Fact(Payment), at any time ─► payment due ─► Fact(Payment) that is over
 //! ```
 //!
 //! What is due, or waits for a person, keeps a transaction unfinished. An outcome alone asks for
@@ -13,6 +14,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use veksel_core::fact::Fact;
 use veksel_core::record::{Record, RecordId, ReversalStep, TxnId};
 
 /// How far a transaction is, as a set of bits. The bits are stored; never give one a new meaning.
@@ -26,8 +28,10 @@ impl Stage {
     const REVERSAL_DUE: u8 = 2;
     /// A person must look. (4 had a meaning once.)
     const PARKED: u8 = 8;
+    /// A payment at a bank is not over, whatever its channel was told.
+    const PAYMENT_DUE: u8 = 16;
     /// Any of these makes a restart load it.
-    const OPEN: u8 = Self::OUTCOME_DUE | Self::REVERSAL_DUE | Self::PARKED;
+    const OPEN: u8 = Self::OUTCOME_DUE | Self::REVERSAL_DUE | Self::PARKED | Self::PAYMENT_DUE;
 
     /// The stage that was stored with these bits.
     pub(crate) fn from_bits(bits: u8) -> Self {
@@ -61,6 +65,12 @@ impl Stage {
                     self.with(0, Self::REVERSAL_DUE | Self::PARKED)
                 }
                 ReversalStep::Parked { .. } => self.with(Self::PARKED, Self::REVERSAL_DUE),
+            },
+            Record::Fact(known) => match &known.fact {
+                Fact::Payment(payment) if payment.is_over => self.with(0, Self::PAYMENT_DUE),
+                Fact::Payment(_) => self.with(Self::PAYMENT_DUE, 0),
+                // These belong to no transaction; the store keeps the last of each by its key.
+                Fact::Linked(_) | Fact::Customer(_) | Fact::Balance(_) | Fact::Reads(_) => self,
             },
             Record::Inquiry(_) | Record::Notice(_) => self,
         }
@@ -175,7 +185,8 @@ impl Pending {
 mod tests {
     use super::*;
     use veksel_codecs::ResponseCode;
-    use veksel_core::record::{Outcome, Reason, Reversal, Verdict};
+    use veksel_core::fact::Payment;
+    use veksel_core::record::{Known, Outcome, Reason, Reversal, Verdict};
     use veksel_core::time::Utc;
 
     const TXN: TxnId = TxnId(7);
@@ -223,6 +234,19 @@ mod tests {
         assert_eq!(more(&[sent(), parked(), queued(Reason::Advice)]), open);
         let note = ReversalStep::Resolved { operator: "ida".into(), note: "by hand".into() };
         assert_eq!(more(&[sent(), parked(), step(note)]), gone);
+        // A payment at a bank goes on after its channel heard something, and may end before.
+        let payment = |is_over| {
+            let fact = Fact::Payment(Payment { txn: TXN, is_over, ..Payment::default() });
+            Record::Fact(Box::new(Known { utc: Utc(1), fact }))
+        };
+        let answered = || outcome(Verdict::Answered);
+        assert_eq!(after(&[payment(false)]), open);
+        assert_eq!(after(&[payment(false), answered()]), open);
+        assert_eq!(after(&[payment(false), answered(), payment(true)]), gone);
+        assert_eq!(after(&[payment(false), payment(true)]), open);
+        assert_eq!(after(&[payment(false), payment(true), answered()]), gone);
+        assert_eq!(after(&[answered(), payment(true), payment(false)]), open);
+        assert_eq!(after(&[answered(), queued(Reason::Cancelled), payment(true)]), open);
     }
 
     #[test]

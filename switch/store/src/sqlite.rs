@@ -13,6 +13,7 @@
 //! the rest is for [`SqliteReader::verify`].
 
 mod anchoring;
+mod facts;
 mod look;
 mod names;
 mod outside;
@@ -155,20 +156,30 @@ impl SqliteStore {
         Ok(refused)
     }
 
-    /// The records of what is open; those that [`Self::open`] has not seen are checked.
+    /// The records of what is open, and the facts that hold; those that [`Self::open`] has not
+    /// seen are checked.
     fn load(&mut self) -> Result<Vec<Entry>, StoreError> {
-        let seen = window(self.marks.last);
+        let Self { connection, sealer, pending, marks, .. } = self;
+        let seen = window(marks.last);
+        let mut read = |stored: walk::Stored<'_>| {
+            if stored.id <= seen {
+                walk::check(connection, stored)?;
+            }
+            Ok((stored.id, read::decoded(stored.id, stored.body, sealer)?))
+        };
         let mut found = Vec::new();
-        for txn in self.pending.open() {
-            let each = |stored: walk::Stored<'_>| {
-                if stored.id <= seen {
-                    walk::check(&self.connection, stored)?;
-                }
-                found.push((stored.id, read::decoded(stored.id, stored.body, &mut self.sealer)?));
+        for txn in pending.open() {
+            read::each_of(connection, txn, |stored| {
+                found.push(read(stored)?);
                 Ok(())
-            };
-            read::each_of(&self.connection, txn, each)?;
+            })?;
         }
+        facts::each(connection, |place, stored| {
+            let entry = read(stored)?;
+            place.check(&entry)?;
+            found.push(entry);
+            Ok(())
+        })?;
         found.sort_unstable_by_key(|(id, _)| *id);
         Ok(found)
     }

@@ -127,9 +127,11 @@ fn only(mut found: Vec<Entry>, fits: impl Fn(&Intent) -> bool) -> Vec<Entry> {
         .iter()
         .filter_map(|(_, record)| match record {
             Record::Intent(intent) => fits(intent).then_some(intent.txn),
-            Record::Outcome(_) | Record::Reversal(_) | Record::Inquiry(_) | Record::Notice(_) => {
-                None
-            }
+            Record::Outcome(_)
+            | Record::Reversal(_)
+            | Record::Inquiry(_)
+            | Record::Notice(_)
+            | Record::Fact(_) => None,
         })
         .collect();
     found.retain(|(_, record)| record.txn().is_some_and(|txn| fitting.contains(&txn)));

@@ -3,6 +3,7 @@
 //! Columns are a projection. They mask what people may not see, and none of them is ever read
 //! back into a record.
 
+use super::facts::Facts;
 use super::failed;
 use super::names::Names;
 use crate::chain::{Chain, Preimage};
@@ -11,8 +12,10 @@ use crate::keys::Sealer;
 use crate::{Refused, StoreError, bytes};
 use rusqlite::{CachedStatement, Connection, ToSql, params};
 use veksel_codecs::ResponseCode;
+use veksel_core::fact::{Case, Fact};
 use veksel_core::record::{
-    CardNumber, Inquiry, Intent, Notice, Outcome, Record, RecordId, Reversal, ReversalStep, TxnId,
+    CardNumber, Inquiry, Intent, Known, Notice, Outcome, Record, RecordId, Reversal, ReversalStep,
+    TxnId,
 };
 
 /// The statements of one batch. Each kind has its own, so that empty columns cost nothing, and
@@ -27,6 +30,7 @@ pub(super) struct Inserts<'a> {
     reversal: CachedStatement<'a>,
     inquiry: Numbered<'a>,
     notice: CachedStatement<'a>,
+    facts: Facts<'a>,
     holder: CachedStatement<'a>,
     key: [u8; KEY_BYTES],
     scratch: Vec<u8>,
@@ -80,6 +84,7 @@ impl<'a> Inserts<'a> {
             reversal: prepare(REVERSAL)?,
             inquiry: numbered(INQUIRY)?,
             notice: prepare(NOTICE)?,
+            facts: Facts::prepare(tx).map_err(&fail)?,
             holder: prepare("SELECT txn FROM records WHERE key = ?1")?,
             key: [0; KEY_BYTES],
             scratch: Vec::with_capacity(128),
@@ -106,6 +111,7 @@ impl<'a> Inserts<'a> {
             Record::Reversal(reversal) => self.insert_reversal(id, reversal),
             Record::Inquiry(inquiry) => self.insert_inquiry(id, inquiry),
             Record::Notice(notice) => self.insert_notice(id, notice),
+            Record::Fact(known) => self.insert_fact(id, known),
         };
         let inserted = inserted.map_err(failed("inserting a record"))?;
         match record {
@@ -114,7 +120,8 @@ impl<'a> Inserts<'a> {
             | Record::Outcome(_)
             | Record::Reversal(_)
             | Record::Inquiry(_)
-            | Record::Notice(_) => {
+            | Record::Notice(_)
+            | Record::Fact(_) => {
                 self.head = self.chain;
                 self.last = i64::try_from(id.0).unwrap_or(i64::MAX);
                 Ok(None)
@@ -251,6 +258,40 @@ impl<'a> Inserts<'a> {
             self.preimage.body(),
             self.chain.as_bytes(),
         ])
+    }
+}
+
+impl Inserts<'_> {
+    fn insert_fact(&mut self, id: RecordId, known: &Known) -> rusqlite::Result<usize> {
+        let inserted = match &known.fact {
+            Fact::Payment(payment) => {
+                let bank = self.name(&payment.bank)?;
+                let state = self.name(payment.state.word())?;
+                let case = self.name(payment.case.map_or("", Case::word))?;
+                let told = payment.told.as_ref().map_or("", ResponseCode::as_str);
+                let response = self.name(told)?;
+                self.facts.payment.execute(params![
+                    id.0,
+                    payment.txn.0,
+                    known.utc.0,
+                    bank,
+                    response,
+                    state,
+                    filled(&payment.payment),
+                    case,
+                    filled(&payment.code),
+                    payment.is_over,
+                    self.preimage.body(),
+                    self.chain.as_bytes(),
+                ])?
+            }
+            Fact::Linked(_) | Fact::Customer(_) | Fact::Balance(_) | Fact::Reads(_) => {
+                let (body, chain) = (self.preimage.body(), self.chain.as_bytes());
+                self.facts.other.execute(params![id.0, known.utc.0, body, chain])?
+            }
+        };
+        self.facts.keep(id, known)?;
+        Ok(inserted)
     }
 }
 

@@ -39,7 +39,7 @@ impl Trimming {
         let mut seen = BTreeSet::new();
         for (id, txn, utc) in &rows {
             let found = match txn {
-                None if *utc < before => take_notice(&tx, *id, &mut gone),
+                None if *utc < before => take_single(&tx, *id, &mut gone),
                 None => Ok(()),
                 Some(txn) if pending.contains(*txn) || !seen.insert(*txn) => Ok(()),
                 Some(txn) => take_transaction(&tx, *txn, before, &mut gone),
@@ -90,9 +90,11 @@ fn gone_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Gone> {
     Ok(Gone { id: RecordId(row.get(0)?), body: row.get(1)?, chain: value(row, 2)? })
 }
 
-fn take_notice(tx: &Connection, id: RecordId, gone: &mut Vec<Gone>) -> rusqlite::Result<()> {
-    let sql = "SELECT id, body, chain FROM records WHERE id = ?1";
-    gone.push(tx.prepare_cached(sql)?.query_row([id.0], gone_of)?);
+/// Takes a record that belongs to no transaction: a notice, or a fact that another has followed.
+fn take_single(tx: &Connection, id: RecordId, gone: &mut Vec<Gone>) -> rusqlite::Result<()> {
+    let sql = "SELECT id, body, chain FROM records
+        WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM facts WHERE record = ?1)";
+    gone.extend(tx.prepare_cached(sql)?.query_row([id.0], gone_of).optional()?);
     Ok(())
 }
 

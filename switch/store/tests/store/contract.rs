@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use veksel_codecs::ResponseCode;
+use veksel_core::fact::*;
 use veksel_core::record::*;
 use veksel_core::time::Utc;
 use veksel_store::{
@@ -191,6 +192,10 @@ fn what_is_unfinished_is_recovered(place: &dyn Place) {
         (17, vec![payment(17), accepted(17), delivery(17)], true),
         (18, vec![payment(18), accepted(18), delivery(18), sent(18)], true),
         (19, vec![payment(19), accepted(19), delivery(19), sent(19), settled(19)], false),
+        // At a bank: not answered yet, the channel answered before its end, ended.
+        (20, vec![payment(20), paid(20, PaymentState::Initiating, false)], true),
+        (21, vec![payment(21), paid(21, PaymentState::Pending, false), approved(21)], true),
+        (22, vec![payment(22), approved(22), paid(22, PaymentState::Settled, true)], false),
     ];
     let mut expected = BTreeMap::new();
     let mut next = 1;
@@ -213,7 +218,7 @@ fn what_is_unfinished_is_recovered(place: &dyn Place) {
     let mut store = place.open();
     let recovered = store.open().unwrap();
     assert_eq!(recovered.records, expected);
-    assert_eq!((recovered.last, recovered.txn), (RecordId(next - 1), TxnId(19)));
+    assert_eq!((recovered.last, recovered.txn), (RecordId(next - 1), TxnId(22)));
     // The same when everything comes in one batch, and seen without reopening.
     let mut later = Vec::new();
     for (n, records, _) in &lives {
@@ -221,7 +226,7 @@ fn what_is_unfinished_is_recovered(place: &dyn Place) {
     }
     append(&mut *store, next, later);
     let again: Vec<TxnId> = txns(&store.open().unwrap().records);
-    let twice = [1, 5, 6, 8, 10, 11, 12, 13, 15, 17, 18];
+    let twice = [1, 5, 6, 8, 10, 11, 12, 13, 15, 17, 18, 20, 21];
     assert_eq!(
         again,
         twice.iter().copied().chain(twice.map(|n| n + 100)).map(TxnId).collect::<Vec<_>>()
@@ -247,7 +252,104 @@ fn moved(record: &Record, n: u64) -> Record {
         Record::Reversal(reversal) => Record::Reversal(Reversal { txn: TxnId(n), ..reversal }),
         Record::Inquiry(_) => inquiry(n),
         Record::Notice(notice) => Record::Notice(notice),
+        Record::Fact(_) => record_of_payment(record, n),
     }
+}
+
+/// The same payment at a bank, of another transaction.
+fn record_of_payment(record: &Record, n: u64) -> Record {
+    match record {
+        Record::Fact(known) => match &known.fact {
+            Fact::Payment(payment) => paid(n, payment.state, payment.is_over),
+            other => panic!("{other:?} belongs to no transaction"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Facts of a key follow each other, across batches and restarts; one that is over ends its key.
+fn the_last_fact_of_each_key_is_recovered(place: &dyn Place) {
+    let waiting = |n| linked(n, "10000000001", ConsentStatus::Waiting);
+    let valid = |n| linked(n, "10000000001", ConsentStatus::Valid);
+    append(&mut *place.open(), 1, [waiting(1), balance(1, "10000000001", 5), payment(1)]);
+    let other = linked(2, "20000000002", ConsentStatus::Valid);
+    let one = customer(2, "10000000001", KycStatus::Pending);
+    append(&mut *place.open(), 4, [other.clone(), valid(2), reads(2, &[1]), one.clone()]);
+    let recovered = place.open().open().unwrap();
+    assert_eq!(ids(&recovered.records), [2, 3, 4, 5, 6, 7]);
+    assert_eq!(recovered.records[2..4], [(RecordId(4), other), (RecordId(5), valid(2))]);
+    assert_eq!((recovered.last, recovered.txn), (RecordId(7), TxnId(1)));
+    // In one batch, and twice the same key in it; seen without reopening too.
+    let mut store = place.open();
+    let batch = [balance(3, "10000000001", -7), reads(3, &[]), balance(4, "10000000001", 9)];
+    append(&mut *store, 8, batch);
+    assert_eq!(ids(&store.open().unwrap().records), [3, 4, 5, 7, 10]);
+    append(&mut *store, 11, [unlinked(5, "10000000001"), approved(1)]);
+    drop(store);
+    let recovered = place.open().open().unwrap();
+    assert_eq!(ids(&recovered.records), [4, 7, 10]);
+    assert_eq!(recovered.records[1].1, one);
+    // Linked again after it was given up.
+    append(&mut *place.open(), 13, [waiting(6)]);
+    assert_eq!(ids(&place.open().open().unwrap().records), [4, 7, 10, 13]);
+}
+
+fn a_payment_at_a_bank_keeps_its_transaction_open(place: &dyn Place) {
+    let mut store = place.open();
+    let pending = |n| paid(n, PaymentState::Pending, false);
+    let settled = |n| paid(n, PaymentState::Settled, true);
+    append(&mut *store, 1, [payment(1), pending(1), approved(1), payment(2), approved(2)]);
+    append(&mut *store, 6, [payment(3), pending(3), approved(3), settled(3)]);
+    let open = [1, 2, 3];
+    assert_eq!(ids(&store.open().unwrap().records), open);
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(ids(&store.open().unwrap().records), open);
+    while store.trim(Utc(NOON + 1_000_000), 2).unwrap().more {}
+    assert_eq!(ids(&all(&mut *store)), open);
+    append(&mut *store, 10, [paid(1, PaymentState::Accepted, false)]);
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(ids(&store.open().unwrap().records), [1, 2, 3, 10]);
+    append(&mut *store, 11, [settled(1)]);
+    assert_eq!(store.open().unwrap().records, []);
+    while store.trim(Utc(NOON + 1_000_000), 2).unwrap().more {}
+    assert_eq!(all(&mut *store), []);
+}
+
+fn trimming_never_takes_a_fact_that_holds(place: &dyn Place) {
+    let mut store = place.open();
+    for round in 0..20 {
+        let n = round * 4;
+        let records = [
+            balance(n, "10000000001", i64::try_from(n).unwrap()),
+            notice(n),
+            linked(n, &format!("{round}"), ConsentStatus::Valid),
+            customer(n, "customer-1", KycStatus::Approved),
+        ];
+        append(&mut *store, n + 1, records);
+    }
+    let before = store.open().unwrap();
+    let trim = |store: &mut dyn Store| {
+        for _ in 0..40 {
+            store.trim(Utc(NOON + 1_000_000), 3).unwrap();
+        }
+    };
+    trim(&mut *store);
+    let after = store.open().unwrap();
+    assert_eq!(after.records, before.records);
+    // Nothing else is left: twenty links, a balance, a customer.
+    assert_eq!(all(&mut *store), before.records);
+    assert_eq!((before.records.len(), after.held), (22, 22));
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(store.open().unwrap().records, before.records);
+    // What is followed or given up may go.
+    append(&mut *store, 81, [balance(90, "10000000001", 1), unlinked(91, "7")]);
+    trim(&mut *store);
+    let recovered = store.open().unwrap();
+    assert_eq!((recovered.records.len(), recovered.held), (21, 21));
+    assert_eq!(all(&mut *store), recovered.records);
 }
 
 fn the_latest_stan_of_each_group_is_recovered(place: &dyn Place) {
@@ -413,6 +515,9 @@ contract! {
     a_taken_key_is_refused_and_the_rest_stored
     every_part_of_the_key_counts
     what_is_unfinished_is_recovered
+    the_last_fact_of_each_key_is_recovered
+    a_payment_at_a_bank_keeps_its_transaction_open
+    trimming_never_takes_a_fact_that_holds
     the_latest_stan_of_each_group_is_recovered
     look_ups_find_whole_transactions
     pages_follow_each_other

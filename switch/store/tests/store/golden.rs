@@ -38,7 +38,7 @@ fn bytes_of_every_record_are_golden() {
         let mut sealer = golden_sealer();
         let mut bytes = Vec::new();
         encode(ID, &record, &mut sealer, &mut bytes).unwrap();
-        match golden.get(name) {
+        match golden.get(&name) {
             Some(line) => {
                 assert_eq!(&hex(&bytes), line, "the bytes of {name:?} changed");
                 assert_eq!(decode(ID, &unhex(line), &mut sealer).as_ref(), Ok(&record));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use veksel_codecs::{Mti, ResponseCode};
+use veksel_core::fact::*;
 use veksel_core::record::*;
 use veksel_core::time::Utc;
 use veksel_store::keys::{NonceSource, SealError, Sealer};
@@ -131,6 +132,81 @@ pub(crate) fn notice(n: u64) -> Record {
     })
 }
 
+pub(crate) fn fact(n: u64, fact: Fact) -> Record {
+    Record::Fact(Box::new(Known { utc: Utc(NOON + n), fact }))
+}
+
+pub(crate) fn linked(n: u64, account: &str, status: ConsentStatus) -> Record {
+    let linked = Linked {
+        account: account.into(),
+        bank: "nordbank".into(),
+        iban: "NO9386011117947".into(),
+        currency: 578,
+        customer: "customer-1".into(),
+        resource: "3dc3d5b3-7023".into(),
+        consent: "consent-7".into(),
+        status,
+        until: Utc(NOON + 7_776_000_000),
+        state: [7; 16],
+        is_over: false,
+    };
+    fact(n, Fact::Linked(linked))
+}
+
+pub(crate) fn unlinked(n: u64, account: &str) -> Record {
+    let linked = Linked { account: account.into(), is_over: true, ..Linked::default() };
+    fact(n, Fact::Linked(linked))
+}
+
+pub(crate) fn customer(n: u64, customer: &str, status: KycStatus) -> Record {
+    let customer = Customer {
+        customer: customer.into(),
+        applicant: "63e092c51b7b4030f2e01154".into(),
+        status,
+        level: "basic-kyc-level".into(),
+        reviewed: Utc(NOON),
+        document_until: Utc(NOON + 31_536_000_000),
+        born: Some(-315_619_200_000),
+        newest: Utc(NOON + 1),
+        events: vec![("applicantCreated".into(), Utc(NOON)), ("applicantReviewed".into(), Utc(1))],
+    };
+    fact(n, Fact::Customer(customer))
+}
+
+pub(crate) fn balance(n: u64, account: &str, available: i64) -> Record {
+    let (account, synced) = (account.into(), Utc(NOON + n));
+    let cached = Cached { account, ledger: 250_000, available, currency: 578, synced };
+    fact(n, Fact::Balance(cached))
+}
+
+pub(crate) fn reads(n: u64, at: &[u64]) -> Record {
+    let (consent, resource) = ("consent-7".into(), "3dc3d5b3-7023".into());
+    let at = at.iter().map(|at| Utc(*at)).collect();
+    fact(n, Fact::Reads(Reads { consent, resource, endpoint: Endpoint::Balances, at }))
+}
+
+/// A payment of this transaction at a bank.
+pub(crate) fn paid(n: u64, state: PaymentState, is_over: bool) -> Record {
+    let payment = Payment {
+        txn: TxnId(n),
+        utc: Utc(NOON + n),
+        bank: "nordbank".into(),
+        state,
+        key: [0x91; 16],
+        token: [0xab; 16],
+        payment: "1b3ab8e8-0fd5".into(),
+        product: "norwegian-domestic-credit-transfers".into(),
+        approve: "https://bank.example/sca/1".into(),
+        told: Some(ResponseCode::APPROVED),
+        advice: None,
+        is_cancelled: false,
+        case: None,
+        code: String::new(),
+        is_over,
+    };
+    fact(n, Fact::Payment(payment))
+}
+
 /// Numbers the records from `first`.
 pub(crate) fn numbered(first: u64, records: impl IntoIterator<Item = Record>) -> Vec<Entry> {
     (first..).map(RecordId).zip(records).collect()
@@ -142,7 +218,7 @@ pub(crate) fn payments(txns: std::ops::Range<u64>) -> impl Iterator<Item = Recor
 }
 
 /// Every variant with the name of its golden line. Additions go to the end.
-pub(crate) fn every() -> Vec<(&'static str, Record)> {
+pub(crate) fn every() -> Vec<(String, Record)> {
     let bare = Intent {
         key: DuplicateKey {
             acquirer: String::new(),
@@ -190,6 +266,58 @@ pub(crate) fn every() -> Vec<(&'static str, Record)> {
     for reason in Reason::ALL {
         let response = ResponseCode::HOST_UNAVAILABLE;
         all.push((reason.word(), outcome(4, Verdict::NotSent, response, *reason)));
+    }
+    let mut all: Vec<_> = all.into_iter().map(|(name, record)| (name.to_owned(), record)).collect();
+    all.extend(facts());
+    all
+}
+
+/// Every kind of fact, and every word that one can say.
+fn facts() -> Vec<(String, Record)> {
+    let bare = Payment { txn: TxnId(8), ..Payment::default() };
+    let late = Payment {
+        txn: TxnId(9),
+        state: PaymentState::Late,
+        advice: ResponseCode::parse("68"),
+        is_cancelled: true,
+        case: Some(Case::LateCompletion),
+        code: "SERVICE_BLOCKED".into(),
+        ..bare.clone()
+    };
+    let gone = Customer { customer: "customer-2".into(), ..Customer::default() };
+    let debt = Cached { ledger: i64::MIN, available: -1, ..Cached::default() };
+    let lines = Reads {
+        consent: String::new(),
+        resource: "r".into(),
+        endpoint: Endpoint::Transactions,
+        at: vec![],
+    };
+    let all = [
+        ("linked", linked(1, "10000000001", ConsentStatus::Valid)),
+        ("unlinked", unlinked(2, "10000000001")),
+        ("customer", customer(3, "customer-1", KycStatus::Approved)),
+        ("customer bare", fact(3, Fact::Customer(gone))),
+        ("balance", balance(4, "10000000001", 125_000)),
+        ("balance below zero", fact(4, Fact::Balance(debt))),
+        ("reads", reads(5, &[NOON, NOON + 1])),
+        ("reads of nothing", fact(5, Fact::Reads(lines))),
+        ("payment", paid(6, PaymentState::Pending, false)),
+        ("payment bare", fact(8, Fact::Payment(bare.clone()))),
+        ("payment late", fact(9, Fact::Payment(late))),
+    ];
+    let mut all: Vec<_> = all.map(|(name, record)| (format!("{name}"), record)).into();
+    for status in ConsentStatus::ALL {
+        all.push((format!("consent {}", status.word()), linked(1, "1", *status)));
+    }
+    for status in KycStatus::ALL {
+        all.push((format!("check {}", status.word()), customer(1, "c", *status)));
+    }
+    for state in PaymentState::ALL {
+        all.push((format!("payment {}", state.word()), paid(6, *state, true)));
+    }
+    for case in Case::ALL {
+        let payment = Payment { case: Some(*case), ..bare.clone() };
+        all.push((format!("case {}", case.word()), fact(8, Fact::Payment(payment))));
     }
     all
 }

@@ -5,6 +5,7 @@ use crate::sample::*;
 use rusqlite::Connection;
 use std::sync::Arc;
 use veksel_codecs::{Mti, ResponseCode};
+use veksel_core::fact::*;
 use veksel_core::record::*;
 use veksel_core::time::Utc;
 use veksel_store::*;
@@ -76,7 +77,10 @@ fn the_connection_is_durable() {
     let place = Sqlite::new();
     fill(&place, [notice(1)]);
     assert_eq!(query(&place, "PRAGMA journal_mode"), ["wal"]);
-    assert_eq!(query(&place, "SELECT version FROM refinery_schema_history"), ["1", "2", "3", "4"]);
+    assert_eq!(
+        query(&place, "SELECT version FROM refinery_schema_history"),
+        ["1", "2", "3", "4", "5"]
+    );
 }
 
 #[test]
@@ -204,6 +208,86 @@ fn reversals_and_audit_read_as_tables() {
 }
 
 #[test]
+fn facts_read_as_tables() {
+    let place = Sqlite::new();
+    let late = Payment {
+        txn: TxnId(2),
+        bank: "sorbank".into(),
+        state: PaymentState::Late,
+        told: ResponseCode::parse("68"),
+        case: Some(Case::LateCompletion),
+        code: "PSU_CANCELLED".into(),
+        is_over: true,
+        ..Payment::default()
+    };
+    fill(
+        &place,
+        [
+            linked(1, "10000000001", ConsentStatus::Waiting),
+            linked(2, "20000000002", ConsentStatus::Valid),
+            balance(5, "20000000002", 700),
+            unlinked(6, "10000000001"),
+            linked(7, "10000000003", ConsentStatus::Expired),
+            customer(8, "customer-1", KycStatus::Pending),
+            customer(9, "customer-1", KycStatus::Approved),
+            reads(9, &[1, 2]),
+            payment(1),
+            paid(1, PaymentState::Initiating, false),
+            paid(1, PaymentState::Pending, false),
+            payment(2),
+            fact(12, Fact::Payment(late)),
+        ],
+    );
+    let link = "NOK|customer-1|expired|2027-02-18T14:28:07Z|2026-11-20T14:28:07.130Z|";
+    assert_eq!(
+        query(&place, "SELECT * FROM v_accounts ORDER BY account"),
+        [
+            "****0002|nordbank|****7947|NOK|customer-1|valid|2027-02-18T14:28:07Z|\
+             2026-11-20T14:28:07.125Z|2026-11-20T14:28:07.128Z",
+            &format!("****0003|nordbank|****7947|{link}"),
+        ]
+    );
+    assert_eq!(
+        query(&place, "SELECT * FROM v_customers"),
+        ["customer-1|approved|basic-kyc-level|2026-11-20T14:28:07.123Z|2027-11-20|\
+          2026-11-20T14:28:07.132Z"]
+    );
+    assert_eq!(
+        query(&place, "SELECT * FROM v_payments ORDER BY txn"),
+        [
+            "1|2026-11-20T14:28:07.124Z|nordbank|pending|1b3ab8e8-0fd5||00||0|\
+             2026-11-20T14:28:07.124Z|atm|123.45|12345|NOK|632414000001|ATM00001|****0001",
+            "2|2026-11-20T14:28:07.135Z|sorbank|late_completion||late_completion|68|PSU_CANCELLED\
+             |1|2026-11-20T14:28:07.135Z|atm|123.45|12345|NOK|632414000002|ATM00002|****0001",
+        ]
+    );
+    let columns = "SELECT account || ifnull(iban, '') FROM facts WHERE account IS NOT NULL";
+    assert_eq!(query(&place, columns), ["00027947", "00037947", "0002"]);
+}
+
+/// The table of facts only says where to look. What it says wrongly is not believed.
+#[test]
+fn a_fact_that_is_not_where_it_is_listed_stops_the_start() {
+    let changes = [
+        // Of another account, of no fact, of no record.
+        "UPDATE facts SET record = 2 WHERE record = 1",
+        "UPDATE facts SET record = 3 WHERE record = 1",
+        "UPDATE facts SET record = 99 WHERE record = 1",
+        "UPDATE facts SET about = x'00' WHERE record = 1",
+    ];
+    for change in changes {
+        let place = Sqlite::new();
+        let valid = |account| linked(1, account, ConsentStatus::Valid);
+        fill(&place, [valid("1"), valid("2"), notice(1)]);
+        let connection = Connection::open(place.path()).unwrap();
+        connection.execute("DELETE FROM facts WHERE record = 2", []).unwrap();
+        assert_eq!(connection.execute(change, []).unwrap(), 1, "{change}");
+        let error = place.store().open().unwrap_err();
+        assert!(matches!(error, StoreError::Broken(_)), "{change}: {error}");
+    }
+}
+
+#[test]
 fn views_use_indexes() {
     let place = Sqlite::new();
     fill(&place, payments(1..10));
@@ -213,6 +297,8 @@ fn views_use_indexes() {
         "SELECT * FROM v_transactions ORDER BY txn DESC LIMIT 10",
         "SELECT * FROM v_reversals",
         "SELECT * FROM v_audit",
+        "SELECT * FROM v_payments WHERE txn = 5",
+        "SELECT * FROM v_payments ORDER BY txn DESC LIMIT 10",
     ];
     for sql in lookups {
         let plan = query(&place, &format!("EXPLAIN QUERY PLAN {sql}")).join("\n");

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
 use veksel_codecs::{Mti, ResponseCode};
+use veksel_core::fact::*;
 use veksel_core::record::*;
 use veksel_core::time::Utc;
 use veksel_store::bytes::{Flaw, decode, encode};
@@ -94,6 +95,69 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn linked()(
+        texts in vec(".{0,20}", 6), currency: u16, until: u64, state: [u8; 16], is_over: bool,
+        status in prop::sample::select(ConsentStatus::ALL),
+    ) -> Fact {
+        let [account, bank, iban, customer, resource, consent] = texts.try_into().unwrap();
+        Fact::Linked(Linked {
+            account, bank, iban, currency, customer, resource, consent, status,
+            until: Utc(until), state, is_over,
+        })
+    }
+}
+
+prop_compose! {
+    fn customer()(
+        texts in vec(".{0,20}", 3), times: [u64; 3], born: Option<i64>,
+        status in prop::sample::select(KycStatus::ALL),
+        events in vec((".{0,20}", any::<u64>().prop_map(Utc)), 0..4),
+    ) -> Fact {
+        let [customer, applicant, level] = texts.try_into().unwrap();
+        let [reviewed, document_until, newest] = times.map(Utc);
+        Fact::Customer(Customer {
+            customer, applicant, status, level, reviewed, document_until, born, newest, events,
+        })
+    }
+}
+
+prop_compose! {
+    fn payment()(
+        txn: u64, utc: u64, texts in vec(".{0,20}", 5), key: [u8; 16], token: [u8; 16],
+        state in prop::sample::select(PaymentState::ALL),
+        told in prop::option::of(response()), advice in prop::option::of(response()),
+        case in prop::option::of(prop::sample::select(Case::ALL)), flags: [bool; 2],
+    ) -> Fact {
+        let [bank, payment, product, approve, code] = texts.try_into().unwrap();
+        let [is_cancelled, is_over] = flags;
+        Fact::Payment(Payment {
+            txn: TxnId(txn), utc: Utc(utc), bank, state, key, token, payment, product, approve,
+            told, advice, is_cancelled, case, code, is_over,
+        })
+    }
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let endpoint = prop::sample::select(Endpoint::ALL);
+    prop_oneof![
+        linked(),
+        customer(),
+        payment(),
+        (".{0,20}", any::<[i64; 2]>(), any::<u16>(), any::<u64>()).prop_map(
+            |(account, [ledger, available], currency, synced)| {
+                let synced = Utc(synced);
+                Fact::Balance(Cached { account, ledger, available, currency, synced })
+            }
+        ),
+        (".{0,9}", ".{0,9}", endpoint, vec(any::<u64>().prop_map(Utc), 0..5)).prop_map(
+            |(consent, resource, endpoint, at)| {
+                Fact::Reads(Reads { consent, resource, endpoint, at })
+            }
+        ),
+    ]
+}
+
 fn record() -> impl Strategy<Value = Record> {
     prop_oneof![
         intent(),
@@ -105,6 +169,8 @@ fn record() -> impl Strategy<Value = Record> {
         (any::<u64>(), ".{0,9}", ".{0,9}", ".{0,99}").prop_map(|(utc, actor, action, detail)| {
             Record::Notice(Notice { utc: Utc(utc), actor, action, detail })
         }),
+        (any::<u64>(), fact())
+            .prop_map(|(utc, fact)| Record::Fact(Box::new(Known { utc: Utc(utc), fact }))),
     ]
 }
 
@@ -163,7 +229,9 @@ fn a_declared_length_costs_nothing() {
     let huge = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40];
     let notice = [&[1, 5, 0][..], &huge].concat();
     let outcome = [&[1, 2, 0, 0, 3, b'0', b'0', 1][..], &huge].concat();
-    for bytes in [notice, outcome] {
+    // Reads of nothing, 2^62 times.
+    let reads = [&[1, 6, 0, 4, 0, 0, 1][..], &huge].concat();
+    for bytes in [notice, outcome, reads] {
         let error = decode(RecordId(1), &bytes, &mut golden_sealer()).unwrap_err();
         assert_eq!(error.flaw, Flaw::Truncated);
     }
