@@ -5,13 +5,14 @@
 //! it.
 
 #![expect(clippy::print_stdout, reason = "a history is printed for people")]
+#![allow(clippy::disallowed_methods, reason = "a test reads how long it may take")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "everything here is private to this test")]
 
 #[path = "bridge_simulation/bank.rs"]
 mod bank;
 #[path = "simulation/chance.rs"]
-#[allow(dead_code, reason = "the other simulation has more faults")]
+#[expect(dead_code, reason = "the other simulation has more faults")]
 mod chance;
 #[path = "bridge_simulation/world.rs"]
 mod world;

@@ -490,5 +490,7 @@ fn reason_code(reason: Reason) -> u8 {
         Reason::Duplicate => 13,
         Reason::Cancelled => 14,
         Reason::Advice => 15,
+        Reason::Gate => 16,
+        Reason::Unapproved => 17,
     }
 }

@@ -511,7 +511,7 @@ impl World {
             let moved = places.iter().any(|place| self.bank.payments[*place].moved.is_some());
             self.counts.executed += u64::from(moved);
             let of_it = |txn: &TxnId| amounts.get(txn) == Some(&amount);
-            let has_case = cases.keys().any(|txn| of_it(txn));
+            let has_case = cases.keys().any(of_it);
             let heard_approval = known.heard.iter().any(|code| code == "00");
             let heard_decline =
                 known.heard.iter().any(|code| !matches!(code.as_str(), "00" | "09" | "68"));

@@ -113,6 +113,7 @@ fn put_customer(out: &mut Vec<u8>, customer: &Customer) {
         document_until,
         born,
         newest,
+        is_unconfirmed,
         events,
     } = customer;
     put_text(out, customer);
@@ -126,6 +127,7 @@ fn put_customer(out: &mut Vec<u8>, customer: &Customer) {
         put_signed(out, *born);
     }
     put_number(out, newest.0);
+    out.push(u8::from(*is_unconfirmed));
     put_length(out, events.len());
     for (kind, at) in events {
         put_text(out, kind);
@@ -143,6 +145,7 @@ fn take_customer(from: &mut Cursor<'_>) -> Result<Customer, BytesError> {
         document_until: Utc(from.number("document_until")?),
         born: take_choice(from, "born")?.then(|| take_signed(from, "born")).transpose()?,
         newest: Utc(from.number("newest")?),
+        is_unconfirmed: take_choice(from, "is_unconfirmed")?,
         events: take_list(from, "events", |from| {
             Ok((take_text(from, "events")?, Utc(from.number("events")?)))
         })?,
@@ -348,5 +351,6 @@ const fn case_code(case: Case) -> u8 {
         Case::Unresolved => 3,
         Case::Revoked => 4,
         Case::Mismatch => 5,
+        Case::Unpaid => 6,
     }
 }

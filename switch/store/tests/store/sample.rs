@@ -168,6 +168,7 @@ pub(crate) fn customer(n: u64, customer: &str, status: KycStatus) -> Record {
         document_until: Utc(NOON + 31_536_000_000),
         born: Some(-315_619_200_000),
         newest: Utc(NOON + 1),
+        is_unconfirmed: true,
         events: vec![("applicantCreated".into(), Utc(NOON)), ("applicantReviewed".into(), Utc(1))],
     };
     fact(n, Fact::Customer(customer))
@@ -305,7 +306,7 @@ fn facts() -> Vec<(String, Record)> {
         ("payment bare", fact(8, Fact::Payment(bare.clone()))),
         ("payment late", fact(9, Fact::Payment(late))),
     ];
-    let mut all: Vec<_> = all.map(|(name, record)| (format!("{name}"), record)).into();
+    let mut all: Vec<_> = all.map(|(name, record)| (name.to_string(), record)).into();
     for status in ConsentStatus::ALL {
         all.push((format!("consent {}", status.word()), linked(1, "1", *status)));
     }

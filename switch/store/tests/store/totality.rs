@@ -111,13 +111,14 @@ prop_compose! {
 prop_compose! {
     fn customer()(
         texts in vec(".{0,20}", 3), times: [u64; 3], born: Option<i64>,
-        status in prop::sample::select(KycStatus::ALL),
+        is_unconfirmed: bool, status in prop::sample::select(KycStatus::ALL),
         events in vec((".{0,20}", any::<u64>().prop_map(Utc)), 0..4),
     ) -> Fact {
         let [customer, applicant, level] = texts.try_into().unwrap();
         let [reviewed, document_until, newest] = times.map(Utc);
         Fact::Customer(Customer {
-            customer, applicant, status, level, reviewed, document_until, born, newest, events,
+            customer, applicant, status, level, reviewed, document_until, born, newest,
+            is_unconfirmed, events,
         })
     }
 }
