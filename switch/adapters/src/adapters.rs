@@ -1,6 +1,7 @@
 //! Every third party of the configuration, each behind its adapter, and the way from an enquiry to
 //! the one it is for.
 
+use crate::berlin_group::BerlinGroup;
 use crate::executor::audit::AuditSink;
 use crate::executor::{Chain, Circuit};
 use std::path::PathBuf;
@@ -89,7 +90,9 @@ pub struct Adapters {
 }
 
 #[derive(Debug)]
-enum Bank {}
+enum Bank {
+    BerlinGroup(Box<BerlinGroup>),
+}
 
 impl Adapters {
     /// Makes the adapters of a configuration. Secrets and certificates are read now.
@@ -145,22 +148,30 @@ fn unknown() -> Verdict {
 }
 
 impl Bank {
-    fn new(config: &BankConfig, _parts: &Parts<'_>) -> Result<Self, AdapterError> {
+    fn new(config: &BankConfig, parts: &Parts<'_>) -> Result<Self, AdapterError> {
         match &config.profile {
-            BankProfile::BerlinGroup { .. }
-            | BankProfile::Neonomics { .. }
-            | BankProfile::DropPay { .. } => Err(AdapterError::Config {
-                provider: config.name.clone(),
-                why: "this profile has no adapter".to_owned(),
-            }),
+            BankProfile::BerlinGroup { seal, oauth } => {
+                let bank = BerlinGroup::new(config, seal.as_ref(), oauth.as_ref(), parts)?;
+                Ok(Self::BerlinGroup(Box::new(bank)))
+            }
+            BankProfile::Neonomics { .. } | BankProfile::DropPay { .. } => {
+                Err(AdapterError::Config {
+                    provider: config.name.clone(),
+                    why: "this profile has no adapter".to_owned(),
+                })
+            }
         }
     }
 
-    async fn ask(&self, _chain: &Chain, _ask: &Ask) -> Verdict {
-        match *self {}
+    async fn ask(&self, chain: &Chain, ask: &Ask) -> Verdict {
+        match self {
+            Self::BerlinGroup(bank) => bank.ask(chain, &ask.enquiry).await,
+        }
     }
 
     fn circuits(&self) -> Vec<Circuit> {
-        match *self {}
+        match self {
+            Self::BerlinGroup(bank) => bank.circuits(),
+        }
     }
 }

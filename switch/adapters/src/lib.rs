@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod berlin_group;
 mod executor;
 mod files;
 mod money;
@@ -18,6 +19,7 @@ mod oauth;
 mod random;
 
 pub use adapters::{AdapterError, Adapters};
+pub use berlin_group::{Pushed, pushed};
 pub use executor::Circuit;
 pub use executor::audit::{AuditSink, CallEvent, audit};
 pub use files::read_secret;
