@@ -1,0 +1,177 @@
+//! Every third party of the configuration, each behind its adapter, and the way from an enquiry to
+//! the one it is for.
+
+use crate::berlin_group::BerlinGroup;
+use crate::executor::audit::AuditSink;
+use crate::executor::{Chain, Circuit};
+use std::path::PathBuf;
+use std::time::Duration;
+use veksel_config::bridge::{BankConfig, BankProfile, BridgeConfig, HttpConfig, SecretSource};
+use veksel_core::enquiry::{Addressee, Ask, Failed, Failure, Secret, Verdict};
+
+/// What is left for saying so when the time of an enquiry is over, in milliseconds.
+const GRACE_MS: u64 = 20;
+
+/// Why the adapters of a configuration cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {why}", path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A secret is not there.
+    #[error("{place} {why}")]
+    Secret {
+        /// Where it should be.
+        place: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// An address is none that may be called.
+    #[error("the address {url} {why}")]
+    Url {
+        /// Which.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// TLS cannot be spoken as configured.
+    #[error("TLS to {url}: {source}")]
+    Tls {
+        /// To whom.
+        url: String,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// There can be no client.
+    #[error("calls to {url}: {why}")]
+    Client {
+        /// To whom.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// A bank or provider is configured in a way its adapter does not know.
+    #[error("{provider}: {why}")]
+    Config {
+        /// Its name.
+        provider: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// What adapters are made with.
+pub(crate) struct Parts<'a> {
+    /// Where we are called; `None` if nobody may.
+    pub(crate) http: Option<&'a HttpConfig>,
+    /// Reads a secret.
+    pub(crate) secret: &'a dyn Fn(&SecretSource) -> Result<Secret, AdapterError>,
+    /// Where the audit trail goes.
+    pub(crate) audit: AuditSink,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Adapters {
+    banks: Vec<Bank>,
+}
+
+#[derive(Debug)]
+enum Bank {
+    BerlinGroup(Box<BerlinGroup>),
+}
+
+impl Adapters {
+    /// Makes the adapters of a configuration. Secrets and certificates are read now.
+    ///
+    /// # Errors
+    ///
+    /// If a file, a secret or an address is not what it should be.
+    pub fn new(
+        config: &BridgeConfig,
+        secret: &dyn Fn(&SecretSource) -> Result<Secret, AdapterError>,
+        audit: AuditSink,
+    ) -> Result<Self, AdapterError> {
+        let parts = Parts { http: config.http.as_ref(), secret, audit };
+        let banks = config.banks.iter().map(|bank| Bank::new(bank, &parts));
+        Ok(Self { banks: banks.collect::<Result<_, _>>()? })
+    }
+
+    /// Asks whom the enquiry is for. Never takes longer than the enquiry allows; giving it up
+    /// half-way leaves nothing behind but what was sent.
+    pub async fn ask(&self, ask: Ask) -> Verdict {
+        let chain = Chain::new(ask.within_ms.saturating_sub(GRACE_MS), &ask.trace);
+        let whole = Duration::from_millis(ask.within_ms.min(86_400_000));
+        let asked = tokio::time::timeout(whole, self.route(&chain, &ask)).await;
+        asked.unwrap_or_else(|_| {
+            Verdict::Failed(Failure {
+                is_open: chain.is_open(),
+                code: "deadline".to_owned(),
+                ..Failure::before(Failed::Late)
+            })
+        })
+    }
+
+    /// How the breakers of the services that were called stand, for metrics and people.
+    #[must_use]
+    pub fn circuits(&self) -> Vec<Circuit> {
+        self.banks.iter().flat_map(Bank::circuits).collect()
+    }
+
+    async fn route(&self, chain: &Chain, ask: &Ask) -> Verdict {
+        match ask.to {
+            Addressee::Bank(id) => match self.banks.get(usize::from(id.0)) {
+                Some(bank) => bank.ask(chain, ask).await,
+                None => unknown(),
+            },
+            Addressee::Kyc => unknown(),
+        }
+    }
+}
+
+/// There is nobody of that name.
+fn unknown() -> Verdict {
+    Verdict::Failed(crate::executor::failed(Failed::NotSupported, "addressee"))
+}
+
+impl Bank {
+    fn new(config: &BankConfig, parts: &Parts<'_>) -> Result<Self, AdapterError> {
+        match &config.profile {
+            BankProfile::BerlinGroup { seal, oauth } => {
+                let bank = BerlinGroup::new(config, seal.as_ref(), oauth.as_ref(), parts)?;
+                Ok(Self::BerlinGroup(Box::new(bank)))
+            }
+            BankProfile::Neonomics { .. } | BankProfile::DropPay { .. } => {
+                Err(AdapterError::Config {
+                    provider: config.name.clone(),
+                    why: "this profile has no adapter".to_owned(),
+                })
+            }
+        }
+    }
+
+    async fn ask(&self, chain: &Chain, ask: &Ask) -> Verdict {
+        match self {
+            Self::BerlinGroup(bank) => bank.ask(chain, &ask.enquiry).await,
+        }
+    }
+
+    fn circuits(&self) -> Vec<Circuit> {
+        match self {
+            Self::BerlinGroup(bank) => bank.circuits(),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Third parties over HTTP: banks, card platforms, identity checks.
+//!
+//! The engine asks ([`Ask`](veksel_core::enquiry::Ask)), an adapter finds out and says a
+//! [`Verdict`](veksel_core::enquiry::Verdict). A provider is data (a profile), a pure transformer
+//! between enquiries and what stands on its wire, a way to prove who we are, and quirks of single
+//! banks. One executor makes every call: it obeys the deadline, retries only what is safe, breaks
+//! the circuit, bounds what it reads and refuses addresses it should not call.
+//!
+//! What it does not do: decide, remember (tokens and connections apart), or read a card number.
+
+#![forbid(unsafe_code)]
+
+mod adapters;
+mod berlin_group;
+mod executor;
+mod files;
+mod money;
+mod oauth;
+mod random;
+
+pub use adapters::{AdapterError, Adapters};
+pub use berlin_group::{Pushed, pushed};
+pub use executor::Circuit;
+pub use executor::audit::{AuditSink, CallEvent, audit};
+pub use files::read_secret;
