@@ -5,6 +5,7 @@
 //! answers people and tests: `POST reset` forgets, `GET log` tells what came, and
 //! `POST clock?advance_ms=` moves the sandboxes' time forward (never the bank's).
 
+pub mod aspsp;
 pub mod ca;
 mod clock;
 mod courier;
