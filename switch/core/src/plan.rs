@@ -317,6 +317,9 @@ pub struct BankPlan {
     pub consent_ms: u64,
     /// Whether the channels are told how a payment ended by an advice (0620).
     pub advises: bool,
+    /// Whether a lost payment is looked for by repeating its order, because the bank recognises
+    /// it, and not by reading the account.
+    pub deduplicates: bool,
 }
 
 /// From when on a payment counts as accepted: its bank says one of these, and if asked for, the
@@ -418,6 +421,7 @@ impl BankPlan {
             attended: Vec::new(),
             consent_ms: 90 * 24 * 3_600_000,
             advises: true,
+            deduplicates: false,
         }
     }
 }

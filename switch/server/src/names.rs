@@ -95,10 +95,8 @@ pub(crate) const CACHED_BALANCES: Name = (
 );
 pub(crate) const PAYMENTS: Name =
     ("veksel_payments_total", "Payments at banks that came to a state, by bank and state.");
-pub(crate) const PAYMENT_FAILURES: Name = (
-    "pisp_payment_failures_total",
-    "Payments at banks that were refused or not approved in time.",
-);
+pub(crate) const PAYMENT_FAILURES: Name =
+    ("pisp_payment_failures_total", "Payments at banks that were refused or not approved in time.");
 pub(crate) const PAYMENTS_OPEN: Name =
     ("veksel_payments_open", "Payments at banks that are followed or wait for a person.");
 pub(crate) const PAYMENT_CASES: Name =

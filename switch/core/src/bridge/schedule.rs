@@ -11,6 +11,10 @@ const EVERY_MS: u64 = 30_000;
 /// After that, for what is completed late.
 const SWEEPS_MS: [u64; 4] = [15 * 60_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000];
 
+/// When a payment is looked for of which nobody knows whether its bank has it. A bank may show the
+/// transactions of an account four times a day to who asks without its customer.
+const SEARCHES_MS: [u64; 4] = [15_000, 300_000, 3_600_000, 24 * 3_600_000];
+
 /// Longest wait before something is tried again that failed, in milliseconds.
 const RETRY_MS_MAX: u64 = 3_600_000;
 
@@ -26,6 +30,14 @@ pub(crate) fn next_poll(elapsed: u64, approval: u64) -> u64 {
 /// customer's time, whatever that is.
 pub(crate) fn next_sweep(elapsed: u64, approval: u64) -> Option<u64> {
     SWEEPS_MS.iter().map(|at| at + approval.saturating_sub(300_000)).find(|at| *at > elapsed)
+}
+
+/// When to look for a lost payment next; `None` when it was looked for often enough. What its bank
+/// took in must show by the time that its customer has.
+pub(crate) fn next_search(elapsed: u64, approval: u64) -> Option<u64> {
+    let later = approval.saturating_sub(300_000);
+    let place = |(place, at): (usize, &u64)| if place == 0 { *at } else { at + later };
+    SEARCHES_MS.iter().enumerate().map(place).find(|at| *at > elapsed)
 }
 
 /// How long to wait before the `attempt`-th retry, counted from 1.
@@ -61,6 +73,14 @@ mod tests {
         let expected = [Some(900_000), Some(3_600_000), Some(21_600_000), Some(86_400_000), None];
         assert_eq!(sweeps, expected);
         assert_eq!(next_sweep(0, 1_200_000), Some(1_800_000), "after a longer approval");
+    }
+
+    #[test]
+    fn a_lost_payment_is_looked_for_four_times() {
+        let at = [0, 15_000, 300_000, 3_600_000, 86_400_000].map(|at| next_search(at, 300_000));
+        let expected = [Some(15_000), Some(300_000), Some(3_600_000), Some(86_400_000), None];
+        assert_eq!(at, expected);
+        assert_eq!(next_search(15_000, 600_000), Some(600_000), "not before its time is over");
     }
 
     #[test]

@@ -161,11 +161,11 @@ fn nobody_knows_is_told_by_the_row_and_looked_for_and_never_ordered_again() {
         assert_eq!(world.payment().state, PaymentState::Unknown);
         world.tell(received(repeat(7)));
         assert_eq!(code(&world.answer()), "09", "a copy is never a fresh attempt");
-        let search = world.pass_until_asked(2_000).unwrap();
+        let search = world.pass_until_asked(15_000).unwrap();
         assert!(matches!(&search.enquiry, Enquiry::Search { order, .. }
             if order.remittance.starts_with("632516000124")));
         world.verdict(&search, Verdict::NotFound { is_complete: false });
-        let search = world.pass_until_asked(4_000).unwrap();
+        let search = world.pass_until_asked(285_000).unwrap();
         world.verdict(&search, initiated(PaymentStatus::Settled));
         assert_eq!(world.payment().state, PaymentState::Settled);
         let is_late = why != Failed::Late;
@@ -179,7 +179,7 @@ fn what_was_lost_and_is_found_unapproved_is_taken_back() {
     world.tell(received(payment(7)));
     let ask = world.asked();
     world.verdict(&ask, failed(Failed::Late, true));
-    let search = world.pass_until_asked(2_000).unwrap();
+    let search = world.pass_until_asked(15_000).unwrap();
     world.verdict(&search, initiated(PaymentStatus::Received));
     let cancel = world.pass_until_asked(5_000).expect("it is taken back");
     assert!(matches!(cancel.enquiry, Enquiry::Cancel(_)));
@@ -304,7 +304,7 @@ fn a_restart_forgets_nothing_of_a_payment() {
     world.asked();
     world.restart();
     assert_eq!(world.payment().state, PaymentState::Unknown, "whether it left nobody knows");
-    let search = world.pass_until_asked(2_000).unwrap();
+    let search = world.pass_until_asked(15_000).unwrap();
     world.verdict(&search, initiated(PaymentStatus::Settled));
     assert_eq!(world.outcomes().last().unwrap().response, ResponseCode::APPROVED);
 
@@ -515,4 +515,51 @@ fn nobody_answers_an_enquiry_and_the_channel_still_hears_in_time() {
     assert_eq!(code(&advice), "00", "the end is told");
     assert_eq!(world.payment().case, None, "68 promised nothing");
     assert_eq!(world.payment().txn, TxnId(1));
+}
+
+#[test]
+fn what_is_found_in_the_account_has_no_number_and_is_told_all_the_same() {
+    for (found, state) in [
+        (PaymentStatus::Settled, PaymentState::Settled),
+        (PaymentStatus::InProcess, PaymentState::Accepted),
+    ] {
+        let mut world = World::linked();
+        world.tell(received(payment(7)));
+        let ask = world.asked();
+        world.verdict(&ask, failed(Failed::Late, true));
+        world.sent();
+        let search = world.pass_until_asked(15_000).unwrap();
+        world.verdict(&search, status(found));
+        assert_eq!(world.payment().state, state);
+        world.pass(0);
+        assert_eq!(code(&world.answer()), "00");
+        if state == PaymentState::Accepted {
+            let again = world.pass_until_asked(300_000).expect("it is looked for until it settled");
+            assert!(matches!(again.enquiry, Enquiry::Search { .. }));
+            world.verdict(&again, status(PaymentStatus::Settled));
+            assert_eq!(world.payment().state, PaymentState::Settled);
+        }
+        world.tell(received(reversal(7)));
+        assert_eq!(world.payment().case, Some(Case::Compensation));
+    }
+}
+
+#[test]
+fn looking_for_lost_payments_keeps_to_the_reads_of_a_day() {
+    let mut world = World::linked();
+    for stan in 1..=3 {
+        let mut message = payment(stan);
+        message.set(field::RRN, &format!("63251600{stan:04}"));
+        world.tell(received(message));
+        let ask = world.asked();
+        world.verdict(&ask, failed(Failed::Late, true));
+    }
+    world.sent();
+    let mut searches = 0;
+    while let Some(ask) = world.pass_until_asked(23 * 3_600_000) {
+        assert!(matches!(ask.enquiry, Enquiry::Search { .. }));
+        searches += 1;
+        world.verdict(&ask, Verdict::NotFound { is_complete: false });
+    }
+    assert_eq!(searches, 4);
 }

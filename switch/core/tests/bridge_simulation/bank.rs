@@ -39,6 +39,8 @@ pub struct Bank {
     pub deaf: u64,
     /// Whether its list of transactions shows everything.
     pub shows_all: bool,
+    /// Whether it recognises an order that comes again.
+    pub deduplicates: bool,
     /// Whether it executes after its customer's time and although it was told to cancel.
     pub executes_late: bool,
 }
@@ -49,8 +51,10 @@ impl Bank {
         let (refuse, lose, fault, deaf) =
             (rate(300_000), rate(300_000), rate(200_000), rate(500_000));
         let shows_all = chance.often(700_000);
+        let deduplicates = chance.often(400_000);
         let executes_late = chance.often(150_000);
-        Self { payments: Vec::new(), refuse, lose, fault, deaf, shows_all, executes_late }
+        let payments = Vec::new();
+        Self { payments, refuse, lose, fault, deaf, shows_all, deduplicates, executes_late }
     }
 
     /// Money moves when its customer has approved.
@@ -157,9 +161,12 @@ impl Bank {
                 let place = self.payments.iter().position(|held| held.order.key == order.key);
                 match place {
                     // An account shows what is booked and nothing else.
-                    Some(place) if self.shows_all || self.payments[place].moved.is_some() => {
-                        self.initiated(place, now)
+                    Some(place) if self.deduplicates => self.initiated(place, now),
+                    Some(place) if self.payments[place].moved.is_some() => {
+                        Verdict::Status(self.progress(place, now))
                     }
+                    // A bank that recognises its orders takes one in that never came.
+                    None if self.deduplicates => Verdict::NotFound { is_complete: true },
                     _ => Verdict::NotFound { is_complete: self.shows_all },
                 }
             }

@@ -148,8 +148,9 @@ fn payment(number: u64, again: bool) -> Message {
 impl World {
     pub fn new(seed: u64, tells: bool) -> Self {
         let mut chance = Chance::new(seed);
-        let plan = plan(&mut chance);
+        let mut plan = plan(&mut chance);
         let bank = Bank::draw(&mut chance);
+        plan.banks[0].deduplicates = bank.deduplicates;
         let crash = if chance.often(500_000) { chance.below(60_000) } else { 0 };
         let ack = chance.between(200_000, 1_000_000);
         let mut world = Self {

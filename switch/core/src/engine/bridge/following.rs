@@ -7,7 +7,7 @@ use super::{BACKGROUND_MS, Stand, Step, Switch, Task, bank_account, since};
 use crate::bridge::order::{self};
 use crate::bridge::schedule;
 use crate::enquiry::{Enquiry, Failed, PaymentRef, Verdict};
-use crate::fact::{Case, Fact, Linked, Payment, PaymentState};
+use crate::fact::{Case, Endpoint, Fact, Linked, Payment, PaymentState};
 use crate::plan::BankId;
 use crate::record::{Reason, TxnId};
 use crate::time::Now;
@@ -31,16 +31,21 @@ impl Switch {
                 self.change(now, txn, |payment| payment.state = PaymentState::Rejected);
                 self.decide(now, txn, response, Reason::Host);
             }
+            // Found in the account, where it has no number.
+            Verdict::Status(_) => self.handle_status(now, txn, Step::Search, verdict),
             // Not there yet, or not shown, or not asked: it is looked for again.
             _ => {}
         }
     }
 
-    /// Whether enough time has passed for what a bank took in to be seen there.
-    pub(super) fn is_search_over(&self, now: Now, txn: TxnId) -> bool {
+    /// Whether a payment that an account does not show never was. A customer may approve it in the
+    /// bank's app for as long as the bank likes, so only the last look says so.
+    fn is_search_over(&self, now: Now, txn: TxnId) -> bool {
         let approval = self.bank_of(txn).map_or(0, |(_, plan)| plan.approval_ms);
         let payment = self.durable.facts().payment(txn);
-        payment.is_some_and(|payment| since(now, payment.utc) >= approval)
+        payment.is_some_and(|payment| {
+            schedule::next_search(since(now, payment.utc), approval).is_none()
+        })
     }
 
     /// A bank has said how a payment stands.
@@ -145,6 +150,13 @@ impl Switch {
         self.ask_about(txn, step, bank, Enquiry::Status(reference), BACKGROUND_MS, None);
     }
 
+    /// What was found in an account has no number at the bank to ask by.
+    fn poll_if_named(&mut self, now: Now, txn: TxnId, payment: &Payment) {
+        if !payment.payment.is_empty() {
+            self.poll(now, txn, Step::Poll);
+        }
+    }
+
     pub(super) fn cancel_at_bank(&mut self, now: Now, txn: TxnId) {
         let Some((reference, bank)) = self.reference(txn) else { return };
         self.bridge.asked.insert(txn, now.tick);
@@ -186,14 +198,22 @@ impl Switch {
             PaymentState::Accepted | PaymentState::Settled
                 if payment.is_cancelled && payment.case.is_none() =>
             {
-                self.cancel_at_bank(now, txn);
+                if payment.payment.is_empty() {
+                    // Found in the account: there is nothing that could be taken back.
+                    self.open_case(now, txn, Case::Compensation);
+                } else {
+                    self.cancel_at_bank(now, txn);
+                }
+            }
+            PaymentState::Accepted if payment.payment.is_empty() => {
+                self.search(now, txn, bank, &payment);
             }
             PaymentState::Accepted
             | PaymentState::Settled
             | PaymentState::Rejected
             | PaymentState::Cancelled
             | PaymentState::Expired
-            | PaymentState::Late => self.poll(now, txn, Step::Poll),
+            | PaymentState::Late => self.poll_if_named(now, txn, &payment),
         }
         self.plan_payment(now, txn);
     }
@@ -202,12 +222,17 @@ impl Switch {
         let linked = self.linked_of(txn);
         let intent = self.durable.intent(txn).cloned();
         let order = linked
+            .clone()
             .zip(intent)
             .and_then(|(linked, intent)| order::order(&self.plan, &intent, payment, &linked));
-        let Some(order) = order else {
+        let (Some(order), Some(linked)) = (order, linked) else {
             // Neither account nor payee is known any more: nobody can look.
             return self.open_case(now, txn, Case::Unresolved);
         };
+        let is_read = !self.bank(bank).is_some_and(|bank| bank.deduplicates);
+        if is_read && !self.may_read(now, &linked, bank, Endpoint::Transactions) {
+            return;
+        }
         let enquiry = Enquiry::Search { order: Box::new(order), since: payment.utc };
         self.ask_about(txn, Step::Search, bank, enquiry, BACKGROUND_MS, None);
     }
@@ -230,8 +255,7 @@ impl Switch {
                 let tries = self.bridge.try_again(&Task::Payment(txn));
                 Some(elapsed + schedule::retry(tries, 1_000, 60_000))
             }
-            PaymentState::Unknown if elapsed < approval => Some(poll),
-            PaymentState::Unknown => match sweep {
+            PaymentState::Unknown => match schedule::next_search(elapsed, approval) {
                 Some(at) => Some(at),
                 None => {
                     self.open_case(now, txn, Case::Unresolved);
@@ -246,6 +270,9 @@ impl Switch {
                     self.open_case(now, txn, Case::Compensation);
                 }
                 sweep.map(|_| elapsed + schedule::retry(tries, 1_000, 300_000))
+            }
+            PaymentState::Accepted if payment.payment.is_empty() => {
+                schedule::next_search(elapsed, approval)
             }
             PaymentState::Accepted if elapsed < approval => Some(poll),
             PaymentState::Accepted => sweep,

@@ -65,7 +65,13 @@ impl Switch {
 
     /// Whether an endpoint of an account may be read once more without its customer: so often in
     /// any 24 hours. If so, this read is recorded.
-    fn may_read(&mut self, now: Now, linked: &Linked, bank: BankId, endpoint: Endpoint) -> bool {
+    pub(super) fn may_read(
+        &mut self,
+        now: Now,
+        linked: &Linked,
+        bank: BankId,
+        endpoint: Endpoint,
+    ) -> bool {
         let most = self.bank(bank).map_or(0, |bank| bank.unattended_max as usize);
         let day_ago = Utc(now.utc.0.saturating_sub(DAY_MS));
         let mut at = self.durable.facts().reads(linked, endpoint, day_ago);
