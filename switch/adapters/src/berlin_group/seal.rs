@@ -212,7 +212,7 @@ mod tests {
         let shown = Seal::new(&files(&elliptic).identity).unwrap_err().to_string();
         assert!(shown.contains("is not RSA"), "{shown}");
         let (one, other) = (files(&rsa()), files(&rsa()));
-        let mixed = Identity { key: other.identity.key.clone(), ..one.identity.clone() };
+        let mixed = Identity { key: other.identity.key, ..one.identity };
         let shown = Seal::new(&mixed).unwrap_err().to_string();
         assert!(shown.contains("does not belong to the certificate"), "{shown}");
     }
