@@ -116,7 +116,7 @@ fn signing_text(request: &Request) -> (String, String) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
     use rcgen::{CertificateParams, DnType, KeyPair as Pair, PKCS_RSA_SHA256, SerialNumber};
@@ -125,14 +125,15 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
 
-    struct Files {
+    /// A certificate and its key in files.
+    pub(crate) struct Files {
         _folder: TempDir,
-        identity: Identity,
-        public: Vec<u8>,
-        der: Vec<u8>,
+        pub(crate) identity: Identity,
+        pub(crate) public: Vec<u8>,
+        pub(crate) der: Vec<u8>,
     }
 
-    fn files(pair: &Pair) -> Files {
+    pub(crate) fn written(pair: &Pair) -> Files {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, "Test CA");
         params.distinguished_name.push(DnType::OrganizationName, "Bank \"of\" Tests");
@@ -150,7 +151,7 @@ mod tests {
         Files { _folder: folder, identity, public, der: certificate.der().to_vec() }
     }
 
-    fn rsa() -> Pair {
+    pub(crate) fn rsa() -> Pair {
         Pair::generate_for(&PKCS_RSA_SHA256).unwrap()
     }
 
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_is_present_is_signed_and_nothing_else() {
-        let files = files(&rsa());
+        let files = written(&rsa());
         let seal = Seal::new(&files.identity).unwrap();
         let mut request = Request::new("payments", Method::POST, "/", "/")
             .body("application/json", &b"{}"[..])
@@ -209,10 +210,10 @@ mod tests {
     #[test]
     fn a_key_of_another_kind_or_certificate_is_refused() {
         let elliptic = Pair::generate().unwrap();
-        let shown = Seal::new(&files(&elliptic).identity).unwrap_err().to_string();
+        let shown = Seal::new(&written(&elliptic).identity).unwrap_err().to_string();
         assert!(shown.contains("is not RSA"), "{shown}");
-        let (one, other) = (files(&rsa()), files(&rsa()));
-        let mixed = Identity { key: other.identity.key.clone(), ..one.identity.clone() };
+        let (one, other) = (written(&rsa()), written(&rsa()));
+        let mixed = Identity { key: other.identity.key, ..one.identity };
         let shown = Seal::new(&mixed).unwrap_err().to_string();
         assert!(shown.contains("does not belong to the certificate"), "{shown}");
     }

@@ -1,7 +1,7 @@
 //! The executor against servers that do what no server should: real sockets, real TLS.
 
 pub(crate) mod server;
-mod tls;
+pub(crate) mod tls;
 
 use super::audit::{CallEvent, audit};
 use super::{Chain, Executor, Request, Response};

@@ -1,13 +1,19 @@
 //! Who we are: tokens and signatures.
 
-use super::{bank, failed, header, order};
+use super::{account, bank, failed, header, order};
 use crate::adapters::{AdapterError, Parts};
 use crate::berlin_group::BerlinGroup;
+use crate::berlin_group::seal::tests::{rsa, written};
 use crate::executor::Chain;
 use crate::executor::audit::audit;
 use crate::executor::tests::server::{Act, Server, json};
+use crate::executor::tests::tls;
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use veksel_config::bridge::{OauthConfig, Quirks, SecretSource};
+use veksel_config::bridge::{CallConfig, OauthConfig, Quirks, SecretSource};
 use veksel_core::enquiry::{Enquiry, Failed, Secret, Verdict};
 
 const TAKEN: &str = r#"{"transactionStatus":"ACSC","paymentId":"1"}"#;
@@ -116,4 +122,64 @@ async fn many_at_once_share_one_token() {
         assert!(matches!(verdict, Verdict::Initiated(_)), "{verdict:?}");
     }
     assert_eq!((rig.server.requests().len(), rig.issuer.requests().len()), (4, 1));
+}
+
+/// Parts without anybody who may call us, or any secret.
+fn parts() -> Parts<'static> {
+    Parts { http: None, secret: &crate::files::read_secret, audit: audit(100).0 }
+}
+
+fn read() -> Enquiry {
+    Enquiry::Balances { account: account(), is_attended: false }
+}
+
+#[tokio::test]
+async fn every_attempt_is_signed_with_its_own_number() {
+    let answer = r#"{"balances":[{"balanceType":"expected",
+        "balanceAmount":{"currency":"NOK","amount":"1.00"}}]}"#;
+    let server = Server::start(vec![json(500, ""), json(200, answer)]).await;
+    let seal = written(&rsa());
+    let mut config = bank(&server.url(), Quirks::default());
+    config.call.retries = 1;
+    let bank = BerlinGroup::new(&config, Some(&seal.identity), None, &parts()).unwrap();
+    let verdict = bank.ask(&Chain::new(5_000, ""), &read()).await;
+    assert!(matches!(verdict, Verdict::Balances(_)), "{verdict:?}");
+    let requests = server.requests();
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &seal.public);
+    let mut numbers = Vec::new();
+    for request in &requests {
+        let number = header(request, "x-request-id").unwrap();
+        let digest = "SHA-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        assert_eq!(header(request, "digest"), Some(digest), "of no body");
+        let shown = header(request, "tpp-signature-certificate").unwrap();
+        assert_eq!(STANDARD.decode(shown).unwrap(), seal.der);
+        let signature = header(request, "signature").unwrap();
+        assert!(signature.contains("headers=\"digest x-request-id\""), "{signature}");
+        let (_, signature) = signature.split_once("signature=\"").unwrap();
+        let signature = STANDARD.decode(signature.trim_end_matches('"')).unwrap();
+        let text = format!("digest: {digest}\nx-request-id: {number}");
+        public.verify(text.as_bytes(), &signature).unwrap();
+        numbers.push(number);
+    }
+    assert_eq!(numbers.len(), 2);
+    assert_ne!(numbers[0], numbers[1]);
+}
+
+#[tokio::test]
+async fn a_bank_is_called_under_our_certificate() {
+    let (authority, ours) = (tls::Authority::new("bank"), tls::Authority::new("ours"));
+    let (url, requests) = tls::server(&authority, &ours).await;
+    let mut config = bank(&url, Quirks::default());
+    let known = Some(ours.identity("tpp.example"));
+    config.call = CallConfig { trust: Some(authority.trust()), identity: known, ..config.call };
+    let bank = BerlinGroup::new(&config, None, None, &parts()).unwrap();
+    let verdict = bank.ask(&Chain::new(5_000, ""), &read()).await;
+    // It has read the request, and answers something that is no balance.
+    failed(&verdict, Failed::Malfunction, false, "schema");
+    assert_eq!(requests.load(Ordering::Relaxed), 1);
+    config.call.identity = None;
+    let bank = BerlinGroup::new(&config, None, None, &parts()).unwrap();
+    let verdict = bank.ask(&Chain::new(5_000, ""), &Enquiry::Initiate(Box::new(order()))).await;
+    failed(&verdict, Failed::Credentials, false, "tls_certificate");
+    assert_eq!(requests.load(Ordering::Relaxed), 1);
 }
