@@ -11,6 +11,7 @@ mod clock;
 mod courier;
 mod log;
 mod serve;
+pub mod stage;
 
 use std::io;
 use std::net::SocketAddr;
@@ -80,6 +81,9 @@ pub enum SandboxError {
     /// The system gave no thread or runtime.
     #[error("the system gave no thread for the sandboxes: {0}")]
     Thread(io::Error),
+    /// The certificates of the test CA cannot be made, read or kept.
+    #[error(transparent)]
+    Certificates(#[from] ca::CaError),
     /// Their thread ended by a panic: a defect.
     #[error("the sandboxes' thread ended by a panic")]
     Panicked,

@@ -108,7 +108,7 @@ pub(super) const PRODUCTS: &[&str] = &[
     "target-2-payments",
 ];
 
-/// In the order they are shown.
+/// In the order they are shown, which is that of [`veksel_config::ASPSP_BANKS`].
 pub const BANKS: &[Bank] = &[
     Bank {
         id: "dnb",
@@ -202,3 +202,34 @@ pub const BANKS: &[Bank] = &[
         only_expected: true,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_can_name_every_bank_and_no_other() {
+        let ids: Vec<&str> = BANKS.iter().map(|bank| bank.id).collect();
+        assert_eq!(ids, veksel_config::ASPSP_BANKS);
+    }
+
+    #[test]
+    fn every_peculiarity_has_its_opposite() {
+        let some = |has: fn(&Bank) -> bool| {
+            let count = BANKS.iter().filter(|bank| has(bank)).count();
+            (1..BANKS.len()).contains(&count)
+        };
+        assert!(some(|bank| bank.psu_headers == PsuHeaders::Required));
+        assert!(some(|bank| bank.psu_headers == PsuHeaders::Forbidden));
+        assert!(some(|bank| bank.last == Last::Accepted));
+        assert!(some(|bank| bank.last == Last::Credited));
+        assert!(some(|bank| bank.repeat == Repeat::Same));
+        assert!(some(|bank| bank.repeat == Repeat::Another));
+        assert!(some(|bank| bank.approach == Approach::Explicit));
+        assert!(some(|bank| bank.approach == Approach::Decoupled));
+        assert!(some(|bank| bank.relative_links) && some(|bank| bank.problem_bodies));
+        assert!(some(|bank| bank.needs_seal) && some(|bank| bank.needs_qwac));
+        assert!(some(|bank| bank.cancel_needs_sca) && some(|bank| bank.only_expected));
+        assert!(BANKS.iter().all(|bank| bank.products.contains(&DOMESTIC)));
+    }
+}

@@ -36,8 +36,7 @@ pub(super) async fn read_order(
     let accounts = {
         let (iban, creditor) = (iban.to_owned(), creditor.to_owned());
         let find = move |ledger: &Ledger| {
-            let debtor =
-                by_iban(ledger, &iban).map(|(number, account, status)| (number, account, status));
+            let debtor = by_iban(ledger, &iban);
             let creditor = match kind {
                 "iban" => by_iban(ledger, &creditor).map(|(number, ..)| number),
                 _ => {

@@ -55,10 +55,8 @@ impl Refusal {
         let (kind, body) = match (code, bank.problem_bodies) {
             (None, _) => (None, None),
             (Some(code), true) => {
-                let detail = match path {
-                    Some(path) => format!("{path}: {text}"),
-                    None => text.clone(),
-                };
+                let place = path.map(|path| format!("{path}: ")).unwrap_or_default();
+                let detail = place + &text;
                 let body = json!({
                     "type": "https://bank.example/problems/refused",
                     "title": "refused",

@@ -39,7 +39,7 @@ pub(super) fn verify(
     let key = parameter("keyId").ok_or_else(|| invalid("keyId is missing"))?;
     let serial = key.split(',').find_map(|part| part.trim().strip_prefix("SN="));
     let plain = |serial: &str| serial.trim_start_matches('0').to_ascii_uppercase();
-    if !serial.is_some_and(|serial| plain(serial) == plain(&certificate.serial))
+    if serial.is_none_or(|serial| plain(serial) != plain(&certificate.serial))
         || !key.contains("CA=")
     {
         return Err(invalid("keyId does not name the certificate"));
