@@ -14,5 +14,6 @@ pub mod ledger;
 pub mod magic;
 pub mod money;
 pub mod proxy;
+pub mod sandbox;
 pub mod seeds;
 pub mod terminals;
