@@ -9,7 +9,9 @@ pub mod ca;
 mod clock;
 mod courier;
 mod log;
+mod query;
 mod serve;
+pub mod sumsub;
 
 use std::io;
 use std::net::SocketAddr;

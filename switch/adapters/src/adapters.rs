@@ -2,7 +2,8 @@
 //! the one it is for.
 
 use crate::executor::audit::AuditSink;
-use crate::executor::{Chain, Circuit};
+use crate::executor::{Chain, Circuit, failed};
+use crate::sumsub::{Checks, Sumsub};
 use std::path::PathBuf;
 use std::time::Duration;
 use veksel_config::bridge::{BankConfig, BankProfile, BridgeConfig, HttpConfig, SecretSource};
@@ -86,6 +87,7 @@ pub(crate) struct Parts<'a> {
 #[derive(Debug)]
 pub struct Adapters {
     banks: Vec<Bank>,
+    kyc: Option<Sumsub>,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,9 @@ impl Adapters {
     ) -> Result<Self, AdapterError> {
         let parts = Parts { http: config.http.as_ref(), secret, audit };
         let banks = config.banks.iter().map(|bank| Bank::new(bank, &parts));
-        Ok(Self { banks: banks.collect::<Result<_, _>>()? })
+        let banks = banks.collect::<Result<_, _>>()?;
+        let kyc = config.kyc.as_ref().map(|kyc| Sumsub::new(kyc, &parts)).transpose()?;
+        Ok(Self { banks, kyc })
     }
 
     /// Asks whom the enquiry is for. Never takes longer than the enquiry allows; giving it up
@@ -125,7 +129,18 @@ impl Adapters {
     /// How the breakers of the services that were called stand, for metrics and people.
     #[must_use]
     pub fn circuits(&self) -> Vec<Circuit> {
-        self.banks.iter().flat_map(Bank::circuits).collect()
+        let banks = self.banks.iter().flat_map(Bank::circuits);
+        banks.chain(self.kyc.iter().flat_map(Sumsub::circuits)).collect()
+    }
+
+    /// How each check behind an applicant's verification ended, for people who look at a case.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be found out within so many milliseconds.
+    pub async fn checks(&self, applicant: &str, within_ms: u64) -> Result<Checks, Failure> {
+        let kyc = self.kyc.as_ref().ok_or_else(|| failed(Failed::NotSupported, "addressee"))?;
+        kyc.checks(&Chain::new(within_ms, ""), applicant).await
     }
 
     async fn route(&self, chain: &Chain, ask: &Ask) -> Verdict {
@@ -134,14 +149,17 @@ impl Adapters {
                 Some(bank) => bank.ask(chain, ask).await,
                 None => unknown(),
             },
-            Addressee::Kyc => unknown(),
+            Addressee::Kyc => match &self.kyc {
+                Some(kyc) => kyc.ask(chain, ask).await,
+                None => unknown(),
+            },
         }
     }
 }
 
 /// There is nobody of that name.
 fn unknown() -> Verdict {
-    Verdict::Failed(crate::executor::failed(Failed::NotSupported, "addressee"))
+    Verdict::Failed(failed(Failed::NotSupported, "addressee"))
 }
 
 impl Bank {

@@ -16,6 +16,7 @@ mod files;
 mod money;
 mod oauth;
 mod random;
+pub mod sumsub;
 
 pub use adapters::{AdapterError, Adapters};
 pub use executor::Circuit;
