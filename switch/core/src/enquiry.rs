@@ -335,8 +335,9 @@ pub struct Review {
     pub reviewed: Option<Utc>,
     /// Until when the document that was shown is good, if said.
     pub document_until: Option<Utc>,
-    /// Born on this day, if said: nobody under age passes.
-    pub born: Option<Utc>,
+    /// Born on this day, if said, in milliseconds since 1970, which may be before it: nobody under
+    /// age passes.
+    pub born: Option<i64>,
 }
 
 /// Why there is no other verdict.

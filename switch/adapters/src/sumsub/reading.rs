@@ -52,7 +52,7 @@ pub(crate) fn review(status: &Value, applicant: &Value, risk_labels: &[String]) 
         level: text(status, "levelName").to_owned(),
         reviewed: instant(text(status, "reviewDate")),
         // Good to the end of that day.
-        document_until: until.max().map(|day| Utc(day.0.saturating_add(DAY_MS))),
+        document_until: until.max().map(|day| Utc(u64::try_from(day + DAY_MS).unwrap_or(0))),
         born: day(text(info, "dob")),
     }
 }
@@ -62,18 +62,14 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The beginning of a day `2031-05-17`. A day before 1970 is the first of 1970: whoever was born
-/// then is of age, and a document that was good until then is not good now. `None` for no day.
-pub(crate) fn day(text: &str) -> Option<Utc> {
+/// The beginning of a day `2031-05-17` in milliseconds since 1970, which people may be born before.
+/// `None` for no day.
+pub(crate) fn day(text: &str) -> Option<i64> {
     let (year, month, day) = date(text.get(..10)?)?;
-    let civil =
-        Civil { year: year.max(1_970), month, day, hour: 0, minute: 0, second: 0, millisecond: 0 };
-    if year >= 1_970 {
-        return civil.utc();
-    }
-    // 29 February of a leap year that 1970 is not.
-    let is_day = civil.utc().is_some() || (month, day) == (2, 29);
-    (year >= 1_800 && is_day).then_some(Utc(0))
+    // The calendar repeats itself after 400 years.
+    let later = year.checked_add(400).filter(|_| year >= 1_800)?;
+    let civil = Civil { year: later, month, day, hour: 0, minute: 0, second: 0, millisecond: 0 };
+    i64::try_from(civil.utc()?.0).ok()?.checked_sub(146_097 * DAY_MS)
 }
 
 /// An instant `2026-02-23 10:00:00.000`, with or without fraction, with `T` or a space, with an
@@ -128,7 +124,7 @@ fn fraction(text: &str) -> Option<(u32, &str)> {
     (!digits.is_empty()).then_some((kept.parse().ok()?, after))
 }
 
-const DAY_MS: u64 = 86_400_000;
+const DAY_MS: i64 = 86_400_000;
 
 #[cfg(test)]
 mod tests {
@@ -206,13 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn days_before_1970_are_its_first() {
+    fn days_may_be_before_1970() {
         let cases = [
-            ("1990-05-17", Some(Utc(642_902_400_000))),
-            ("1970-01-01", Some(Utc(0))),
-            ("1952-02-29", Some(Utc(0))),
-            ("1949-12-31", Some(Utc(0))),
+            ("1990-05-17", Some(642_902_400_000)),
+            ("1970-01-01", Some(0)),
+            ("1969-12-31", Some(-86_400_000)),
+            ("1952-02-29", Some(-563_068_800_000)),
             ("1949-13-31", None),
+            ("1951-02-29", None),
             ("0000-01-01", None),
             ("17.05.1990", None),
             ("", None),
@@ -244,7 +241,7 @@ mod tests {
             level: "basic-kyc-level".to_owned(),
             reviewed: Some(Utc(1_771_840_800_000)),
             document_until: Some(Utc(1_929_657_600_000)),
-            born: Some(Utc(642_902_400_000)),
+            born: Some(642_902_400_000),
         };
         assert_eq!(review(&status, &applicant, &risks()), wanted);
         let nothing = review(&Value::Null, &json!([]), &risks());
