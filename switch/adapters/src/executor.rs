@@ -117,8 +117,7 @@ impl Executor {
                 why: error.without_url().to_string(),
             })
         };
-        let base = call.url.trim_end_matches('/').to_owned();
-        request::url(&base, "/", call.allow_private)
+        let base = request::base(&call.url, call.allow_private)
             .map_err(|why| AdapterError::Url { url: call.url.clone(), why })?;
         Ok(Self {
             provider: provider.to_owned(),
@@ -334,3 +333,6 @@ impl Drop for Notes<'_> {
         executor.audit.note(self.event.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;

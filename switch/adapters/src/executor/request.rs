@@ -195,14 +195,20 @@ impl Response {
     }
 }
 
+/// The beginning of every address of a provider, without a slash at its end.
+pub(super) fn base(configured: &str, allow_private: bool) -> Result<String, &'static str> {
+    let url = url("", configured, allow_private)?;
+    if url.query().is_some() {
+        return Err("has a query");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// The address of a target. What the library would send differently than it is written is
 /// refused, because signatures are made over what is written.
 pub(super) fn url(base: &str, target: &str, allow_private: bool) -> Result<Url, &'static str> {
-    let (whole, path) = if target.starts_with('/') {
-        (format!("{base}{target}"), Some(target))
-    } else {
-        (target.to_owned(), None)
-    };
+    let is_path = target.starts_with('/');
+    let whole = if is_path { format!("{base}{target}") } else { target.to_owned() };
     let url = Url::parse(&whole).map_err(|_| "is no address")?;
     match url.scheme() {
         "https" => {}
@@ -222,7 +228,7 @@ pub(super) fn url(base: &str, target: &str, allow_private: bool) -> Result<Url, 
     if literal.is_ok_and(|address| !allow_private && !is_public(address)) {
         return Err("is one of this machine or of a private network");
     }
-    if path.is_some_and(|path| path != "/" && !url.as_str().ends_with(path)) {
+    if is_path && url.as_str() != whole {
         return Err("has a path that would be sent differently");
     }
     Ok(url)

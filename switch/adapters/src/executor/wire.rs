@@ -191,7 +191,7 @@ impl Causes {
     }
 }
 
-/// Whether a peer said that it does not accept our certificate.
+/// Whether a peer said that it does not accept our certificate, or what was signed with it.
 fn is_about_us(error: &rustls::Error) -> bool {
     use AlertDescription as Alert;
     matches!(
@@ -206,6 +206,7 @@ fn is_about_us(error: &rustls::Error) -> bool {
                 | Alert::UnknownCA
                 | Alert::AccessDenied
                 | Alert::CertificateRequired
+                | Alert::DecryptError
         )
     )
 }
