@@ -8,7 +8,9 @@
 pub mod ca;
 mod clock;
 mod courier;
+pub mod droppay;
 mod log;
+pub mod neonomics;
 mod query;
 mod serve;
 pub mod sumsub;

@@ -1,8 +1,10 @@
 //! Every third party of the configuration, each behind its adapter, and the way from an enquiry to
 //! the one it is for.
 
+use crate::droppay::DropPay;
 use crate::executor::audit::AuditSink;
 use crate::executor::{Chain, Circuit, failed};
+use crate::neonomics::Neonomics;
 use crate::sumsub::{Checks, Sumsub};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -91,7 +93,10 @@ pub struct Adapters {
 }
 
 #[derive(Debug)]
-enum Bank {}
+enum Bank {
+    Neonomics(Box<Neonomics>),
+    DropPay(Box<DropPay>),
+}
 
 impl Adapters {
     /// Makes the adapters of a configuration. Secrets and certificates are read now.
@@ -163,22 +168,34 @@ fn unknown() -> Verdict {
 }
 
 impl Bank {
-    fn new(config: &BankConfig, _parts: &Parts<'_>) -> Result<Self, AdapterError> {
+    fn new(config: &BankConfig, parts: &Parts<'_>) -> Result<Self, AdapterError> {
         match &config.profile {
-            BankProfile::BerlinGroup { .. }
-            | BankProfile::Neonomics { .. }
-            | BankProfile::DropPay { .. } => Err(AdapterError::Config {
+            BankProfile::Neonomics { oauth, bank_id, device_id } => {
+                let bank = Neonomics::new(config, (oauth, bank_id, device_id), parts)?;
+                Ok(Self::Neonomics(Box::new(bank)))
+            }
+            BankProfile::DropPay { username, password } => {
+                let bank = DropPay::new(config, (username, password), parts)?;
+                Ok(Self::DropPay(Box::new(bank)))
+            }
+            BankProfile::BerlinGroup { .. } => Err(AdapterError::Config {
                 provider: config.name.clone(),
                 why: "this profile has no adapter".to_owned(),
             }),
         }
     }
 
-    async fn ask(&self, _chain: &Chain, _ask: &Ask) -> Verdict {
-        match *self {}
+    async fn ask(&self, chain: &Chain, ask: &Ask) -> Verdict {
+        match self {
+            Self::Neonomics(bank) => bank.ask(chain, ask).await,
+            Self::DropPay(bank) => bank.ask(chain, ask).await,
+        }
     }
 
     fn circuits(&self) -> Vec<Circuit> {
-        match *self {}
+        match self {
+            Self::Neonomics(bank) => bank.circuits(),
+            Self::DropPay(bank) => bank.circuits(),
+        }
     }
 }

@@ -11,9 +11,13 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod dates;
+mod droppay;
 mod executor;
 mod files;
+mod iban;
 mod money;
+mod neonomics;
 mod oauth;
 mod random;
 pub mod sumsub;

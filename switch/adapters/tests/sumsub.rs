@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "sumsub/receiver.rs"]
+#[path = "wire/receiver.rs"]
 mod receiver;
 #[path = "sumsub/webhooks.rs"]
 mod webhooks;

@@ -4,7 +4,8 @@
 //! event says is believed only as far as it takes a right away; whoever is approved is asked for
 //! again (http-contracts 2.1).
 
-use super::reading::{instant, status_of, text};
+use super::reading::{status_of, text};
+use crate::dates::instant;
 use aws_lc_rs::{digest, hmac};
 use core::fmt;
 use serde_json::Value;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Sends a request and returns the whole answer. `head` is its first line and headers.
-pub async fn http(address: SocketAddr, head: &str, body: &[u8]) -> String {
+pub(crate) async fn http(address: SocketAddr, head: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let head = format!(
@@ -22,34 +22,34 @@ pub async fn http(address: SocketAddr, head: &str, body: &[u8]) -> String {
 
 /// What somebody posted.
 #[derive(Clone, Debug)]
-pub struct Posted {
+pub(crate) struct Posted {
     head: String,
     /// Byte by byte.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Posted {
     /// A header by its name in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
 /// A server that answers the same to everything, and keeps it.
-pub struct Canned {
-    pub address: SocketAddr,
+pub(crate) struct Canned {
+    pub(crate) address: SocketAddr,
     posted: Arc<Mutex<Vec<Posted>>>,
 }
 
 impl Canned {
     /// With this status line and body.
-    pub async fn start(status: &str, body: &str) -> Self {
+    pub(crate) async fn start(status: &str, body: &str) -> Self {
         Self::start_each(&[(status, body)]).await
     }
 
     /// With one answer after the other; the last for all that follow.
-    pub async fn start_each(answers: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_each(answers: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let posted = Arc::new(Mutex::new(Vec::new()));
@@ -81,12 +81,12 @@ impl Canned {
     }
 
     /// What came so far.
-    pub fn posted(&self) -> Vec<Posted> {
+    pub(crate) fn posted(&self) -> Vec<Posted> {
         self.posted.lock().unwrap().clone()
     }
 
     /// Waits until so many came; fails after five seconds.
-    pub async fn wait(&self, count: usize) -> Vec<Posted> {
+    pub(crate) async fn wait(&self, count: usize) -> Vec<Posted> {
         for _ in 0..500 {
             let posted = self.posted();
             if posted.len() >= count {
