@@ -9,9 +9,13 @@ pub mod aspsp;
 pub mod ca;
 mod clock;
 mod courier;
+pub mod droppay;
 mod log;
+pub mod neonomics;
+mod query;
 mod serve;
 pub mod stage;
+pub mod sumsub;
 
 use std::io;
 use std::net::SocketAddr;

@@ -2,8 +2,11 @@
 //! the one it is for.
 
 use crate::berlin_group::BerlinGroup;
+use crate::droppay::DropPay;
 use crate::executor::audit::AuditSink;
-use crate::executor::{Chain, Circuit};
+use crate::executor::{Chain, Circuit, failed};
+use crate::neonomics::Neonomics;
+use crate::sumsub::{Checks, Sumsub};
 use std::path::PathBuf;
 use std::time::Duration;
 use veksel_config::bridge::{BankConfig, BankProfile, BridgeConfig, HttpConfig, SecretSource};
@@ -87,11 +90,14 @@ pub(crate) struct Parts<'a> {
 #[derive(Debug)]
 pub struct Adapters {
     banks: Vec<Bank>,
+    kyc: Option<Sumsub>,
 }
 
 #[derive(Debug)]
 enum Bank {
     BerlinGroup(Box<BerlinGroup>),
+    Neonomics(Box<Neonomics>),
+    DropPay(Box<DropPay>),
 }
 
 impl Adapters {
@@ -107,7 +113,9 @@ impl Adapters {
     ) -> Result<Self, AdapterError> {
         let parts = Parts { http: config.http.as_ref(), secret, audit };
         let banks = config.banks.iter().map(|bank| Bank::new(bank, &parts));
-        Ok(Self { banks: banks.collect::<Result<_, _>>()? })
+        let banks = banks.collect::<Result<_, _>>()?;
+        let kyc = config.kyc.as_ref().map(|kyc| Sumsub::new(kyc, &parts)).transpose()?;
+        Ok(Self { banks, kyc })
     }
 
     /// Asks whom the enquiry is for. Never takes longer than the enquiry allows; giving it up
@@ -128,7 +136,18 @@ impl Adapters {
     /// How the breakers of the services that were called stand, for metrics and people.
     #[must_use]
     pub fn circuits(&self) -> Vec<Circuit> {
-        self.banks.iter().flat_map(Bank::circuits).collect()
+        let banks = self.banks.iter().flat_map(Bank::circuits);
+        banks.chain(self.kyc.iter().flat_map(Sumsub::circuits)).collect()
+    }
+
+    /// How each check behind an applicant's verification ended, for people who look at a case.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be found out within so many milliseconds.
+    pub async fn checks(&self, applicant: &str, within_ms: u64) -> Result<Checks, Failure> {
+        let kyc = self.kyc.as_ref().ok_or_else(|| failed(Failed::NotSupported, "addressee"))?;
+        kyc.checks(&Chain::new(within_ms, ""), applicant).await
     }
 
     async fn route(&self, chain: &Chain, ask: &Ask) -> Verdict {
@@ -137,14 +156,17 @@ impl Adapters {
                 Some(bank) => bank.ask(chain, ask).await,
                 None => unknown(),
             },
-            Addressee::Kyc => unknown(),
+            Addressee::Kyc => match &self.kyc {
+                Some(kyc) => kyc.ask(chain, ask).await,
+                None => unknown(),
+            },
         }
     }
 }
 
 /// There is nobody of that name.
 fn unknown() -> Verdict {
-    Verdict::Failed(crate::executor::failed(Failed::NotSupported, "addressee"))
+    Verdict::Failed(failed(Failed::NotSupported, "addressee"))
 }
 
 impl Bank {
@@ -154,11 +176,13 @@ impl Bank {
                 let bank = BerlinGroup::new(config, seal.as_ref(), oauth.as_ref(), parts)?;
                 Ok(Self::BerlinGroup(Box::new(bank)))
             }
-            BankProfile::Neonomics { .. } | BankProfile::DropPay { .. } => {
-                Err(AdapterError::Config {
-                    provider: config.name.clone(),
-                    why: "this profile has no adapter".to_owned(),
-                })
+            BankProfile::Neonomics { oauth, bank_id, device_id } => {
+                let bank = Neonomics::new(config, (oauth, bank_id, device_id), parts)?;
+                Ok(Self::Neonomics(Box::new(bank)))
+            }
+            BankProfile::DropPay { username, password } => {
+                let bank = DropPay::new(config, (username, password), parts)?;
+                Ok(Self::DropPay(Box::new(bank)))
             }
         }
     }
@@ -166,12 +190,16 @@ impl Bank {
     async fn ask(&self, chain: &Chain, ask: &Ask) -> Verdict {
         match self {
             Self::BerlinGroup(bank) => bank.ask(chain, &ask.enquiry).await,
+            Self::Neonomics(bank) => bank.ask(chain, ask).await,
+            Self::DropPay(bank) => bank.ask(chain, ask).await,
         }
     }
 
     fn circuits(&self) -> Vec<Circuit> {
         match self {
             Self::BerlinGroup(bank) => bank.circuits(),
+            Self::Neonomics(bank) => bank.circuits(),
+            Self::DropPay(bank) => bank.circuits(),
         }
     }
 }

@@ -12,11 +12,16 @@
 
 mod adapters;
 mod berlin_group;
+mod dates;
+mod droppay;
 mod executor;
 mod files;
+mod iban;
 mod money;
+mod neonomics;
 mod oauth;
 mod random;
+pub mod sumsub;
 
 pub use adapters::{AdapterError, Adapters};
 pub use berlin_group::{Pushed, pushed};

@@ -1,0 +1,493 @@
+//! Neonomics, which reaches many banks behind an interface of its own (http-contracts 2.3).
+//!
+//! A consent is a session: every call names one. A call that lacks a consent or an approval fails
+//! (1426, 1428) with a link to go on from. States of a payment: sent → approved by the customer at
+//! the bank → completed by us → at its end. Completing is what makes the money move, at most banks,
+//! and has to follow the approval; so asking how a payment stands completes it, which fails
+//! without harm until the customer has approved.
+//!
+//! Nothing can be taken back there. What the engine wants back is not completed any more, as long
+//! as this process remembers it.
+
+mod wire;
+
+use crate::adapters::{AdapterError, Parts};
+use crate::executor::retry::NEONOMICS;
+use crate::executor::{Chain, Circuit, Executor, Request, Response, failed};
+use crate::oauth::{Oauth, escape};
+use crate::random::hex;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use veksel_config::bridge::{BankConfig, OauthConfig, PsuHeaders, Quirks};
+use veksel_core::enquiry::{
+    Ask, Balances, BankAccount, ConsentState, Enquiry, Failed, Failure, Initiated, Money, Order,
+    PaymentRef, Progress, Verdict,
+};
+use veksel_core::fact::PaymentStatus;
+use veksel_core::time::Utc;
+
+/// Payments that are remembered as wanted back.
+const GIVEN_UP_MAX: usize = 10_000;
+
+/// The adapter of one bank behind Neonomics.
+#[derive(Debug)]
+pub(crate) struct Neonomics {
+    executor: Executor,
+    oauth: Oauth,
+    bank_id: String,
+    device_id: String,
+    quirks: Quirks,
+    public_url: String,
+    given_up: Mutex<BTreeSet<String>>,
+}
+
+/// Whom a call is made for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// The customer is there.
+    Attended,
+    /// Nobody is.
+    Unattended,
+}
+
+impl Neonomics {
+    /// An adapter whose secrets are read now.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be, if Neonomics cannot be called as configured, or if customers could not
+    /// come back from their bank because nobody may call us.
+    pub(crate) fn new(
+        config: &BankConfig,
+        (oauth, bank_id, device_id): (&OauthConfig, &str, &str),
+        parts: &Parts<'_>,
+    ) -> Result<Self, AdapterError> {
+        let http = parts.http.ok_or_else(|| AdapterError::Config {
+            provider: config.name.clone(),
+            why: "customers come back from their bank to [http], which is not configured"
+                .to_owned(),
+        })?;
+        Ok(Self {
+            executor: Executor::new(&config.name, &config.call, NEONOMICS, parts.audit.clone())?,
+            oauth: Oauth::new(oauth, false, parts.secret)?,
+            bank_id: bank_id.to_owned(),
+            device_id: device_id.to_owned(),
+            quirks: config.quirks.clone(),
+            public_url: http.public_url.clone(),
+            given_up: Mutex::default(),
+        })
+    }
+
+    /// How the breakers stand.
+    pub(crate) fn circuits(&self) -> Vec<Circuit> {
+        self.executor.circuits()
+    }
+
+    /// Answers an enquiry.
+    pub(crate) async fn ask(&self, chain: &Chain, ask: &Ask) -> Verdict {
+        let verdict = match &ask.enquiry {
+            Enquiry::Balances { account, is_attended } => {
+                let balances = self.balances(chain, account, presence(*is_attended)).await;
+                balances.map(Verdict::Balances)
+            }
+            Enquiry::Transactions { account, from, most, is_attended } => {
+                self.transactions(chain, account, *from, *most, presence(*is_attended)).await
+            }
+            Enquiry::Funds { account, amount } => self.funds(chain, account, *amount).await,
+            Enquiry::Initiate(order) => self.initiate(chain, order).await,
+            Enquiry::Status(payment) => self.status(chain, payment).await.map(Verdict::Status),
+            Enquiry::Cancel(payment) => self.cancel(chain, payment).await,
+            Enquiry::Search { order, since } => self.search(chain, order, *since).await,
+            Enquiry::Consent { account, state, .. } => self.consent(chain, account, state).await,
+            Enquiry::ConsentStatus(account) => self.consent_status(chain, account).await,
+            Enquiry::Revoke(account) => self.revoke(chain, account).await,
+            Enquiry::Applicant { .. } | Enquiry::Review { .. } => {
+                Err(failed(Failed::NotSupported, "enquiry"))
+            }
+        };
+        verdict.unwrap_or_else(Verdict::Failed)
+    }
+
+    async fn balances(
+        &self,
+        chain: &Chain,
+        account: &BankAccount,
+        presence: Presence,
+    ) -> Result<Balances, Failure> {
+        let id = self.resource(chain, account, presence).await?;
+        let target = format!("/ics/v3/accounts/{}/balances", escape(&id));
+        let template = "/ics/v3/accounts/{id}/balances";
+        let request = self.get("balances", template, target, &account.consent, presence)?;
+        let response = self.call(chain, request).await?;
+        let body: Value = success(response, false)?.json()?;
+        wire::balances(&body).ok_or_else(|| failed(Failed::Malfunction, "schema"))
+    }
+
+    async fn lines(
+        &self,
+        chain: &Chain,
+        account: &BankAccount,
+        from: Utc,
+        presence: Presence,
+    ) -> Result<Vec<(String, veksel_core::enquiry::Line)>, Failure> {
+        let id = self.resource(chain, account, presence).await?;
+        let target = format!("/ics/v3/accounts/{}/transactions", escape(&id));
+        let template = "/ics/v3/accounts/{id}/transactions";
+        let request = self.get("transactions", template, target, &account.consent, presence)?;
+        let response = self.call(chain, request).await?;
+        let body: Value = success(response, false)?.json()?;
+        wire::lines(&body, from).ok_or_else(|| failed(Failed::Malfunction, "schema"))
+    }
+
+    async fn transactions(
+        &self,
+        chain: &Chain,
+        account: &BankAccount,
+        from: Utc,
+        most: u16,
+        presence: Presence,
+    ) -> Result<Verdict, Failure> {
+        let lines = self.lines(chain, account, from, presence).await?;
+        let lines = lines.into_iter().map(|(_, line)| line).take(usize::from(most)).collect();
+        Ok(Verdict::Transactions { lines, balances: None })
+    }
+
+    /// There is no confirmation of funds; the balance tells.
+    async fn funds(
+        &self,
+        chain: &Chain,
+        account: &BankAccount,
+        amount: Money,
+    ) -> Result<Verdict, Failure> {
+        let balances = self.balances(chain, account, Presence::Attended).await?;
+        if balances.currency != amount.currency {
+            return Err(failed(Failed::NotSupported, "currency"));
+        }
+        let is_there = i64::try_from(amount.minor).is_ok_and(|it| it <= balances.available);
+        Ok(Verdict::Funds(is_there))
+    }
+
+    async fn initiate(&self, chain: &Chain, order: &Order) -> Result<Verdict, Failure> {
+        let (product, body) = wire::payment(order, &self.quirks)?;
+        let target = format!("/ics/v3/payments/{product}");
+        let template = "/ics/v3/payments/{product}";
+        let session = &order.debtor.consent;
+        let request = self.request("payments", Method::POST, template, target, session)?;
+        let request = self.present(request)?.json(&body)?.moving_money();
+        let response = self.call(chain, request).await?;
+        if response.is_success() {
+            // Exempt from approval: it is on its way.
+            let (payment, progress) = wire::standing(&response, true)?;
+            if payment.is_empty() {
+                return Err(response.unclear(Failed::Malfunction, "schema"));
+            }
+            return Ok(Verdict::Initiated(Initiated {
+                payment,
+                product: product.to_owned(),
+                progress,
+                approve: None,
+                needs_approval: false,
+            }));
+        }
+        let fault = wire::fault(&response);
+        let link = match fault.link {
+            Some(link) if fault.code == wire::SCA && !link.id.is_empty() => link,
+            Some(_) | None if fault.code == wire::SCA => {
+                return Err(response.unclear(Failed::Malfunction, "schema"));
+            }
+            Some(_) | None => return Err(wire::refusal(&response, false)),
+        };
+        // Nobody can approve what nobody has a link to, so a failure from here on leaves a payment
+        // behind that cannot move money.
+        let approve = self.approval(chain, order, &link.href).await?;
+        Ok(Verdict::Initiated(Initiated {
+            payment: link.id,
+            product: product.to_owned(),
+            progress: Progress {
+                status: PaymentStatus::Received,
+                is_approved: false,
+                is_failed: false,
+                lacks_funds: false,
+            },
+            approve: Some(approve),
+            needs_approval: true,
+        }))
+    }
+
+    /// Where the customer approves. The link of the error leads to Neonomics, which has the one to
+    /// the bank; or to the bank itself.
+    async fn approval(&self, chain: &Chain, order: &Order, href: &str) -> Result<String, Failure> {
+        let Some(target) = self.executor.own_target(href) else { return page(href) };
+        let template = "/ics/v3/payments/{product}/{payment}/authorize";
+        let session = &order.debtor.consent;
+        let request = self.request("payments", Method::GET, template, target, session)?;
+        let request = self.present(request)?.header("x-redirect-url", &self.back(&order.state))?;
+        let response = self.call(chain, request).await?;
+        let body: Value = success(response, true)?.json()?;
+        let link = wire::link(&body).ok_or_else(|| failed(Failed::Malfunction, "schema"))?;
+        page(&link.href)
+    }
+
+    /// Completes a payment and says how it stands.
+    async fn status(&self, chain: &Chain, payment: &PaymentRef) -> Result<Progress, Failure> {
+        if self.is_given_up(&payment.payment) {
+            return self.look(chain, payment).await;
+        }
+        let target = format!("{}/complete", path(payment)?);
+        let template = "/ics/v3/payments/{product}/{payment}/complete";
+        let session = &payment.debtor.consent;
+        let request = self.request("payments", Method::POST, template, target, session)?;
+        let request = self.present(request)?.json(&json!({}))?.moving_money();
+        let response = self.call(chain, request).await?;
+        if response.is_success() {
+            return wire::standing(&response, true).map(|(_, progress)| progress);
+        }
+        match wire::fault(&response).code.as_str() {
+            wire::SCA => self.look(chain, payment).await,
+            _ => Err(wire::refusal(&response, true)),
+        }
+    }
+
+    /// How a payment stands, without moving it.
+    async fn look(&self, chain: &Chain, payment: &PaymentRef) -> Result<Progress, Failure> {
+        let template = "/ics/v3/payments/{product}/{payment}";
+        let session = &payment.debtor.consent;
+        let request = self.request("payments", Method::GET, template, path(payment)?, session)?;
+        let response = success(self.call(chain, self.present(request)?).await?, true)?;
+        wire::standing(&response, false).map(|(_, progress)| progress)
+    }
+
+    /// Neonomics takes nothing back: the payment is not completed any more.
+    async fn cancel(&self, chain: &Chain, payment: &PaymentRef) -> Result<Verdict, Failure> {
+        self.give_up(&payment.payment);
+        let progress = self.look(chain, payment).await?;
+        match progress.status {
+            PaymentStatus::Rejected | PaymentStatus::Cancelled => Ok(Verdict::Cancelled),
+            PaymentStatus::InProcess | PaymentStatus::Settled | PaymentStatus::Credited => {
+                Ok(Verdict::TooLate)
+            }
+            PaymentStatus::Received
+            | PaymentStatus::Pending
+            | PaymentStatus::PartlyAuthorised
+            | PaymentStatus::Technical
+            | PaymentStatus::FundsChecked
+            | PaymentStatus::CustomerProfile
+            | PaymentStatus::WithChange
+            | PaymentStatus::WithoutPosting
+            | PaymentStatus::Partial => Err(failed(Failed::NotSupported, "cancel")),
+        }
+    }
+
+    /// Looks for an order in the account's transactions. What is not booked is not shown, so not
+    /// finding it proves nothing.
+    async fn search(&self, chain: &Chain, order: &Order, since: Utc) -> Result<Verdict, Failure> {
+        // Some banks show the day of booking only.
+        let from = Utc(since.0.saturating_sub(86_400_000));
+        let lines = self.lines(chain, &order.debtor, from, Presence::Unattended).await?;
+        let found = lines.into_iter().find(|(_, line)| wire::is_of(line, order));
+        Ok(found.map_or(Verdict::NotFound { is_complete: false }, |(payment, _)| {
+            Verdict::Initiated(Initiated {
+                payment,
+                product: String::new(),
+                progress: Progress {
+                    status: PaymentStatus::Settled,
+                    is_approved: true,
+                    is_failed: false,
+                    lacks_funds: false,
+                },
+                approve: None,
+                needs_approval: false,
+            })
+        }))
+    }
+
+    async fn consent(
+        &self,
+        chain: &Chain,
+        account: &BankAccount,
+        state: &[u8; 16],
+    ) -> Result<Verdict, Failure> {
+        let template = "/ics/v3/session";
+        let request = Request::new("consents", Method::POST, template, template)
+            .header("x-device-id", &self.device_id)?
+            .json(&json!({ "bankId": self.bank_id }))?;
+        let body: Value = success(self.call(chain, request).await?, false)?.json()?;
+        let session = body["sessionId"].as_str().unwrap_or_default().to_owned();
+        if session.is_empty() {
+            return Err(failed(Failed::Malfunction, "schema"));
+        }
+        let account = BankAccount { consent: session.clone(), ..account.clone() };
+        match self.accounts(chain, &account, Presence::Attended).await {
+            Ok(_) => return Ok(Verdict::ConsentAsked { consent: session, approve: None }),
+            Err(failure) if failure.code == wire::CONSENT => {}
+            Err(failure) => return Err(failure),
+        }
+        let target = format!("/ics/v3/consent/{}", escape(&session));
+        let template = "/ics/v3/consent/{session}";
+        let request = self.request("consents", Method::GET, template, target, &session)?;
+        let request = self.present(request)?.header("x-redirect-url", &self.back(state))?;
+        let body: Value = success(self.call(chain, request).await?, false)?.json()?;
+        let link = wire::link(&body).ok_or_else(|| failed(Failed::Malfunction, "schema"))?;
+        Ok(Verdict::ConsentAsked { consent: session, approve: Some(page(&link.href)?) })
+    }
+
+    async fn consent_status(
+        &self,
+        chain: &Chain,
+        account: &BankAccount,
+    ) -> Result<Verdict, Failure> {
+        let (state, resource) = match self.accounts(chain, account, Presence::Unattended).await {
+            Ok(accounts) => match wire::resource(&accounts, &account.iban) {
+                Some(resource) => (ConsentState::Valid, resource),
+                None => return Err(failed(Failed::NoAccount, "iban")),
+            },
+            Err(failure) if failure.code == wire::CONSENT => match account.resource.as_str() {
+                "" => (ConsentState::Waiting, String::new()),
+                // It was good once.
+                _ => (ConsentState::Expired, String::new()),
+            },
+            Err(failure) => return Err(failure),
+        };
+        Ok(Verdict::Consent { state, resource, until: None })
+    }
+
+    /// Gives a session up, and what was allowed with it.
+    async fn revoke(&self, chain: &Chain, account: &BankAccount) -> Result<Verdict, Failure> {
+        let target = format!("/ics/v3/session/{}", escape(&account.consent));
+        let template = "/ics/v3/session/{session}";
+        let session = &account.consent;
+        let request = self.request("consents", Method::DELETE, template, target, session)?;
+        success(self.call(chain, request).await?, false)?;
+        let (state, resource) = (ConsentState::Gone, String::new());
+        Ok(Verdict::Consent { state, resource, until: None })
+    }
+
+    async fn accounts(
+        &self,
+        chain: &Chain,
+        account: &BankAccount,
+        presence: Presence,
+    ) -> Result<Value, Failure> {
+        let path = "/ics/v3/accounts";
+        let request = self.get("accounts", path, path.to_owned(), &account.consent, presence)?;
+        success(self.call(chain, request).await?, false)?.json()
+    }
+
+    /// What Neonomics calls an account.
+    async fn resource(
+        &self,
+        chain: &Chain,
+        account: &BankAccount,
+        presence: Presence,
+    ) -> Result<String, Failure> {
+        if !account.resource.is_empty() {
+            return Ok(account.resource.clone());
+        }
+        let accounts = self.accounts(chain, account, presence).await?;
+        let found = wire::resource(&accounts, &account.iban);
+        found.ok_or_else(|| failed(Failed::NoAccount, "iban"))
+    }
+
+    /// A request within a session.
+    fn request(
+        &self,
+        service: &'static str,
+        method: Method,
+        template: &'static str,
+        target: String,
+        session: &str,
+    ) -> Result<Request, Failure> {
+        if session.is_empty() {
+            return Err(failed(Failed::NotPermitted, "session"));
+        }
+        Request::new(service, method, template, target)
+            .header("x-device-id", &self.device_id)?
+            .header("x-session-id", session)
+    }
+
+    fn get(
+        &self,
+        service: &'static str,
+        template: &'static str,
+        target: String,
+        session: &str,
+        presence: Presence,
+    ) -> Result<Request, Failure> {
+        let request = self.request(service, Method::GET, template, target, session)?;
+        match (self.quirks.psu_headers, presence) {
+            (PsuHeaders::Required, _) | (PsuHeaders::IfPresent, Presence::Attended) => {
+                self.present(request)
+            }
+            (PsuHeaders::IfPresent, Presence::Unattended) | (PsuHeaders::Forbidden, _) => {
+                Ok(request)
+            }
+        }
+    }
+
+    /// With the address of the customer, without whom no payment is made.
+    fn present(&self, request: Request) -> Result<Request, Failure> {
+        request.header("x-psu-ip-address", &self.quirks.psu_ip)
+    }
+
+    /// Makes a call under our token, once more with a new one if it is refused.
+    async fn call(&self, chain: &Chain, request: Request) -> Result<Response, Failure> {
+        let token = self.oauth.token(&self.executor, chain, None).await?;
+        let bearer = |text: &str| format!("Bearer {text}");
+        let first = request.clone().secret_header("authorization", &bearer(token.expose()))?;
+        let response = self.executor.call(chain, first).await?;
+        if response.status != 401 {
+            return Ok(response);
+        }
+        // Refused at the door: nothing was carried out.
+        let token = self.oauth.token(&self.executor, chain, Some(&token)).await?;
+        let again = request.secret_header("authorization", &bearer(token.expose()))?;
+        let response = self.executor.call(chain, again).await?;
+        if response.status == 401 {
+            return Err(response.refused(Failed::Malfunction, "token"));
+        }
+        Ok(response)
+    }
+
+    /// Where the customer comes back to.
+    fn back(&self, state: &[u8; 16]) -> String {
+        format!("{}/api/payments/callback?s={}", self.public_url, hex(state))
+    }
+
+    fn give_up(&self, payment: &str) {
+        let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if given_up.len() >= GIVEN_UP_MAX {
+            given_up.pop_first();
+        }
+        given_up.insert(payment.to_owned());
+    }
+
+    fn is_given_up(&self, payment: &str) -> bool {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).contains(payment)
+    }
+}
+
+const fn presence(is_attended: bool) -> Presence {
+    if is_attended { Presence::Attended } else { Presence::Unattended }
+}
+
+fn path(payment: &PaymentRef) -> Result<String, Failure> {
+    if payment.payment.is_empty() || payment.product.is_empty() {
+        return Err(failed(Failed::NotFound, "payment"));
+    }
+    Ok(format!("/ics/v3/payments/{}/{}", escape(&payment.product), escape(&payment.payment)))
+}
+
+fn success(response: Response, of_payment: bool) -> Result<Response, Failure> {
+    if response.is_success() { Ok(response) } else { Err(wire::refusal(&response, of_payment)) }
+}
+
+/// An address that a customer can be sent to.
+fn page(href: &str) -> Result<String, Failure> {
+    let is_page = href.starts_with("https://") || href.starts_with("http://");
+    if is_page && href.len() <= 2_048 && href.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(href.to_owned());
+    }
+    Err(failed(Failed::Malfunction, "link"))
+}
