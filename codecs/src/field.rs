@@ -286,6 +286,7 @@ keys! {
     ORIGINAL_DATA: Characters = 90, "original data elements";
     REPLACEMENT_AMOUNTS: Characters = 95, "replacement amounts of a partial reversal";
     RECEIVER: Characters = 100, "receiving institution";
+    FILE_NAME: Characters = 101, "file name: what a file action is about";
     ACCOUNT: AccountType = 102, "account to be debited, or asked about";
     COUNTER_ACCOUNT: AccountType = 103, "account to be credited, or biller account";
     NARRATION: Characters = 104, "narration on the statement";

@@ -62,6 +62,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         banks: Vec::new(),
         payees: Vec::new(),
         kyc: KycPlan::default(),
+        file_actions: Vec::new(),
         limits: switch.limits,
         record_inquiries: switch.record_inquiries.value,
         keep_ms: switch.store.keep.value,

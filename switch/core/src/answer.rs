@@ -7,7 +7,7 @@
 //! no approval can be invented (guarantee G4): there is no function that would build one.
 
 use crate::bug::{Bug, planted};
-use crate::enquiry::Balances;
+use crate::enquiry::{Balances, Told};
 use crate::fact::{ApprovalMode, Payment, PaymentState};
 use crate::pending::Txn;
 use crate::record::Outcome;
@@ -69,6 +69,26 @@ pub(crate) fn report(request: &mut Message, _seen: &Seen) {
     answer(request, ResponseCode::APPROVED);
 }
 
+/// What somebody who wants an account linked or a check begun was told, if that is good news.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noted(());
+
+impl Noted {
+    pub(crate) const fn of(told: &Told) -> Option<Self> {
+        match told {
+            Told::Noted | Told::Linked { .. } | Told::Checked { .. } => Some(Self(())),
+            Told::Unknown | Told::Payment(_) | Told::Approve(_) | Told::Failed(_) | Told::Busy => {
+                None
+            }
+        }
+    }
+}
+
+/// Turns a file action into the answer that it is done. No money moves by it.
+pub(crate) fn note(request: &mut Message, _noted: Noted) {
+    answer(request, ResponseCode::APPROVED);
+}
+
 /// Leave to approve what a bank was asked: the fact of the payment says that money moved, or its
 /// plan that the merchant takes the risk until it does; or the bank said that the money is there.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +117,7 @@ pub(crate) fn grant(request: &mut Message, _leave: Granted) {
 fn echo(class: Class) -> FieldSet {
     // The date a reconciliation is about is its sender's; any other is set by the host.
     let own: &[u8] = if class == Class::Reconciliation { &[15, 99] } else { &[] };
-    [2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 59, 60, 70, 90, 95, 102, 103]
+    [2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 59, 60, 70, 90, 95, 101, 102, 103]
         .iter()
         .chain(own)
         .filter_map(|number| FieldNumber::new(*number))

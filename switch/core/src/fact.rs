@@ -83,6 +83,8 @@ pub struct Linked {
     pub until: Utc,
     /// What the redirect must bring back.
     pub state: [u8; 16],
+    /// Where the customer approves it; empty for nowhere, or when that is done.
+    pub approve: String,
     /// The link was given up.
     pub is_over: bool,
 }

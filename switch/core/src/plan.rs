@@ -51,6 +51,8 @@ pub struct Plan {
     pub payees: Vec<PayeePlan>,
     /// Who may pay from a linked account.
     pub kyc: KycPlan,
+    /// Who may link accounts and begin identity checks by message (0302).
+    pub file_actions: Vec<ParticipantId>,
     /// Bounds of the engine's tables.
     pub limits: Limits,
     /// Whether an inquiry leaves a record too. It never waits for it.

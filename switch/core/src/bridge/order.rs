@@ -59,6 +59,13 @@ pub(crate) fn link_id(secret: &DigestKey, txn: TxnId) -> String {
     id
 }
 
+/// The same for a consent, by what its redirect brings back.
+pub(crate) fn consent_link_id(secret: &DigestKey, state: &[u8; 16]) -> String {
+    let mut id = hexadecimal(&token(secret, "approve consent", state));
+    id.truncate(LINK_ID);
+    id
+}
+
 /// DE38 of an approved payment: six characters from its key.
 pub(crate) fn approval(key: &[u8; 16]) -> String {
     let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]);

@@ -10,6 +10,7 @@ mod account;
 mod advice;
 mod answering;
 mod check;
+mod files;
 mod following;
 mod inquiry;
 mod payment;
@@ -81,15 +82,24 @@ enum Asked {
     /// A step of a payment.
     Payment(TxnId, Step),
     /// The consent of an account, and who called for it.
-    Consent(String, Option<CallId>),
+    Consent(String, Option<Caller>),
     /// How the consent of an account stands.
     ConsentStatus(String),
     /// A consent that was given up. Nothing follows from it.
     Revoke,
     /// A new applicant, and who called for it.
-    Applicant(String, CallId),
+    Applicant(String, Caller),
     /// How a customer's check stands.
     Review(String),
+}
+
+/// Who waits to be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Caller {
+    /// Somebody who called over HTTP.
+    Http(CallId),
+    /// A channel, by the request that is held for it.
+    Channel(TxnId),
 }
 
 /// What a payment's bank is asked.
@@ -315,8 +325,13 @@ impl Switch {
         self.outputs.push_back(Output::Ask { after, ask });
     }
 
-    fn tell(&mut self, id: CallId, told: Told, after: Option<RecordId>) {
-        self.outputs.push_back(Output::Tell { after, id, told: Box::new(told) });
+    fn tell(&mut self, now: Now, who: Caller, told: Told, after: Option<RecordId>) {
+        match who {
+            Caller::Http(id) => {
+                self.outputs.push_back(Output::Tell { after, id, told: Box::new(told) });
+            }
+            Caller::Channel(txn) => self.tell_channel(now, txn, &told),
+        }
     }
 
     /// Records a fact and takes it in.

@@ -33,6 +33,9 @@ const LISTEN_MS: u64 = 1_000;
 /// Asks how an earlier request ended.
 const QUESTION: Mti = Mti::known(b"0600");
 
+/// Changes what is known here: links and identity checks.
+const FILE_UPDATE: Mti = Mti::known(b"0302");
+
 /// A connection of a channel.
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -156,6 +159,14 @@ impl Switch {
         }
         if mti.original() == QUESTION {
             return self.handle_question(now, connection, participant, message);
+        }
+        if mti.original() == FILE_UPDATE {
+            let (kind, key, original) = (Kind::Inquiry, DuplicateKey::default(), None);
+            self.count(Event::Received { link: connection.link, kind });
+            let arrived = self.since;
+            let seeking =
+                Seeking { connection, participant, kind, arrived, key, original, message };
+            return self.handle_file_action(now, seeking);
         }
         let code = message.get(field::PROCESSING_CODE);
         let code = code.as_ref().and_then(|code| code.as_bytes().first_chunk::<2>().copied());

@@ -1,6 +1,9 @@
 //! Linking accounts and giving them up.
 
-use crate::world::{ACCOUNT, START, World, customer, failed, linked, plan, received, request};
+use crate::world::{
+    ACCOUNT, START, World, code, customer, failed, linked, plan, received, request, tag,
+};
+use veksel_codecs::field;
 use veksel_core::enquiry::{Call, ConsentState, Enquiry, Failed, Moved, Told, Verdict};
 use veksel_core::fact::{ConsentStatus, Fact, KycStatus, Linked, PaymentState};
 use veksel_core::{BankId, Input, Utc};
@@ -89,7 +92,7 @@ fn a_bank_that_cannot_be_asked_links_nothing() {
     world.verdict(&ask, failed(Failed::Unavailable, false));
     assert!(matches!(world.told(), Told::Failed(failure) if failure.why == Failed::Unavailable));
     world.tell(received(request("310000", 7, 0)));
-    assert_eq!(crate::world::code(&world.answer()), "57");
+    assert_eq!(code(&world.answer()), "57");
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn a_push_of_a_bank_is_a_hint_and_asks() {
 fn where_a_payment_is_approved_is_found_by_its_link_id() {
     let mut world = World::linked();
     let answer = world.pending();
-    let link = crate::world::tag(&answer, "P2").unwrap();
+    let link = tag(&answer, "P2").unwrap();
     world.call(Call::Approve { link });
     assert_eq!(world.told(), Told::Approve("https://bank.example/sca/1".into()));
     world.call(Call::Approve { link: "000000000000".into() });
@@ -150,4 +153,83 @@ fn what_cannot_be_recorded_is_not_begun() {
     world.begin();
     world.call(link("c-1"));
     assert_eq!(world.told(), Told::Busy);
+}
+
+fn file_action(file: &str, additional: &str) -> Input {
+    let mut message = request("000000", 31, 0);
+    message.set_mti(veksel_codecs::Mti::parse("0302").unwrap());
+    message.set(field::FILE_NAME, file);
+    message.set(field::ADDITIONAL_DATA, additional);
+    received(message)
+}
+
+/// A participant that may link accounts by message.
+fn linking() -> World {
+    let mut plan = plan();
+    plan.file_actions = vec![veksel_core::ParticipantId(0)];
+    let mut world = World::bare(plan);
+    world.begin();
+    world
+}
+
+const WISH: &str = "1503dnb4203c-14615NO9386011117947";
+
+#[test]
+fn an_account_is_linked_by_message_and_its_page_found_by_the_link_id() {
+    let mut world = linking();
+    world.tell(file_action("LINK", WISH));
+    let ask = world.asked();
+    let Enquiry::Consent { account, .. } = &ask.enquiry else { panic!("{ask:?}") };
+    assert_eq!((account.iban.as_str(), account.customer.as_str()), (ACCOUNT, "c-1"));
+    let approve = Some("https://bank.example/consent/1".to_owned());
+    world.verdict(&ask, Verdict::ConsentAsked { consent: "consent-1".into(), approve });
+    let answer = world.answer();
+    assert_eq!((answer.mti().as_str(), code(&answer).as_str()), ("0312", "09"));
+    assert_eq!(tag(&answer, "P1").as_deref(), Some("consent-1"));
+    world.call(Call::Approve { link: tag(&answer, "P2").unwrap() });
+    assert_eq!(world.told(), Told::Approve("https://bank.example/consent/1".into()));
+    let ask = world.pass_until_asked(5_000).unwrap();
+    world.verdict(&ask, valid());
+    assert_eq!(status(&mut world), Some(ConsentStatus::Valid));
+    world.tell(file_action("UNLINK", ""));
+    assert_eq!(code(&world.answer()), "00");
+    assert_eq!(status(&mut world), None);
+}
+
+#[test]
+fn a_check_is_begun_by_message_and_its_token_stays_here() {
+    let mut world = linking();
+    world.tell(file_action("KYC", "4203c-1"));
+    let ask = world.asked();
+    let token = veksel_core::enquiry::Secret::new("_act-secret");
+    world.verdict(&ask, Verdict::Applicant { applicant: "a-1".into(), token });
+    let answer = world.answer();
+    assert_eq!((code(&answer).as_str(), tag(&answer, "P1").as_deref()), ("09", Some("a-1")));
+    assert!(!format!("{answer:?}").contains("_act"));
+}
+
+#[test]
+fn a_file_action_needs_leave_and_everything_it_names() {
+    let mut world = World::linked();
+    world.tell(file_action("LINK", WISH));
+    assert_eq!(code(&world.answer()), "57", "not every channel may link accounts");
+    for (file, additional, expected) in [
+        ("LINK", "4203c-1", "30"),
+        ("LINK", "1503dnb", "30"),
+        ("LINK", "1504nobk4203c-1", "25"),
+        ("KYC", "", "30"),
+        ("UNLINK", "", "25"),
+        ("CARDS", "", "40"),
+    ] {
+        let mut world = linking();
+        world.tell(file_action(file, additional));
+        assert_eq!(code(&world.answer()), expected, "{file} {additional}");
+        assert!(world.asked_maybe().is_none());
+        assert!(world.switch.is_idle());
+    }
+    let mut world = linking();
+    world.tell(file_action("LINK", WISH));
+    world.asked();
+    world.pass(10_000);
+    assert_eq!(code(&world.answer()), "68", "a bank that does not answer keeps nobody waiting");
 }

@@ -51,6 +51,7 @@ pub fn plan() -> Plan {
             name: "Kiosk Oslo S".into(),
         }],
         kyc: KycPlan { required: true, ..KycPlan::default() },
+        file_actions: vec![],
         limits: Limits::default(),
         record_inquiries: true,
         keep_ms: 168 * 3_600_000,
@@ -252,6 +253,7 @@ pub fn linked() -> Linked {
         status: ConsentStatus::Valid,
         until: Utc(START.0 + 90 * 24 * 3_600_000),
         state: [3; 16],
+        approve: String::new(),
         is_over: false,
     }
 }

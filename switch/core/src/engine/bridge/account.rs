@@ -1,6 +1,6 @@
 //! Linking accounts: a consent is asked for, approved by the customer at the bank, and ends.
 
-use super::{Asked, BACKGROUND_MS, Switch, Task, bank_account, since};
+use super::{Asked, BACKGROUND_MS, Caller, Switch, Task, bank_account, since};
 use crate::bridge::order;
 use crate::bridge::schedule;
 use crate::contract::Output;
@@ -8,9 +8,8 @@ use crate::enquiry::{
     Addressee, Call, CallId, ConsentState, Enquiry, Failed, Failure, Moved, Told, Verdict,
 };
 use crate::event::Event;
-use crate::fact::{ConsentStatus, Fact, Linked};
+use crate::fact::{ConsentStatus, Fact, Linked, Payment, PaymentState};
 use crate::facts::Subject;
-use crate::record::TxnId;
 use crate::time::{Now, Utc};
 
 /// How long the customer may take to approve a consent, in milliseconds.
@@ -22,12 +21,17 @@ const LOOK_MS: (u64, u64) = (5_000, 120_000);
 impl Switch {
     /// Somebody called over HTTP.
     pub(in crate::engine) fn handle_call(&mut self, now: Now, id: CallId, call: Call) {
+        self.handle_wish(now, Caller::Http(id), call);
+    }
+
+    /// What somebody wants who called, over HTTP or by a message.
+    pub(super) fn handle_wish(&mut self, now: Now, id: Caller, call: Call) {
         let is_new = matches!(
             call,
             Call::Link { .. } | Call::Unlink { .. } | Call::Check { .. } | Call::Event(_)
         );
         if is_new && (self.full || self.draining) {
-            return self.tell(id, Told::Busy, None);
+            return self.tell(now, id, Told::Busy, None);
         }
         match call {
             Call::Moved(moved) => self.handle_moved(now, id, &moved),
@@ -44,10 +48,10 @@ impl Switch {
                     }
                     None => Told::Unknown,
                 };
-                self.tell(id, told, None);
+                self.tell(now, id, told, None);
             }
             Call::Unlink { account } => self.unlink(now, id, &account),
-            Call::Approve { link } => self.tell_where(id, &link),
+            Call::Approve { link } => self.tell_where(now, id, &link),
             Call::Check { customer, email, phone, level } => {
                 self.begin_check(now, id, (customer, email, phone, level));
             }
@@ -58,27 +62,31 @@ impl Switch {
                     }
                     None => Told::Unknown,
                 };
-                self.tell(id, told, None);
+                self.tell(now, id, told, None);
             }
         }
     }
 
-    /// Where the payment with this link id (`P2`) is approved.
-    fn tell_where(&mut self, id: CallId, link: &str) {
-        let is_it = |txn: TxnId| order::link_id(&self.plan.digest_key, txn) == link;
-        let payment = self.durable.facts().payments().find(|payment| is_it(payment.txn));
-        let told = match payment {
-            Some(payment) if payment.state == crate::fact::PaymentState::Pending => {
+    /// Where the payment or the consent with this link id (`P2`) is approved.
+    fn tell_where(&mut self, now: Now, id: Caller, link: &str) {
+        let (facts, key) = (self.durable.facts(), &self.plan.digest_key);
+        let of_payment = |payment: &&Payment| order::link_id(key, payment.txn) == link;
+        let of_consent = |linked: &&Linked| order::consent_link_id(key, &linked.state) == link;
+        let told = match (facts.payments().find(of_payment), facts.links().find(of_consent)) {
+            (Some(payment), _) if payment.state == PaymentState::Pending => {
                 Told::Approve(payment.approve.clone())
             }
-            Some(payment) => Told::Payment(payment.state),
-            None => Told::Unknown,
+            (Some(payment), _) => Told::Payment(payment.state),
+            (None, Some(linked)) if linked.status == ConsentStatus::Waiting => {
+                Told::Approve(linked.approve.clone())
+            }
+            (None, Some(_) | None) => Told::Unknown,
         };
-        self.tell(id, told, None);
+        self.tell(now, id, told, None);
     }
 
     /// A redirect came back, or a bank pushed: a hint, and the bank is asked.
-    fn handle_moved(&mut self, now: Now, id: CallId, moved: &Moved) {
+    fn handle_moved(&mut self, now: Now, id: Caller, moved: &Moved) {
         let facts = self.durable.facts();
         let bank_of = |bank| self.plan.banks.get(usize::from(bank)).map(|bank| &bank.name);
         let subject = match moved {
@@ -103,7 +111,7 @@ impl Switch {
                 None => Told::Unknown,
             },
         };
-        self.tell(id, told, None);
+        self.tell(now, id, told, None);
         match subject {
             Some(Subject::Payment(txn)) => self.look_curiously(now, txn),
             Some(Subject::Account(account)) => {
@@ -114,19 +122,19 @@ impl Switch {
         }
     }
 
-    fn link(&mut self, now: Now, id: CallId, mut wanted: Linked) {
+    fn link(&mut self, now: Now, id: Caller, mut wanted: Linked) {
         let Some(bank) = self.bank_named(&wanted.bank) else {
-            return self.tell(id, Told::Unknown, None);
+            return self.tell(now, id, Told::Unknown, None);
         };
         let before = self.durable.facts().linked(&wanted.account);
         let is_new = before.is_none();
         if before.is_some_and(|before| before.customer != wanted.customer && !is_dead(before)) {
             // Whoever else has it must give it up first.
             let failure = Failure::before(Failed::Duplicate);
-            return self.tell(id, Told::Failed(failure), None);
+            return self.tell(now, id, Told::Failed(failure), None);
         }
         if is_new && self.durable.facts().links_len() >= self.plan.limits.links_max as usize {
-            return self.tell(id, Told::Busy, None);
+            return self.tell(now, id, Told::Busy, None);
         }
         let serial = self.durable.next_record().0.to_be_bytes();
         let about = [wanted.account.as_bytes(), &serial].concat();
@@ -145,18 +153,19 @@ impl Switch {
         &mut self,
         now: Now,
         account: &str,
-        call: Option<CallId>,
+        call: Option<Caller>,
         verdict: Verdict,
     ) {
         let Some(linked) = self.durable.facts().linked(account).cloned() else {
             let Some(call) = call else { return };
-            return self.tell(call, Told::Unknown, None);
+            return self.tell(now, call, Told::Unknown, None);
         };
         let (told, record) = match verdict {
             Verdict::ConsentAsked { consent, approve } => {
                 let until = Utc(now.utc.0.saturating_add(APPROVAL_MS));
                 let status = ConsentStatus::Waiting;
-                let linked = Linked { consent, status, until, ..linked };
+                let page = approve.clone().unwrap_or_default();
+                let linked = Linked { consent, status, until, approve: page, ..linked };
                 let told = Told::Linked { linked: Box::new(linked.clone()), approve };
                 let record = self.set_link(now, linked);
                 let at = now.tick.after_ms(LOOK_MS.0);
@@ -174,7 +183,7 @@ impl Switch {
             }
         };
         if let Some(call) = call {
-            self.tell(call, told, Some(record));
+            self.tell(now, call, told, Some(record));
         }
     }
 
@@ -207,7 +216,8 @@ impl Switch {
                 let asked_until = Utc(now.utc.0.saturating_add(consent_ms));
                 let resource = if resource.is_empty() { linked.resource.clone() } else { resource };
                 let until = until.unwrap_or(asked_until);
-                Linked { status: ConsentStatus::Valid, resource, until, ..linked }
+                let approve = String::new();
+                Linked { status: ConsentStatus::Valid, resource, until, approve, ..linked }
             }
             ConsentState::Waiting if is_waiting => return self.look_again(now, &linked),
             ConsentState::Waiting => return,
@@ -238,9 +248,9 @@ impl Switch {
         }
     }
 
-    fn unlink(&mut self, now: Now, id: CallId, account: &str) {
+    fn unlink(&mut self, now: Now, id: Caller, account: &str) {
         let Some(linked) = self.durable.facts().linked(account).cloned() else {
-            return self.tell(id, Told::Unknown, None);
+            return self.tell(now, id, Told::Unknown, None);
         };
         let bank = self.bank_named(&linked.bank);
         let enquiry = Enquiry::Revoke(bank_account(&linked));
@@ -251,7 +261,7 @@ impl Switch {
             let to = Addressee::Bank(bank);
             self.ask(Asked::Revoke, to, enquiry, BACKGROUND_MS, Some(record));
         }
-        self.tell(id, Told::Noted, Some(record));
+        self.tell(now, id, Told::Noted, Some(record));
     }
 
     fn set_link(&mut self, now: Now, linked: Linked) -> crate::record::RecordId {

@@ -6,7 +6,7 @@ use crate::answer::{Decline, Granted, decline, grant};
 use crate::bridge::order::{self};
 use crate::bridge::said::{Private, response};
 use crate::engine::duplicate::Seeking;
-use crate::enquiry::{Failed, Failure, Verdict};
+use crate::enquiry::{Failed, Failure, Told, Verdict};
 use crate::event::Kind;
 use crate::fact::{ApprovalMode, Case, PaymentState};
 use crate::keys::Known;
@@ -219,6 +219,10 @@ impl Switch {
             if is_hold {
                 let failure = Failure::before(Failed::Late);
                 return self.handle_funds(now, txn, Verdict::Failed(failure));
+            }
+            if self.bridge.held.get(&txn).is_some_and(Self::is_file_action) {
+                let failure = Failure::before(Failed::Late);
+                return self.tell_channel(now, txn, &Told::Failed(failure));
             }
             return self.give_up_inquiry(now, txn);
         };

@@ -3,9 +3,9 @@
 //! An event is a hint. What takes the right to pay away holds at once; what gives it holds when
 //! the provider has confirmed it. Payments read what is known here and never wait for it.
 
-use super::{Asked, BACKGROUND_MS, Switch, Task};
+use super::{Asked, BACKGROUND_MS, Caller, Switch, Task};
 use crate::bridge::schedule;
-use crate::enquiry::{self, Addressee, CallId, Enquiry, Failed, Failure, Review, Told, Verdict};
+use crate::enquiry::{self, Addressee, Enquiry, Failed, Failure, Review, Told, Verdict};
 use crate::event::Event;
 use crate::fact::{Customer, Fact, KycStatus};
 use crate::record::RecordId;
@@ -22,13 +22,13 @@ impl Switch {
     pub(super) fn begin_check(
         &mut self,
         now: Now,
-        id: CallId,
+        id: Caller,
         (customer, email, phone, level): (String, Option<String>, Option<String>, String),
     ) {
         let known = self.durable.facts().customer(&customer).cloned();
         let after = match known {
             Some(_) => None,
-            None if self.has_no_room_for_customer() => return self.tell(id, Told::Busy, None),
+            None if self.has_no_room_for_customer() => return self.tell(now, id, Told::Busy, None),
             None => {
                 let new = Customer { customer: customer.clone(), ..Customer::default() };
                 Some(self.establish(now, Fact::Customer(new)))
@@ -47,7 +47,7 @@ impl Switch {
         &mut self,
         now: Now,
         customer: &str,
-        call: CallId,
+        call: Caller,
         verdict: Verdict,
     ) {
         let known = self.durable.facts().customer(customer).cloned();
@@ -64,26 +64,26 @@ impl Switch {
             (Verdict::Failed(failure), _) => (Told::Failed(failure), None),
             _ => (Told::Failed(Failure::before(Failed::Malfunction)), None),
         };
-        self.tell(call, told, record);
+        self.tell(now, call, told, record);
     }
 
     /// The provider sent an event. Who sent it was verified.
-    pub(super) fn handle_event(&mut self, now: Now, id: CallId, event: enquiry::Event) {
+    pub(super) fn handle_event(&mut self, now: Now, id: Caller, event: enquiry::Event) {
         let enquiry::Event { kind, review, at, .. } = event;
         let facts = self.durable.facts();
         let known = facts.customer(&review.customer).or_else(|| facts.applicant(&review.applicant));
         let mut customer = match known.cloned() {
             Some(known) => known,
-            None if review.customer.is_empty() => return self.tell(id, Told::Unknown, None),
-            None if self.has_no_room_for_customer() => return self.tell(id, Told::Busy, None),
+            None if review.customer.is_empty() => return self.tell(now, id, Told::Unknown, None),
+            None if self.has_no_room_for_customer() => return self.tell(now, id, Told::Busy, None),
             None => Customer { customer: review.customer.clone(), ..Customer::default() },
         };
         if customer.events.contains(&(kind.clone(), at)) {
-            return self.tell(id, Told::Noted, None);
+            return self.tell(now, id, Told::Noted, None);
         }
         if !customer.applicant.is_empty() && customer.applicant != review.applicant {
             // Of somebody else who claims the same name at the provider.
-            return self.tell(id, Told::Unknown, None);
+            return self.tell(now, id, Told::Unknown, None);
         }
         customer.applicant.clone_from(&review.applicant);
         let is_newest = at >= customer.newest;
@@ -104,7 +104,7 @@ impl Switch {
         }
         let (name, unconfirmed) = (customer.customer.clone(), customer.is_unconfirmed);
         let record = self.set_customer(now, customer);
-        self.tell(id, Told::Noted, Some(record));
+        self.tell(now, id, Told::Noted, Some(record));
         if unconfirmed {
             self.confirm(now, &name);
         }
