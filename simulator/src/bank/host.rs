@@ -216,6 +216,8 @@ impl Host {
             | Input::Rekeyed { .. }
             | Input::Renewed { .. }
             | Input::Replan(_)
+            | Input::Answered { .. }
+            | Input::Called { .. }
             | Input::Drain => {}
         }
     }

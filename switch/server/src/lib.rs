@@ -9,9 +9,13 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod build;
+mod callers;
 mod clock;
+mod enquirer;
 mod finder;
 mod gate;
+mod http;
 mod log;
 mod material;
 mod names;
@@ -26,6 +30,8 @@ mod steer;
 mod traffic;
 mod upkeep;
 
+pub use enquirer::{Answering, Asks};
+pub use http::Outside;
 pub use log::{WrongFilter, init_tracing};
 pub use reload::{Loader, ReloadError, Reloaded};
-pub use start::{Running, StartError, Stopped, start, start_from, start_with};
+pub use start::{Running, StartError, Stopped, start, start_between, start_from, start_with};
