@@ -305,7 +305,7 @@ fn facts() -> Vec<(String, Record)> {
         ("payment bare", fact(8, Fact::Payment(bare.clone()))),
         ("payment late", fact(9, Fact::Payment(late))),
     ];
-    let mut all: Vec<_> = all.map(|(name, record)| (format!("{name}"), record)).into();
+    let mut all: Vec<_> = all.map(|(name, record)| (name.to_owned(), record)).into();
     for status in ConsentStatus::ALL {
         all.push((format!("consent {}", status.word()), linked(1, "1", *status)));
     }
