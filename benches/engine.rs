@@ -144,7 +144,12 @@ impl World {
                 Output::Find { txn, .. } => {
                     self.switch.handle(self.now, Input::Found { txn, stored: Ok(Vec::new()) });
                 }
-                Output::Close { .. } | Output::Rekey { .. } | Output::UseNextKey(_) => {}
+                // Nobody is asked or answered over HTTP here.
+                Output::Ask { .. }
+                | Output::Tell { .. }
+                | Output::Close { .. }
+                | Output::Rekey { .. }
+                | Output::UseNextKey(_) => {}
                 Output::Count(event) => {
                     black_box(event);
                 }

@@ -82,6 +82,9 @@ impl<'m> Answer<'m> {
         for (word, value) in self.receipt() {
             let _ = writeln!(text, "{word} {value}");
         }
+        for (word, value) in self.bank() {
+            let _ = writeln!(text, "{word} {value}");
+        }
         for (word, key) in
             [("display", field::DISPLAY), ("approval", field::APPROVAL), ("rrn", field::RRN)]
         {
@@ -126,6 +129,9 @@ impl<'m> Answer<'m> {
         let balances = self.balances();
         put("balances", balances.iter().map(balance_json).collect());
         for (word, value) in self.receipt() {
+            put(word, json!(value));
+        }
+        for (word, value) in self.bank() {
             put(word, json!(value));
         }
         if self.is_statement() {
@@ -173,6 +179,27 @@ impl<'m> Answer<'m> {
         let words = [("bill", tags::BILL), ("receipt", tags::RECEIPT), ("token", tags::TOKEN)];
         let found = |(word, tag)| Some((word, tags::find(&self.data, tag)?));
         words.into_iter().filter_map(found).filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    /// What a bank behind the switch says of a payment or of a balance: its reference, the link by
+    /// which the customer approves and until when, the age of the balance, and the bank's code.
+    fn bank(&self) -> Vec<(&'static str, String)> {
+        if self.is_statement() {
+            return Vec::new();
+        }
+        let words = [
+            ("reference", "P1"),
+            ("link", "P2"),
+            ("expires", "P3"),
+            ("balance_age_minutes", "P4"),
+            ("provider_code", "P5"),
+        ];
+        let found = words.into_iter().filter_map(|(word, tag)| {
+            let value = tags::find(&self.data, tag)?.trim();
+            let value = if tag == "P3" { readable_end(value) } else { value.to_owned() };
+            (!value.is_empty()).then_some((word, value))
+        });
+        found.collect()
     }
 
     /// Whether there are lines to show. A statement shows what its account's owner asked for, so
@@ -253,6 +280,19 @@ fn meaning(code: ResponseCode) -> &'static str {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// `yymmddhhmmss` in UTC, as people write it; anything else as it is.
+fn readable_end(text: &str) -> String {
+    let parts = (0..6).map(|at| text.get(at * 2..at * 2 + 2)).collect::<Option<Vec<_>>>();
+    match parts.as_deref() {
+        Some([year, month, day, hour, minute, second])
+            if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            format!("20{year}-{month}-{day}T{hour}:{minute}:{second}Z")
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// `20260801143005` as `2026-08-01 14:30:05`; anything else as it is.

@@ -6,12 +6,16 @@
 pub(crate) mod certs;
 pub(crate) mod dialect;
 mod journal;
+mod outside;
 mod send;
 mod steer;
 
 pub(crate) use journal::{
     Breakers, Decide, Decision, Export, ExportFormat, Journal, JournalCommand, List, Pending,
     Place, Reversals, ReversalsCommand, Show, Verify,
+};
+pub(crate) use outside::{
+    Accounts, AccountsCommand, Called, Customers, CustomersCommand, LinkAccount, Payments,
 };
 pub(crate) use send::{
     AccountType, Bill, CardPayment, Deposit, Inquiry, Kind, Money, Options, Send, Statement,
@@ -78,6 +82,12 @@ pub(crate) enum Command {
     Reversals(Reversals),
     /// Decide how the breaker of a group or of a link stands
     Breakers(Breakers),
+    /// Link accounts to banks that are reached over HTTP, and see how they are linked
+    Accounts(Accounts),
+    /// Begin identity checks of customers, and see how they stand
+    Customers(Customers),
+    /// List payments at banks that are reached over HTTP, and those a person must look at
+    Payments(Payments),
 }
 
 impl Command {
@@ -92,6 +102,9 @@ impl Command {
             Self::Dialect(dialect) => dialect.json(),
             Self::Journal(journal) => journal.json(),
             Self::Reversals(reversals) => reversals.json(),
+            Self::Accounts(accounts) => accounts.command.called().json,
+            Self::Customers(customers) => customers.command.called().json,
+            Self::Payments(payments) => payments.place.json,
             Self::Breakers(breakers) => breakers.command.parts().1.decision.switch.json,
             Self::Doctor(doctor) => {
                 let DoctorCommand::Tcp(tcp) = &doctor.command;

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod answer;
 mod arguments;
 mod breakers;
@@ -21,6 +22,7 @@ mod masking;
 mod money;
 mod operator;
 mod output;
+mod payments;
 mod proxy;
 mod reload;
 mod request;
@@ -57,6 +59,9 @@ fn main() -> ExitCode {
         Command::Journal(journal) => journal::journal(journal, output),
         Command::Reversals(reversals) => reversals::reversals(reversals, output),
         Command::Breakers(breakers) => breakers::breakers(breakers, output),
+        Command::Accounts(accounts) => accounts::accounts(accounts, output),
+        Command::Customers(customers) => accounts::customers(customers, output),
+        Command::Payments(payments) => payments::payments(payments, output),
     };
     match result {
         Ok(exit) => exit.into(),

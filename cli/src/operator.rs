@@ -12,6 +12,9 @@ use std::time::Duration;
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
+/// The same where the switch asks somebody else first.
+const ENQUIRY_MAX: Duration = Duration::from_secs(60);
+
 /// Longest answer that is read.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -29,7 +32,8 @@ pub(crate) struct Answer {
 /// # Errors
 /// When nobody listens there, or it is not a switch.
 pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answer, Failure> {
-    ask(address, "POST", path, &body.to_string())
+    let request = Request { method: "POST", path, body: &body.to_string(), token: None };
+    ask(address, &request, ANSWER_MAX)
 }
 
 /// Asks for something and waits for the answer.
@@ -37,11 +41,29 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answ
 /// # Errors
 /// When nobody listens there, or it is not a switch.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer, Failure> {
-    ask(address, "GET", path, "")
+    ask(address, &Request { method: "GET", path, body: "", token: None }, ANSWER_MAX)
 }
 
-fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer, Failure> {
-    let bytes = exchange(address, method, path, body).map_err(|error| match error.kind() {
+/// Asks the listener that programs use, which may have to ask somebody else.
+///
+/// # Errors
+/// When nobody listens there, or it is not a switch.
+pub(crate) fn call(address: SocketAddr, request: &Request<'_>) -> Result<Answer, Failure> {
+    ask(address, request, ENQUIRY_MAX)
+}
+
+/// What is asked.
+pub(crate) struct Request<'r> {
+    pub(crate) method: &'r str,
+    pub(crate) path: &'r str,
+    /// JSON, or nothing.
+    pub(crate) body: &'r str,
+    /// Never shown.
+    pub(crate) token: Option<&'r str>,
+}
+
+fn ask(address: SocketAddr, request: &Request<'_>, most: Duration) -> Result<Answer, Failure> {
+    let bytes = exchange(address, request, most).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::WouldBlock => {
             let message = format!("the switch is not running: nobody answers on {address}");
             let help = "only a running switch can decide; start it, or see `veksel journal show`";
@@ -55,14 +77,16 @@ fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answ
     })
 }
 
-fn exchange(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Vec<u8>> {
+fn exchange(address: SocketAddr, request: &Request<'_>, most: Duration) -> io::Result<Vec<u8>> {
+    let Request { method, path, body, token } = request;
     let mut stream = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    stream.set_read_timeout(Some(most))?;
     stream.set_write_timeout(Some(ANSWER_MAX))?;
     let length = body.len();
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+         Content-Length: {length}\r\n{token}Connection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();

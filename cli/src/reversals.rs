@@ -172,18 +172,23 @@ pub(crate) fn user() -> Option<String> {
 /// When the configuration is wrong or does not tell.
 pub(crate) fn admin_of(config: &Path) -> Result<SocketAddr, Failure> {
     let config = source(config, &[]).and_then(load_switch).map_err(Failure::Configuration)?;
-    let mut address = config.admin.listen;
+    let address = config.admin.listen;
     if address.port() == 0 {
         let failure = Failure::no("admin", "the system chose the port of the admin listener");
         return Err(failure.help("`veksel run` printed it when it started; give it with --admin"));
     }
+    Ok(from_here(address))
+}
+
+/// How a listener of this machine is reached from it.
+pub(crate) fn from_here(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    Ok(address)
+    address
 }
 
 #[cfg(test)]

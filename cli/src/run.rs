@@ -38,6 +38,9 @@ pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
     if let Some(address) = running.admin() {
         let _ = writeln!(text, "  live, ready, metrics      http://{address}/metrics");
     }
+    if let Some(address) = running.http() {
+        let _ = writeln!(text, "  accounts, redirects       http://{address}/api");
+    }
     let _ = writeln!(text, "  journal                   {journal}");
     output.print(text)?;
     let stopped = loop {

@@ -52,12 +52,16 @@ pub use simulator::{
 pub use source::Source;
 pub use switch::{
     AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, LogFormat, LogLevel,
-    SocketConfig, StoreConfig, SwitchConfig, TcpKeepAlive, load_switch,
+    ServiceMode, SocketConfig, StoreConfig, SwitchConfig, TcpKeepAlive, load_switch,
 };
 pub use tls::{Clients, DialTls, Identities, Identity, ListenTls, Pin, San};
 
 /// The shipped `config/switch.toml`: every key with its default, loads as it is.
 pub const SWITCH_EXAMPLE: &str = include_str!("../switch.toml");
+
+/// The shipped `config/bridge.toml`: a switch that also asks banks and a provider of identity
+/// checks, with every key of those sections.
+pub const BRIDGE_EXAMPLE: &str = include_str!("../bridge.toml");
 
 /// The shipped `config/simulator.toml`, the bank that [`SWITCH_EXAMPLE`] connects to.
 pub const SIMULATOR_EXAMPLE: &str = include_str!("../simulator.toml");

@@ -33,6 +33,9 @@ pub(crate) fn lay(table: &mut Table, findings: &mut Findings, own: Layout, other
     let source = findings.source().clone();
     for (index, given) in source.variables.iter().enumerate() {
         let name = Place::Variable { index, part: Part::Name };
+        if given.alias().is_some() {
+            continue;
+        }
         let Some(path) = given.variable_path() else {
             warn_of_single_underscore(findings, name, &given.name, own);
             continue;
@@ -47,12 +50,36 @@ pub(crate) fn lay(table: &mut Table, findings: &mut Findings, own: Layout, other
             findings.error(name, astray.message, astray.help);
         }
     }
+    lay_aliases(table, findings, own);
     for (index, given) in source.flags.iter().enumerate() {
         let place = Place::Flag { index, part: Part::Value };
         let path = given.flag_path();
         let segments: Vec<&str> = path.iter().map(String::as_str).collect();
         if let Err(astray) = set(table, &segments, &given.value, place, own) {
             findings.error(place.of_name(), astray.message, astray.help);
+        }
+    }
+}
+
+/// Variables that have a meaning elsewhere too say only what nothing else says, and make no
+/// section.
+fn lay_aliases(table: &mut Table, findings: &mut Findings, own: Layout) {
+    let source = findings.source().clone();
+    // Of two for one setting the last by name counts: SERVICE_MODE, and not its longer alias.
+    for (index, given) in source.variables.iter().enumerate().rev() {
+        let Some((section, key)) = given.alias().filter(|(section, _)| has(own, section)) else {
+            continue;
+        };
+        let is_open = match table.get(section).map(|node| &node.value) {
+            None => section == "switch",
+            Some(Value::Table(inside)) => inside.get(key).is_none(),
+            Some(_) => false,
+        };
+        if is_open {
+            let place = Place::Variable { index, part: Part::Value };
+            if let Err(astray) = set(table, &[section, key], &given.value, place, own) {
+                findings.error(place, astray.message, astray.help);
+            }
         }
     }
 }

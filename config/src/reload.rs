@@ -45,6 +45,8 @@ impl Effect {
         match (section, keys) {
             // Listeners know participants by these.
             ("participant", ["pins" | "sans"]) => Self::Reconnect,
+            // Payees have no names; their place in the file stands in the section.
+            (section, _) if section.starts_with("payee[") => Self::Live,
             ("limits" | "participant" | "route", _)
             | ("listener", ["participant"])
             | ("group", ["deadlines" | "breaker", _]) => Self::Live,
@@ -57,7 +59,11 @@ impl Effect {
                 Self::Live
             }
             ("listener" | "group", _) => Self::Reconnect,
-            ("switch", _) if matches!(rest.as_slice(), ["name"]) => Self::Restart,
+            ("switch", _)
+                if matches!(rest.as_slice(), ["name" | "service_mode" | "allow_mock_in_prod"]) =>
+            {
+                Self::Restart
+            }
             ("switch", _) => Self::Live,
             _ => Self::Restart,
         }
@@ -216,7 +222,8 @@ fn differences(running: &Settings, wanted: &Settings) -> Vec<Change> {
     for setting in running.iter().filter(|setting| wanted.get(&setting.path).is_none()) {
         let (path, before) = (setting.path.clone(), Some(setting.value.clone()));
         // A route can go at any time; something may still need any other part.
-        let effect = if path.starts_with("route.") { Effect::Live } else { Effect::Restart };
+        let is_live = path.starts_with("route.") || path.starts_with("payee[");
+        let effect = if is_live { Effect::Live } else { Effect::Restart };
         changes.push(Change { path, before, after: None, effect });
     }
     changes
@@ -316,6 +323,9 @@ fn merge_plans(running: &Plan, wanted: &Plan) -> (Plan, usize) {
         groups,
         participants,
         routes,
+        // Payments and links name their bank, and whoever asks it was made for it.
+        banks: running.banks.clone(),
+        kyc: running.kyc.clone(),
         keep_ms: running.keep_ms,
         digest_key: running.digest_key.clone(),
         ..wanted.clone()

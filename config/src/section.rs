@@ -82,6 +82,11 @@ impl<'a> Section<'a> {
         self.inside(table, place, path, header)
     }
 
+    /// Whether there is a table at `key`: one that may be left out as a whole.
+    pub(crate) fn has(&mut self, key: &'static str) -> bool {
+        self.take(key).is_some()
+    }
+
     /// How many `[[key]]` tables there are.
     pub(crate) fn count(&mut self, key: &'static str) -> usize {
         match self.take(key) {

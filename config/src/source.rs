@@ -70,7 +70,9 @@ impl Source {
         self
     }
 
-    /// Variables as names and values; those without the prefix `VEKSEL_` are passed over.
+    /// Variables as names and values; those without the prefix `VEKSEL_` are passed over, but for
+    /// `SERVICE_MODE`, `NEXT_PUBLIC_SERVICE_MODE` and `SUMSUB_API_URL`, which say what nothing
+    /// else does.
     #[must_use]
     pub fn environment<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
     where
@@ -81,7 +83,7 @@ impl Source {
             variables
                 .into_iter()
                 .map(|(name, value)| Given { name: name.into(), value: value.into() })
-                .filter(|given| given.name.starts_with(PREFIX)),
+                .filter(|given| given.name.starts_with(PREFIX) || given.alias().is_some()),
         );
         self.variables.sort_by(|a, b| a.name.cmp(&b.name));
         self
@@ -124,6 +126,15 @@ impl Given {
     pub(crate) fn variable_path(&self) -> Option<Vec<String>> {
         let path = self.name.strip_prefix(PREFIX)?.to_ascii_lowercase();
         path.contains("__").then(|| path.split("__").map(str::to_owned).collect())
+    }
+
+    /// The setting that a variable of another name means: section and key.
+    pub(crate) fn alias(&self) -> Option<(&'static str, &'static str)> {
+        match self.name.as_str() {
+            "SERVICE_MODE" | "NEXT_PUBLIC_SERVICE_MODE" => Some(("switch", "service_mode")),
+            "SUMSUB_API_URL" => Some(("kyc", "url")),
+            _ => None,
+        }
     }
 
     /// The path that a flag means.

@@ -3,12 +3,15 @@
 //! Opens nothing. The key that digests are made with is a secret and stands in no configuration:
 //! `plan.digest_key` is all zeros here, and the server sets it from the file at `store.keys`.
 
+mod between;
 mod build;
 mod checks;
 mod identity;
+mod outside;
 mod raw;
 
 use crate::address::{Destination, DialectName};
+use crate::bridge::BridgeConfig;
 use crate::cidr::Cidr;
 use crate::findings::Findings;
 use crate::mac::MacConfig;
@@ -36,7 +39,15 @@ pub(crate) const LAYOUT: Layout = &[
     ("listener", Shape::Many),
     ("group", Shape::Many),
     ("route", Shape::Many),
+    ("aspsp", Shape::Many),
+    ("kyc", Shape::One),
+    ("http", Shape::One),
+    ("payee", Shape::Many),
 ];
+
+/// How much earlier than the channel the switch must give up, in milliseconds
+/// (guarantees 4.2): the answer has to travel, and so has the reversal.
+const DEADLINE_MARGIN_MS: u64 = 2_000;
 
 /// A whole switch, checked. The fields are plain and guard nothing: whoever changes one after
 /// [`load_switch`] answers for it.
@@ -46,10 +57,16 @@ pub struct SwitchConfig {
     pub name: String,
     /// How long a stop waits for requests in flight, in milliseconds.
     pub drain_ms: u64,
+    /// Whether third parties are pretended, try-outs, or real.
+    pub mode: ServiceMode,
+    /// Whether a production switch may ask pretended third parties.
+    pub allow_mock: bool,
     /// What the engine is told; its `digest_key` is still zero.
     pub plan: Plan,
     /// The socket of each link: as many as `plan.links`, in the same order.
     pub sockets: Vec<SocketConfig>,
+    /// Third parties: how they are reached, and where we are.
+    pub bridge: BridgeConfig,
     /// The HTTP listener for operators.
     pub admin: AdminConfig,
     /// Where records go.
@@ -60,6 +77,17 @@ pub struct SwitchConfig {
     pub settings: Settings,
     /// What is probably not meant, though it works.
     pub warnings: Problems,
+}
+
+/// What third parties are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceMode {
+    /// Sandboxes of ours.
+    Mock,
+    /// Sandboxes of theirs.
+    Sandbox,
+    /// The real ones.
+    Production,
 }
 
 /// The socket of a link.
@@ -251,6 +279,7 @@ pub fn load_switch(source: Source) -> Result<SwitchConfig, Problems> {
     lay(&mut table, &mut findings, LAYOUT, simulator::LAYOUT);
     let raw = raw::Switch::read(Section::root(&mut findings, &table));
     checks::check(&raw, &mut findings);
+    between::check(&raw, &mut findings);
     let config = build::build(raw, &mut findings);
     let (settings, warnings) = findings.into_outcome()?;
     Ok(SwitchConfig { settings, warnings, ..config })

@@ -4,10 +4,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeSet;
 use std::path::Path;
+use veksel_config::bridge::{CallConfig, Quirks, SecretSource};
 use veksel_config::{
-    Origin, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, Settings, SocketConfig, Source, load_simulator,
-    load_switch,
+    BRIDGE_EXAMPLE, Origin, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, ServiceMode, Settings, SocketConfig,
+    Source, load_simulator, load_switch,
 };
+use veksel_core::plan::{BankPlan, KycPlan, RouteTo};
 
 const DIALECTS: [&str; 3] = ["cbs-ascii-bin", "cbs-ascii-hex", "cbs-bcd"];
 
@@ -57,6 +59,109 @@ fn examples_cover_every_key() {
     let config = load_simulator(simulator(SIMULATOR_EXAMPLE)).unwrap();
     assert_eq!(complain(SIMULATOR_EXAMPLE, &config.settings), Vec::<String>::new());
     assert!(config.warnings.is_empty(), "{}", config.warnings);
+}
+
+/// Of the sections about third parties every key stands at one place, since a bank of one kind has
+/// keys that another has not.
+fn complain_of_bridge(text: &str, settings: &Settings) -> Vec<String> {
+    /// The key of a setting of these sections, whichever of them it is in.
+    fn name(path: &str) -> Option<String> {
+        let mut parts: Vec<&str> = path.split('.').collect();
+        match *parts.first()? {
+            "aspsp" => drop(parts.remove(1)),
+            "kyc" | "http" => {}
+            payee if payee.starts_with("payee[") => parts[0] = "payee",
+            _ => return None,
+        }
+        Some(parts.join("."))
+    }
+    let mut complaints = std::collections::BTreeMap::new();
+    for setting in settings.iter() {
+        let Some(name) = name(&setting.path) else { continue };
+        let promise = match &setting.default {
+            Some(default) => format!("Default: {default}."),
+            None => "Required.".to_owned(),
+        };
+        let is_there = match setting.origin {
+            Origin::File { line } => {
+                let lines: Vec<&str> = text.lines().take(line - 1).collect();
+                let comment = lines.iter().rev().take_while(|line| line.starts_with("# "));
+                let mut comment: Vec<&str> = comment.map(|line| &line[2..]).collect();
+                comment.reverse();
+                let comment = comment.join(" ");
+                comment.ends_with(&promise) && comment.len() >= promise.len() + 10
+            }
+            _ => false,
+        };
+        *complaints.entry(name).or_insert(false) |= is_there;
+    }
+    assert!(complaints.len() > 70, "{} keys", complaints.len());
+    complaints.into_iter().filter(|(_, there)| !there).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn the_example_of_a_bridge_covers_every_key_of_it() {
+    let config = load_switch(switch(BRIDGE_EXAMPLE)).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert_eq!(complain_of_bridge(BRIDGE_EXAMPLE, &config.settings), Vec::<String>::new());
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    // Taking one out is noticed.
+    let without = BRIDGE_EXAMPLE.replace("unattended_max = 4\n", "");
+    let config = load_switch(switch(&without)).unwrap();
+    let complaints = complain_of_bridge(&without, &config.settings);
+    assert_eq!(complaints, ["aspsp.unattended_max"]);
+}
+
+#[test]
+fn defaults_of_the_bridge_are_those_of_the_engine_and_the_adapters() {
+    let config = load_switch(switch(BRIDGE_EXAMPLE)).unwrap();
+    let (plan, bridge) = (&config.plan, &config.bridge);
+    for (plan, config) in plan.banks.iter().zip(&bridge.banks) {
+        assert_eq!(format!("{plan:?}"), format!("{:?}", BankPlan::named(&config.name)));
+        assert_eq!(config.quirks, Quirks::default());
+        let call = CallConfig { allow_private: true, ..CallConfig::at(&config.call.url) };
+        assert_eq!(config.call, call);
+    }
+    assert_eq!(plan.banks.len(), 3);
+    assert_eq!(plan.kyc, KycPlan { required: true, ..KycPlan::default() });
+    assert!(matches!(plan.routes[0].to, RouteTo::Bank) && plan.routes[0].linked == Some(true));
+    assert_eq!(plan.payees.len(), 1);
+    let kyc = bridge.kyc.as_ref().unwrap();
+    assert_eq!(kyc.app_token, SecretSource::Env("SUMSUB_APP_TOKEN".into()));
+    assert_eq!(bridge.http.as_ref().unwrap().token, None);
+    let resolved = config.settings.to_string();
+    let again = load_switch(switch(&resolved)).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert_eq!(again.bridge, config.bridge);
+}
+
+#[test]
+fn variables_of_other_programs_say_what_nothing_else_says() {
+    let load = |text: &str, variables: &[(&str, &str)]| {
+        load_switch(switch(text).environment(variables.iter().copied()))
+            .unwrap_or_else(|wrong| panic!("{wrong}"))
+    };
+    let bare = BRIDGE_EXAMPLE
+        .replace("service_mode = \"mock\"\n", "")
+        .replace("url = \"http://127.0.0.1:8640\"\n", "");
+    let url =
+        |config: &veksel_config::SwitchConfig| config.bridge.kyc.as_ref().unwrap().call.url.clone();
+    let sandbox = ("SUMSUB_API_URL", "http://127.0.0.1:1");
+    let mock = ("SERVICE_MODE", "mock");
+    let alias = ("NEXT_PUBLIC_SERVICE_MODE", "production");
+    let config = load(&bare, &[sandbox, mock, alias]);
+    assert_eq!((config.mode, url(&config)), (ServiceMode::Mock, "http://127.0.0.1:1".into()));
+    let config = load(&bare, &[]);
+    assert_eq!(
+        (config.mode, url(&config)),
+        (ServiceMode::Sandbox, "https://api.sumsub.com".into())
+    );
+    let config = load(BRIDGE_EXAMPLE, &[sandbox, alias]);
+    assert_eq!((config.mode, url(&config)), (ServiceMode::Mock, "http://127.0.0.1:8640".into()));
+    let named = ("VEKSEL_SWITCH__SERVICE_MODE", "sandbox");
+    assert_eq!(load(&bare, &[named, mock]).mode, ServiceMode::Sandbox);
+    // Without the section there is nothing to say it of.
+    assert!(load(SWITCH_EXAMPLE, &[sandbox]).bridge.kyc.is_none());
+    let error = load_switch(switch(&bare).environment([("SERVICE_MODE", "prod")])).unwrap_err();
+    assert!(error.to_string().contains("SERVICE_MODE"), "{error}");
 }
 
 #[test]
@@ -133,7 +238,7 @@ fn resolved_settings_are_a_configuration_that_means_the_same() {
 
 #[test]
 fn lines_of_the_examples_fit() {
-    for text in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE] {
+    for text in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE, BRIDGE_EXAMPLE] {
         assert!(text.lines().all(|line| line.chars().count() <= 100));
     }
     let load = load_switch(switch(SWITCH_EXAMPLE)).unwrap();
@@ -151,7 +256,7 @@ proptest! {
             b"[[", b"]]", b"=", b"\"\"\"", b"{", b"}\n", b"\n[group]\n", b"\xC3\xA5", b"-1", b"\0",
             b"9999999999999999999", b"\nname = \"cbs\"\n",
         ];
-        for example in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE] {
+        for example in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE, BRIDGE_EXAMPLE] {
             let mut bytes = example.as_bytes().to_vec();
             for (index, byte, kind) in &changes {
                 let at = index.index(bytes.len());
@@ -185,7 +290,7 @@ proptest! {
             "\"\"", "\"cbs\"", "\"127.0.0.1:8583\"", "\"[::]:8593\"", "\"20s\"", "\"99999999h\"",
             "[]", "[\"0200\", \"cbs\", 1]", "{ name = \"x\" }", "2026-08-01", "[[{ a = [] }]]",
         ];
-        for example in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE] {
+        for example in [SWITCH_EXAMPLE, SIMULATOR_EXAMPLE, BRIDGE_EXAMPLE] {
             let mut lines: Vec<String> = example.lines().map(str::to_owned).collect();
             let keys: Vec<usize> = (0..lines.len())
                 .filter(|&at| !lines[at].starts_with('#') && lines[at].contains(" = "))

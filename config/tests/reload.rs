@@ -4,10 +4,10 @@
 
 use std::fmt::Write;
 use veksel_config::{
-    Change, Effect, Reload, SWITCH_EXAMPLE, Socket, SocketConfig, Source, SwitchConfig,
-    load_switch, reload,
+    BRIDGE_EXAMPLE, Change, Effect, Reload, SWITCH_EXAMPLE, Socket, SocketConfig, Source,
+    SwitchConfig, load_switch, reload,
 };
-use veksel_core::plan::{GroupId, LinkRole, ParticipantId};
+use veksel_core::plan::{GroupId, LinkRole, ParticipantId, RouteTo};
 
 fn load(text: &str) -> SwitchConfig {
     load_switch(Source::text("switch.toml", text)).unwrap_or_else(|problems| panic!("{problems}"))
@@ -111,7 +111,10 @@ fn known_parts_keep_their_places_whatever_the_order_of_the_file() {
     assert_eq!(grown.sockets[2..], [Socket::New, Socket::New, Socket::New]);
     assert!(grown.changes.iter().all(|change| change.effect == Effect::Live));
     let route = &grown.config.plan.routes[1];
-    assert_eq!((route.group, route.participants.as_slice()), (GroupId(1), &[ParticipantId(1)][..]));
+    assert_eq!(
+        (route.to, route.participants.as_slice()),
+        (RouteTo::Group(GroupId(1)), &[ParticipantId(1)][..])
+    );
     // The other way round in the file: the same places.
     let mut turned = load(&format!("{SWITCH_EXAMPLE}{more}"));
     turned.plan.groups.reverse();
@@ -126,13 +129,15 @@ fn known_parts_keep_their_places_whatever_the_order_of_the_file() {
         };
     }
     for route in &mut turned.plan.routes {
-        route.group = GroupId(1 - route.group.0);
+        if let RouteTo::Group(group) = &mut route.to {
+            group.0 = 1 - group.0;
+        }
         route.participants.iter_mut().for_each(|id| *id = ParticipantId(1 - id.0));
     }
     let same = reload(&grown.config, &turned);
     assert_eq!(names(&same.config), names(&grown.config));
     assert_eq!(same.sockets, [Socket::Same; 5]);
-    assert_eq!(same.config.plan.routes[1].group, GroupId(1));
+    assert_eq!(same.config.plan.routes[1].to, RouteTo::Group(GroupId(1)));
     assert_eq!(same.config.plan.routes[1].participants, [ParticipantId(1)]);
 }
 
@@ -228,4 +233,32 @@ fn how_participants_are_told_apart_waits_for_a_restart() {
     let changes: Vec<_> = other.changes.iter().filter(of_listener).collect();
     assert!(changes.len() >= 4, "{changes:?}");
     assert!(changes.iter().all(|change| change.effect == Effect::Restart), "{changes:?}");
+}
+
+/// Whoever asks a bank was made for it at the start; payees are only looked up.
+#[test]
+fn third_parties_wait_for_a_restart_and_payees_do_not() {
+    let text = BRIDGE_EXAMPLE
+        .replace("calls_max = 64", "calls_max = 65")
+        .replacen("mode = \"pending\"", "mode = \"wait_inline\"", 1)
+        .replace("years_min = 18", "years_min = 20")
+        .replace("body_max = \"64KiB\"", "body_max = \"32KiB\"")
+        .replace("holder = \"Kiosk AS\"", "holder = \"Kiosk Nord AS\"");
+    let (running, wanted) = (load(BRIDGE_EXAMPLE), load(&text));
+    let reload = reload(&running, &wanted);
+    let mut found = effects(&reload);
+    found.sort_unstable();
+    let expected = [
+        ("aspsp.nordbank.calls_max", Effect::Restart),
+        ("aspsp.nordbank.mode", Effect::Restart),
+        ("http.body_max", Effect::Restart),
+        ("kyc.calls_max", Effect::Restart),
+        ("kyc.years_min", Effect::Restart),
+        ("payee[0].holder", Effect::Live),
+    ];
+    assert_eq!(found, expected);
+    let (before, after) = (&running.plan, &reload.config.plan);
+    assert_eq!(format!("{:?}", after.banks), format!("{:?}", before.banks));
+    assert_eq!((&after.kyc, &reload.config.bridge), (&before.kyc, &running.bridge));
+    assert_eq!(after.payees[0].name, "Kiosk Nord AS");
 }

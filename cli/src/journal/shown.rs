@@ -4,7 +4,9 @@
 //! record keeps of other fields is never sensitive (see `veksel_core::record`).
 
 use serde_json::{Map, Value};
+use veksel_core::fact::{Case, Fact};
 use veksel_core::record::{Inquiry, Intent, Notice, Outcome, Record, Reversal, ReversalStep};
+use veksel_core::time::Utc;
 use veksel_store::{Entry, last_four};
 
 /// Every column that a record can have, in the order of an export.
@@ -42,6 +44,17 @@ pub(super) const COLUMNS: &[&str] = &[
     "actor",
     "action",
     "note",
+    "fact",
+    "bank",
+    "customer",
+    "state",
+    "case",
+    "reference",
+    "until",
+    "ledger_minor",
+    "available_minor",
+    "count",
+    "over",
 ];
 
 /// The header of [`row`].
@@ -107,6 +120,7 @@ fn shown(entry: &Entry) -> Shown {
         Record::Reversal(reversal) => put_reversal(&mut out, reversal),
         Record::Inquiry(inquiry) => put_inquiry(&mut out, inquiry),
         Record::Notice(notice) => put_notice(&mut out, notice),
+        Record::Fact(known) => put_fact(&mut out, &known.fact),
     };
     put(&mut out, "kind", kind);
     out
@@ -219,13 +233,70 @@ fn put_notice(out: &mut Shown, notice: &Notice) -> &'static str {
     "notice"
 }
 
+fn put_fact(out: &mut Shown, fact: &Fact) -> &'static str {
+    let (word, is_over) = match fact {
+        Fact::Linked(linked) => {
+            put(out, "account", masked(&linked.account));
+            put(out, "counter_account", masked(&linked.iban));
+            put(out, "bank", linked.bank.as_str());
+            put(out, "customer", linked.customer.as_str());
+            put(out, "currency", format!("{:03}", linked.currency));
+            put(out, "state", linked.status.word());
+            put_time(out, "until", linked.until);
+            ("linked", linked.is_over)
+        }
+        Fact::Customer(customer) => {
+            put(out, "customer", customer.customer.as_str());
+            put(out, "reference", customer.applicant.as_str());
+            put(out, "state", customer.status.word());
+            put(out, "note", customer.level.as_str());
+            put_time(out, "until", customer.document_until);
+            ("customer", false)
+        }
+        Fact::Balance(cached) => {
+            put(out, "account", masked(&cached.account));
+            put(out, "currency", format!("{:03}", cached.currency));
+            put(out, "ledger_minor", cached.ledger);
+            put(out, "available_minor", cached.available);
+            ("balance", false)
+        }
+        Fact::Reads(reads) => {
+            put(out, "reference", reads.resource.as_str());
+            put(out, "action", reads.endpoint.word());
+            put(out, "count", reads.at.len());
+            ("reads", reads.at.is_empty())
+        }
+        Fact::Payment(payment) => {
+            put(out, "bank", payment.bank.as_str());
+            put(out, "state", payment.state.word());
+            put(out, "reference", payment.payment.as_str());
+            put(out, "case", payment.case.map(Case::word).unwrap_or_default());
+            put(out, "note", payment.code.as_str());
+            let told = payment.told.as_ref();
+            put(out, "response", told.map(|code| code.as_str()).unwrap_or_default());
+            ("payment", payment.is_over)
+        }
+    };
+    put(out, "fact", word);
+    if is_over {
+        put(out, "over", true);
+    }
+    "fact"
+}
+
+fn put_time(out: &mut Shown, name: &str, time: Utc) {
+    if time != Utc(0) {
+        put(out, name, time.to_string());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;
     use veksel_codecs::{Mti, ResponseCode};
-    use veksel_core::record::{CardNumber, DuplicateKey, Reason, RecordId, TxnId, Verdict};
-    use veksel_core::time::Utc;
+    use veksel_core::fact::{Cached, Customer, Endpoint, Linked, Payment, Reads};
+    use veksel_core::record::{CardNumber, DuplicateKey, Known, Reason, RecordId, TxnId, Verdict};
 
     fn intent() -> Entry {
         let key = DuplicateKey {
@@ -273,8 +344,28 @@ mod tests {
         }
     }
 
+    fn fact(fact: Fact) -> Record {
+        Record::Fact(Box::new(Known { utc: Utc(1), fact }))
+    }
+
+    fn linked() -> Linked {
+        let (account, iban) = ("10000000001".into(), "NO9386011117947".into());
+        Linked { account, iban, state: [0xee; 16], ..Linked::default() }
+    }
+
+    #[test]
+    fn facts_are_masked_and_hold_no_state_of_a_redirect() {
+        let entry = (RecordId(5), fact(Fact::Linked(linked())));
+        for text in [json(&entry).to_string(), row(&entry).join(" "), csv(&entry)] {
+            assert!(text.contains("****0001") && text.contains("****7947"), "{text}");
+            assert!(!text.contains("100000") && !text.contains("8601") && !text.contains("eeee"));
+        }
+    }
+
     #[test]
     fn every_word_is_a_column() {
+        let endpoint = Endpoint::Balances;
+        let reads = Reads { consent: "c".into(), resource: "r".into(), endpoint, at: Vec::new() };
         let outcome = Outcome {
             txn: TxnId(42),
             utc: Utc(1),
@@ -288,6 +379,11 @@ mod tests {
             intent().1,
             Record::Outcome(Box::new(outcome)),
             Record::Reversal(Reversal { txn: TxnId(42), utc: Utc(1), step: note }),
+            fact(Fact::Linked(Linked { until: Utc(1), is_over: true, ..linked() })),
+            fact(Fact::Customer(Customer { customer: "c".into(), ..Customer::default() })),
+            fact(Fact::Balance(Cached::default())),
+            fact(Fact::Reads(reads)),
+            fact(Fact::Payment(Payment { case: Some(Case::Revoked), ..Payment::default() })),
         ];
         for record in records {
             let entry = (RecordId(5), record);

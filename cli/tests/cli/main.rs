@@ -6,5 +6,6 @@ mod config;
 mod decode;
 mod dialect;
 mod long;
+mod outside;
 mod ran;
 mod send;

@@ -127,6 +127,41 @@ fn json_has_everything() {
     assert!(json["latency_us"].as_u64().is_some());
 }
 
+fn waits_for_the_customer(stream: &mut TcpStream, request: &Message) {
+    let mut answer = answer(request, ResponseCode::parse("09").unwrap());
+    answer.set(field::ADDITIONAL_DATA, "P1081b3ab8e8P212ababababababP312261121090500P5041428");
+    say(stream, &answer);
+}
+
+/// The bank has the payment, and its customer has not approved it.
+#[test]
+fn a_payment_that_waits_says_where_and_until_when() {
+    let (ran, _) = Host::start(waits_for_the_customer).answer(TRANSFER);
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+    let expected = "reference 1b3ab8e8\nlink abababababab\nexpires 2026-11-21T09:05:00Z\n\
+                    provider_code 1428\n";
+    assert!(ran.out.starts_with("response 09 ") && ran.out.contains(expected), "{}", ran.out);
+    let json = [TRANSFER, &["--json"]].concat();
+    let (ran, _) = Host::start(waits_for_the_customer).answer(&json);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&json["link"], &json["approved"]), (&"abababababab".into(), &false.into()));
+    assert_eq!(json["expires"], "2026-11-21T09:05:00Z");
+}
+
+fn old_balances(stream: &mut TcpStream, request: &Message) {
+    let mut answer = answer(request, ResponseCode::APPROVED);
+    answer.set(field::ADDITIONAL_AMOUNTS, "0001578C0000001250000002578C000000110000");
+    answer.set(field::ADDITIONAL_DATA, "P403125");
+    say(stream, &answer);
+}
+
+#[test]
+fn a_balance_that_is_not_fresh_says_how_old_it_is() {
+    let (ran, _) = Host::start(old_balances).answer(BALANCE);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.contains("balance_age_minutes 125\n"), "{}", ran.out);
+}
+
 #[test]
 fn a_decline_is_1() {
     let (ran, request) = Host::start(declines).answer(TRANSFER);

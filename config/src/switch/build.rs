@@ -4,17 +4,19 @@
 //! because the load fails.
 
 use super::identity::identities;
+use super::outside::{Bank, Outside};
 use super::raw::{Breaker, Group, Listener, Participant, Reversals, Route, Switch};
 use super::{
     AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, SocketConfig, StoreConfig,
     SwitchConfig,
 };
 use crate::address::Destination;
+use crate::bridge::BridgeConfig;
 use crate::findings::{Findings, Found};
 use crate::problem::Problems;
 use crate::settings::Settings;
 use veksel_core::plan::{
-    BreakerPlan, ChannelSessionPlan, Deadlines, DigestKey, GroupId, GroupPlan, KycPlan, LinkPlan,
+    BankPlan, BreakerPlan, ChannelSessionPlan, Deadlines, DigestKey, GroupId, GroupPlan, LinkPlan,
     LinkRole, ParticipantId, ParticipantPlan, Plan, ReversalPlan, RoutePlan, RouteTo, SessionPlan,
 };
 
@@ -48,6 +50,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             sockets.push(SocketConfig::Dial(dial));
         }
     }
+    let banks = bank_plans(&switch.outside, &participants, findings);
     let routes = switch
         .routes
         .into_iter()
@@ -59,9 +62,9 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         groups: switch.groups.into_iter().map(group_plan).collect(),
         participants: switch.participants.into_iter().map(participant_plan).collect(),
         routes,
-        banks: Vec::new(),
-        payees: Vec::new(),
-        kyc: KycPlan::default(),
+        banks,
+        payees: switch.outside.payees.into_iter().map(|(_, plan)| plan).collect(),
+        kyc: switch.outside.kyc.as_ref().map(|kyc| kyc.plan.clone()).unwrap_or_default(),
         file_actions: Vec::new(),
         limits: switch.limits,
         record_inquiries: switch.record_inquiries.value,
@@ -71,8 +74,15 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
     SwitchConfig {
         name: switch.name.value,
         drain_ms: switch.drain.value,
+        mode: switch.service_mode.value,
+        allow_mock: switch.allow_mock.value,
         plan,
         sockets,
+        bridge: BridgeConfig {
+            banks: switch.outside.banks.into_iter().map(|bank| bank.config).collect(),
+            kyc: switch.outside.kyc.map(|kyc| kyc.config),
+            http: switch.outside.http.map(|http| http.config),
+        },
         admin: AdminConfig { listen: switch.admin.value },
         store: StoreConfig {
             path: switch.store.path.value,
@@ -184,7 +194,10 @@ fn route_plan(
     fn values<T>(items: Found<Vec<Found<T>>>) -> Vec<T> {
         items.value.into_iter().map(|item| item.value).collect()
     }
-    let group = GroupId(resolve(&route.group, "[[group]]", groups, findings));
+    let to = match route.leads_to_bank() {
+        true => RouteTo::Bank,
+        false => RouteTo::Group(GroupId(resolve(&route.group, "[[group]]", groups, findings))),
+    };
     let participants = route
         .participants
         .value
@@ -198,9 +211,23 @@ fn route_plan(
         account_prefixes: values(route.account_prefixes),
         card_prefixes: values(route.card_prefixes),
         participants,
-        linked: None,
-        to: RouteTo::Group(group),
+        linked: route.linked.value,
+        to,
     }
+}
+
+fn bank_plans(
+    outside: &Outside,
+    participants: &[Found<String>],
+    findings: &mut Findings,
+) -> Vec<BankPlan> {
+    let plan = |bank: &Bank| {
+        let attended = bank.attended.value.iter();
+        let attended = attended
+            .map(|name| ParticipantId(resolve(name, "[[participant]]", participants, findings)));
+        BankPlan { attended: attended.collect(), ..bank.plan.clone() }
+    };
+    outside.banks.iter().map(plan).collect()
 }
 
 fn listen(listener: &Listener) -> ListenConfig {

@@ -1,15 +1,11 @@
 //! What only several values together can tell: names given twice, ports used twice, deadlines
 //! that do not fit into each other, routes nothing reaches.
 
-use super::identity;
 use super::raw::{Group, Listener, Route, Switch};
+use super::{DEADLINE_MARGIN_MS, identity};
 use crate::address::collide;
 use crate::findings::{Findings, Found, Place};
 use crate::unit::show_duration;
-
-/// How much earlier than the channel the switch must give up, in milliseconds
-/// (guarantees 4.2): the answer has to travel, and so has the reversal.
-const DEADLINE_MARGIN_MS: u64 = 2_000;
 
 /// Channel timeouts for which a late answer must stay recognisable (semantics 31).
 const TOMBSTONE_TIMEOUTS: u64 = 4;
@@ -40,7 +36,10 @@ fn names(switch: &Switch, findings: &mut Findings) {
     let routes: Vec<_> = switch.routes.iter().map(|r| ("route", &r.name)).collect();
     // Both become links, and a link is known by its name.
     let listeners = switch.listeners.iter().map(|l| ("listener", &l.name));
-    let links: Vec<_> = listeners.chain(switch.groups.iter().map(|g| ("group", &g.name))).collect();
+    // A payment is recorded with the name of the group or bank it goes to.
+    let banks = switch.outside.banks.iter().map(|bank| ("bank", &bank.name));
+    let groups = switch.groups.iter().map(|group| ("group", &group.name));
+    let links: Vec<_> = listeners.chain(groups).chain(banks).collect();
     for named in [participants, routes, links] {
         unique(&named, findings);
     }
@@ -66,7 +65,8 @@ fn ports(switch: &Switch, findings: &mut Findings) {
     let admin = ("[admin]".to_owned(), &switch.admin);
     let listeners =
         switch.listeners.iter().map(|l| (format!("listener \"{}\"", l.name.value), &l.listen));
-    let sockets: Vec<_> = std::iter::once(admin).chain(listeners).collect();
+    let http = switch.outside.http.iter().map(|http| ("[http]".to_owned(), &http.listen));
+    let sockets: Vec<_> = std::iter::once(admin).chain(listeners).chain(http).collect();
     for (index, (_, listen)) in sockets.iter().enumerate() {
         let clash = sockets.iter().take(index).enumerate().find(|(_, (_, other))| {
             listen.is_sound() && other.is_sound() && collide(listen.value, other.value)
@@ -265,6 +265,7 @@ fn covers(earlier: &Route, later: &Route) -> bool {
         && all(&earlier.participants, &later.participants, PartialEq::eq)
         && all(&earlier.account_prefixes, &later.account_prefixes, begins)
         && all(&earlier.card_prefixes, &later.card_prefixes, begins)
+        && (earlier.linked.value.is_none() || earlier.linked.value == later.linked.value)
 }
 
 /// Parts that are configured and can do nothing. Silent while a reference was refused, or while

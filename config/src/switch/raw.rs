@@ -2,7 +2,8 @@
 //! on more than one value is not looked at here.
 
 use super::identity::allow;
-use super::{LogFormat, LogLevel, TcpKeepAlive};
+use super::outside::Outside;
+use super::{LogFormat, LogLevel, ServiceMode, TcpKeepAlive};
 use crate::address::{Destination, DialectName, parse_listen};
 use crate::cidr::Cidr;
 use crate::findings::{Found, Place};
@@ -38,6 +39,13 @@ const POLICIES: [(&str, Policy); 4] = [
     ("sticky", Policy::Sticky),
 ];
 const ANSWERS: [(&str, Answers); 2] = [("same", Answers::Same), ("any", Answers::Any)];
+const SERVICE_MODES: [(&str, ServiceMode); 3] = [
+    ("mock", ServiceMode::Mock),
+    ("sandbox", ServiceMode::Sandbox),
+    ("production", ServiceMode::Production),
+];
+const LINKED: [(&str, Option<bool>); 3] = [("any", None), ("yes", Some(true)), ("no", Some(false))];
+const ENDS: [(&str, End); 2] = [("group", End::Group), ("bank", End::Bank)];
 const FORMATS: [(&str, LogFormat); 3] =
     [("pretty", LogFormat::Pretty), ("json", LogFormat::Json), ("auto", LogFormat::Auto)];
 const LEVELS: [(&str, LogLevel); 5] = [
@@ -54,6 +62,8 @@ pub(super) struct Switch {
     pub(super) institution: Found<String>,
     pub(super) record_inquiries: Found<bool>,
     pub(super) drain: Found<u64>,
+    pub(super) service_mode: Found<ServiceMode>,
+    pub(super) allow_mock: Found<bool>,
     pub(super) log_format: Found<LogFormat>,
     pub(super) log_level: Found<LogLevel>,
     pub(super) admin: Found<SocketAddr>,
@@ -64,6 +74,7 @@ pub(super) struct Switch {
     pub(super) listeners: Vec<Listener>,
     pub(super) groups: Vec<Group>,
     pub(super) routes: Vec<Route>,
+    pub(super) outside: Outside,
 }
 
 pub(super) struct Store {
@@ -169,12 +180,22 @@ pub(super) struct Breaker {
 
 pub(super) struct Route {
     pub(super) name: Found<String>,
+    pub(super) to: Found<End>,
+    /// Empty if it leads to banks.
     pub(super) group: Found<String>,
+    pub(super) linked: Found<Option<bool>>,
     pub(super) mti: Found<Vec<Found<Mti>>>,
     pub(super) codes: Found<Vec<Found<[u8; 2]>>>,
     pub(super) account_prefixes: Found<Vec<Found<String>>>,
     pub(super) card_prefixes: Found<Vec<Found<String>>>,
     pub(super) participants: Found<Vec<Found<String>>>,
+}
+
+/// What a route leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Group,
+    Bank,
 }
 
 impl Switch {
@@ -184,6 +205,8 @@ impl Switch {
         let institution = switch.institution("500001");
         let record_inquiries = switch.boolean("record_inquiries", true);
         let drain = switch.duration("drain", 10 * SECOND, 0..=10 * MINUTE);
+        let service_mode = switch.choice("service_mode", ServiceMode::Sandbox, &SERVICE_MODES);
+        let allow_mock = switch.boolean("allow_mock_in_prod", false);
         drop(switch);
         let mut log = root.table("log");
         let log_format = log.choice("format", LogFormat::Auto, &FORMATS);
@@ -197,11 +220,14 @@ impl Switch {
         let listeners = each(&mut root, "listener", LISTENERS_MAX, Listener::read);
         let groups = each(&mut root, "group", GROUPS_MAX, Group::read);
         let routes = each(&mut root, "route", ROUTES_MAX, Route::read);
+        let outside = Outside::read(&mut root);
         Self {
             name,
             institution,
             record_inquiries,
             drain,
+            service_mode,
+            allow_mock,
             log_format,
             log_level,
             admin,
@@ -212,6 +238,7 @@ impl Switch {
             listeners,
             groups,
             routes,
+            outside,
         }
     }
 }
@@ -248,6 +275,8 @@ fn limits(mut section: Section<'_>) -> (Limits, Found<u32>) {
     let keys_max = section.integer("keys_max", default.keys_max, 1_024..=16_777_216);
     let connections_max =
         section.integer("connections_max", default.connections_max, 1..=1_000_000);
+    let payments_max = section.integer("payments_max", default.payments_max, 16..=16_777_216);
+    let links_max = section.integer("links_max", default.links_max, 16..=16_777_216);
     let limits = Limits {
         in_flight_max: in_flight_max.value,
         reserved_percent: reserved_percent.value,
@@ -256,7 +285,8 @@ fn limits(mut section: Section<'_>) -> (Limits, Found<u32>) {
         reversals_max: reversals_max.value,
         keys_max: keys_max.value,
         connections_max: connections_max.value,
-        ..default
+        payments_max: payments_max.value,
+        links_max: links_max.value,
     };
     (limits, connections_max)
 }
@@ -460,10 +490,28 @@ fn session(mut section: Section<'_>) -> SessionPlan {
 }
 
 impl Route {
+    pub(super) fn leads_to_bank(&self) -> bool {
+        self.to.value == End::Bank
+    }
+
     fn read(mut section: Section<'_>) -> Self {
+        let name = section.name("name", "\"all\"");
+        let to = section.choice("to", End::Group, &ENDS);
+        let group = match to.value {
+            End::Group => section.name("group", "\"cbs\""),
+            End::Bank => section.parsed(
+                "group",
+                Missing::Default(String::new()),
+                "left out",
+                |text| Ok(text.to_owned()),
+                String::clone,
+            ),
+        };
         Self {
-            name: section.name("name", "\"all\""),
-            group: section.name("group", "\"cbs\""),
+            name,
+            to,
+            group,
+            linked: section.choice("linked", None, &LINKED),
             mti: section.list("mti", None, "four digits of a request", mti, Mti::to_string),
             codes: section.list("codes", None, "the first two digits of DE3", code, |code| {
                 code.iter().copied().map(char::from).collect()

@@ -1,10 +1,12 @@
-//! The gate: messages that wait until a record is durable.
+//! The gate: what waits until a record is durable. Messages, questions for third parties, and
+//! answers to those who called over HTTP.
 //!
 //! Records are numbered in order and become durable in order, so what waits for them is a queue:
 //! it opens from the front. What waited for a refused record never leaves.
 
 use std::collections::VecDeque;
 use veksel_codecs::Message;
+use veksel_core::enquiry::{Ask, CallId, Told};
 use veksel_core::{ConnectionId, RecordId, Tag, Tick};
 
 /// A message that is to be written.
@@ -17,11 +19,22 @@ pub(crate) struct Letter {
     pub(crate) expires: Option<Tick>,
 }
 
-/// Letters that wait for records.
+/// What can wait.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// For a connection.
+    Letter(Letter),
+    /// For a third party.
+    Ask(Box<Ask>),
+    /// For somebody who called.
+    Told(CallId, Box<Told>),
+}
+
+/// What waits for records.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     durable: RecordId,
-    waiting: VecDeque<(RecordId, Letter)>,
+    waiting: VecDeque<(RecordId, Held)>,
 }
 
 impl Gate {
@@ -30,14 +43,14 @@ impl Gate {
         Self { durable, waiting: VecDeque::new() }
     }
 
-    /// Gives the letter back if nothing holds it, and keeps it otherwise.
-    pub(crate) fn pass(&mut self, after: Option<RecordId>, letter: Letter) -> Option<Letter> {
+    /// Gives it back if nothing holds it, and keeps it otherwise.
+    pub(crate) fn pass(&mut self, after: Option<RecordId>, held: Held) -> Option<Held> {
         match after {
             Some(record) if record > self.durable => {
-                self.waiting.push_back((record, letter));
+                self.waiting.push_back((record, held));
                 None
             }
-            Some(_) | None => Some(letter),
+            Some(_) | None => Some(held),
         }
     }
 
@@ -46,23 +59,23 @@ impl Gate {
         self.durable = self.durable.max(upto);
     }
 
-    /// The next letter that nothing holds any more.
-    pub(crate) fn next(&mut self) -> Option<Letter> {
+    /// The next that nothing holds any more.
+    pub(crate) fn next(&mut self) -> Option<Held> {
         let (record, _) = self.waiting.front()?;
         if *record > self.durable {
             return None;
         }
-        self.waiting.pop_front().map(|(_, letter)| letter)
+        self.waiting.pop_front().map(|(_, held)| held)
     }
 
     /// Takes out what waits for records that the store refused, wherever it stands: a message can
     /// wait for an older record than the one before it.
-    pub(crate) fn refuse(&mut self, refused: impl Fn(RecordId) -> bool) -> Vec<Letter> {
+    pub(crate) fn refuse(&mut self, refused: impl Fn(RecordId) -> bool) -> Vec<Held> {
         let (out, stays) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition::<Vec<_>, _>(|(record, _)| refused(*record));
         self.waiting = stays.into();
-        out.into_iter().map(|(_, letter)| letter).collect()
+        out.into_iter().map(|(_, held)| held).collect()
     }
 
     /// How many wait.
@@ -80,22 +93,48 @@ impl Gate {
 mod tests {
     use super::*;
     use veksel_core::LinkId;
+    use veksel_core::enquiry::{Addressee, AskId, Enquiry};
 
-    fn letter(serial: u64) -> Letter {
-        let connection = ConnectionId { link: LinkId(0), serial };
-        Letter { connection, message: Message::new(), tag: None, expires: None }
+    /// One of each kind in turn, by a number.
+    fn held(number: u64) -> Held {
+        match number % 3 {
+            0 => {
+                let enquiry = Enquiry::Review { applicant: String::new() };
+                let (id, to) = (AskId(number), Addressee::Kyc);
+                let trace = String::new();
+                Held::Ask(Box::new(Ask { id, to, enquiry, within_ms: 1, trace }))
+            }
+            1 => {
+                let connection = ConnectionId { link: LinkId(0), serial: number };
+                let message = Message::new();
+                Held::Letter(Letter { connection, message, tag: None, expires: None })
+            }
+            _ => Held::Told(CallId(number), Box::new(Told::Noted)),
+        }
+    }
+
+    fn number(held: &Held) -> u64 {
+        match held {
+            Held::Letter(letter) => letter.connection.serial,
+            Held::Ask(ask) => ask.id.0,
+            Held::Told(id, _) => id.0,
+        }
     }
 
     #[test]
-    fn a_letter_leaves_when_its_record_is_durable_and_not_before() {
+    fn what_waits_leaves_when_its_record_is_durable_and_not_before() {
         let mut gate = Gate::new(RecordId(5));
-        assert!(gate.pass(None, letter(1)).is_some());
-        assert!(gate.pass(Some(RecordId(5)), letter(2)).is_some());
-        assert!(gate.pass(Some(RecordId(6)), letter(3)).is_none());
-        assert!(gate.pass(Some(RecordId(8)), letter(4)).is_none());
+        assert!(gate.pass(None, held(1)).is_some());
+        assert!(gate.pass(Some(RecordId(5)), held(2)).is_some());
+        for number in [3, 4, 5] {
+            assert!(gate.pass(Some(RecordId(6)), held(number)).is_none());
+        }
+        assert!(gate.pass(Some(RecordId(8)), held(6)).is_none());
         assert!(gate.next().is_none());
         gate.open(RecordId(7));
-        assert_eq!(gate.next().unwrap().connection.serial, 3);
+        for expected in [3, 4, 5] {
+            assert_eq!(number(&gate.next().unwrap()), expected);
+        }
         assert!(gate.next().is_none() && !gate.is_empty());
         gate.open(RecordId(8));
         assert!(gate.next().is_some() && gate.is_empty());
@@ -104,14 +143,13 @@ mod tests {
     #[test]
     fn what_waits_for_a_refused_record_is_found_behind_others() {
         let mut gate = Gate::new(RecordId(5));
-        for (record, serial) in [(6, 1), (8, 2), (6, 3), (9, 4)] {
-            assert!(gate.pass(Some(RecordId(record)), letter(serial)).is_none());
+        for (record, serial) in [(6, 1), (8, 2), (6, 3), (9, 4), (6, 5)] {
+            assert!(gate.pass(Some(RecordId(record)), held(serial)).is_none());
         }
         let refused = gate.refuse(|record| record == RecordId(6));
-        let serials: Vec<_> = refused.iter().map(|letter| letter.connection.serial).collect();
-        assert_eq!(serials, [1, 3]);
+        assert_eq!(refused.iter().map(number).collect::<Vec<_>>(), [1, 3, 5]);
         gate.open(RecordId(9));
         let left: Vec<_> = std::iter::from_fn(|| gate.next()).collect();
-        assert_eq!(left.iter().map(|letter| letter.connection.serial).collect::<Vec<_>>(), [2, 4]);
+        assert_eq!(left.iter().map(number).collect::<Vec<_>>(), [2, 4]);
     }
 }

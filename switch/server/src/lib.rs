@@ -9,15 +9,20 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod build;
+mod callers;
 mod clock;
+mod enquirer;
 mod finder;
 mod gate;
+mod http;
 mod log;
 mod material;
 mod names;
 mod observe;
 mod operate;
 mod orders;
+mod outside;
 mod reload;
 mod shard;
 mod start;
@@ -26,6 +31,8 @@ mod steer;
 mod traffic;
 mod upkeep;
 
+pub use enquirer::{Answering, Asks};
+pub use http::Outside;
 pub use log::{WrongFilter, init_tracing};
 pub use reload::{Loader, ReloadError, Reloaded};
-pub use start::{Running, StartError, Stopped, start, start_from, start_with};
+pub use start::{Running, StartError, Stopped, start, start_between, start_from, start_with};

@@ -1,10 +1,13 @@
-//! What a switch is made from beside its configuration: dialects and secret keys, from files.
+//! What a switch is made from beside its configuration: dialects and secrets, from files.
 
 use crate::start::StartError;
+use std::io::Read;
 use std::path::Path;
 use std::{fs, io};
 use veksel_codecs::Dialect;
+use veksel_config::bridge::SecretSource;
 use veksel_config::{DialectName, SocketConfig, SwitchConfig};
+use veksel_core::enquiry::Secret;
 use veksel_store::{KeyError, Keys};
 
 /// The dialects of the sockets, in their order.
@@ -37,5 +40,73 @@ pub(crate) fn keys(path: &Path) -> Result<Keys, KeyError> {
             Keys::create(path)
         }
         other => other,
+    }
+}
+
+/// Longest secret, in bytes.
+const SECRET_MAX: u64 = 64 * 1_024;
+
+/// The secret behind a setting, without white space around it.
+///
+/// # Errors
+/// It cannot be read, or there is none. Says where it was looked for, never what was there.
+pub(crate) fn secret(source: &SecretSource) -> Result<Secret, String> {
+    let (place, text) = match source {
+        SecretSource::File(path) => (path.display().to_string(), read_secret(path)?),
+        SecretSource::Env(name) => {
+            let text = std::env::var(name).map_err(|error| match error {
+                std::env::VarError::NotPresent => format!("{name} is not set"),
+                std::env::VarError::NotUnicode(_) => format!("{name} is not UTF-8"),
+            })?;
+            (name.clone(), text)
+        }
+    };
+    match text.trim() {
+        "" => Err(format!("{place} is empty")),
+        text => Ok(Secret::new(text)),
+    }
+}
+
+fn read_secret(path: &Path) -> Result<String, String> {
+    use std::os::unix::fs::PermissionsExt;
+    let wrong = |error: io::Error| format!("{}: {error}", path.display());
+    let file = fs::File::open(path).map_err(wrong)?;
+    let mode = file.metadata().map_err(wrong)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        return Err(format!("{path}: others than its owner may read it (mode {mode:o})"));
+    }
+    let mut text = String::new();
+    file.take(SECRET_MAX.saturating_add(1)).read_to_string(&mut text).map_err(wrong)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > SECRET_MAX) {
+        return Err(format!("{}: more than {SECRET_MAX} bytes", path.display()));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_secret_is_read_from_a_file_of_its_owner_only() {
+        let folder = std::env::temp_dir().join(format!("veksel-secret-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("token");
+        let read = |text: &str, mode: u32| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            secret(&SecretSource::File(path.clone())).map(|secret| secret.expose().to_owned())
+        };
+        assert_eq!(read(" hush \n", 0o600), Ok("hush".to_owned()));
+        let exposed = read("hush", 0o640).unwrap_err();
+        assert!(exposed.contains("mode 640") && !exposed.contains("hush"), "{exposed}");
+        assert!(read("\n", 0o600).unwrap_err().ends_with("is empty"));
+        assert!(read(&"x".repeat(70_000), 0o600).unwrap_err().contains("more than"));
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(secret(&SecretSource::File(path)).is_err());
+        let unset = SecretSource::Env("VEKSEL_TEST_OF_A_SECRET".into());
+        assert_eq!(secret(&unset), Err("VEKSEL_TEST_OF_A_SECRET is not set".to_owned()));
     }
 }

@@ -144,3 +144,14 @@ pub(crate) const TLS_EXPIRES: Name = (
     "veksel_tls_expires_timestamp_seconds",
     "When the first certificate or revocation list of a link ends, in Unix time, by link.",
 );
+pub(crate) const ENQUIRIES: Name =
+    ("veksel_enquiries_in_flight", "Questions to third parties that are under way.");
+pub(crate) const ENQUIRIES_REFUSED: Name = (
+    "veksel_enquiries_refused_total",
+    "Questions to third parties that were not asked, because too many are under way or there is \
+     nobody to ask.",
+);
+pub(crate) const CALLERS: Name =
+    ("veksel_callers_waiting", "Callers over HTTP that wait for what the engine says.");
+pub(crate) const CALLS: Name =
+    ("veksel_http_requests_total", "Requests over HTTP, by endpoint and status.");

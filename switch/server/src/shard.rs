@@ -4,12 +4,16 @@
 //! each connection once. Nothing in it waits but the one point where it sleeps.
 
 mod ending;
+mod look;
+mod outside;
 mod report;
 mod swapping;
 
+use crate::callers::Callers;
 use crate::clock::Clock;
+use crate::enquirer::Enquirer;
 use crate::finder::{Finder, Question};
-use crate::gate::{Gate, Letter};
+use crate::gate::{Gate, Held, Letter};
 use crate::observe::Observer;
 use crate::orders::Order;
 use crate::start::Stopped;
@@ -18,9 +22,7 @@ use crate::upkeep::Upkeep;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
-use veksel_core::{
-    Event, GroupId, Input, LinkId, Now, Output, Record, RecordId, Switch, Tick, Unsent,
-};
+use veksel_core::{Event, Input, Now, Output, Record, RecordId, Switch, Tick};
 use veksel_link::Wires;
 use veksel_store::{Committer, Done, Refused, TrySend};
 
@@ -41,6 +43,8 @@ pub(crate) struct Shard {
     pub(crate) committer: Committer,
     pub(crate) done: mpsc::Receiver<Done>,
     pub(crate) finder: Finder,
+    pub(crate) enquirer: Enquirer,
+    pub(crate) callers: Callers,
     /// What operators decide.
     pub(crate) commands: mpsc::Receiver<Input>,
     pub(crate) orders: mpsc::Receiver<Order>,
@@ -77,6 +81,7 @@ enum Wake {
     Done(Option<Done>),
     Found(Input),
     Decided(Input),
+    Called(veksel_api::Asked),
     Ordered(Order),
     Time,
     Stop,
@@ -124,14 +129,8 @@ impl Turning {
             match self.sleep(look).await {
                 Wake::Input | Wake::Time => {}
                 Wake::Done(done) => self.take_done(done),
-                Wake::Found(input) => {
-                    self.shard.switch.handle(self.shard.clock.now(), input);
-                    self.carry_out();
-                }
-                Wake::Decided(input) => {
-                    self.shard.switch.handle(self.shard.clock.now(), input);
-                    self.carry_out();
-                }
+                Wake::Found(input) | Wake::Decided(input) => self.hear(input),
+                Wake::Called(asked) => self.take_call(asked),
                 Wake::Ordered(order) => self.obey(order),
                 Wake::Stop => {
                     let drain = u64::try_from(self.shard.drain.as_millis()).unwrap_or(u64::MAX);
@@ -167,9 +166,11 @@ impl Turning {
             biased;
             done = shard.done.recv() => Wake::Done(done),
             Some(found) = shard.finder.answers.recv() => Wake::Found(found),
+            Some(verdict) = shard.enquirer.answers.recv() => Wake::Found(verdict),
             // People are few: before the sockets they never wait, and hold nobody up.
             Some(input) = shard.commands.recv(), if !is_full => Wake::Decided(input),
             Some(order) = shard.orders.recv() => Wake::Ordered(order),
+            Some(asked) = shard.callers.calls.recv(), if !is_full => Wake::Called(asked),
             () = shard.wires.ready(), if !is_full => Wake::Input,
             _ = &mut shard.stop, if !stopping => Wake::Stop,
             () = sleep_until(due) => Wake::Time,
@@ -186,6 +187,12 @@ impl Turning {
             && self.backlog.is_empty()
             && self.handed.is_empty()
             && self.gate.is_empty()
+            && self.shard.enquirer.in_flight() == 0
+    }
+
+    fn hear(&mut self, input: Input) {
+        self.shard.switch.handle(self.shard.clock.now(), input);
+        self.carry_out();
     }
 
     /// Takes what arrived, carries out what the engine wants, writes each connection once.
@@ -219,11 +226,10 @@ impl Turning {
             match output {
                 Output::Persist { id, record } => self.backlog.push((id, record)),
                 Output::Send { after, connection, message, tag, expires } => {
-                    let letter = Letter { connection, message, tag, expires };
-                    if let Some(letter) = self.gate.pass(after, letter) {
-                        self.write(letter);
-                    }
+                    self.pass(after, Held::Letter(Letter { connection, message, tag, expires }));
                 }
+                Output::Ask { after, ask } => self.pass(after, Held::Ask(ask)),
+                Output::Tell { after, id, told } => self.pass(after, Held::Told(id, told)),
                 Output::Find { txn, rrn, keys } => self.ask(Question::Like { txn, rrn, keys }),
                 Output::Rekey { connection, message, check_value } => {
                     let taken = self.shard.wires.accept_next_key(connection.link, &check_value);
@@ -299,20 +305,13 @@ impl Turning {
         self.shard.durable = self.shard.durable.max(upto);
         let is_refused = |record| refused.iter().any(|refused| refused.id == record);
         if !refused.is_empty() {
-            for letter in self.gate.refuse(is_refused) {
-                self.shard.wires.spare(letter.message);
+            for held in self.gate.refuse(is_refused) {
+                self.drop_held(held);
             }
         }
         self.gate.open(upto);
-        while let Some(letter) = self.gate.next() {
-            match (letter.tag, letter.expires) {
-                (Some(tag), Some(expires)) if now.tick >= expires => {
-                    let input = Input::Unsent { tag, why: Unsent::Expired };
-                    self.shard.wires.spare(letter.message);
-                    self.shard.switch.handle(now, input);
-                }
-                _ => self.write(letter),
-            }
+        while let Some(held) = self.gate.next() {
+            self.release(now, held);
         }
         let txns = refused.iter().map(|refused| refused.txn).collect();
         self.shard.switch.handle(now, Input::Committed { upto, refused: txns });
@@ -323,65 +322,4 @@ impl Turning {
         }
         self.carry_out();
     }
-
-    /// Renews gauges and the picture, and looks after the journal.
-    fn look(&mut self) {
-        self.look_after_journal();
-        let tick = self.shard.clock.now().tick;
-        let Shard { switch, observer, wires, status, .. } = &mut self.shard;
-        let plan = switch.plan();
-        let count = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
-        let groups: Vec<_> = (0..count(plan.groups.len()))
-            .zip(&plan.groups)
-            .map(|(place, group)| (group.name.clone(), switch.online(GroupId(place))))
-            .collect();
-        for (place, (_, online)) in (0..).zip(&groups) {
-            observer.online(GroupId(place), *online);
-            observer.waiting(GroupId(place), switch.waiting(GroupId(place)));
-        }
-        let breakers = breakers(switch);
-        for place in 0..count(plan.links.len()) {
-            observer.link_stats(LinkId(place), &wires.stats(LinkId(place)));
-        }
-        for (place, group) in (0..).zip(&switch.plan().groups) {
-            let age = Duration::from_nanos(switch.reversal_age(GroupId(place), tick));
-            let alarm = Duration::from_millis(group.reversals.alarm_ms);
-            observer.reversal_age(GroupId(place), age, alarm);
-        }
-        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        observer.flush();
-        observer.metrics.reversals_waiting.set(gauge(switch.reversals_parked()));
-        observer.metrics.in_flight.set(gauge(switch.in_flight()));
-        observer.metrics.reversals_open.set(gauge(switch.reversals_open()));
-        observer.metrics.backlog.set(gauge(self.backlog.len()));
-        let serving = self.draining_until.is_none();
-        status.set(Picture { groups, breakers, serving, store: self.failed.is_none() });
-    }
-
-    fn look_after_journal(&mut self) {
-        let now = self.shard.clock.now();
-        if let Some(before) = self.shard.upkeep.trim(now) {
-            self.shard.committer.trim(before);
-        }
-        if let Some(full) = self.shard.upkeep.change() {
-            if full {
-                tracing::error!("the journal is full; new payments are refused until room is made");
-            } else {
-                tracing::info!("the journal has room again");
-            }
-            self.shard.switch.handle(now, Input::Full(full));
-        }
-    }
-}
-
-/// How each breaker stands, by the name of its group or link.
-fn breakers(switch: &Switch) -> Vec<(String, &'static str)> {
-    let plan = switch.plan();
-    let groups = (0..)
-        .zip(&plan.groups)
-        .map(|(place, group)| (group.name.clone(), switch.group_position(GroupId(place))));
-    let links = (0..)
-        .zip(&plan.links)
-        .map(|(place, link)| (link.name.clone(), switch.link_position(LinkId(place))));
-    groups.chain(links).filter_map(|(name, position)| Some((name, position?.word()))).collect()
 }

@@ -1,40 +1,25 @@
 //! Building the parts, and the handle by which a running switch is asked and stopped.
 
 use crate::admin::Admin;
-use crate::clock::Clock;
-use crate::finder::Finder;
+use crate::build::{Parts, run};
+use crate::http::{Http, Outside};
 use crate::material::{dialects, keys};
-use crate::observe::{Metrics, Observer};
+use crate::observe::Metrics;
 use crate::operate::{self, COMMANDS_MAX};
-use crate::orders::{ORDERS_MAX, Order};
+use crate::orders::ORDERS_MAX;
 use crate::reload::{Loader, ReloadError, Reloaded, Reloader};
-use crate::shard::Shard;
 use crate::status::Status;
 use crate::steer::Desk;
-use crate::upkeep::Upkeep;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc as threads;
 use std::time::Duration;
 use std::{io, thread};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
-use veksel_codecs::{Codec, Dialect};
-use veksel_config::{SocketConfig, SwitchConfig};
+use veksel_codecs::Dialect;
+use veksel_config::SwitchConfig;
 use veksel_core::plan::DigestKey;
-use veksel_core::{Input, LinkId, Plan, Record, RecordId, Resume, Switch};
-use veksel_link::Wires;
-use veksel_store::{Committer, KeyError, Purpose, Recovered, SqliteStore, Store, StoreError};
-
-/// Commits whose report may wait to be taken.
-const REPORTS_MAX: usize = 1_024;
-
-/// Questions that may wait for the journal to be read.
-const QUESTIONS_MAX: usize = 4_096;
-
-/// Messages that may wait to be taken by the engine.
-const INBOX_MAX: usize = 16_384;
+use veksel_store::{KeyError, Purpose, SqliteStore, Store, StoreError};
 
 /// Why the switch did not start. Nothing of it runs then.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +46,7 @@ pub enum StartError {
     Thread(#[from] io::Error),
     /// Something is owed to a host that the configuration no longer names.
     #[error(
-        "{count} transactions of group \"{group}\" are not settled and no group has that name; \
+        "{count} transactions of \"{group}\" are not settled and no group or bank has that name; \
          name it again, or settle them first"
     )]
     Group {
@@ -70,6 +55,17 @@ pub enum StartError {
         /// How many.
         count: usize,
     },
+    /// A secret of the configuration cannot be had.
+    #[error("{part}: {why}")]
+    Secret {
+        /// Which part wanted it.
+        part: String,
+        /// Why not; it names the file or the variable, and nothing of what stands in it.
+        why: String,
+    },
+    /// Third parties cannot be asked as configured.
+    #[error("{0}")]
+    Outside(String),
     /// Two metrics have one name: a defect.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -92,6 +88,7 @@ pub struct Running {
     status: Status,
     reloader: Reloader,
     admin: Option<Admin>,
+    http: Option<Http>,
     stop: Option<oneshot::Sender<()>>,
     ended: threads::Receiver<Stopped>,
     thread: Option<thread::JoinHandle<()>>,
@@ -108,6 +105,12 @@ impl Running {
     #[must_use]
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|admin| admin.address)
+    }
+
+    /// Where it is called over HTTP, if it may be.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.as_ref().and_then(Http::address)
     }
 
     /// Whether it takes requests and is signed on to a host.
@@ -154,6 +157,9 @@ impl Running {
         if let Some(admin) = self.admin.take() {
             admin.stop();
         }
+        if let Some(http) = self.http.take() {
+            http.stop();
+        }
     }
 }
 
@@ -173,7 +179,7 @@ pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
     let keys = Arc::new(keys(&config.store.keys)?);
     config.plan.digest_key = DigestKey(*keys.secret(Purpose::Digest));
     let store = SqliteStore::open(&config.store.path, keys)?;
-    launch(config, dialects, Box::new(store), None)
+    launch(config, dialects, Box::new(store), None, None)
 }
 
 /// The same for a configuration that can be read again with `loader`, so that the switch can be
@@ -186,7 +192,7 @@ pub fn start_from(mut config: SwitchConfig, loader: Loader) -> Result<Running, S
     let keys = Arc::new(keys(&config.store.keys)?);
     config.plan.digest_key = DigestKey(*keys.secret(Purpose::Digest));
     let store = SqliteStore::open(&config.store.path, keys)?;
-    launch(config, dialects, Box::new(store), Some(loader))
+    launch(config, dialects, Box::new(store), Some(loader), None)
 }
 
 /// Starts a switch on a store of the caller's; nothing else about it differs. For tests and
@@ -199,7 +205,21 @@ pub fn start_from(mut config: SwitchConfig, loader: Loader) -> Result<Running, S
 /// What could not be had, by name.
 pub fn start_with(config: SwitchConfig, store: Box<dyn Store>) -> Result<Running, StartError> {
     let dialects = dialects(&config)?;
-    launch(config, dialects, store, None)
+    launch(config, dialects, store, None, None)
+}
+
+/// The same, with third parties of the caller's in place of the configured ones: what asks them,
+/// and what knows their webhooks.
+///
+/// # Errors
+/// What could not be had, by name.
+pub fn start_between(
+    config: SwitchConfig,
+    store: Box<dyn Store>,
+    outside: Outside,
+) -> Result<Running, StartError> {
+    let dialects = dialects(&config)?;
+    launch(config, dialects, store, None, Some(outside))
 }
 
 fn launch(
@@ -207,9 +227,11 @@ fn launch(
     dialects: Vec<Dialect>,
     mut store: Box<dyn Store>,
     loader: Option<Loader>,
+    outside: Option<Outside>,
 ) -> Result<Running, StartError> {
     let recovered = store.open()?;
     let metrics = Metrics::new()?;
+    let (http, enquirer, callers) = Http::open(&config, outside, &metrics)?;
     let status = Status::default();
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
     let deciding = operate::Desk::new(deciding, &config.plan);
@@ -232,6 +254,8 @@ fn launch(
             recovered,
             metrics,
             status,
+            enquirer,
+            callers,
             commands,
             orders,
             stopping,
@@ -246,137 +270,12 @@ fn launch(
         Ok(Err(error)) => return Err(error),
         Err(threads::RecvError) => return Err(io::Error::other("the shard ended").into()),
     };
+    // Only now is there somebody who takes what is called.
+    let http = http.map(Http::serve);
     let (stop, admin, thread) = (Some(stop), Some(admin), Some(thread));
-    Ok(Running { addresses, status: shown, reloader, admin, stop, ended, thread })
+    Ok(Running { addresses, status: shown, reloader, admin, http, stop, ended, thread })
 }
 
-fn socket(part: String, source: io::Error) -> StartError {
+pub(crate) fn socket(part: String, source: io::Error) -> StartError {
     StartError::Socket { part, source }
-}
-
-/// What the shard's thread is given.
-struct Parts {
-    config: SwitchConfig,
-    dialects: Vec<Dialect>,
-    store: Box<dyn Store>,
-    recovered: Recovered,
-    metrics: Metrics,
-    status: Status,
-    commands: mpsc::Receiver<Input>,
-    orders: mpsc::Receiver<Order>,
-    targets: operate::Targets,
-    stopping: oneshot::Receiver<()>,
-}
-
-type Started = Result<Vec<(String, SocketAddr)>, StartError>;
-
-/// The body of the shard's thread. `None` if it did not come to run.
-fn run(parts: Parts, ready: &threads::SyncSender<Started>) -> Option<Stopped> {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let _ = ready.send(Err(error.into()));
-            return None;
-        }
-    };
-    LocalSet::new().block_on(&runtime, async {
-        match build(parts) {
-            Ok((shard, addresses)) => {
-                let _ = ready.send(Ok(addresses));
-                // As a task it takes its turn after every connection that is ready, which makes
-                // its batches as large as they can be.
-                Some(tokio::task::spawn_local(shard.run()).await.unwrap_or(Stopped::Panicked))
-            }
-            Err(error) => {
-                let _ = ready.send(Err(error));
-                None
-            }
-        }
-    })
-}
-
-/// Recovers the engine and opens the sockets.
-fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError> {
-    let Parts { config, dialects, store, recovered, metrics, status, .. } = parts;
-    let (commands, orders, stopping) = (parts.commands, parts.orders, parts.stopping);
-    let targets = parts.targets;
-    let clock = Clock::new();
-    let now = clock.now();
-    let observer = Observer::new(metrics, &config.plan);
-    refuse_unknown_groups(&recovered, &config.plan)?;
-    let mut switch = Switch::new(config.plan);
-    for (id, record) in &recovered.records {
-        switch.apply(*id, record);
-    }
-    let Recovered { last: record, txn, stans, records, held } = recovered;
-    let open = records.iter().filter(|(_, record)| matches!(record, Record::Intent(_))).count();
-    let durable: RecordId = record;
-    switch.recover(now, Resume { record, txn, stans });
-    switch.note(now, "switch", "start", format!("{open} transactions not settled"));
-
-    let finder = Finder::spawn(store.reader()?, QUESTIONS_MAX)?;
-    let (reports, done) = mpsc::channel(REPORTS_MAX);
-    let queue_max = usize::try_from(config.store.queue_max).unwrap_or(usize::MAX);
-    let committer = Committer::spawn(store, queue_max, move |report| {
-        // Without a receiver the shard has ended, and nobody waits for the report.
-        let _ = reports.blocking_send(report);
-    })?;
-
-    let wires = Wires::new(INBOX_MAX, clock.origin, now.utc.0);
-    let mut addresses = Vec::new();
-    for ((place, socket_config), dialect) in (0..).zip(&config.sockets).zip(dialects) {
-        let (link, codec) = (LinkId(place), Rc::new(Codec::new(dialect)));
-        match socket_config {
-            SocketConfig::Listen(listen) => {
-                let name = name(&switch, link);
-                let address = wires
-                    .listen(link, listen, codec)
-                    .map_err(|source| socket(format!("listener \"{name}\""), source))?;
-                addresses.push((name, address));
-            }
-            SocketConfig::Dial(dial) => wires.dial(link, dial, codec).map_err(|error| {
-                socket(format!("link {}", name(&switch, link)), io::Error::other(error))
-            })?,
-        }
-    }
-    let shard = Shard {
-        clock,
-        switch,
-        wires,
-        committer,
-        done,
-        finder,
-        commands,
-        orders,
-        targets,
-        upkeep: Upkeep::new(config.store.keep_ms, config.store.records_max, held),
-        observer,
-        status,
-        stop: stopping,
-        drain: Duration::from_millis(config.drain_ms),
-        backlog_max: queue_max,
-        durable,
-    };
-    Ok((shard, addresses))
-}
-
-/// A reversal of a group that is gone could never be sent, and nobody would hear of it.
-fn refuse_unknown_groups(recovered: &Recovered, plan: &Plan) -> Result<(), StartError> {
-    let owed = recovered.records.iter().filter_map(|(_, record)| match record {
-        Record::Intent(intent) if !intent.group.is_empty() => Some(&intent.group),
-        _ => None,
-    });
-    let mut unknown = owed.filter(|name| plan.groups.iter().all(|group| group.name != **name));
-    match unknown.next() {
-        None => Ok(()),
-        Some(group) => {
-            let count = 1 + unknown.filter(|other| *other == group).count();
-            Err(StartError::Group { group: group.clone(), count })
-        }
-    }
-}
-
-fn name(switch: &Switch, link: LinkId) -> String {
-    let link = switch.plan().links.get(usize::from(link.0));
-    link.map(|link| link.name.clone()).unwrap_or_default()
 }

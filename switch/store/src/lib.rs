@@ -29,7 +29,7 @@ pub use error::{Fault, StoreError};
 pub use finding::{Break, FINDINGS_MAX, Finding, Report};
 pub use keys::{KeyError, Keys, Purpose};
 pub use memory::MemoryStore;
-pub use sqlite::{Filter, Reversing, SqliteReader, SqliteStore, Summary};
+pub use sqlite::{Filter, Paying, Reversing, SqliteReader, SqliteStore, Summary};
 pub use sqlite::{anchors_path, last_four, read_anchors};
 
 use veksel_core::record::{CardNumber, DuplicateKey, Record, RecordId, TxnId};
@@ -75,7 +75,8 @@ pub trait Store: Journal {
 
     /// Removes transactions whose every record is older than `before`, and notices of that age,
     /// oldest first, looking at no more than `limit` records. Transactions that are unfinished
-    /// or parked stay, and so does the last record of a fact that is not over, however old. Call again while [`Trimmed::more`].
+    /// or parked stay, and so does the last record of a fact that is not over, however old. Call
+    /// again while [`Trimmed::more`].
     ///
     /// # Errors
     /// Nothing was removed.

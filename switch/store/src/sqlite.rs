@@ -22,7 +22,7 @@ mod rows;
 mod trim;
 mod walk;
 
-pub use look::{Filter, Reversing, Summary};
+pub use look::{Filter, Paying, Reversing, Summary};
 pub use outside::{anchors_path, read_anchors};
 pub use read::SqliteReader;
 pub use rows::last_four;

@@ -69,6 +69,10 @@ pub(crate) struct Metrics {
     pub(crate) commit_wait: Histogram,
     pub(crate) backlog: IntGauge,
     pub(crate) duplicates: IntCounter,
+    pub(crate) enquiries: IntGauge,
+    pub(crate) enquiries_refused: IntCounter,
+    pub(crate) callers: IntGauge,
+    pub(crate) calls: IntCounterVec,
 }
 
 impl Metrics {
@@ -132,6 +136,10 @@ impl Metrics {
             commit_wait: made.histogram(names::COMMIT_WAIT)?,
             backlog: made.gauge(names::BACKLOG)?,
             duplicates: made.counter(names::DUPLICATES)?,
+            enquiries: made.gauge(names::ENQUIRIES)?,
+            enquiries_refused: made.counter(names::ENQUIRIES_REFUSED)?,
+            callers: made.gauge(names::CALLERS)?,
+            calls: made.counters(names::CALLS, &["endpoint", "status"])?,
             registry,
         })
     }

@@ -72,6 +72,7 @@ fn put_linked(out: &mut Vec<u8>, linked: &Linked) {
         status,
         until,
         state,
+        approve,
         is_over,
     } = linked;
     put_text(out, account);
@@ -84,6 +85,7 @@ fn put_linked(out: &mut Vec<u8>, linked: &Linked) {
     out.push(consent_code(*status));
     put_number(out, until.0);
     out.extend_from_slice(state);
+    put_text(out, approve);
     out.push(u8::from(*is_over));
 }
 
@@ -99,6 +101,7 @@ fn take_linked(from: &mut Cursor<'_>) -> Result<Linked, BytesError> {
         status: take_word(from, "status", ConsentStatus::ALL, consent_code)?,
         until: Utc(from.number("until")?),
         state: from.array("state")?,
+        approve: take_text(from, "approve")?,
         is_over: take_choice(from, "is_over")?,
     })
 }

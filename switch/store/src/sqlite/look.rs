@@ -78,7 +78,70 @@ pub struct Reversing {
     pub rrn: Option<String>,
 }
 
+/// A row of `v_payments`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Paying {
+    /// Its transaction.
+    pub txn: TxnId,
+    /// When it began, RFC 3339.
+    pub time: String,
+    /// Name of the bank.
+    pub bank: Option<String>,
+    /// How it stands, a word of `PaymentState`.
+    pub state: String,
+    /// What the bank calls it.
+    pub reference: Option<String>,
+    /// Why a person must look at it, if so.
+    pub case: Option<String>,
+    /// DE39 that the channel heard first.
+    pub told: Option<String>,
+    /// The provider's code of its last failure.
+    pub code: Option<String>,
+    /// Whether nothing more will happen to it.
+    pub is_over: bool,
+    /// When it last changed, RFC 3339.
+    pub last: String,
+    /// Of the transaction, as a decimal.
+    pub amount: Option<String>,
+    /// Of the transaction.
+    pub currency: Option<String>,
+    /// Of the transaction.
+    pub rrn: Option<String>,
+}
+
 impl SqliteReader {
+    /// The newest payments at banks, in order of their numbers; only those that a person must look
+    /// at, if asked for.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn payments(&self, only_cases: bool, limit: u32) -> Result<Vec<Paying>, StoreError> {
+        let condition = if only_cases { "WHERE open_case IS NOT NULL" } else { "" };
+        let sql = format!(
+            "SELECT txn, time, bank, state, reference, open_case, told, code, over, last_time,
+            amount, currency, rrn FROM v_payments {condition} ORDER BY txn DESC LIMIT ?"
+        );
+        let mut found = self.rows(&sql, vec![Value::Integer(limit.into())], |row| {
+            Ok(Paying {
+                txn: TxnId(row.get(0)?),
+                time: row.get(1)?,
+                bank: row.get(2)?,
+                state: row.get(3)?,
+                reference: row.get(4)?,
+                case: row.get(5)?,
+                told: row.get(6)?,
+                code: row.get(7)?,
+                is_over: row.get(8)?,
+                last: row.get(9)?,
+                amount: row.get(10)?,
+                currency: row.get(11)?,
+                rrn: row.get(12)?,
+            })
+        })?;
+        found.sort_by_key(|payment| payment.txn);
+        Ok(found)
+    }
+
     /// Transactions as people may see them, in order of their numbers.
     ///
     /// # Errors

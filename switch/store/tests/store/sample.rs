@@ -148,6 +148,7 @@ pub(crate) fn linked(n: u64, account: &str, status: ConsentStatus) -> Record {
         status,
         until: Utc(NOON + 7_776_000_000),
         state: [7; 16],
+        approve: "https://bank.example/consent".into(),
         is_over: false,
     };
     fact(n, Fact::Linked(linked))
@@ -306,7 +307,7 @@ fn facts() -> Vec<(String, Record)> {
         ("payment bare", fact(8, Fact::Payment(bare.clone()))),
         ("payment late", fact(9, Fact::Payment(late))),
     ];
-    let mut all: Vec<_> = all.map(|(name, record)| (name.to_string(), record)).into();
+    let mut all: Vec<_> = all.map(|(name, record)| (name.to_owned(), record)).into();
     for status in ConsentStatus::ALL {
         all.push((format!("consent {}", status.word()), linked(1, "1", *status)));
     }

@@ -261,6 +261,13 @@ fn facts_read_as_tables() {
              |1|2026-11-20T14:28:07.135Z|atm|123.45|12345|NOK|632414000002|ATM00002|****0001",
         ]
     );
+    let reader = SqliteReader::open(&place.path(), keys()).unwrap();
+    let shown = |only_cases| {
+        let found = reader.payments(only_cases, 10).unwrap();
+        found.into_iter().map(|paying| (paying.txn.0, paying.state)).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(false), [(1, "pending".to_owned()), (2, "late_completion".to_owned())]);
+    assert_eq!(shown(true), [(2, "late_completion".to_owned())]);
     let columns = "SELECT account || ifnull(iban, '') FROM facts WHERE account IS NOT NULL";
     assert_eq!(query(&place, columns), ["00027947", "00037947", "0002"]);
 }

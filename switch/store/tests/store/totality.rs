@@ -97,13 +97,13 @@ prop_compose! {
 
 prop_compose! {
     fn linked()(
-        texts in vec(".{0,20}", 6), currency: u16, until: u64, state: [u8; 16], is_over: bool,
+        texts in vec(".{0,20}", 7), currency: u16, until: u64, state: [u8; 16], is_over: bool,
         status in prop::sample::select(ConsentStatus::ALL),
     ) -> Fact {
-        let [account, bank, iban, customer, resource, consent] = texts.try_into().unwrap();
+        let [account, bank, iban, customer, resource, consent, approve] = texts.try_into().unwrap();
         Fact::Linked(Linked {
             account, bank, iban, currency, customer, resource, consent, status,
-            until: Utc(until), state, is_over,
+            until: Utc(until), state, approve, is_over,
         })
     }
 }

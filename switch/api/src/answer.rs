@@ -1,0 +1,138 @@
+//! Answers in JSON, and errors in the one form that all have:
+//! `{"error":{"code":"…","message":"…","traceId":"…"}}`.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use veksel_core::enquiry::{Failed, Failure};
+
+/// Names a request in answers and logs: the caller's `x-request-id` if it is a plain one, else
+/// one of ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace(pub(crate) String);
+
+/// Longest name of a request that is taken over.
+const TRACE_MAX: usize = 64;
+
+impl Trace {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let is_plain = |text: &&str| {
+            (1..=TRACE_MAX).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        };
+        let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        given.filter(is_plain).map_or_else(Self::random, |given| Self(given.to_owned()))
+    }
+
+    fn random() -> Self {
+        let mut bytes = [0_u8; 16];
+        // Without chance they are all the same: worse to search for, and nothing else.
+        if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+            tracing::warn!("the system gave no random bytes for a trace id");
+        }
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+    }
+}
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry: bool,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry: false }
+    }
+
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} is not known here"))
+    }
+
+    /// The switch takes nothing in now.
+    pub(crate) fn busy() -> Self {
+        let message = "the switch cannot take this in now; try again";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self { retry: true, ..Self::new(status, "busy", message) }
+    }
+
+    /// The engine said something that is no answer to this: a defect.
+    pub(crate) fn defect() -> Self {
+        tracing::error!("the engine answered a call with something else");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new(status, "internal", "the answer is not one to this request")
+    }
+
+    /// The third party said no, or could not be asked. `unavailable` is what is said when it
+    /// cannot be asked now.
+    pub(crate) fn of(failure: &Failure, unavailable: &str) -> Self {
+        let text = |status, code: &'static str, message: &str| Self::new(status, code, message);
+        // The provider has the customer under another integration; a person must look.
+        if failure.code == "applicant_owned_elsewhere" {
+            let message = "the provider has this customer, and not as ours";
+            return text(StatusCode::CONFLICT, "applicant_owned_elsewhere", message);
+        }
+        let word = failure.why.word();
+        match failure.why {
+            Failed::Unavailable
+            | Failed::BreakerOpen
+            | Failed::Late
+            | Failed::Limited
+            | Failed::Malfunction
+            | Failed::Credentials => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self { retry: true, ..text(status, "unavailable", unavailable) }
+            }
+            Failed::NoAccount | Failed::NotFound => {
+                text(StatusCode::NOT_FOUND, word, "the other side does not know it")
+            }
+            Failed::Format | Failed::Invalid | Failed::NotSupported => {
+                let message = "the other side does not take a value of this";
+                text(StatusCode::UNPROCESSABLE_ENTITY, word, message)
+            }
+            Failed::Duplicate => {
+                text(StatusCode::CONFLICT, word, "the other side has another one under this name")
+            }
+            Failed::Refused
+            | Failed::NoFunds
+            | Failed::NotPermitted
+            | Failed::Restricted
+            | Failed::CannotReverse
+            | Failed::WrongPin
+            | Failed::OverAmount
+            | Failed::OverCount => {
+                text(StatusCode::UNPROCESSABLE_ENTITY, word, "the other side refuses it")
+            }
+        }
+    }
+
+    pub(crate) fn respond(&self, trace: &Trace) -> Response {
+        let Self { status, code, message, retry } = self;
+        let body = json!({ "error": { "code": code, "message": message, "traceId": trace.0 } });
+        let mut response = json_response(*status, &body);
+        if *retry {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// An answer in JSON that nobody keeps.
+pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, body.to_string()).into_response()
+}
+
+/// What a handler says.
+pub(crate) type Answer = Result<Response, Refusal>;

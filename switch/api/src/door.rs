@@ -1,0 +1,207 @@
+//! The endpoints and what all of them have: a trace id, a bound on the body and on the time, a
+//! count, and errors in one form.
+
+use crate::answer::{Answer, Refusal, Trace, json_response};
+use crate::calls::Engine;
+use crate::guard::Guard;
+use crate::webhook::Webhooks;
+use crate::{accounts, callback, kyc, push, webhook};
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use veksel_core::enquiry::Secret;
+
+/// How long a body may take to come in.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// How long a request may take altogether. Longer than any call.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+
+/// Told the endpoint, as it is routed, and the status of every answer.
+pub type Count = Arc<dyn Fn(&str, u16) + Send + Sync>;
+
+/// What the endpoints work with.
+pub struct Doors {
+    /// Takes the calls.
+    pub engine: Engine,
+    /// Knows the webhooks of the provider of identity checks; without it there is no such
+    /// endpoint.
+    pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// Names of the banks, in the order of the plan.
+    pub banks: Vec<String>,
+    /// What programs must know. `None` lets in programs of this machine, and nobody if the
+    /// listener is not a loopback address.
+    pub token: Option<Secret>,
+    /// Whether the listener is a loopback address.
+    pub is_loopback: bool,
+    /// The largest body, in bytes.
+    pub body_max: usize,
+    /// Hears of every answer.
+    pub count: Count,
+}
+
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) webhooks: Option<Arc<dyn Webhooks>>,
+    pub(crate) banks: Vec<String>,
+    pub(crate) guard: Guard,
+    body_max: usize,
+    count: Count,
+}
+
+pub(crate) type Desk = Arc<Shared>;
+
+/// The endpoints.
+pub fn router(doors: Doors) -> Router {
+    let Doors { engine, webhooks, banks, token, is_loopback, body_max, count } = doors;
+    let guard = Guard::new(token, is_loopback);
+    let desk = Arc::new(Shared { engine, webhooks, banks, guard, body_max, count });
+    let mut router = Router::new()
+        .route("/api/payments/callback", get(callback::returned))
+        .route("/approve/{link}", get(callback::approve))
+        .route("/api/push/{bank}", post(push::pushed))
+        .route("/api/kyc/initiate", post(kyc::initiate).get(kyc::initiate_by_query))
+        .route("/api/kyc/status/{customer}", get(kyc::status))
+        .route("/api/accounts", post(accounts::link))
+        .route("/api/accounts/{account}", get(accounts::show).delete(accounts::unlink));
+    for path in ["/health", "/api/health", "/v1/health"] {
+        router = router.route(path, get(health));
+    }
+    if desk.webhooks.is_some() {
+        for path in ["/v1/webhooks/sumsub", "/api/kyc/webhook"] {
+            router = router.route(path, post(webhook::received));
+        }
+    }
+    router
+        .fallback(|trace: Trace| async move { Refusal::not_found("this path").respond(&trace) })
+        .method_not_allowed_fallback(|trace: Trace| async move {
+            let message = "this path is not asked like that";
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            Refusal::new(status, "method_not_allowed", message).respond(&trace)
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(&desk), around))
+        .with_state(desk)
+}
+
+/// Alive. Whether the switch is ready is the operators' business, on their own listener.
+async fn health() -> Response {
+    json_response(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// What is done before and after every handler. By the time a handler runs, the body is there.
+async fn around(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    let trace = Trace::of(request.headers());
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let work = async {
+        let (mut parts, body) = request.into_parts();
+        let body = match tokio::time::timeout(BODY_TIME, to_bytes(body, desk.body_max)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => {
+                let message = format!("the body is broken off, or over {} bytes", desk.body_max);
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                return Refusal::new(status, "body_too_large", message).respond(&trace);
+            }
+            Err(_) => return too_slow("the body took too long to come in").respond(&trace),
+        };
+        parts.extensions.insert(trace.clone());
+        next.run(Request::from_parts(parts, Body::from(body))).await
+    };
+    let response = tokio::time::timeout(REQUEST_TIME, work).await;
+    let mut response = response.unwrap_or_else(|_| too_slow("it took too long").respond(&trace));
+    if let Ok(trace) = trace.0.parse() {
+        response.headers_mut().insert("x-request-id", trace);
+    }
+    let (endpoint, status) = (path.as_deref().unwrap_or("none"), response.status().as_u16());
+    (desk.count)(endpoint, status);
+    tracing::debug!(endpoint, status, trace = trace.0, "request over HTTP");
+    response
+}
+
+fn too_slow(message: &str) -> Refusal {
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
+}
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Trace {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        _: &S,
+    ) -> Result<Self, Self::Rejection> {
+        let known = parts.extensions.get::<Self>().cloned();
+        Ok(known.unwrap_or_else(|| Self::of(&parts.headers)))
+    }
+}
+
+/// Renders what a handler says.
+pub(crate) fn answered(answer: Answer, trace: &Trace) -> Response {
+    answer.unwrap_or_else(|refusal| refusal.respond(trace))
+}
+
+/// The members of a JSON object. A form cannot send JSON, so a browser asks before it does.
+pub(crate) fn object(
+    headers: &axum::http::HeaderMap,
+    body: &Bytes,
+) -> Result<Map<String, Value>, Refusal> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if !kind.trim().eq_ignore_ascii_case("application/json") {
+        let message = "the body must be application/json";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refusal::new(status, "unsupported_media_type", message));
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Refusal::bad("the body is no object")),
+        Err(_) => Err(Refusal::bad("the body is no JSON")),
+    }
+}
+
+/// A text that is there, fits on one line and is not too long.
+pub(crate) fn text(
+    object: &mut Map<String, Value>,
+    key: &str,
+    most: usize,
+) -> Result<String, Refusal> {
+    match optional(object, key, most)? {
+        Some(text) => Ok(text),
+        None => Err(Refusal::bad(format!("`{key}` is missing"))),
+    }
+}
+
+/// The same, if it is there.
+pub(crate) fn optional(
+    object: &mut Map<String, Value>,
+    key: &str,
+    most: usize,
+) -> Result<Option<String>, Refusal> {
+    match object.remove(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => one_line(&text, most)
+            .map(Some)
+            .ok_or_else(|| Refusal::bad(format!("`{key}` must be 1 to {most} characters"))),
+        Some(_) => Err(Refusal::bad(format!("`{key}` must be a text"))),
+    }
+}
+
+/// A text without what cannot be shown, and without space around it.
+pub(crate) fn one_line(text: &str, most: usize) -> Option<String> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.chars().count() <= most;
+    (fits && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+/// Refuses what nobody reads, so that a misspelt member is not passed over.
+pub(crate) fn nothing_else(object: &Map<String, Value>) -> Result<(), Refusal> {
+    match object.keys().next() {
+        Some(key) => Err(Refusal::bad(format!("`{}` is not known", key.escape_debug()))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,124 @@
+//! Who may link accounts and begin checks: whoever has the token. Without one configured, whoever
+//! is on this machine and is not a page in a browser.
+
+use crate::answer::Refusal;
+use axum::http::{HeaderMap, StatusCode, header};
+use subtle::ConstantTimeEq;
+use veksel_core::enquiry::Secret;
+
+/// What is asked of callers.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    token: Option<Secret>,
+    is_loopback: bool,
+}
+
+impl Guard {
+    pub(crate) const fn new(token: Option<Secret>, is_loopback: bool) -> Self {
+        Self { token, is_loopback }
+    }
+
+    /// Lets a caller in, or says why not.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.token {
+            Some(token) => with_token(headers, token),
+            None if self.is_loopback => from_this_machine(headers),
+            None => {
+                let message = "no token is configured, and the listener is not a loopback address";
+                Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message))
+            }
+        }
+    }
+}
+
+fn with_token(headers: &HeaderMap, token: &Secret) -> Result<(), Refusal> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.split_once(' '));
+    let fits = given.is_some_and(|(scheme, given)| {
+        let is_same = given.trim().as_bytes().ct_eq(token.expose().as_bytes());
+        scheme.eq_ignore_ascii_case("bearer") && bool::from(is_same)
+    });
+    if fits && !token.expose().is_empty() {
+        return Ok(());
+    }
+    let message = "a bearer token is needed";
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
+}
+
+/// A page in a browser on this machine could call us: from elsewhere it names its origin, and
+/// under a name that was made to lead here it names that.
+fn from_this_machine(headers: &HeaderMap) -> Result<(), Refusal> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let is_page = text("origin").is_some()
+        || text("sec-fetch-site").is_some_and(|site| !matches!(site, "none" | "same-origin"));
+    if is_page || !text("host").is_some_and(is_local) {
+        let message = "without a token only programs of this machine are heard";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message));
+    }
+    Ok(())
+}
+
+fn is_local(host: &str) -> bool {
+    let address = host.parse::<std::net::SocketAddr>().map(|address| address.ip());
+    let address = address.or_else(|_| host.trim_matches(['[', ']']).parse());
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    address.is_ok_and(|address: std::net::IpAddr| address.is_loopback()) || name == "localhost"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
+        list.iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    fn status(guard: &Guard, list: &[(&'static str, &str)]) -> u16 {
+        let refused = guard.check(&headers(list)).err();
+        refused.map_or(200, |refusal| {
+            refusal.respond(&crate::answer::Trace("t".into())).status().as_u16()
+        })
+    }
+
+    #[test]
+    fn the_token_is_asked_for_wherever_the_caller_is() {
+        let guard = Guard::new(Some(Secret::new("s3cret")), true);
+        for (value, expected) in [
+            ("Bearer s3cret", 200),
+            ("bearer s3cret", 200),
+            ("Bearer s3creT", 401),
+            ("Bearer s3cret2", 401),
+            ("Bearer ", 401),
+            ("Basic s3cret", 401),
+            ("s3cret", 401),
+        ] {
+            assert_eq!(status(&guard, &[("authorization", value)]), expected, "{value}");
+        }
+        assert_eq!(status(&guard, &[("host", "127.0.0.1:8581")]), 401);
+        let empty = Guard::new(Some(Secret::new("")), true);
+        assert_eq!(status(&empty, &[("authorization", "Bearer ")]), 401);
+    }
+
+    #[test]
+    fn without_a_token_programs_of_this_machine_are_heard() {
+        let guard = Guard::new(None, true);
+        for (list, expected) in [
+            (&[("host", "127.0.0.1:8581")][..], 200),
+            (&[("host", "localhost:8581")], 200),
+            (&[("host", "localhost")], 200),
+            (&[("host", "[::1]:8581")], 200),
+            (&[("host", "[::1]")], 200),
+            (&[("host", "evil.example:8581")], 403),
+            (&[("host", "localhost.evil.example")], 403),
+            (&[], 403),
+            (&[("host", "127.0.0.1:1"), ("origin", "https://evil.example")], 403),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "cross-site")], 403),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "none")], 200),
+        ] {
+            assert_eq!(status(&guard, list), expected, "{list:?}");
+        }
+        assert_eq!(status(&Guard::new(None, false), &[("host", "127.0.0.1:1")]), 403);
+    }
+}

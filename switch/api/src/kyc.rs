@@ -1,0 +1,130 @@
+//! Identity checks: begin one, and how one stands. The switch decides about payments by what it
+//! knows itself; nothing here is needed for that.
+
+use crate::answer::{Answer, Refusal, Trace, json_response};
+use crate::door::{Desk, answered, nothing_else, object, one_line, optional, text};
+use axum::body::Bytes;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use veksel_core::Utc;
+use veksel_core::enquiry::{Call, Told};
+use veksel_core::fact::Customer;
+
+/// How long the provider may take.
+const CHECK_TIME: Duration = Duration::from_secs(45);
+
+/// How long it takes to say what is known.
+const STATUS_TIME: Duration = Duration::from_secs(5);
+
+/// Longest name of a customer, and longest of the others, in characters.
+pub(crate) const CUSTOMER_MAX: usize = 128;
+const CONTACT_MAX: usize = 254;
+
+/// What is said when nobody can be checked now.
+const UNAVAILABLE: &str = "verification temporarily unavailable";
+
+/// `POST /api/kyc/initiate` with `{"customer":"…","email":"…","phone":"…","level":"…"}`.
+pub(crate) async fn initiate(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let begun = async {
+        desk.guard.check(&headers)?;
+        begin(&desk, object(&headers, &body)?).await
+    };
+    answered(begun.await, &trace)
+}
+
+/// The same with a query, for those who were told to `GET` it.
+pub(crate) async fn initiate_by_query(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
+) -> Response {
+    let begun = async {
+        desk.guard.check(&headers)?;
+        let Query(query) = query.map_err(|error| Refusal::bad(error.body_text()))?;
+        let object = query.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
+        begin(&desk, object).await
+    };
+    answered(begun.await, &trace)
+}
+
+async fn begin(desk: &Desk, mut object: Map<String, Value>) -> Answer {
+    let call = Call::Check {
+        customer: text(&mut object, "customer", CUSTOMER_MAX)?,
+        email: optional(&mut object, "email", CONTACT_MAX)?,
+        phone: optional(&mut object, "phone", CONTACT_MAX)?,
+        level: optional(&mut object, "level", CONTACT_MAX)?.unwrap_or_default(),
+    };
+    nothing_else(&object)?;
+    match desk.engine.call(call, CHECK_TIME).await {
+        Told::Checked { customer, token } => {
+            let mut said = shown(&customer);
+            if let Some(token) = token {
+                said.insert("token".into(), token.expose().into());
+            }
+            Ok(json_response(StatusCode::OK, &Value::Object(said)))
+        }
+        Told::Busy => Err(Refusal::busy()),
+        Told::Failed(failure) => Err(Refusal::of(&failure, UNAVAILABLE)),
+        Told::Unknown => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            Err(Refusal::new(status, "unavailable", UNAVAILABLE))
+        }
+        Told::Noted | Told::Payment(_) | Told::Approve(_) | Told::Linked { .. } => {
+            Err(Refusal::defect())
+        }
+    }
+}
+
+/// `GET /api/kyc/status/{customer}`.
+pub(crate) async fn status(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    customer: Result<Path<String>, PathRejection>,
+) -> Response {
+    let found = async {
+        desk.guard.check(&headers)?;
+        let Path(customer) = customer.map_err(|error| Refusal::bad(error.body_text()))?;
+        let customer =
+            one_line(&customer, CUSTOMER_MAX).ok_or_else(|| Refusal::bad("this is no customer"))?;
+        match desk.engine.call(Call::Checked { customer }, STATUS_TIME).await {
+            Told::Checked { customer, .. } => {
+                Ok(json_response(StatusCode::OK, &Value::Object(shown(&customer))))
+            }
+            Told::Unknown => Err(Refusal::not_found("this customer")),
+            Told::Busy => Err(Refusal::busy()),
+            Told::Failed(failure) => Err(Refusal::of(&failure, UNAVAILABLE)),
+            Told::Noted | Told::Payment(_) | Told::Approve(_) | Told::Linked { .. } => {
+                Err(Refusal::defect())
+            }
+        }
+    };
+    answered(found.await, &trace)
+}
+
+fn shown(customer: &Customer) -> Map<String, Value> {
+    let known = |time: Utc| (time != Utc(0)).then(|| time.to_string());
+    let said = json!({
+        "customer": customer.customer,
+        "applicantId": customer.applicant,
+        "status": customer.status.word(),
+        "level": customer.level,
+        "reviewedAt": known(customer.reviewed),
+        "documentUntil": known(customer.document_until),
+    });
+    match said {
+        Value::Object(said) => said,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,250 @@
+//! The endpoints on a socket of this machine, an engine that says what it is told to say, and a
+//! client of a few lines that shares no code with the server.
+
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot};
+use veksel_api::{Asked, Bounds, Doors, Engine, Unwelcome, Webhooks, router, serve};
+use veksel_core::Utc;
+use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
+
+/// Waiting for anything is over after this.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Answers = Arc<Mutex<VecDeque<(Duration, Told)>>>;
+
+pub(crate) struct Rig {
+    _runtime: Runtime,
+    address: SocketAddr,
+    answers: Answers,
+    calls: Arc<Mutex<VecDeque<Call>>>,
+    counts: Arc<Mutex<Vec<(String, u16)>>>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Said {
+    /// A header's value, or nothing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
+pub(crate) fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.body).unwrap_or_else(|_| panic!("{said:?}"))
+}
+
+/// Believes a digest that says so, and takes the body for the kind of the event.
+struct Credulous;
+
+impl Webhooks for Credulous {
+    fn verify(
+        &self,
+        digest: Option<&str>,
+        algorithm: Option<&str>,
+        body: &[u8],
+    ) -> Result<Event, Unwelcome> {
+        match (digest, algorithm) {
+            (Some("good"), Some("HMAC_SHA256_HEX")) => Ok(Event {
+                kind: String::from_utf8(body.to_vec()).unwrap(),
+                review: Review {
+                    applicant: "63e0".into(),
+                    customer: "c-1".into(),
+                    status: None,
+                    level: String::new(),
+                    reviewed: None,
+                    document_until: None,
+                    born: None,
+                },
+                at: Utc(1),
+                digest: [0; 32],
+            }),
+            (Some("unreadable"), Some(_)) => Err(Unwelcome::Unreadable),
+            _ => Err(Unwelcome::Forged),
+        }
+    }
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::start(None)
+    }
+
+    pub(crate) fn with_token(token: &str) -> Self {
+        Self::start(Some(Secret::new(token)))
+    }
+
+    fn start(token: Option<Secret>) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (calling, calls) = mpsc::channel(4);
+        let answers = Answers::default();
+        let heard = Arc::default();
+        runtime.spawn(engine(calls, Arc::clone(&answers), Arc::clone(&heard)));
+        let counts: Arc<Mutex<Vec<(String, u16)>>> = Arc::default();
+        let counted = Arc::clone(&counts);
+        let doors = Doors {
+            engine: Engine::new(calling),
+            webhooks: Some(Arc::new(Credulous)),
+            banks: vec!["nordbank".into(), "sorbank".into()],
+            token,
+            is_loopback: true,
+            body_max: 4_096,
+            count: Arc::new(move |endpoint, status| {
+                counted.lock().unwrap().push((endpoint.to_owned(), status));
+            }),
+        };
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let bounds = Bounds { head: Duration::from_millis(400), ..Bounds::default() };
+        let until = async { stopped.await.unwrap_or_default() };
+        runtime.spawn(serve(listener, router(doors), bounds, until));
+        let stop = Mutex::new(Some(stop));
+        Self { _runtime: runtime, address, answers, calls: heard, counts, stop }
+    }
+
+    /// The engine says this to the next call.
+    pub(crate) fn tell(&self, told: Told) {
+        self.tell_after(Duration::ZERO, told);
+    }
+
+    pub(crate) fn tell_after(&self, wait: Duration, told: Told) {
+        let mut answers = self.answers.lock().unwrap();
+        // What was not asked for is forgotten.
+        answers.clear();
+        answers.push_back((wait, told));
+    }
+
+    /// The last call that came.
+    pub(crate) fn heard(&self) -> Option<Call> {
+        self.calls.lock().unwrap().pop_front()
+    }
+
+    pub(crate) fn wait_for_call(&self) {
+        let until = Instant::now() + PATIENCE;
+        while self.calls.lock().unwrap().is_empty() {
+            assert!(Instant::now() < until, "no call came");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub(crate) fn counted(&self, endpoint: &str, status: u16) -> usize {
+        let counts = self.counts.lock().unwrap();
+        counts.iter().filter(|(known, other)| known == endpoint && *other == status).count()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Said {
+        self.send("GET", path, &[], "")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> Said {
+        self.send("POST", path, &[("content-type", "application/json")], body)
+    }
+
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Said {
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let length = body.len();
+        let address = self.address;
+        let mut peer = self.raw(&format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             content-length: {length}\r\n{headers}\r\n{body}"
+        ));
+        said(&peer.read_to_end())
+    }
+
+    /// Sends a request with a body and does not wait for its answer.
+    pub(crate) fn begin(&self, method: &str, path: &str, body: &str) -> Peer {
+        let (address, length) = (self.address, body.len());
+        self.raw(&format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        ))
+    }
+
+    /// Sends bytes.
+    pub(crate) fn raw(&self, text: &str) -> Peer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Who is refused early may find the other end closed.
+        let _ = stream.write_all(text.as_bytes());
+        Peer(stream)
+    }
+
+    pub(crate) fn stop(&self) {
+        drop(self.stop.lock().unwrap().take());
+    }
+
+    /// Whether nobody listens any more, once there was time to stop.
+    pub(crate) fn is_closed(&self) -> bool {
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect(self.address).is_ok() {
+            if Instant::now() > until {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+}
+
+pub(crate) struct Peer(TcpStream);
+
+impl Peer {
+    /// Everything that comes until the other end is closed.
+    pub(crate) fn read_to_end(&mut self) -> String {
+        let mut bytes = Vec::new();
+        // A connection that is reset says no more.
+        let _ = self.0.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    pub(crate) fn finish(mut self) -> Said {
+        said(&self.read_to_end())
+    }
+}
+
+fn said(text: &str) -> Said {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1));
+    let status = status.and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{head}"));
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    Said { status, headers, body: body.to_owned() }
+}
+
+async fn engine(
+    mut calls: mpsc::Receiver<Asked>,
+    answers: Answers,
+    heard: Arc<Mutex<VecDeque<Call>>>,
+) {
+    while let Some(Asked { call, reply }) = calls.recv().await {
+        heard.lock().unwrap().push_back(call);
+        let answer = answers.lock().unwrap().pop_front();
+        if let Some((wait, told)) = answer {
+            tokio::time::sleep(wait).await;
+            let _ = reply.send(told);
+        }
+    }
+}

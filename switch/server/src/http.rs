@@ -1,0 +1,149 @@
+//! The runtime that HTTP has of its own: third parties are asked on it, and callers are heard.
+
+use crate::callers::{CALLS_MAX, Callers};
+use crate::enquirer::{Asks, Enquirer};
+use crate::material::secret;
+use crate::observe::Metrics;
+use crate::outside::configured;
+use crate::start::{StartError, socket};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use veksel_api::{Bounds, Doors, Engine, Webhooks};
+use veksel_config::bridge::HttpConfig;
+use veksel_config::{ServiceMode, SwitchConfig};
+use veksel_core::enquiry::Secret;
+
+/// Threads for it.
+const WORKERS: usize = 2;
+
+/// How long requests and questions that are under way may take when the switch has ended.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Third parties: what asks them, and what knows their webhooks.
+#[derive(Clone)]
+pub struct Outside {
+    /// Asks.
+    pub asks: Arc<dyn Asks>,
+    /// Knows the webhooks of the provider of identity checks.
+    pub webhooks: Option<Arc<dyn Webhooks>>,
+}
+
+/// The runtime and its listener.
+pub(crate) struct Http {
+    runtime: Runtime,
+    address: Option<SocketAddr>,
+    /// What is to be served, until it is.
+    door: Option<(TcpListener, Doors)>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Http {
+    /// Has the listener and whoever asks ready, if anything of it is configured, and the shard's
+    /// ends of both.
+    pub(crate) fn open(
+        config: &SwitchConfig,
+        outside: Option<Outside>,
+        metrics: &Metrics,
+    ) -> Result<(Option<Self>, Enquirer, Callers), StartError> {
+        let bridge = &config.bridge;
+        let (calling, calls) = mpsc::channel(CALLS_MAX);
+        let callers = Callers::new(calls);
+        let is_asked = outside.is_some() || !bridge.banks.is_empty() || bridge.kyc.is_some();
+        if !is_asked && bridge.http.is_none() {
+            return Ok((None, Enquirer::new(None), callers));
+        }
+        check_mode(config)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_name("http")
+            .enable_all()
+            .build()?;
+        let outside = match outside {
+            None if is_asked => Some(configured(bridge, runtime.handle())?),
+            outside => outside,
+        };
+        let asking = outside.as_ref().map(|outside| Arc::clone(&outside.asks));
+        let enquirer = Enquirer::new(asking.map(|asks| (runtime.handle().clone(), asks)));
+        let mut http = Self { runtime, address: None, door: None, stop: None };
+        if let Some(http_config) = &bridge.http {
+            let listener = http.bind(http_config)?;
+            let webhooks = outside.and_then(|outside| outside.webhooks);
+            let counted = metrics.calls.clone();
+            let doors = Doors {
+                engine: Engine::new(calling),
+                webhooks,
+                banks: config.plan.banks.iter().map(|bank| bank.name.clone()).collect(),
+                token: token(http_config)?,
+                is_loopback: listener.local_addr()?.ip().is_loopback(),
+                body_max: usize::try_from(http_config.body_max).unwrap_or(usize::MAX),
+                count: Arc::new(move |endpoint, status| {
+                    let status = status.to_string();
+                    counted.with_label_values(&[endpoint, status.as_str()]).inc();
+                }),
+            };
+            http.door = Some((listener, doors));
+        }
+        Ok((Some(http), enquirer, callers))
+    }
+
+    fn bind(&mut self, config: &HttpConfig) -> Result<TcpListener, StartError> {
+        let part = || format!("http listener {}", config.listen);
+        let listener = self.runtime.block_on(TcpListener::bind(config.listen));
+        let listener = listener.map_err(|source| socket(part(), source))?;
+        let address = listener.local_addr().map_err(|source| socket(part(), source))?;
+        self.address = Some(address);
+        Ok(listener)
+    }
+
+    /// Begins to take what is called.
+    pub(crate) fn serve(mut self) -> Self {
+        if let Some((listener, doors)) = self.door.take() {
+            let (stop, stopped) = oneshot::channel::<()>();
+            let until = async { stopped.await.unwrap_or_default() };
+            let router = veksel_api::router(doors);
+            self.runtime.spawn(veksel_api::serve(listener, router, Bounds::default(), until));
+            self.stop = Some(stop);
+        }
+        self
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Ends it, once the shard has ended.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        self.runtime.shutdown_timeout(GRACE);
+    }
+}
+
+/// What programs must know.
+fn token(config: &HttpConfig) -> Result<Option<Secret>, StartError> {
+    let Some(source) = &config.token else { return Ok(None) };
+    let part = "the token of [http]".to_owned();
+    secret(source).map(Some).map_err(|why| StartError::Secret { part, why })
+}
+
+/// Refuses to mix what is real with what is not: the provider of identity checks says by the
+/// beginning of its token which of its worlds it is for.
+fn check_mode(config: &SwitchConfig) -> Result<(), StartError> {
+    let Some(kyc) = &config.bridge.kyc else { return Ok(()) };
+    let part = "`app_token` of [kyc]".to_owned();
+    let token = secret(&kyc.app_token).map_err(|why| StartError::Secret { part, why })?;
+    let is_real = config.mode == ServiceMode::Production;
+    let wrong = if is_real && !config.allow_mock && token.expose().starts_with("sbx:") {
+        "`service_mode` is \"production\", and the token of [kyc] is for a sandbox; \
+         `allow_mock_in_prod = true` lets it be"
+    } else if !is_real && token.expose().starts_with("prd:") {
+        "the token of [kyc] is for production, and `service_mode` is not"
+    } else {
+        return Ok(());
+    };
+    Err(StartError::Outside(wrong.to_owned()))
+}

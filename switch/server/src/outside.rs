@@ -1,0 +1,88 @@
+//! The third parties of the configuration: the adapters that ask them, what verifies their
+//! webhooks, and the audit trail of every call.
+
+use crate::enquirer::{Answering, Asks};
+use crate::http::Outside;
+use crate::start::StartError;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
+use veksel_adapters::{Adapters, CallEvent, audit, read_secret};
+use veksel_api::{Unwelcome, Webhooks};
+use veksel_config::bridge::{BridgeConfig, KycConfig};
+use veksel_core::enquiry::{Ask, Event, Secret};
+
+/// Calls whose audit line waits to be written.
+const AUDIT_MAX: usize = 4_096;
+
+/// Asks third parties by their adapters.
+struct Configured(Adapters);
+
+impl Asks for Configured {
+    fn ask(&self, ask: Ask) -> Answering<'_> {
+        Box::pin(self.0.ask(ask))
+    }
+}
+
+/// Verifies the webhooks of the provider of identity checks.
+struct Verifier(WebhookKeys);
+
+impl Webhooks for Verifier {
+    fn verify(
+        &self,
+        digest: Option<&str>,
+        algorithm: Option<&str>,
+        body: &[u8],
+    ) -> Result<Event, Unwelcome> {
+        self.0.event(Webhook { digest, algorithm, body }).map_err(|error| {
+            tracing::warn!(%error, "a webhook is not taken");
+            if error.is_forgery() { Unwelcome::Forged } else { Unwelcome::Unreadable }
+        })
+    }
+}
+
+/// Makes the adapters, and lets their audit trail be written on the runtime of `handle`.
+pub(crate) fn configured(bridge: &BridgeConfig, handle: &Handle) -> Result<Outside, StartError> {
+    let wrong = |error: veksel_adapters::AdapterError| StartError::Outside(error.to_string());
+    let (sink, events) = audit(AUDIT_MAX);
+    let adapters = Adapters::new(bridge, &read_secret, sink).map_err(wrong)?;
+    handle.spawn(write_down(events));
+    let webhooks = bridge.kyc.as_ref().map(|kyc| webhooks(kyc).map_err(wrong)).transpose()?;
+    Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks })
+}
+
+/// One secret stands alone, or several in one place with commas between them, while they are
+/// changed.
+fn webhooks(kyc: &KycConfig) -> Result<Arc<dyn Webhooks>, veksel_adapters::AdapterError> {
+    let mut secrets = Vec::new();
+    for source in &kyc.webhook_secrets {
+        let all = read_secret(source)?;
+        secrets.extend(all.expose().split(',').map(|one| Secret::new(one.trim())));
+    }
+    Ok(Arc::new(Verifier(WebhookKeys::new(secrets, kyc.allow_sha1, kyc.risk_labels.clone()))))
+}
+
+/// Writes the audit trail into the log, under a target of its own.
+async fn write_down(mut events: mpsc::Receiver<CallEvent>) {
+    while let Some(event) = events.recv().await {
+        let CallEvent {
+            provider,
+            service,
+            method,
+            template,
+            attempt,
+            status,
+            outcome,
+            elapsed_us,
+            request_id,
+            trace,
+            bytes_out,
+            bytes_in,
+        } = event;
+        tracing::info!(
+            target: "veksel_audit", provider, service, method, template, attempt, status, outcome,
+            elapsed_us, request_id, trace, bytes_out, bytes_in, "call"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! What is looked at a few times a second: gauges, the picture, the journal's age and size.
+
+use super::{Shard, Turning};
+use crate::status::Picture;
+use std::time::Duration;
+use veksel_core::{GroupId, Input, LinkId, Switch};
+
+impl Turning {
+    /// Renews gauges and the picture, and looks after the journal.
+    pub(super) fn look(&mut self) {
+        self.look_after_journal();
+        let tick = self.shard.clock.now().tick;
+        self.shard.callers.forget();
+        let Shard { switch, observer, wires, status, enquirer, callers, .. } = &mut self.shard;
+        let plan = switch.plan();
+        let count = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
+        let groups: Vec<_> = (0..count(plan.groups.len()))
+            .zip(&plan.groups)
+            .map(|(place, group)| (group.name.clone(), switch.online(GroupId(place))))
+            .collect();
+        for (place, (_, online)) in (0..).zip(&groups) {
+            observer.online(GroupId(place), *online);
+            observer.waiting(GroupId(place), switch.waiting(GroupId(place)));
+        }
+        let breakers = breakers(switch);
+        for place in 0..count(plan.links.len()) {
+            observer.link_stats(LinkId(place), &wires.stats(LinkId(place)));
+        }
+        for (place, group) in (0..).zip(&switch.plan().groups) {
+            let age = Duration::from_nanos(switch.reversal_age(GroupId(place), tick));
+            let alarm = Duration::from_millis(group.reversals.alarm_ms);
+            observer.reversal_age(GroupId(place), age, alarm);
+        }
+        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        observer.flush();
+        observer.metrics.reversals_waiting.set(gauge(switch.reversals_parked()));
+        observer.metrics.in_flight.set(gauge(switch.in_flight()));
+        observer.metrics.reversals_open.set(gauge(switch.reversals_open()));
+        observer.metrics.backlog.set(gauge(self.backlog.len()));
+        observer.metrics.enquiries.set(gauge(enquirer.in_flight()));
+        observer.metrics.callers.set(gauge(callers.len()));
+        let serving = self.draining_until.is_none();
+        status.set(Picture { groups, breakers, serving, store: self.failed.is_none() });
+    }
+
+    fn look_after_journal(&mut self) {
+        let now = self.shard.clock.now();
+        if let Some(before) = self.shard.upkeep.trim(now) {
+            self.shard.committer.trim(before);
+        }
+        if let Some(full) = self.shard.upkeep.change() {
+            if full {
+                tracing::error!("the journal is full; new payments are refused until room is made");
+            } else {
+                tracing::info!("the journal has room again");
+            }
+            self.shard.switch.handle(now, Input::Full(full));
+        }
+    }
+}
+
+/// How each breaker stands, by the name of its group or link.
+fn breakers(switch: &Switch) -> Vec<(String, &'static str)> {
+    let plan = switch.plan();
+    let groups = (0..)
+        .zip(&plan.groups)
+        .map(|(place, group)| (group.name.clone(), switch.group_position(GroupId(place))));
+    let links = (0..)
+        .zip(&plan.links)
+        .map(|(place, link)| (link.name.clone(), switch.link_position(LinkId(place))));
+    groups.chain(links).filter_map(|(name, position)| Some((name, position?.word()))).collect()
+}
