@@ -2,7 +2,7 @@
 
 use crate::callers::{CALLS_MAX, Callers};
 use crate::enquirer::{Asks, Enquirer};
-use crate::material::secret;
+use crate::material::{secret, webhook_secrets};
 use crate::observe::Metrics;
 use crate::start::{StartError, socket};
 use std::net::SocketAddr;
@@ -55,7 +55,7 @@ impl Http {
         if !is_asked && bridge.http.is_none() {
             return Ok((None, Enquirer::new(None), callers));
         }
-        check_mode(config)?;
+        check_kyc(config)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .thread_name("http")
@@ -131,7 +131,7 @@ fn token(config: &HttpConfig) -> Result<Option<Secret>, StartError> {
 
 /// Refuses to mix what is real with what is not: the provider of identity checks says by the
 /// beginning of its token which of its worlds it is for.
-fn check_mode(config: &SwitchConfig) -> Result<(), StartError> {
+fn check_kyc(config: &SwitchConfig) -> Result<(), StartError> {
     let Some(kyc) = &config.bridge.kyc else { return Ok(()) };
     let part = "`app_token` of [kyc]".to_owned();
     let token = secret(&kyc.app_token).map_err(|why| StartError::Secret { part, why })?;
@@ -142,7 +142,12 @@ fn check_mode(config: &SwitchConfig) -> Result<(), StartError> {
     } else if !is_real && token.expose().starts_with("prd:") {
         "the token of [kyc] is for production, and `service_mode` is not"
     } else {
-        return Ok(());
+        // Read here only so that one that is missing shows now, and not with the first webhook.
+        let part = "the secrets of webhooks of [kyc]".to_owned();
+        return match webhook_secrets(kyc) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(StartError::Secret { part, why }),
+        };
     };
     Err(StartError::Outside(wrong.to_owned()))
 }
