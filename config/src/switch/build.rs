@@ -65,7 +65,6 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         banks,
         payees: switch.outside.payees.into_iter().map(|(_, plan)| plan).collect(),
         kyc: switch.outside.kyc.as_ref().map(|kyc| kyc.plan.clone()).unwrap_or_default(),
-        file_actions: Vec::new(),
         limits: switch.limits,
         record_inquiries: switch.record_inquiries.value,
         keep_ms: switch.store.keep.value,
@@ -125,6 +124,7 @@ fn participant_plan(participant: Participant) -> ParticipantPlan {
         grants: participant.grants,
         rate: participant.rate.value,
         burst: participant.burst.value,
+        file_actions: participant.file_actions.value,
     }
 }
 

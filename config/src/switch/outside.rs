@@ -146,6 +146,7 @@ impl Bank {
         };
         let attended = section.list("attended", None, "names", as_name, String::clone);
         let quirks = quirks(&mut section);
+        let plan = BankPlan { deduplicates: quirks.deduplicates, ..plan };
         let config = BankConfig {
             name: name.value.clone(),
             profile: profile_of(&mut section, profile.value),

@@ -93,6 +93,7 @@ pub(super) struct Participant {
     pub(super) grants: Grants,
     pub(super) rate: Found<u32>,
     pub(super) burst: Found<u32>,
+    pub(super) file_actions: Found<bool>,
 }
 
 pub(super) struct Listener {
@@ -318,6 +319,7 @@ impl Participant {
             },
             rate: section.integer("rate", 0, 0..=1_000_000),
             burst: section.integer("burst", 0, 0..=1_000_000),
+            file_actions: section.boolean("file_actions", false),
         }
     }
 }

@@ -4,12 +4,11 @@
 use crate::answer::{Answer, Refusal, Trace, json_response};
 use crate::door::{Desk, answered, nothing_else, object, one_line, optional, text};
 use axum::body::Bytes;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Told};
@@ -47,12 +46,17 @@ pub(crate) async fn initiate_by_query(
     State(desk): State<Desk>,
     trace: Trace,
     headers: HeaderMap,
-    query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
+    RawQuery(query): RawQuery,
 ) -> Response {
     let begun = async {
         desk.guard.check(&headers)?;
-        let Query(query) = query.map_err(|error| Refusal::bad(error.body_text()))?;
-        let object = query.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
+        let mut object = Map::new();
+        for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            let twice = object.insert(key.clone().into_owned(), value.into_owned().into());
+            if twice.is_some() {
+                return Err(Refusal::bad(format!("`{}` is there twice", key.escape_debug())));
+            }
+        }
         begin(&desk, object).await
     };
     answered(begun.await, &trace)

@@ -51,8 +51,6 @@ pub struct Plan {
     pub payees: Vec<PayeePlan>,
     /// Who may pay from a linked account.
     pub kyc: KycPlan,
-    /// Who may link accounts and begin identity checks by message (0302).
-    pub file_actions: Vec<ParticipantId>,
     /// Bounds of the engine's tables.
     pub limits: Limits,
     /// Whether an inquiry leaves a record too. It never waits for it.
@@ -131,6 +129,8 @@ pub struct ParticipantPlan {
     pub rate: u32,
     /// Requests that may come at once; 0 is as many as in a second.
     pub burst: u32,
+    /// Whether it may link accounts and begin identity checks by message (0302).
+    pub file_actions: bool,
 }
 
 /// Hosts that do the same work, each a link with N connections, taken as one destination.
@@ -464,7 +464,8 @@ impl ParticipantPlan {
     #[must_use]
     pub fn named(name: &str) -> Self {
         let grants = Grants::default();
-        Self { name: name.to_owned(), in_flight_max: 256, grants, rate: 0, burst: 0 }
+        let (rate, burst, file_actions) = (0, 0, false);
+        Self { name: name.to_owned(), in_flight_max: 256, grants, rate, burst, file_actions }
     }
 }
 

@@ -55,7 +55,6 @@ fn plan() -> Plan {
         banks: vec![],
         payees: vec![],
         kyc: KycPlan::default(),
-        file_actions: vec![],
         limits: Limits::default(),
         record_inquiries: true,
         keep_ms: 168 * 3_600_000,

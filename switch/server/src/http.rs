@@ -56,7 +56,7 @@ impl Http {
         if !is_asked && bridge.http.is_none() {
             return Ok((None, Enquirer::new(None), callers));
         }
-        check_mode(config)?;
+        check_kyc(config)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .thread_name("http")
@@ -132,7 +132,7 @@ fn token(config: &HttpConfig) -> Result<Option<Secret>, StartError> {
 
 /// Refuses to mix what is real with what is not: the provider of identity checks says by the
 /// beginning of its token which of its worlds it is for.
-fn check_mode(config: &SwitchConfig) -> Result<(), StartError> {
+fn check_kyc(config: &SwitchConfig) -> Result<(), StartError> {
     let Some(kyc) = &config.bridge.kyc else { return Ok(()) };
     let part = "`app_token` of [kyc]".to_owned();
     let token = secret(&kyc.app_token).map_err(|why| StartError::Secret { part, why })?;

@@ -1,11 +1,10 @@
 //! What a switch is made from beside its configuration: dialects and secrets, from files.
 
 use crate::start::StartError;
-use std::io::Read;
 use std::path::Path;
 use std::{fs, io};
 use veksel_codecs::Dialect;
-use veksel_config::bridge::SecretSource;
+use veksel_config::bridge::{KycConfig, SecretSource};
 use veksel_config::{DialectName, SocketConfig, SwitchConfig};
 use veksel_core::enquiry::Secret;
 use veksel_store::{KeyError, Keys};
@@ -43,45 +42,44 @@ pub(crate) fn keys(path: &Path) -> Result<Keys, KeyError> {
     }
 }
 
-/// Longest secret, in bytes.
-const SECRET_MAX: u64 = 64 * 1_024;
-
 /// The secret behind a setting, without white space around it.
 ///
 /// # Errors
 /// It cannot be read, or there is none. Says where it was looked for, never what was there.
 pub(crate) fn secret(source: &SecretSource) -> Result<Secret, String> {
-    let (place, text) = match source {
-        SecretSource::File(path) => (path.display().to_string(), read_secret(path)?),
-        SecretSource::Env(name) => {
-            let text = std::env::var(name).map_err(|error| match error {
-                std::env::VarError::NotPresent => format!("{name} is not set"),
-                std::env::VarError::NotUnicode(_) => format!("{name} is not UTF-8"),
-            })?;
-            (name.clone(), text)
-        }
-    };
-    match text.trim() {
-        "" => Err(format!("{place} is empty")),
-        text => Ok(Secret::new(text)),
-    }
+    veksel_adapters::read_secret(source).map_err(|error| error.to_string())
 }
 
-fn read_secret(path: &Path) -> Result<String, String> {
-    use std::os::unix::fs::PermissionsExt;
-    let wrong = |error: io::Error| format!("{}: {error}", path.display());
-    let file = fs::File::open(path).map_err(wrong)?;
-    let mode = file.metadata().map_err(wrong)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let path = path.display();
-        return Err(format!("{path}: others than its owner may read it (mode {mode:o})"));
+/// The secrets that webhooks of the provider of identity checks are verified with: one for each
+/// file, or those of a variable, separated by commas. If the variable is not set, it is the key
+/// that signs our requests.
+///
+/// # Errors
+/// One of them cannot be read, or there is none.
+pub(crate) fn webhook_secrets(kyc: &KycConfig) -> Result<Vec<Secret>, String> {
+    let is_unset = |source: &SecretSource| match source {
+        SecretSource::Env(name) => std::env::var_os(name).is_none(),
+        SecretSource::File(_) => false,
+    };
+    if kyc.webhook_secrets.iter().all(is_unset) {
+        return secret(&kyc.secret_key).map(|secret| vec![secret]);
     }
-    let mut text = String::new();
-    file.take(SECRET_MAX.saturating_add(1)).read_to_string(&mut text).map_err(wrong)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length > SECRET_MAX) {
-        return Err(format!("{}: more than {SECRET_MAX} bytes", path.display()));
+    let mut secrets = Vec::new();
+    for source in &kyc.webhook_secrets {
+        let whole = secret(source)?;
+        match source {
+            SecretSource::File(_) => secrets.push(whole),
+            SecretSource::Env(_) => {
+                secrets.extend(listed(whole.expose()).into_iter().map(Secret::new));
+            }
+        }
     }
-    Ok(text)
+    if secrets.is_empty() { Err("there are only commas".to_owned()) } else { Ok(secrets) }
+}
+
+/// What stands between commas.
+fn listed(text: &str) -> Vec<&str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -90,10 +88,49 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
+    fn webhooks_have_secrets_of_their_own_or_the_key_of_requests() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            SecretSource::File(path)
+        };
+        let unset = || SecretSource::Env("VEKSEL_TEST_OF_A_SECRET".into());
+        // The one variable that every test process has.
+        let set = || SecretSource::Env("CARGO_MANIFEST_DIR".into());
+        let read = |webhook_secrets| {
+            let kyc = KycConfig {
+                call: veksel_config::bridge::CallConfig::at("https://kyc.example"),
+                app_token: unset(),
+                secret_key: file("key", "key"),
+                webhook_secrets,
+                allow_sha1: false,
+                level: String::new(),
+                token_seconds: 60,
+                risk_labels: Vec::new(),
+            };
+            let found = super::webhook_secrets(&kyc)?;
+            Ok::<_, String>(found.iter().map(|s| s.expose().to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(read(vec![unset()]), Ok(vec!["key".to_owned()]));
+        assert_eq!(read(Vec::new()), Ok(vec!["key".to_owned()]));
+        let two = vec![file("old", "old\n"), file("new", "new,er\n")];
+        assert_eq!(read(two), Ok(vec!["old".to_owned(), "new,er".to_owned()]));
+        assert_eq!(read(vec![set()]), Ok(vec![env!("CARGO_MANIFEST_DIR").to_owned()]));
+        assert!(read(vec![file("empty", "")]).unwrap_err().ends_with("is empty"));
+    }
+
+    #[test]
+    fn lists_of_secrets_are_taken_apart() {
+        assert_eq!(listed("a, b,,"), ["a", "b"]);
+        assert_eq!(listed(" , "), Vec::<&str>::new());
+    }
+
+    #[test]
     fn a_secret_is_read_from_a_file_of_its_owner_only() {
-        let folder = std::env::temp_dir().join(format!("veksel-secret-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("token");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
         let read = |text: &str, mode: u32| {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
@@ -104,7 +141,7 @@ mod tests {
         assert!(exposed.contains("mode 640") && !exposed.contains("hush"), "{exposed}");
         assert!(read("\n", 0o600).unwrap_err().ends_with("is empty"));
         assert!(read(&"x".repeat(70_000), 0o600).unwrap_err().contains("more than"));
-        fs::remove_dir_all(&folder).unwrap();
+        drop(folder);
         assert!(secret(&SecretSource::File(path)).is_err());
         let unset = SecretSource::Env("VEKSEL_TEST_OF_A_SECRET".into());
         assert_eq!(secret(&unset), Err("VEKSEL_TEST_OF_A_SECRET is not set".to_owned()));

@@ -3,6 +3,7 @@
 
 use crate::enquirer::{Answering, Asks};
 use crate::http::Outside;
+use crate::material::webhook_secrets;
 use crate::start::StartError;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -11,7 +12,7 @@ use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
 use veksel_adapters::{Adapters, CallEvent, audit, read_secret};
 use veksel_api::{Unwelcome, Webhooks};
 use veksel_config::bridge::{BridgeConfig, KycConfig};
-use veksel_core::enquiry::{Ask, Event, Secret};
+use veksel_core::enquiry::{Ask, Event};
 
 /// Calls whose audit line waits to be written.
 const AUDIT_MAX: usize = 4_096;
@@ -48,19 +49,16 @@ pub(crate) fn configured(bridge: &BridgeConfig, handle: &Handle) -> Result<Outsi
     let (sink, events) = audit(AUDIT_MAX);
     let adapters = Adapters::new(bridge, &read_secret, sink).map_err(wrong)?;
     handle.spawn(write_down(events));
-    let webhooks = bridge.kyc.as_ref().map(|kyc| webhooks(kyc).map_err(wrong)).transpose()?;
+    let webhooks = bridge.kyc.as_ref().map(webhooks).transpose()?;
     Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks })
 }
 
-/// One secret stands alone, or several in one place with commas between them, while they are
-/// changed.
-fn webhooks(kyc: &KycConfig) -> Result<Arc<dyn Webhooks>, veksel_adapters::AdapterError> {
-    let mut secrets = Vec::new();
-    for source in &kyc.webhook_secrets {
-        let all = read_secret(source)?;
-        secrets.extend(all.expose().split(',').map(|one| Secret::new(one.trim())));
-    }
-    Ok(Arc::new(Verifier(WebhookKeys::new(secrets, kyc.allow_sha1, kyc.risk_labels.clone()))))
+/// What knows the webhooks of the provider of identity checks.
+fn webhooks(kyc: &KycConfig) -> Result<Arc<dyn Webhooks>, StartError> {
+    let part = "the secrets of webhooks of [kyc]".to_owned();
+    let secrets = webhook_secrets(kyc).map_err(|why| StartError::Secret { part, why })?;
+    let keys = WebhookKeys::new(secrets, kyc.allow_sha1, kyc.risk_labels.clone());
+    Ok(Arc::new(Verifier(keys)))
 }
 
 /// Writes the audit trail into the log, under a target of its own.

@@ -29,14 +29,18 @@ fn outside() -> Outside {
 /// The example, on ports of its own, with its tokens in this folder.
 fn config(folder: &Path, more: &[(&str, &str)]) -> SwitchConfig {
     secret(folder, "kyc", "sbx:token");
+    secret(folder, "key", "secret");
     let flags = [
         ("listener.channels.listen", "127.0.0.1:0"),
         ("admin.listen", "127.0.0.1:0"),
         ("http.listen", "127.0.0.1:0"),
         ("group.cbs.connect", "127.0.0.1:9"),
         ("kyc.app_token_file", "kyc"),
+        ("kyc.secret_key_file", "key"),
     ];
-    let text = BRIDGE_EXAMPLE.replace("app_token_env = \"SUMSUB_APP_TOKEN\"\n", "");
+    let text = BRIDGE_EXAMPLE
+        .replace("app_token_env = \"SUMSUB_APP_TOKEN\"\n", "")
+        .replace("secret_key_env = \"SUMSUB_SECRET_KEY\"\n", "");
     let source = Source::text("test", text).folder(folder).flags(flags);
     let source = source.flags(more.iter().copied());
     load_switch(source.known_dialects(&["cbs-ascii-bin"])).unwrap_or_else(|wrong| panic!("{wrong}"))
@@ -104,6 +108,8 @@ fn it_does_not_start_without_its_secrets_or_on_a_port_that_is_taken() {
     let address = taken.local_addr().unwrap().to_string();
     let said = refused(config(folder.path(), &[("http.listen", &address)]));
     assert!(said.contains(&format!("http listener {address}")), "{said}");
+    let said = refused(config(folder.path(), &[("kyc.webhook_secret_files", "one,two")]));
+    assert!(said.starts_with("the secrets of webhooks of [kyc]: "), "{said}");
     let config = config(folder.path(), &[]);
     std::fs::remove_file(folder.path().join("kyc")).unwrap();
     let error = start_between(config, Box::new(MemoryStore::new()), outside()).err().unwrap();

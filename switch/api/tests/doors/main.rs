@@ -171,6 +171,10 @@ fn checks_are_begun_and_looked_at() {
     let said = rig.get("/api/kyc/initiate?customer=c-1&email=a%40b.example");
     assert_eq!((said.status, &json(&said)["token"]), (200, &"act-token".into()));
     assert_eq!(rig.heard(), Some(check(Some("a@b.example"))));
+    for query in ["", "?customer=", "?customer=a&customer=b", "?customer=c&x=1", "?customer=%0a"] {
+        let said = rig.get(&format!("/api/kyc/initiate{query}"));
+        assert_eq!((said.status, rig.heard()), (400, None), "{query}");
+    }
     for (told, status, code) in [
         (failed(Failed::Unavailable, ""), 503, "unavailable"),
         (failed(Failed::BreakerOpen, ""), 503, "unavailable"),

@@ -166,7 +166,7 @@ fn file_action(file: &str, additional: &str) -> Input {
 /// A participant that may link accounts by message.
 fn linking() -> World {
     let mut plan = plan();
-    plan.file_actions = vec![veksel_core::ParticipantId(0)];
+    plan.participants[0].file_actions = true;
     let mut world = World::bare(plan);
     world.begin();
     world

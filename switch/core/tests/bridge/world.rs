@@ -51,7 +51,6 @@ pub fn plan() -> Plan {
             name: "Kiosk Oslo S".into(),
         }],
         kyc: KycPlan { required: true, ..KycPlan::default() },
-        file_actions: vec![],
         limits: Limits::default(),
         record_inquiries: true,
         keep_ms: 168 * 3_600_000,

@@ -122,7 +122,6 @@ fn plan(chance: &mut Chance) -> Plan {
         banks: vec![bank],
         payees: vec![],
         kyc: KycPlan::default(),
-        file_actions: vec![],
         limits: Limits { keys_max: 8, ..Limits::default() },
         record_inquiries: true,
         keep_ms: 7 * DAY,

@@ -147,7 +147,6 @@ fn plan(chance: &mut Chance) -> Plan {
         banks: vec![],
         payees: vec![],
         kyc: KycPlan::default(),
-        file_actions: vec![],
         limits: Limits { keys_max: 24, tombstones_max: 64, ..Limits::default() },
         record_inquiries: true,
         keep_ms: 168 * 3_600_000,

@@ -9,7 +9,8 @@ impl Turning {
     /// Renews gauges and the picture, and looks after the journal.
     pub(super) fn look(&mut self) {
         self.look_after_journal();
-        let tick = self.shard.clock.now().tick;
+        let now = self.shard.clock.now();
+        let tick = now.tick;
         self.shard.callers.forget();
         let Shard { switch, observer, wires, status, enquirer, callers, .. } = &mut self.shard;
         let plan = switch.plan();
@@ -39,6 +40,9 @@ impl Turning {
         observer.metrics.backlog.set(gauge(self.backlog.len()));
         observer.metrics.enquiries.set(gauge(enquirer.in_flight()));
         observer.metrics.callers.set(gauge(callers.len()));
+        observer.metrics.payments_open.set(gauge(switch.payments_open()));
+        let hours = switch.balance_age(now) / 3_600_000;
+        observer.metrics.balance_staleness.set(i64::try_from(hours).unwrap_or(i64::MAX));
         let serving = self.draining_until.is_none();
         status.set(Picture { groups, breakers, serving, store: self.failed.is_none() });
     }

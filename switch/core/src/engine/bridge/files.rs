@@ -27,7 +27,8 @@ const WAIT_MS: u64 = 10_000;
 impl Switch {
     /// A file action (0302): who may not ask for one hears 57.
     pub(in crate::engine) fn handle_file_action(&mut self, now: Now, seeking: Seeking) {
-        let may = self.plan.file_actions.contains(&seeking.participant);
+        let place = usize::from(seeking.participant.0);
+        let may = self.plan.participants.get(place).is_some_and(|plan| plan.file_actions);
         let call =
             if may { self.call_of(&seeking) } else { Err(ResponseCode::NOT_PERMITTED_TO_CUSTOMER) };
         let call = match call {
