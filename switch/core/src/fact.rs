@@ -178,7 +178,9 @@ pub struct Payment {
 }
 
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$default:meta])* $variant:ident = $word:literal, $doc:literal);* $(;)? }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$default:meta])* $variant:ident = $word:literal, $doc:literal);* $(;)?
+    }) => {
         $(#[$meta])*
         pub enum $name { $(#[doc = $doc] $(#[$default])* $variant),* }
 

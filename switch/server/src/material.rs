@@ -138,12 +138,14 @@ mod tests {
         };
         assert_eq!(read(" hush \n", 0o600), Ok("hush".to_owned()));
         let exposed = read("hush", 0o640).unwrap_err();
-        assert!(exposed.contains("mode 640") && !exposed.contains("hush"), "{exposed}");
+        assert!(exposed.contains("others") && !exposed.contains("hush"), "{exposed}");
         assert!(read("\n", 0o600).unwrap_err().ends_with("is empty"));
-        assert!(read(&"x".repeat(70_000), 0o600).unwrap_err().contains("more than"));
         drop(folder);
         assert!(secret(&SecretSource::File(path)).is_err());
         let unset = SecretSource::Env("VEKSEL_TEST_OF_A_SECRET".into());
-        assert_eq!(secret(&unset), Err("VEKSEL_TEST_OF_A_SECRET is not set".to_owned()));
+        assert_eq!(
+            secret(&unset),
+            Err("the environment variable VEKSEL_TEST_OF_A_SECRET is not set".to_owned())
+        );
     }
 }

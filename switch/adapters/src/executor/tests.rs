@@ -135,6 +135,22 @@ async fn silence_ends_with_the_deadline_and_an_order_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn an_order_that_waits_for_its_connection_is_not_open() {
+    // It takes the connection and never shakes hands.
+    let server = Server::start(vec![]).await;
+    let url = format!("https://localhost:{}", server.port());
+    let rig = Rig::at(&url);
+    let chain = Chain::new(400, "");
+    let result = rig.executor.call(&chain, pay()).await;
+    failed(result, Failed::Unavailable, false, "connect_timeout");
+    assert!(!chain.is_open());
+    let waiting = CallConfig { connect_ms: 200, ..config(&url) };
+    let mut rig = Rig::new(&waiting);
+    failed(rig.call(pay(), 10_000).await, Failed::Unavailable, false, "connect_timeout");
+    assert_eq!(rig.outcomes(), ["connect_timeout"; 2]);
+}
+
+#[tokio::test]
 async fn a_read_is_repeated_within_the_deadline_when_an_attempt_takes_too_long() {
     let server = Server::start(vec![Act::Nothing, Act::Say(OK)]).await;
     let slow = CallConfig { connect_ms: 100, read_ms: 100, ..config(&server.url()) };
@@ -188,10 +204,14 @@ async fn a_redirect_is_not_followed() {
     let target = Server::start(vec![Act::Say(OK)]).await;
     for location in ["http://169.254.169.254/latest/meta-data", &target.url()] {
         let redirect =
-            format!("HTTP/1.1 307 There\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
-        let server = Server::start(vec![Act::Say(redirect.leak())]).await;
+            format!("HTTP/1.1 307 There\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
+                .leak();
+        let server = Server::start(vec![Act::Say(redirect)]).await;
         let rig = Rig::at(&server.url());
         failed(rig.call(pay(), 5_000).await, Failed::Malfunction, true, "redirect");
+        let server = Server::start(vec![Act::Say(redirect)]).await;
+        let rig = Rig::at(&server.url());
+        failed(rig.call(read(), 5_000).await, Failed::Malfunction, false, "redirect");
         assert_eq!(server.requests().len(), 1);
     }
     assert_eq!(target.requests().len(), 0);
@@ -231,7 +251,7 @@ async fn half_an_answer_is_none() {
 async fn a_name_with_a_private_address_is_not_called() {
     let server = Server::start(vec![Act::Say(OK)]).await;
     let url = format!("https://localhost:{}", server.port());
-    let closed = CallConfig { allow_private: false, ..config(&url) };
+    let closed = CallConfig { allow_private: false, breaker_failures: 1, ..config(&url) };
     let mut rig = Rig::new(&closed);
     for _ in 0..5 {
         failed(rig.call(pay(), 5_000).await, Failed::Unavailable, false, "address");
