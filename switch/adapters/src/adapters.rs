@@ -1,6 +1,7 @@
 //! Every third party of the configuration, each behind its adapter, and the way from an enquiry to
 //! the one it is for.
 
+use crate::berlin_group::BerlinGroup;
 use crate::droppay::DropPay;
 use crate::executor::audit::AuditSink;
 use crate::executor::{Chain, Circuit, failed};
@@ -94,6 +95,7 @@ pub struct Adapters {
 
 #[derive(Debug)]
 enum Bank {
+    BerlinGroup(Box<BerlinGroup>),
     Neonomics(Box<Neonomics>),
     DropPay(Box<DropPay>),
 }
@@ -170,6 +172,10 @@ fn unknown() -> Verdict {
 impl Bank {
     fn new(config: &BankConfig, parts: &Parts<'_>) -> Result<Self, AdapterError> {
         match &config.profile {
+            BankProfile::BerlinGroup { seal, oauth } => {
+                let bank = BerlinGroup::new(config, seal.as_ref(), oauth.as_ref(), parts)?;
+                Ok(Self::BerlinGroup(Box::new(bank)))
+            }
             BankProfile::Neonomics { oauth, bank_id, device_id } => {
                 let bank = Neonomics::new(config, (oauth, bank_id, device_id), parts)?;
                 Ok(Self::Neonomics(Box::new(bank)))
@@ -178,15 +184,12 @@ impl Bank {
                 let bank = DropPay::new(config, (username, password), parts)?;
                 Ok(Self::DropPay(Box::new(bank)))
             }
-            BankProfile::BerlinGroup { .. } => Err(AdapterError::Config {
-                provider: config.name.clone(),
-                why: "this profile has no adapter".to_owned(),
-            }),
         }
     }
 
     async fn ask(&self, chain: &Chain, ask: &Ask) -> Verdict {
         match self {
+            Self::BerlinGroup(bank) => bank.ask(chain, &ask.enquiry).await,
             Self::Neonomics(bank) => bank.ask(chain, ask).await,
             Self::DropPay(bank) => bank.ask(chain, ask).await,
         }
@@ -194,6 +197,7 @@ impl Bank {
 
     fn circuits(&self) -> Vec<Circuit> {
         match self {
+            Self::BerlinGroup(bank) => bank.circuits(),
             Self::Neonomics(bank) => bank.circuits(),
             Self::DropPay(bank) => bank.circuits(),
         }

@@ -39,6 +39,9 @@ const MONEY_TRIES: u32 = 2;
 /// connection which is just being closed is one of which nobody knows what came.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// Longest address of a page that customers are sent to.
+const PAGE_MAX: usize = 2_000;
+
 /// Unused connections that are kept.
 const IDLE_MAX: usize = 8;
 
@@ -301,9 +304,24 @@ impl Executor {
     /// beginning with the configured address. Anything else is not called.
     pub(crate) fn own_target(&self, href: &str) -> Option<String> {
         let target = href.strip_prefix(self.base.as_str()).unwrap_or(href);
+        // A path may be meant from the configured address on, or from the host on.
+        let folder = Url::parse(&self.base).ok()?.path().trim_end_matches('/').to_owned();
+        let target =
+            target.strip_prefix(&folder).filter(|rest| rest.starts_with('/')).unwrap_or(target);
         let is_path = target.starts_with('/') && !target.starts_with("//");
         let path = is_path.then(|| target.to_owned())?;
         request::url(&self.base, &path, self.allow_private).ok().map(|_| path)
+    }
+
+    /// A link in an answer as the whole address of a page for people; relative ones are of this
+    /// provider. `None` if it is no address that a customer should be sent to.
+    pub(crate) fn page(&self, href: &str) -> Option<String> {
+        if href.is_empty() || href.len() > PAGE_MAX {
+            return None;
+        }
+        let url = Url::parse(&self.base).ok()?.join(href).ok()?;
+        request::callable(&url, self.allow_private).ok()?;
+        Some(url.into())
     }
 }
 
@@ -335,4 +353,4 @@ impl Drop for Notes<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod berlin_group;
 mod dates;
 mod droppay;
 mod executor;
@@ -23,6 +24,7 @@ mod random;
 pub mod sumsub;
 
 pub use adapters::{AdapterError, Adapters};
+pub use berlin_group::{Pushed, pushed};
 pub use executor::Circuit;
 pub use executor::audit::{AuditSink, CallEvent, audit};
 pub use files::read_secret;

@@ -210,6 +210,18 @@ pub(super) fn url(base: &str, target: &str, allow_private: bool) -> Result<Url, 
     let is_path = target.starts_with('/');
     let whole = if is_path { format!("{base}{target}") } else { target.to_owned() };
     let url = Url::parse(&whole).map_err(|_| "is no address")?;
+    callable(&url, allow_private)?;
+    if url.fragment().is_some() {
+        return Err("has a fragment");
+    }
+    if is_path && url.as_str() != whole {
+        return Err("has a path that would be sent differently");
+    }
+    Ok(url)
+}
+
+/// Whether an address is one that may be called, as far as it can be told from what is written.
+pub(super) fn callable(url: &Url, allow_private: bool) -> Result<(), &'static str> {
     match url.scheme() {
         "https" => {}
         "http" if allow_private => {}
@@ -219,19 +231,13 @@ pub(super) fn url(base: &str, target: &str, allow_private: bool) -> Result<Url, 
     if !url.username().is_empty() || url.password().is_some() {
         return Err("has a name or password in it");
     }
-    if url.fragment().is_some() {
-        return Err("has a fragment");
-    }
     // The resolver sees names only.
     let host = url.host_str().unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     if literal.is_ok_and(|address| !allow_private && !is_public(address)) {
         return Err("is one of this machine or of a private network");
     }
-    if is_path && url.as_str() != whole {
-        return Err("has a path that would be sent differently");
-    }
-    Ok(url)
+    Ok(())
 }
 
 #[cfg(test)]

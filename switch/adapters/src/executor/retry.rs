@@ -73,6 +73,20 @@ pub(crate) const NEONOMICS: Profile = Profile {
     ],
 };
 
+/// A rule whose range is empty would never fit, without anybody noticing.
+const _: () = assert!(is_sound(REGISTERED) && is_sound(NEONOMICS), "a range is empty");
+
+const fn is_sound(profile: Profile) -> bool {
+    let mut rest = profile.rules;
+    while let [rule, others @ ..] = rest {
+        if rule.from > rule.to {
+            return false;
+        }
+        rest = others;
+    }
+    true
+}
+
 impl Profile {
     /// What an answer with this status means.
     pub(crate) fn rule(self, status: u16, asks_to_wait: bool) -> Rule {

@@ -1,7 +1,7 @@
 //! The executor against servers that do what no server should: real sockets, real TLS.
 
-mod server;
-mod tls;
+pub(crate) mod server;
+pub(crate) mod tls;
 
 use super::audit::{CallEvent, audit};
 use super::{Chain, Executor, Request, Response};
@@ -367,6 +367,8 @@ async fn links_lead_back_to_the_provider_or_nowhere() {
     let rig = Rig::at("http://bank.example/psd2");
     for (href, target) in [
         ("/v1/payments/1", Some("/v1/payments/1")),
+        ("/psd2/v1/payments/1", Some("/v1/payments/1")),
+        ("/psd2evil/v1", Some("/psd2evil/v1")),
         ("http://bank.example/psd2/v1/payments/1", Some("/v1/payments/1")),
         ("http://bank.example.evil/psd2/v1", None),
         ("http://bank.example/psd2evil/v1", None),
@@ -378,4 +380,23 @@ async fn links_lead_back_to_the_provider_or_nowhere() {
     ] {
         assert_eq!(rig.executor.own_target(href).as_deref(), target, "{href}");
     }
+}
+
+#[tokio::test]
+async fn customers_are_sent_to_pages_only() {
+    let (sink, _events) = audit(1);
+    let call = CallConfig { allow_private: false, ..config("https://bank.example/psd2") };
+    let executor = Executor::new("bank", &call, REGISTERED, sink).unwrap();
+    for (href, page) in [
+        ("https://sca.example/1?a=b#c", Some("https://sca.example/1?a=b#c")),
+        ("/sca/1", Some("https://bank.example/sca/1")),
+        ("http://sca.example/1", None),
+        ("javascript:alert(1)", None),
+        ("https://10.0.0.1/", None),
+        ("https://user@sca.example/", None),
+        ("", None),
+    ] {
+        assert_eq!(executor.page(href).as_deref(), page, "{href}");
+    }
+    assert_eq!(executor.page(&format!("/{}", "x".repeat(2_000))), None);
 }

@@ -22,6 +22,27 @@ pub(crate) enum Act {
     Endless,
 }
 
+/// An answer of JSON, or of nothing.
+pub(crate) fn json(status: u16, body: &str) -> Act {
+    with(status, "", body)
+}
+
+/// An answer with more headers, each with a line end.
+pub(crate) fn with(status: u16, headers: &str, body: &str) -> Act {
+    let text = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // A test is short, and an act is copied about.
+    Act::Say(
+        text.replace(
+            "Content-Length: 0\r\n",
+            if status == 204 { "" } else { "Content-Length: 0\r\n" },
+        )
+        .leak(),
+    )
+}
+
 #[derive(Default)]
 pub(super) struct Seen {
     acts: Vec<Act>,

@@ -18,13 +18,13 @@ use tokio_rustls::TlsAcceptor;
 use veksel_config::bridge::{CallConfig, Identity};
 use veksel_core::enquiry::Failed;
 
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,7 +34,7 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    fn trust(&self) -> PathBuf {
+    pub(crate) fn trust(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
@@ -45,7 +45,7 @@ impl Authority {
         (certificate.der().clone(), key, certificate.pem())
     }
 
-    fn identity(&self, name: &str) -> Identity {
+    pub(crate) fn identity(&self, name: &str) -> Identity {
         let (_, key, pem) = self.issue(name);
         let path = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
         let identity = Identity { certificate: path("pem"), key: path("key") };
@@ -57,7 +57,7 @@ impl Authority {
 }
 
 /// A server that wants certificates of `clients`, and how many requests it has read.
-async fn server(own: &Authority, clients: &Authority) -> (String, Arc<AtomicUsize>) {
+pub(crate) async fn server(own: &Authority, clients: &Authority) -> (String, Arc<AtomicUsize>) {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(clients.issuer.der().clone()).unwrap();

@@ -1,0 +1,255 @@
+//! Banks by the Berlin Group's `NextGenPSD2` 1.3: balances, transactions, confirmation of funds,
+//! consents and payments, with the particulars of each bank as data.
+//!
+//! `payments.rs`, `accounts.rs` and `consents.rs` say what is asked and what an answer means; here
+//! is what all of it has in common: who we are, the number of each request, and a token that is
+//! fetched anew once if the bank no longer takes it.
+
+mod accounts;
+mod consents;
+mod outcome;
+mod payments;
+mod push;
+mod seal;
+mod text;
+mod wire;
+
+pub use push::{Pushed, pushed};
+
+use crate::adapters::{AdapterError, Parts};
+use crate::executor::retry::REGISTERED;
+use crate::executor::{Chain, Circuit, Executor, Request, Response};
+use crate::oauth::{Oauth, escape};
+use crate::random;
+use outcome::Asked;
+use seal::Seal;
+use veksel_config::bridge::{BankConfig, Identity, OauthConfig, PsuHeaders, Quirks};
+use veksel_core::enquiry::{BankAccount, Enquiry, Failed, Failure, Verdict};
+use wire::Links;
+
+/// The service of accounts, which has a breaker of its own as each of them.
+const ACCOUNTS: &str = "accounts";
+const FUNDS: &str = "funds";
+const CONSENTS: &str = "consents";
+const PAYMENTS: &str = "payments";
+
+/// One bank.
+#[derive(Debug)]
+pub(crate) struct BerlinGroup {
+    executor: Executor,
+    name: String,
+    quirks: Quirks,
+    /// The beginning of every address we hand out; `None` if nobody may call us.
+    public_url: Option<String>,
+    seal: Option<Seal>,
+    oauth: Option<Oauth>,
+    has_identity: bool,
+}
+
+impl BerlinGroup {
+    /// A bank as it is configured.
+    ///
+    /// # Errors
+    ///
+    /// If a file, a secret or an address is not what it should be.
+    pub(crate) fn new(
+        bank: &BankConfig,
+        seal: Option<&Identity>,
+        oauth: Option<&OauthConfig>,
+        parts: &Parts<'_>,
+    ) -> Result<Self, AdapterError> {
+        let has_identity = bank.call.identity.is_some();
+        let oauth = oauth.map(|oauth| Oauth::new(oauth, has_identity, parts.secret)).transpose()?;
+        Ok(Self {
+            executor: Executor::new(&bank.name, &bank.call, REGISTERED, parts.audit.clone())?,
+            name: bank.name.clone(),
+            quirks: bank.quirks.clone(),
+            public_url: parts.http.map(|http| http.public_url.trim_end_matches('/').to_owned()),
+            seal: seal.map(Seal::new).transpose()?,
+            oauth,
+            has_identity,
+        })
+    }
+
+    pub(crate) fn circuits(&self) -> Vec<Circuit> {
+        self.executor.circuits()
+    }
+
+    /// Asks the bank.
+    pub(crate) async fn ask(&self, chain: &Chain, enquiry: &Enquiry) -> Verdict {
+        let found = match enquiry {
+            Enquiry::Balances { account, is_attended } => {
+                self.balances(chain, account, *is_attended).await
+            }
+            Enquiry::Transactions { account, from, most, is_attended } => {
+                self.transactions(chain, account, *from, *most, *is_attended).await
+            }
+            Enquiry::Funds { account, amount } => self.funds(chain, account, *amount).await,
+            Enquiry::Initiate(order) => self.initiate(chain, order).await,
+            Enquiry::Status(payment) => self.status(chain, payment).await,
+            Enquiry::Cancel(payment) => self.cancel(chain, payment).await,
+            Enquiry::Search { order, since } => self.search(chain, order, *since).await,
+            Enquiry::Consent { account, state, until } => {
+                self.ask_consent(chain, account, *state, *until).await
+            }
+            Enquiry::ConsentStatus(account) => self.consent_status(chain, account).await,
+            Enquiry::Revoke(account) => self.revoke(chain, account).await,
+            Enquiry::Applicant { .. } | Enquiry::Review { .. } => {
+                Err(crate::executor::failed(Failed::NotSupported, "enquiry"))
+            }
+        };
+        found.unwrap_or_else(Verdict::Failed)
+    }
+
+    /// Makes a call that the bank must answer with 2xx.
+    async fn send(
+        &self,
+        chain: &Chain,
+        request: Request,
+        asked: Asked,
+    ) -> Result<Response, Failure> {
+        let response = self.send_any(chain, request).await?;
+        if response.is_success() { Ok(response) } else { Err(outcome::failure(&response, asked)) }
+    }
+
+    /// Makes a call, whatever the bank answers.
+    async fn send_any(&self, chain: &Chain, request: Request) -> Result<Response, Failure> {
+        let mut request = request.identified(self.has_identity);
+        let Some(oauth) = &self.oauth else {
+            return self.exchange(chain, request).await;
+        };
+        let token = oauth.token(&self.executor, chain, None).await?;
+        let bearer = |token: &str| format!("Bearer {token}");
+        request = request.secret_header("authorization", &bearer(token.expose()))?;
+        let response = self.exchange(chain, request.clone()).await?;
+        if !outcome::is_token(&response) {
+            return Ok(response);
+        }
+        // Refused for its token, the request was not carried out, so it may be made again, once.
+        let token = oauth.token(&self.executor, chain, Some(&token)).await?;
+        request = request.secret_header("authorization", &bearer(token.expose()))?;
+        self.exchange(chain, request).await
+    }
+
+    async fn exchange(&self, chain: &Chain, request: Request) -> Result<Response, Failure> {
+        // A number that is given stays; otherwise every attempt has one of its own.
+        let given = request.text_header("x-request-id").to_owned();
+        let mut number = given.clone();
+        let each = |request: &mut Request| {
+            if given.is_empty() {
+                number = random::uuid();
+            }
+            if request.set_header("x-request-id", &number).is_err() {
+                tracing::error!("a number of a request cannot be written");
+            }
+            if let Some(seal) = &self.seal {
+                seal.sign(request);
+            }
+        };
+        let response = self.executor.call_with(chain, request, each).await?;
+        // A bank that leaves it out is forgiven. One that answers to another request is not: who
+        // knows whose answer it is.
+        let echo = response.header("x-request-id");
+        if !echo.is_empty() && !echo.eq_ignore_ascii_case(&number) {
+            return Err(response.unclear(Failed::Malfunction, "request_id"));
+        }
+        Ok(response)
+    }
+
+    /// With the headers about the customer that go with reading accounts.
+    fn about_customer(&self, request: Request, is_attended: bool) -> Result<Request, Failure> {
+        match self.quirks.psu_headers {
+            PsuHeaders::Required => request.header("psu-ip-address", &self.quirks.psu_ip),
+            PsuHeaders::IfPresent if is_attended => {
+                request.header("psu-ip-address", &self.quirks.psu_ip)
+            }
+            PsuHeaders::IfPresent | PsuHeaders::Forbidden => Ok(request),
+        }
+    }
+
+    /// With the headers that go with whatever the customer must approve.
+    fn to_approve(&self, request: Request, state: &[u8; 16]) -> Result<Request, Failure> {
+        // Mandatory there, whatever the bank wants with accounts.
+        let request = request.header("psu-ip-address", &self.quirks.psu_ip)?;
+        let Some(url) = &self.public_url else {
+            return request.header("tpp-redirect-preferred", "false");
+        };
+        let back = format!("{url}/api/payments/callback?s={}", random::hex(state));
+        let request = request
+            .header("tpp-redirect-preferred", "true")?
+            .header("tpp-redirect-uri", &back)?
+            .header("tpp-nok-redirect-uri", &format!("{back}&nok=1"))?;
+        if !self.quirks.wants_push {
+            return Ok(request);
+        }
+        let push = format!("{url}/api/push/{}", escape(&self.name));
+        request
+            .header("tpp-notification-uri", &push)?
+            .header("tpp-notification-content-preferred", "status=SCA,PROCESS,LAST")
+    }
+
+    /// Under the consent of an account; without one the bank is not asked.
+    fn under_consent(request: Request, account: &BankAccount) -> Result<Request, Failure> {
+        if account.consent.is_empty() {
+            return Err(crate::executor::failed(Failed::NotPermitted, "consent"));
+        }
+        request.header("consent-id", &account.consent)
+    }
+
+    /// Where somebody goes to approve, as a whole address: a link of the answer, which may be
+    /// relative.
+    fn approval(&self, links: &Links) -> Option<String> {
+        self.executor.page(&links.get("scaRedirect")?.href)
+    }
+}
+
+/// How the customer is to approve what a bank has taken in, by its links and
+/// `ASPSP-SCA-Approach`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Approach {
+    /// Not at all.
+    None,
+    /// On a page of the bank.
+    Redirect,
+    /// In the bank's app, which the bank sees to.
+    Decoupled,
+    /// Not before an authorisation is begun, at this address.
+    Start(String),
+    /// In a way that would need the customer's secrets or a flow that is not offered: a word for
+    /// it.
+    Unsupported(&'static str),
+}
+
+impl Approach {
+    fn of(response: &Response, links: &Links, sca_status: Option<&str>) -> Self {
+        if links.contains_key("scaRedirect") {
+            return Self::Redirect;
+        }
+        if sca_status == Some("exempted") {
+            return Self::None;
+        }
+        if links.contains_key("scaOAuth") {
+            return Self::Unsupported("sca_oauth");
+        }
+        if let Some(start) = links.get("startAuthorisation") {
+            return Self::Start(start.href.clone());
+        }
+        let embedded = |name: &String| {
+            name.starts_with("startAuthorisationWith")
+                || name.starts_with("updatePsu")
+                || matches!(name.as_str(), "selectAuthenticationMethod" | "authoriseTransaction")
+        };
+        let approach = response.header("aspsp-sca-approach").to_ascii_uppercase();
+        match approach.as_str() {
+            "EMBEDDED" => Self::Unsupported("sca_embedded"),
+            "DECOUPLED" => Self::Decoupled,
+            _ if links.keys().any(embedded) => Self::Unsupported("sca_embedded"),
+            // With a redirect to come but no link to it nobody can approve anything.
+            "REDIRECT" => Self::Unsupported("sca_redirect"),
+            _ => Self::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,389 @@
+//! Payments: initiation, authorisation, status, cancellation, and finding one whose answer was
+//! lost.
+
+use super::outcome::{self, Asked};
+use super::text::{self, Account};
+use super::wire::{
+    AccountReference, Amount, AuthorisationResponse, Authorisations, CancelResponse, Links,
+    Message, PaymentRequest, PaymentResponse, StatusResponse, Structured,
+};
+use super::{Approach, BerlinGroup, PAYMENTS};
+use crate::executor::{Chain, Request, Response, failed};
+use crate::oauth::escape;
+use crate::{money, random};
+use reqwest::Method;
+use veksel_config::bridge::{Quirks, RequestId};
+use veksel_core::Utc;
+use veksel_core::enquiry::{Failed, Failure, Initiated, Order, PaymentRef, Progress, Verdict};
+use veksel_core::fact::PaymentStatus;
+
+/// Authorisations of a payment that are looked at, the newest of them.
+const AUTHORISATIONS_MAX: usize = 3;
+/// The currency whose domestic products keep letters and take a KID.
+const NOK: u16 = 578;
+/// Longest name of a payment that is kept (`P1` and paths are made of it).
+const PAYMENT_MAX: usize = 128;
+
+/// A payment as the bank answered it, before anybody is sent anywhere.
+struct Taken {
+    response: Response,
+    payment: PaymentResponse,
+    status: PaymentStatus,
+    product: String,
+}
+
+impl BerlinGroup {
+    pub(super) async fn initiate(&self, chain: &Chain, order: &Order) -> Result<Verdict, Failure> {
+        let request = self.initiation(order)?;
+        let product = product(&self.quirks, order.amount.currency)?.to_owned();
+        let response = self.send(chain, request, Asked::Initiation).await?;
+        let taken = taken(response, product)?;
+        self.approve(chain, taken).await.map(Verdict::Initiated)
+    }
+
+    /// The request that begins a payment: the same bytes at every try of an order.
+    pub(super) fn initiation(&self, order: &Order) -> Result<Request, Failure> {
+        let product = product(&self.quirks, order.amount.currency)?;
+        let body = body(&self.quirks, product, order)?;
+        let target = format!("/v1/payments/{}", escape(product));
+        let mut request = Request::new(PAYMENTS, Method::POST, "/v1/payments/{product}", target)
+            .json(&body)?
+            .moving_money();
+        request = self.to_approve(request, &order.state)?;
+        if self.quirks.rejects_no_funds {
+            request = request.header("tpp-rejection-nofunds-preferred", "true")?;
+        }
+        match self.quirks.request_id {
+            RequestId::PerAttempt => Ok(request),
+            RequestId::Stable => request.header("x-request-id", &random::hyphenated(&order.key)),
+        }
+    }
+
+    /// What the customer has to do, after what is needed for that.
+    async fn approve(&self, chain: &Chain, taken: Taken) -> Result<Initiated, Failure> {
+        let Taken { response, payment, status, product } = taken;
+        let sca = payment.sca_status.as_deref();
+        let lacks_funds = lacks_funds(&payment.tpp_messages, None);
+        let mut initiated = Initiated {
+            progress: progress(status, sca, lacks_funds),
+            payment: payment.payment_id,
+            product,
+            approve: None,
+            needs_approval: false,
+        };
+        if matches!(status, PaymentStatus::Rejected | PaymentStatus::Cancelled) {
+            return Ok(initiated);
+        }
+        let mut approach = Approach::of(&response, &payment.links, sca);
+        let mut links = payment.links;
+        if let Approach::Start(href) = &approach {
+            let path = payment_path(&initiated.product, &initiated.payment);
+            let target = self.executor.own_target(href);
+            let target = target.unwrap_or_else(|| format!("{path}/authorisations"));
+            let template = "/v1/payments/{product}/{payment}/authorisations";
+            match self.begin(chain, template, target).await {
+                Ok((begun, next)) => {
+                    let sca = next.sca_status.as_deref();
+                    initiated.progress = progress(status, sca, lacks_funds);
+                    approach = match Approach::of(&begun, &next.links, sca) {
+                        // It was begun and somebody sees to it without a page.
+                        Approach::None if sca != Some("exempted") => Approach::Decoupled,
+                        Approach::Start(_) => Approach::Unsupported("sca_start"),
+                        other => other,
+                    };
+                    links = next.links;
+                }
+                // The bank has the payment, and that is what must not be lost: nobody can approve
+                // it, so it will be taken back when its time is over.
+                Err(failure) => {
+                    tracing::warn!(code = failure.code, "an authorisation could not be begun");
+                    approach = Approach::Decoupled;
+                }
+            }
+        }
+        match approach {
+            Approach::None => initiated.progress.is_approved = true,
+            Approach::Decoupled | Approach::Start(_) => initiated.needs_approval = true,
+            Approach::Redirect => {
+                initiated.needs_approval = true;
+                initiated.approve = self.approval(&links);
+                if initiated.approve.is_none() {
+                    return self.abandon(chain, &initiated, "sca_link").await;
+                }
+            }
+            Approach::Unsupported(word) => return self.abandon(chain, &initiated, word).await,
+        }
+        Ok(initiated)
+    }
+
+    /// Begins an authorisation: the explicit start of the approval.
+    pub(super) async fn begin(
+        &self,
+        chain: &Chain,
+        template: &'static str,
+        target: String,
+    ) -> Result<(Response, AuthorisationResponse), Failure> {
+        let request = Request::new(PAYMENTS, Method::POST, template, target)
+            .body("application/json", &b"{}"[..])?
+            .header("psu-ip-address", &self.quirks.psu_ip)?;
+        let response = self.send(chain, request, Asked::Initiation).await?;
+        let body = response.json()?;
+        Ok((response, body))
+    }
+
+    /// Takes back what nobody can approve by us, as far as there is time, and says why. It cannot
+    /// be executed either way, so it is not open.
+    async fn abandon(
+        &self,
+        chain: &Chain,
+        initiated: &Initiated,
+        word: &str,
+    ) -> Result<Initiated, Failure> {
+        let request = cancellation(&initiated.product, &initiated.payment);
+        if let Err(failure) = self.send(chain, request, Asked::Cancellation).await {
+            tracing::warn!(code = failure.code, "a payment nobody can approve stays at its bank");
+        }
+        Err(failed(Failed::NotSupported, word))
+    }
+
+    pub(super) async fn status(
+        &self,
+        chain: &Chain,
+        payment: &PaymentRef,
+    ) -> Result<Verdict, Failure> {
+        let path = payment_path(&payment.product, &payment.payment);
+        let request = Request::new(
+            PAYMENTS,
+            Method::GET,
+            "/v1/payments/{product}/{payment}/status",
+            format!("{path}/status"),
+        );
+        let response = self.send(chain, request, Asked::Status).await?;
+        let body: StatusResponse = response.json()?;
+        let status = known_status(&response, &body.transaction_status)?;
+        let mut progress =
+            progress(status, None, lacks_funds(&body.tpp_messages, body.funds_available));
+        let is_underway = match status {
+            PaymentStatus::Received
+            | PaymentStatus::Pending
+            | PaymentStatus::PartlyAuthorised
+            | PaymentStatus::Technical
+            | PaymentStatus::FundsChecked
+            | PaymentStatus::CustomerProfile
+            | PaymentStatus::WithChange
+            | PaymentStatus::WithoutPosting => true,
+            PaymentStatus::InProcess
+            | PaymentStatus::Settled
+            | PaymentStatus::Credited
+            | PaymentStatus::Partial
+            | PaymentStatus::Rejected
+            | PaymentStatus::Cancelled => false,
+        };
+        if is_underway {
+            // The status is said already; what cannot be learned of approvals leaves them open.
+            match self.approvals(chain, &path).await {
+                Ok(words) => approved(&mut progress, &words),
+                Err(failure) => {
+                    tracing::debug!(code = failure.code, "approvals of a payment are not told");
+                }
+            }
+        }
+        Ok(Verdict::Status(progress))
+    }
+
+    /// `scaStatus` of the newest authorisations of a payment.
+    async fn approvals(&self, chain: &Chain, path: &str) -> Result<Vec<String>, Failure> {
+        let list = Request::new(
+            PAYMENTS,
+            Method::GET,
+            "/v1/payments/{product}/{payment}/authorisations",
+            format!("{path}/authorisations"),
+        );
+        let list: Authorisations = self.send(chain, list, Asked::Status).await?.json()?;
+        let ids = list.authorisation_ids;
+        let newest = ids.len().saturating_sub(AUTHORISATIONS_MAX);
+        let mut words = Vec::new();
+        for id in ids.iter().skip(newest) {
+            let one = Request::new(
+                PAYMENTS,
+                Method::GET,
+                "/v1/payments/{product}/{payment}/authorisations/{authorisation}",
+                format!("{path}/authorisations/{}", escape(id)),
+            );
+            let one: AuthorisationResponse = self.send(chain, one, Asked::Status).await?.json()?;
+            words.extend(one.sca_status);
+        }
+        Ok(words)
+    }
+
+    pub(super) async fn cancel(
+        &self,
+        chain: &Chain,
+        payment: &PaymentRef,
+    ) -> Result<Verdict, Failure> {
+        let request = cancellation(&payment.product, &payment.payment);
+        let response = self.send_any(chain, request).await?;
+        if !response.is_success() {
+            let failure = outcome::failure(&response, Asked::Cancellation);
+            return if failure.why == Failed::CannotReverse {
+                Ok(Verdict::TooLate)
+            } else {
+                Err(failure)
+            };
+        }
+        if response.status == 204 || (response.status == 200 && response.body.is_empty()) {
+            return Ok(Verdict::Cancelled);
+        }
+        let body: CancelResponse = response.json()?;
+        let status = body.transaction_status.as_deref().map(PaymentStatus::parse);
+        match (response.status, status) {
+            (_, Some(Some(PaymentStatus::Cancelled | PaymentStatus::Rejected))) | (200, None) => {
+                Ok(Verdict::Cancelled)
+            }
+            _ => {
+                // Begun as far as it can be without the customer, who decides whether it ends.
+                if let Some(start) = body.links.get("startAuthorisation") {
+                    let path = payment_path(&payment.product, &payment.payment);
+                    let target = self.executor.own_target(&start.href);
+                    let target =
+                        target.unwrap_or_else(|| format!("{path}/cancellation-authorisations"));
+                    let template = "/v1/payments/{product}/{payment}/cancellation-authorisations";
+                    if let Err(failure) = self.begin(chain, template, target).await {
+                        tracing::warn!(code = failure.code, "a cancellation cannot be approved");
+                    }
+                }
+                Ok(Verdict::CancelPending)
+            }
+        }
+    }
+
+    /// Looks for a payment whose answer was lost.
+    pub(super) async fn search(
+        &self,
+        chain: &Chain,
+        order: &Order,
+        since: Utc,
+    ) -> Result<Verdict, Failure> {
+        if self.quirks.deduplicates && self.quirks.request_id == RequestId::Stable {
+            return self.initiate(chain, order).await;
+        }
+        if order.debtor.consent.is_empty() {
+            return Ok(Verdict::NotFound { is_complete: false });
+        }
+        self.search_lines(chain, order, since).await
+    }
+}
+
+/// The body that begins a payment.
+fn body(quirks: &Quirks, product: &str, order: &Order) -> Result<PaymentRequest, Failure> {
+    let invalid = |code| failed(Failed::Invalid, code);
+    let is_domestic = order.amount.currency == NOK;
+    let keeps_letters = quirks.keeps_letters && is_domestic;
+    let creditor_account = match text::account(&order.creditor) {
+        Some(Account::Iban(iban)) => AccountReference { iban: Some(iban), bban: None },
+        Some(Account::Bban(bban)) => AccountReference { iban: None, bban: Some(bban) },
+        None => return Err(invalid("creditor")),
+    };
+    let creditor_name =
+        text::name(&order.creditor_name, keeps_letters).ok_or(invalid("creditor_name"))?;
+    let has_kid = is_domestic && text::is_kid(&order.reference);
+    let remittance = if has_kid || order.reference.is_empty() {
+        order.remittance.clone()
+    } else {
+        format!("{} {}", order.remittance, order.reference)
+    };
+    let structured =
+        has_kid.then(|| Structured { reference: order.reference.clone(), reference_type: "SCOR" });
+    // The Norwegian domestic products have no end-to-end identification; the remittance text
+    // begins with the same.
+    let end_to_end = (!product.contains("norwegian")).then(|| rrn(order)).filter(|r| !r.is_empty());
+    Ok(PaymentRequest {
+        end_to_end_identification: end_to_end.map(ToOwned::to_owned),
+        debtor_account: AccountReference::iban(&order.debtor.iban),
+        instructed_amount: amount(order.amount)?,
+        creditor_account,
+        creditor_name,
+        remittance_information_unstructured: text::remittance(
+            &remittance,
+            keeps_letters,
+            quirks.remittance_max,
+        ),
+        remittance_information_structured_array: structured.into_iter().collect(),
+    })
+}
+
+/// An amount as banks take it.
+pub(super) fn amount(amount: veksel_core::enquiry::Money) -> Result<Amount, Failure> {
+    let unknown = || failed(Failed::NotSupported, "currency");
+    let currency = money::alpha(amount.currency).ok_or_else(unknown)?;
+    let decimal = money::decimal(amount).ok_or_else(unknown)?;
+    Ok(Amount { currency: currency.to_owned(), amount: decimal })
+}
+
+/// The RRN of an order: what its remittance text begins with.
+pub(super) fn rrn(order: &Order) -> &str {
+    let first = order.remittance.split_ascii_whitespace().next().unwrap_or_default();
+    let is_fit = first.len() <= 35 && first.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_fit { first } else { "" }
+}
+
+/// The product of a currency.
+fn product(quirks: &Quirks, currency: u16) -> Result<&str, Failure> {
+    let unknown = || failed(Failed::NotSupported, "currency");
+    let alpha = money::alpha(currency).ok_or_else(unknown)?;
+    let of = |name: &str| quirks.products.iter().find(|(currency, _)| currency == name);
+    let (_, product) = of(alpha).or_else(|| of("*")).ok_or_else(unknown)?;
+    Ok(product)
+}
+
+fn payment_path(product: &str, payment: &str) -> String {
+    format!("/v1/payments/{}/{}", escape(product), escape(payment))
+}
+
+fn cancellation(product: &str, payment: &str) -> Request {
+    let target = payment_path(product, payment);
+    Request::new(PAYMENTS, Method::DELETE, "/v1/payments/{product}/{payment}", target)
+}
+
+/// Reads the answer to an initiation. One that is not as it must be leaves the payment open.
+fn taken(response: Response, product: String) -> Result<Taken, Failure> {
+    let payment: PaymentResponse = response.json()?;
+    let status = known_status(&response, &payment.transaction_status)?;
+    let id = &payment.payment_id;
+    let is_name = !id.is_empty() && id.len() <= PAYMENT_MAX && !matches!(id.as_str(), "." | "..");
+    if !is_name || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(response.unclear(Failed::Malfunction, "schema"));
+    }
+    Ok(Taken { response, payment, status, product })
+}
+
+fn known_status(response: &Response, word: &str) -> Result<PaymentStatus, Failure> {
+    PaymentStatus::parse(word).ok_or_else(|| response.unclear(Failed::Malfunction, "schema"))
+}
+
+fn progress(status: PaymentStatus, sca: Option<&str>, lacks_funds: bool) -> Progress {
+    Progress {
+        status,
+        is_approved: matches!(sca, Some("finalised" | "exempted")),
+        is_failed: sca == Some("failed"),
+        lacks_funds,
+    }
+}
+
+/// What several approvals come to: one that is final is enough unless the bank says that it waits
+/// for others, and all must have failed before the payment has.
+fn approved(progress: &mut Progress, words: &[String]) {
+    let is_final = |word: &String| matches!(word.as_str(), "finalised" | "exempted");
+    progress.is_approved =
+        words.iter().any(is_final) && progress.status != PaymentStatus::PartlyAuthorised;
+    progress.is_failed = !words.is_empty() && words.iter().all(|word| word == "failed");
+}
+
+fn lacks_funds(messages: &[Message], available: Option<bool>) -> bool {
+    available == Some(false) || messages.iter().any(|m| m.code == "FUNDS_NOT_AVAILABLE")
+}
+
+/// Whether a link leads on to more of the same list.
+pub(super) fn next(links: &Links) -> Option<&str> {
+    links.get("next").map(|link| link.href.as_str()).filter(|href| !href.is_empty())
+}
