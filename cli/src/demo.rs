@@ -13,6 +13,7 @@ use crate::link::dialects;
 use crate::output::{Exit, Failure, Output};
 use crate::run;
 use crate::signals::Signals;
+use crate::simulate;
 use folder::Folder;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use veksel_config::{
 };
 use veksel_server::Running;
 use veksel_simulator::bank::RunningBank;
+use veksel_simulator::sandbox::stage::Stage as Sandboxes;
 use veksel_simulator::terminals::{Behaviour, RunningTerminals};
 use veksel_simulator::{bank, terminals};
 
@@ -42,6 +44,7 @@ const LISTENER: &str = "channels";
 /// Everything that runs.
 struct Stage {
     bank: RunningBank,
+    sandboxes: Sandboxes,
     switch: Running,
     terminals: RunningTerminals,
 }
@@ -72,9 +75,12 @@ impl Stage {
             true => failure,
             false => failure.help("if a port is in use, `veksel demo --random-ports` takes others"),
         };
-        let SimulatorConfig { bank, terminals, .. } = simulator(arguments, folder, address(8593))?;
+        let SimulatorConfig { bank, terminals, sandbox, .. } =
+            simulator(arguments, folder, address(8593))?;
         let bank = bank::start(bank);
         let bank = bank.map_err(|error| busy(Failure::no("start", error.to_string())))?;
+        let sandboxes = sandbox.ok_or_else(|| Failure::no("start", "there are no sandboxes"))?;
+        let sandboxes = simulate::stage(&sandboxes, &bank)?;
         let switch = switch(folder, &address(8583), &address(8580), bank.address());
         let switch = switch.map_err(busy)?;
         await_ready(&switch)?;
@@ -87,7 +93,7 @@ impl Stage {
         let Some(terminals) = terminals else {
             return Err(Failure::no("start", "there is nothing for terminals to connect to"));
         };
-        Ok(Self { bank, switch, terminals: terminals? })
+        Ok(Self { bank, sandboxes, switch, terminals: terminals? })
     }
 
     /// Shows what goes on until the time is over or somebody asks to stop.
@@ -129,6 +135,7 @@ impl Stage {
     fn close(self, folder: &Path, output: Output) -> Result<Exit, Failure> {
         let traffic = self.terminals.stop();
         let stopped = self.switch.stop();
+        drop(self.sandboxes);
         let summary = self.bank.stop().map_err(|error| Failure::no("bank", error.to_string()))?;
         run::ended(&stopped)?;
         let agreement = agreement::agreement(&folder.join(JOURNAL), &folder.join(LEDGER));
@@ -149,11 +156,25 @@ impl Stage {
 const JOURNAL: &str = "veksel.db";
 const LEDGER: &str = "bank.db";
 
+/// The folder of the sandboxes' CA, in the same one.
+const CERTIFICATES: &str = "certificates";
+
+/// A port that the system chooses: nobody has to know those of the sandboxes beforehand.
+const ANYWHERE: &str = "127.0.0.1:0";
+
 fn simulator(arguments: &Demo, folder: &Path, listen: String) -> Result<SimulatorConfig, Failure> {
     let settings = [
         ("bank.listen", listen),
         ("bank.database", LEDGER.to_owned()),
         ("terminals.rate", arguments.rate.to_string()),
+        ("sandbox.enabled", "true".to_owned()),
+        ("sandbox.certificates", CERTIFICATES.to_owned()),
+        ("sandbox.aspsp.listen", ANYWHERE.to_owned()),
+        ("sandbox.aspsp.tls_listen", ANYWHERE.to_owned()),
+        ("sandbox.sumsub.listen", ANYWHERE.to_owned()),
+        ("sandbox.neonomics.listen", ANYWHERE.to_owned()),
+        ("sandbox.droppay.listen", ANYWHERE.to_owned()),
+        ("sandbox.droppay.tls_listen", ANYWHERE.to_owned()),
     ];
     let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
     let source = source.flags(settings).known_dialects(&dialects());
@@ -199,6 +220,7 @@ fn banner(stage: &Stage, folder: &Folder) -> String {
         bank: &stage.bank.address().to_string(),
         admin: &admin.unwrap_or_default(),
         folder: &place,
+        sandboxes: stage.sandboxes.running.places(),
         is_kept: folder.is_kept(),
         is_seen: std::io::stdout().is_terminal(),
     })

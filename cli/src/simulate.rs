@@ -8,7 +8,9 @@ use crate::output::{Exit, Failure, Output};
 use crate::signals::Signals;
 use serde_json::{Value, json};
 use std::time::Duration;
-use veksel_config::load_simulator;
+use veksel_config::{SandboxConfig, load_simulator};
+use veksel_simulator::bank::RunningBank;
+use veksel_simulator::sandbox::stage::{self, Stage};
 use veksel_simulator::{bank, magic, terminals};
 
 /// How long a look at the signals keeps from looking at the bank.
@@ -34,6 +36,13 @@ pub(crate) fn simulate(arguments: &Simulate, output: Output) -> Result<Exit, Fai
             "veksel {version}  bank \"{name}\"\n  listener {address}\n  ledger   {database}\n"
         ))?;
     }
+    let sandboxes = match &config.sandbox {
+        Some(wanted) => Some(stage(wanted, &bank)?),
+        None => None,
+    };
+    if let Some(stage) = sandboxes.as_ref().filter(|_| !output.json) {
+        output.print(report::sandboxes(stage.running.places()))?;
+    }
     let load = config.terminals.map(terminals::start).transpose();
     let load = load.map_err(|error| Failure::no("start", error.to_string()))?;
     while !signals.asked_within(GLANCE) {
@@ -42,6 +51,7 @@ pub(crate) fn simulate(arguments: &Simulate, output: Output) -> Result<Exit, Fai
         }
     }
     let traffic = load.map(terminals::RunningTerminals::stop);
+    drop(sandboxes);
     let summary = bank.stop().map_err(|error| Failure::no("bank", error.to_string()))?;
     let is_well = summary.conserved && traffic.as_ref().is_none_or(|t| t.is_answered_once());
     if output.json {
@@ -56,6 +66,16 @@ pub(crate) fn simulate(arguments: &Simulate, output: Output) -> Result<Exit, Fai
         output.print(format!("{summary}\n"))?;
     }
     Ok(if is_well { Exit::Yes } else { Exit::No })
+}
+
+/// Starts the sandboxes over the ledger of a bank.
+///
+/// # Errors
+/// When one of them does not start.
+pub(crate) fn stage(config: &SandboxConfig, bank: &RunningBank) -> Result<Stage, Failure> {
+    let ended = || Failure::no("bank", "the bank stopped");
+    let desk = bank.desk().ok_or_else(ended)?;
+    stage::set(config, desk).map_err(|error| Failure::no("start", error.to_string()))
 }
 
 fn print_magic(output: Output) -> Result<Exit, Failure> {

@@ -25,6 +25,7 @@ mod mac;
 mod overlay;
 mod problem;
 mod reload;
+mod sandbox;
 mod section;
 mod settings;
 mod simulator;
@@ -40,6 +41,10 @@ pub use cidr::Cidr;
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
+pub use sandbox::{
+    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, SumsubSandbox,
+    WebhookSchedule,
+};
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{
     BankConfig, BankProfile, Faults, Mix, SimulatorConfig, TerminalsConfig, load_simulator,

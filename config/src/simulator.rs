@@ -8,6 +8,7 @@ use crate::framing::framing;
 use crate::mac::{MacConfig, mac};
 use crate::overlay::{Layout, Shape, lay};
 use crate::problem::Problems;
+use crate::sandbox::{SandboxConfig, sandbox};
 use crate::section::{Missing, Section};
 use crate::settings::Settings;
 use crate::source::Source;
@@ -19,7 +20,8 @@ use std::path::PathBuf;
 use veksel_codecs::Framing;
 
 /// The sections of a simulator file.
-pub(crate) const LAYOUT: Layout = &[("bank", Shape::One), ("terminals", Shape::One)];
+pub(crate) const LAYOUT: Layout =
+    &[("bank", Shape::One), ("terminals", Shape::One), ("sandbox", Shape::One)];
 
 /// A whole simulator, checked.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct SimulatorConfig {
     pub bank: BankConfig,
     /// The load; `None` if the rate is 0.
     pub terminals: Option<TerminalsConfig>,
+    /// Third parties that are played; `None` if they are off.
+    pub sandbox: Option<SandboxConfig>,
     /// Every value that was read, for people.
     pub settings: Settings,
     /// What is probably not meant, though it works.
@@ -195,9 +199,10 @@ pub fn load_simulator(source: Source) -> Result<SimulatorConfig, Problems> {
     let mut root = Section::root(&mut findings, &table);
     let bank = bank(root.table("bank"));
     let terminals = terminals(root.table("terminals"));
+    let sandbox = sandbox(root.table("sandbox"));
     drop(root);
     let (settings, warnings) = findings.into_outcome()?;
-    Ok(SimulatorConfig { bank, terminals, settings, warnings })
+    Ok(SimulatorConfig { bank, terminals, sandbox, settings, warnings })
 }
 
 fn bank(mut section: Section<'_>) -> BankConfig {

@@ -11,6 +11,7 @@
 //! told to misbehave: [`Faults`] says how often, [`RunningBank::set_faults`] changes it while the
 //! bank runs. Whatever it does to messages, its ledger stays whole.
 
+mod desk;
 mod faults;
 mod host;
 mod late;
@@ -23,14 +24,15 @@ use std::sync::mpsc as threads;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use veksel_config::BankConfig;
 
+pub use desk::Desk;
 pub use faults::{FaultCounts, Faults};
 pub use summary::Summary;
 
 use crate::book::BookError;
-use crate::ledger::Unsound;
+use crate::ledger::{Reply, Request, Unsound};
 use crate::seeds::SeedError;
 
 /// Why a bank does not start, or does not go on.
@@ -89,6 +91,10 @@ enum Ask {
     Summary(threads::SyncSender<Summary>),
     /// Other faults from now on.
     Faults(Faults, threads::SyncSender<()>),
+    /// A look at what the bank knows; whoever wants the answer has a way for it in there.
+    Look(desk::Look),
+    /// Money that a channel other than its sockets wants moved; answered after the commit.
+    Execute(Box<Request>, oneshot::Sender<Reply>),
 }
 
 /// Starts a bank: opens its book, or makes a new one from the seed tables, and listens. Returns
@@ -138,6 +144,13 @@ impl RunningBank {
     #[must_use]
     pub fn set_faults(&self, faults: Faults) -> Option<()> {
         self.ask(|answer| Ask::Faults(faults, answer))
+    }
+
+    /// Another way to the same money, for whoever serves other channels of this bank. It does not
+    /// keep the bank from stopping. `None` when the bank has ended.
+    #[must_use]
+    pub fn desk(&self) -> Option<Desk> {
+        self.asks.as_ref().map(|asks| Desk::new(asks.downgrade()))
     }
 
     fn ask<T>(&self, ask: impl FnOnce(threads::SyncSender<T>) -> Ask) -> Option<T> {

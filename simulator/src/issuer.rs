@@ -41,7 +41,7 @@ pub use names::NamePolicy;
 pub(crate) use network::{SIGN_OFF, SIGN_ON};
 
 use crate::directory::Directory;
-use crate::ledger::{Effect, Ledger};
+use crate::ledger::{Effect, Ledger, Request, Verdict};
 use draft::{Decline, Draft};
 use service::Service;
 
@@ -102,6 +102,18 @@ impl Issuer {
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Names and numbers, which never change.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Lets the ledger execute what another channel has already understood and checked. The effect
+    /// must be committed before anybody hears of it.
+    pub fn execute_directly(&mut self, now: Utc, request: &Request) -> Verdict {
+        self.ledger.execute(now.0, request)
     }
 
     /// Answers a request that its codec has read whole and checked.

@@ -5,6 +5,7 @@
 //! answers people and tests: `POST reset` forgets, `GET log` tells what came, and
 //! `POST clock?advance_ms=` moves the sandboxes' time forward (never the bank's).
 
+pub mod aspsp;
 pub mod ca;
 mod clock;
 mod courier;
@@ -13,6 +14,7 @@ mod log;
 pub mod neonomics;
 mod query;
 mod serve;
+pub mod stage;
 pub mod sumsub;
 
 use std::io;
@@ -83,6 +85,9 @@ pub enum SandboxError {
     /// The system gave no thread or runtime.
     #[error("the system gave no thread for the sandboxes: {0}")]
     Thread(io::Error),
+    /// The certificates of the test CA cannot be made, read or kept.
+    #[error(transparent)]
+    Certificates(#[from] ca::CaError),
     /// Their thread ended by a panic: a defect.
     #[error("the sandboxes' thread ended by a panic")]
     Panicked,

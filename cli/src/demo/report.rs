@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::time::Duration;
 use veksel_codecs::ResponseCode;
 use veksel_simulator::bank::Summary;
+use veksel_simulator::sandbox::Place;
 use veksel_simulator::terminals::{Kind, KindStats, Traffic};
 
 /// Where everything is.
@@ -15,6 +16,8 @@ pub(crate) struct Banner<'b> {
     pub(crate) bank: &'b str,
     pub(crate) admin: &'b str,
     pub(crate) folder: &'b str,
+    /// Third parties that are played.
+    pub(crate) sandboxes: &'b [Place],
     /// Whether the folder outlives the demo.
     pub(crate) is_kept: bool,
     /// Whether a person sees the banner.
@@ -26,7 +29,8 @@ const USUAL: &str = "127.0.0.1:8583";
 
 /// The text a demo begins with.
 pub(crate) fn banner(banner: &Banner<'_>) -> String {
-    let Banner { channels, bank, admin, folder, is_kept, is_seen } = banner;
+    let Banner { channels, bank, admin, folder, sandboxes, is_kept, is_seen } = banner;
+    let sandboxes = self::sandboxes(sandboxes);
     let version = env!("CARGO_PKG_VERSION");
     let data = if *is_kept { "data stays" } else { "data is removed" };
     let stop = if *is_seen { format!("(Ctrl+C stops; {data})") } else { format!("({data})") };
@@ -40,7 +44,7 @@ pub(crate) fn banner(banner: &Banner<'_>) -> String {
          ISO 8583 (1987 ASCII, 2-byte length)   {channels}\n  \
          Bank behind the switch (CBS-ISO/1)     {bank}\n  \
          Metrics, /live and /ready              http://{admin}/metrics\n  \
-         Persistence: {persistence}\n  \
+         Persistence: {persistence}\n{sandboxes}  \
          Accounts: 10000000001 current 45230.00 NOK; 10000000002 savings 1250.00 NOK, 150 held;\n\
          \u{20}           10000000003 blocked (62); 10000000004 closed (45); 10000000005 empty\n  \
          Cards: 4111 1111 1111 1111 approves; amount ...51 declines (51), ...91 host down (91), \
@@ -49,6 +53,16 @@ pub(crate) fn banner(banner: &Banner<'_>) -> String {
          veksel send transfer --from 10000000001 --into 10000000002 --amount 12.50{to}\n      \
          sqlite3 {folder}/bank.db 'select * from v_account limit 5'\n"
     )
+}
+
+/// Where the third parties are that are played, a line for each.
+pub(crate) fn sandboxes(places: &[Place]) -> String {
+    let mut text = String::new();
+    for Place { name, address, is_tls, .. } in places {
+        let scheme = if *is_tls { "https" } else { "http" };
+        let _ = writeln!(text, "  Sandbox {name:<12} {scheme}://{address}");
+    }
+    text
 }
 
 /// The traffic of the last second and the codes of all.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::mpsc as threads;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -27,7 +27,7 @@ use super::summary::{Counts, Summary};
 use super::{Ask, BankError};
 use crate::book::Book;
 use crate::issuer::{Issuer, Reply, SIGN_OFF, SIGN_ON};
-use crate::ledger::Effect;
+use crate::ledger::{self, Effect, Verdict};
 
 /// Builds the bank and runs it to its end. `None` when it did not start, which was reported.
 pub(super) fn run(
@@ -69,6 +69,7 @@ pub(super) fn run(
             is_signed_on: HashMap::new(),
             effects: Vec::new(),
             letters: Vec::new(),
+            replies: Vec::new(),
             closings: Vec::new(),
             hung_up: HashSet::new(),
             late: Late::new(LATE_MAX),
@@ -93,6 +94,8 @@ struct Host {
     effects: Vec<Effect>,
     /// Of this turn.
     letters: Vec<Letter>,
+    /// Of this turn, to those who asked at the desk.
+    replies: Vec<(oneshot::Sender<ledger::Reply>, ledger::Reply)>,
     /// Connections that a fault closes when the turn ends.
     closings: Vec<ConnectionId>,
     /// Those and the ones that are not gone yet: nobody reads what comes on them.
@@ -132,6 +135,12 @@ impl Host {
                 tell(&faults);
                 let _ = answer.send(());
             }
+            Ask::Look(look) => look(self.issuer.ledger(), self.issuer.directory()),
+            Ask::Execute(request, answer) => {
+                let Verdict { reply, effect, .. } = self.issuer.execute_directly(utc(), &request);
+                self.effects.extend(effect);
+                self.replies.push((answer, reply));
+            }
         }
     }
 
@@ -163,6 +172,10 @@ impl Host {
             self.book.commit(&self.effects)?;
             self.counts.commits = self.counts.commits.saturating_add(1);
             self.effects.clear();
+        }
+        for (answer, reply) in self.replies.drain(..) {
+            // Who asked may have gone.
+            let _ = answer.send(reply);
         }
         let mut letters = std::mem::take(&mut self.letters);
         for letter in letters.drain(..) {

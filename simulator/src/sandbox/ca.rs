@@ -232,7 +232,7 @@ pub struct ClientCertificate {
     pub roles: Vec<Role>,
     /// `None` if no statement says whether it is a QWAC or a QSEAL.
     pub purpose: Option<Purpose>,
-    /// DNS names.
+    /// DNS names and addresses.
     pub hosts: Vec<String>,
     /// Big-endian, without zeros in front; upper-case hexadecimal.
     pub serial: String,
@@ -267,6 +267,11 @@ impl ClientCertificate {
         let hosts = names.map_or_else(Vec::new, |names| {
             let name = |name: &GeneralName<'_>| match name {
                 GeneralName::DNSName(name) => Some((*name).to_owned()),
+                GeneralName::IPAddress(bytes) => {
+                    let four = <[u8; 4]>::try_from(*bytes).ok().map(IpAddr::from);
+                    let six = || <[u8; 16]>::try_from(*bytes).ok().map(IpAddr::from);
+                    four.or_else(six).map(|address| address.to_string())
+                }
                 _ => None,
             };
             names.value.general_names.iter().filter_map(name).collect()

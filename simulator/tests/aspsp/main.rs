@@ -1,0 +1,12 @@
+//! The Open Banking sandbox over real sockets: peculiarities, magic amounts, consents, approvals,
+//! cancellation, pushes; the ledger is the judge.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod accounts;
+mod approvals;
+#[path = "../sandbox/client.rs"]
+mod client;
+mod magic;
+mod quirks;
+mod refusals;
+mod rig;
