@@ -101,9 +101,9 @@ pub struct NeonomicsSandbox {
 pub struct DropPaySandbox {
     /// Plain HTTP; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// TLS with a certificate of the client, for registration and log-in.
+    /// TLS, where a client may show a certificate; registration and log-in want one.
     pub tls_listen: SocketAddr,
-    /// The customer's number.
+    /// The customer's number: country code 39, and neither plus nor zeros in front.
     pub username: String,
     /// And password.
     pub password: String,
@@ -185,7 +185,7 @@ fn droppay(mut section: Section<'_>) -> Option<DropPaySandbox> {
     let config = DropPaySandbox {
         listen: listen(&mut section, "listen", 8605),
         tls_listen: listen(&mut section, "tls_listen", 8606),
-        username: section.title("username", "+4790100001").value,
+        username: section.title("username", "393351234567").value,
         password: section.title("password", "sandbox-password").value,
     };
     enabled.then_some(config)

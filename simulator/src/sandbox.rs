@@ -88,6 +88,9 @@ pub enum SandboxError {
     /// The certificates of the test CA cannot be made, read or kept.
     #[error(transparent)]
     Certificates(#[from] ca::CaError),
+    /// The key of a sandbox that signs tokens cannot be made.
+    #[error(transparent)]
+    Key(#[from] droppay::NoKey),
     /// Their thread ended by a panic: a defect.
     #[error("the sandboxes' thread ended by a panic")]
     Panicked,

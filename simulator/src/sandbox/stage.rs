@@ -1,12 +1,17 @@
 //! The sandboxes of a configuration, set up and started.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use veksel_config::{AspspConfig, SandboxConfig};
+use veksel_config::{
+    AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, SumsubSandbox, WebhookSchedule,
+};
 
 use super::aspsp::{Aspsp, AspspSettings, Bank, Delays};
-use super::ca::{Authority, Clients, Files};
+use super::ca::{Authority, CaError, Clients, Files};
+use super::droppay::{DropPay, DropPayConfig};
+use super::neonomics::{Neonomics, NeonomicsConfig};
+use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
 use super::{Clock, Mount, RunningSandboxes, SandboxError, start};
 use crate::bank::Desk;
 
@@ -37,6 +42,11 @@ pub fn set(config: &SandboxConfig, desk: Desk) -> Result<Stage, SandboxError> {
     if let Some(config) = &config.aspsp {
         mounts.extend(aspsp(config, desk, &clock, &authority)?);
     }
+    mounts.extend(config.sumsub.as_ref().map(|config| sumsub(config, &clock)));
+    mounts.extend(config.neonomics.as_ref().map(|config| neonomics(config, &clock)));
+    if let Some(config) = &config.droppay {
+        mounts.extend(droppay(config, &clock, &authority)?);
+    }
     Ok(Stage { running: start(mounts, clock)?, files })
 }
 
@@ -57,9 +67,7 @@ fn aspsp(
         },
         push: config.push,
     };
-    let local = Ipv4Addr::LOCALHOST.to_string();
-    let address = config.tls_listen.ip().to_string();
-    let tls = authority.server(&["localhost", &local, &address], Clients::Optional)?;
+    let tls = encryption(config.tls_listen, authority)?;
     let sandbox = Arc::new(Aspsp::new(settings, desk, clock.clone(), Some(Arc::clone(authority))));
     let plain = Mount {
         name: "aspsp".to_owned(),
@@ -70,4 +78,147 @@ fn aspsp(
     let encrypted =
         Mount { name: "aspsp-tls".to_owned(), listen: config.tls_listen, tls: Some(tls), sandbox };
     Ok([plain, encrypted])
+}
+
+fn sumsub(config: &SumsubSandbox, clock: &Clock) -> Mount {
+    let webhook = config.webhook_url.as_ref().map(|url| SumsubWebhook {
+        url: url.clone(),
+        secret: config.webhook_secret.clone(),
+        digest: Digest::Sha256,
+    });
+    let settings = SumsubConfig {
+        app_token: config.app_token.clone(),
+        secret_key: config.secret_key.clone(),
+        window_s: config.window_ms / 1_000,
+        allows_bearer: config.bearer,
+        approved_per_thousand: config.approve_percent.saturating_mul(10),
+        delay_ms: config.delay_ms,
+        submits_alone: config.submits_alone,
+        webhook,
+        schedule: match config.schedule {
+            WebhookSchedule::Seed => Schedule::Seed,
+            WebhookSchedule::Real => Schedule::Real,
+        },
+        ..SumsubConfig::default()
+    };
+    let sandbox = Arc::new(Sumsub::new(settings, clock.clone()));
+    Mount { name: "sumsub".to_owned(), listen: config.listen, tls: None, sandbox }
+}
+
+fn neonomics(config: &NeonomicsSandbox, clock: &Clock) -> Mount {
+    let settings = NeonomicsConfig {
+        client_id: config.client_id.clone(),
+        client_secret: config.client_secret.clone(),
+        ..NeonomicsConfig::default()
+    };
+    let sandbox = Arc::new(Neonomics::new(settings, clock.clone()));
+    Mount { name: "neonomics".to_owned(), listen: config.listen, tls: None, sandbox }
+}
+
+fn droppay(
+    config: &DropPaySandbox,
+    clock: &Clock,
+    authority: &Authority,
+) -> Result<[Mount; 2], SandboxError> {
+    let settings = DropPayConfig {
+        username: config.username.clone(),
+        password: config.password.clone(),
+        ..DropPayConfig::default()
+    };
+    let tls = encryption(config.tls_listen, authority)?;
+    let sandbox = Arc::new(DropPay::new(settings, clock.clone())?);
+    let plain = Mount {
+        name: "droppay".to_owned(),
+        listen: config.listen,
+        tls: None,
+        sandbox: Arc::<DropPay>::clone(&sandbox),
+    };
+    let listen = config.tls_listen;
+    let encrypted = Mount { name: "droppay-tls".to_owned(), listen, tls: Some(tls), sandbox };
+    Ok([plain, encrypted])
+}
+
+/// TLS on an address, where callers may show a certificate.
+fn encryption(
+    listen: SocketAddr,
+    authority: &Authority,
+) -> Result<Arc<rustls::ServerConfig>, CaError> {
+    let local = Ipv4Addr::LOCALHOST.to_string();
+    let address = listen.ip().to_string();
+    authority.server(&["localhost", &local, &address], Clients::Optional)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    /// What is configured reaches the sandboxes: each refuses what was not configured.
+    #[test]
+    fn every_provider_stands_on_its_ports() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let clock = Clock::default();
+        let authority = Authority::new().expect("keys are made");
+        let kyc = SumsubSandbox {
+            listen: any,
+            app_token: "sbx:mine".to_owned(),
+            secret_key: "secret".to_owned(),
+            bearer: true,
+            window_ms: 60_000,
+            approve_percent: 90,
+            delay_ms: 0,
+            submits_alone: false,
+            webhook_url: None,
+            webhook_secret: String::new(),
+            schedule: WebhookSchedule::Real,
+        };
+        let aggregator = NeonomicsSandbox {
+            listen: any,
+            client_id: "me".to_owned(),
+            client_secret: "mine".to_owned(),
+        };
+        let wallet = DropPaySandbox {
+            listen: any,
+            tls_listen: any,
+            username: "393351234567".to_owned(),
+            password: "mine".to_owned(),
+        };
+        let mut mounts = vec![sumsub(&kyc, &clock), neonomics(&aggregator, &clock)];
+        mounts.extend(droppay(&wallet, &clock, &authority).expect("a key is made"));
+        let running = start(mounts, clock).expect("ports are free");
+        let found: Vec<_> =
+            running.places().iter().map(|place| (place.name.as_str(), place.is_tls)).collect();
+        let wanted =
+            [("sumsub", false), ("neonomics", false), ("droppay", false), ("droppay-tls", true)];
+        assert_eq!(found, wanted);
+        let call = |name: &str, head: &str, body: &str| {
+            let address = running.address(name).expect("it stands");
+            let mut stream = TcpStream::connect(address).expect("it listens");
+            let length = body.len();
+            let text = format!(
+                "{head}\r\nhost: x\r\ncontent-length: {length}\r\n\
+                 connection: close\r\n\r\n{body}"
+            );
+            stream.write_all(text.as_bytes()).expect("it takes requests");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("it answers");
+            answer
+        };
+        let nobody = "GET /resources/applicants/0/one HTTP/1.1\r\nauthorization: Bearer";
+        let known = call("sumsub", &format!("{nobody} sbx:mine"), "");
+        assert!(known.starts_with("HTTP/1.1 404"), "{known}");
+        let unknown = call("sumsub", &format!("{nobody} sbx:veksel"), "");
+        assert!(unknown.starts_with("HTTP/1.1 401"), "{unknown}");
+        let token = "POST /auth/realms/sandbox/protocol/openid-connect/token HTTP/1.1";
+        for (secret, status) in [("mine", "200"), ("sandbox-client-secret", "401")] {
+            let form = format!("grant_type=client_credentials&client_id=me&client_secret={secret}");
+            let answer = call("neonomics", token, &form);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        }
+        // Without TLS nobody can show who they are.
+        let register = "POST /auth/realms/droppay/tpp/register HTTP/1.1";
+        let stranger = call("droppay", register, "{}");
+        assert!(stranger.contains("not a qualified certificate"), "{stranger}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Payments and balances under a bearer token, and the app in which a payment is confirmed.
 
-use super::super::query;
+use super::super::{Peer, query};
 use super::identity::answer as said;
 use super::{DropPay, Grant, KEPT_MAX, Push, Transfer, keep};
 use axum::body::{Body, Bytes, to_bytes};
@@ -28,7 +28,10 @@ pub(super) async fn answer(State(sandbox): State<DropPay>, request: Request<Body
     };
     let path: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.unwrap_or("localhost");
+    let is_tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.is_tls);
+    let scheme = if is_tls { "https" } else { "http" };
+    let host = format!("{scheme}://{}", host.unwrap_or("localhost"));
+    let host = host.as_str();
     let is_ours = |may: bool| if may { None } else { Some("the certificate lacks the role") };
     match (parts.method.as_str(), path.as_slice()) {
         ("POST", ["bank", "v1", "push"]) => match is_ours(grant.may_pay) {
@@ -217,7 +220,7 @@ fn push_json(id: &str, push: &Push, host: &str) -> Value {
         "description": push.description,
         "recipient": { "account": push.recipient },
         "source": { "account": push.source },
-        "sharing": { "url": format!("https://{host}/app/push/{id}") },
+        "sharing": { "url": format!("{host}/app/push/{id}") },
         "transfer": push.transfer.map(|place| json!({ "id": format!("TRANSFER{place}") })),
     })
 }

@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn endings_force_what_happens_and_add_up() {
-        let cases: &[(&str, Option<(&str, Option<&str>, &str)>)] = &[
+        type Said = Option<(&'static str, Option<&'static str>, &'static str)>;
+        let cases: &[(&str, Said)] = &[
             ("a-green", Some(("GREEN", None, ""))),
             ("a-red-final", Some(("RED", Some("FINAL"), "FORGERY"))),
             ("a-red-retry", Some(("RED", Some("RETRY"), "DOCUMENT_UNREADABLE"))),

@@ -135,7 +135,6 @@ impl Session {
         keep(kept, to, chain, &response).await
     }
 
-    #[expect(clippy::unused_self, reason = "the form has the session's secrets in it")]
     async fn ask(
         &self,
         to: &Executor,
