@@ -30,7 +30,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn();
         let Ok(driver) = driver else {
-            eprintln!("!!! SKIPPED: chromedriver is not installed, no browser clicked anything");
+            crate::rig::say("chromedriver is not installed, no browser clicked anything");
             return None;
         };
         let address = SocketAddr::from(([127, 0, 0, 1], port));

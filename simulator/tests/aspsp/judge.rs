@@ -18,7 +18,7 @@ impl Judge {
     /// Of the file that `BG_OPENAPI` names; `None`, said loudly, if it names none.
     pub(crate) fn of_environment() -> Option<Self> {
         let Ok(path) = std::env::var("BG_OPENAPI") else {
-            eprintln!("!!! SKIPPED: BG_OPENAPI is not set, answers of banks are NOT checked");
+            crate::rig::say("BG_OPENAPI is not set, answers of banks are NOT checked");
             return None;
         };
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
