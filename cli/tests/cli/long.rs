@@ -51,6 +51,7 @@ fn a_demo_ends_with_balanced_books() {
     let ran = run(&["demo", "--for", "2s", "--random-ports", "--rate", "50"]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.out.starts_with("veksel "), "{}", ran.out);
+    assert!(ran.out.contains("\n  Sandbox aspsp        http://127.0.0.1:"), "{}", ran.out);
     assert!(ran.out.contains("\nevery request answered once: yes, "), "{}", ran.out);
     assert!(ran.out.contains("\njournal agrees with ledger: yes, "), "{}", ran.out);
     let last = ran.out.lines().last().unwrap();
@@ -89,6 +90,57 @@ fn a_switch_and_a_bank_stop_when_asked() {
     arguments.extend(["--set", "admin.listen=127.0.0.1:0"]);
     let (switch, out) = start(&arguments, "journal");
     assert_eq!(stop(switch, out), (Some(0), String::new()));
+}
+
+/// The address of a sandbox in the words a command begins with.
+fn sandbox(out: &mut BufReader<ChildStdout>, name: &str) -> String {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "ended before sandbox {name}");
+        let mut words = line.split_whitespace();
+        if words.next() == Some("Sandbox") && words.next() == Some(name) {
+            return words.next().unwrap().to_owned();
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn sandboxes_run_beside_the_bank_when_they_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = example("simulator.toml", folder.path());
+    let mut arguments = vec!["simulate", "--config", &bank];
+    for set in [
+        "bank.listen=127.0.0.1:0",
+        "sandbox.enabled=true",
+        "sandbox.certificates=certificates",
+        "sandbox.aspsp.listen=127.0.0.1:0",
+        "sandbox.aspsp.tls_listen=127.0.0.1:0",
+        "sandbox.sumsub.listen=127.0.0.1:0",
+        "sandbox.neonomics.listen=127.0.0.1:0",
+        "sandbox.droppay.listen=127.0.0.1:0",
+        "sandbox.droppay.tls_listen=127.0.0.1:0",
+    ] {
+        arguments.extend(["--set", set]);
+    }
+    let (bank, mut out) = start(&arguments, "ledger");
+    let address = sandbox(&mut out, "aspsp");
+    let address = address.strip_prefix("http://").unwrap();
+    assert!(sandbox(&mut out, "aspsp-tls").starts_with("https://127.0.0.1:"));
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let request = format!("GET /dnb/app HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 OK") && page.contains("<h1>DNB</h1>"), "{page}");
+    for file in ["ca.pem", "qwac.pem", "qwac.key", "qseal.pem", "qseal.key"] {
+        assert!(folder.path().join("certificates").join(file).is_file(), "{file}");
+    }
+    let (code, rest) = stop(bank, out);
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(rest.ends_with(" transfers, sum 0\n"), "{rest}");
 }
 
 /// A bank that says yes to whatever is asked on one connection, and tells DE70 of it.

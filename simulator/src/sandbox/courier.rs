@@ -75,3 +75,51 @@ pub async fn post(
 
 /// Bytes of an answer that are read.
 const ANSWER_MAX: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    fn post_from_here(url: &str, limit: Duration) -> Result<u16, PostError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(post(url, &[("X-A", "1")], "body", limit))
+    }
+
+    #[test]
+    fn the_status_is_told_and_silence_too() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/a?b=1", listener.local_addr().unwrap());
+        let receiver = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut text = String::new();
+            while !text.ends_with("body") {
+                let mut piece = [0; 512];
+                let count = stream.read(&mut piece).unwrap();
+                assert!(count > 0, "{text}");
+                text.push_str(&String::from_utf8_lossy(&piece[..count]));
+            }
+            stream.write_all(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n").unwrap();
+            // The second caller is let in and never answered.
+            (text, listener.accept().unwrap())
+        });
+        assert_eq!(post_from_here(&url, Duration::from_secs(20)).unwrap(), 410);
+        let late = post_from_here(&url, Duration::from_millis(100));
+        assert!(matches!(late, Err(PostError::Late)), "{late:?}");
+        let (text, _) = receiver.join().unwrap();
+        assert!(text.starts_with("POST /a?b=1 HTTP/1.1\r\n"), "{text}");
+        assert!(text.to_lowercase().contains("x-a: 1\r\n"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_posted_says_why() {
+        for url in ["", "x", "https://127.0.0.1/", "http://", "/path", "ftp://127.0.0.1/"] {
+            let refused = post_from_here(url, Duration::from_secs(20));
+            assert!(matches!(refused, Err(PostError::Address)), "{url}: {refused:?}");
+        }
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let refused = post_from_here(&format!("http://{closed}/"), Duration::from_secs(20));
+        assert!(matches!(refused, Err(PostError::Connect(_))), "{refused:?}");
+    }
+}

@@ -4,8 +4,11 @@
 
 mod accounts;
 mod approvals;
+mod browser;
 #[path = "../sandbox/client.rs"]
 mod client;
+mod contract;
+mod judge;
 mod magic;
 mod quirks;
 mod refusals;

@@ -1,5 +1,5 @@
-//! The qualified statements of a certificate (RFC 3739 3.2.6) as PSD2 uses them: what it is for (ETSI EN
-//! 319 412-5 4.2.3) and which roles its holder has (ETSI TS 119 495 5.1).
+//! The qualified statements of a certificate (RFC 3739 3.2.6) as PSD2 uses them: what it is for
+//! (ETSI EN 319 412-5 4.2.3) and which roles its holder has (ETSI TS 119 495 5.1).
 
 use std::iter;
 
