@@ -111,12 +111,7 @@ impl Authority {
     /// # Errors
     /// The library made no key.
     pub fn new() -> Result<Self, CaError> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = name("Veksel sandbox CA");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        date(&mut params, VALID);
-        let key = KeyPair::generate()?;
+        let (params, key) = (own_params(), KeyPair::generate()?);
         let pem = params.self_signed(&key)?.pem();
         Self::with(Issuer::new(params, key), pem)
     }
@@ -127,8 +122,8 @@ impl Authority {
     /// The texts are no certificate of a CA with its key.
     pub fn kept(kept: &Issued) -> Result<Self, CaError> {
         let key = KeyPair::from_pem(&kept.key)?;
-        let issuer = Issuer::from_ca_cert_pem(&kept.certificate, key)?;
-        Self::with(issuer, kept.certificate.clone())
+        // Every CA of this module says the same of itself but for its key.
+        Self::with(Issuer::new(own_params(), key), kept.certificate.clone())
     }
 
     fn with(issuer: Issuer<'static, KeyPair>, pem: String) -> Result<Self, CaError> {
@@ -293,6 +288,15 @@ impl ClientCertificate {
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
+}
+
+fn own_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name("Veksel sandbox CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    date(&mut params, VALID);
+    params
 }
 
 fn verifier(
