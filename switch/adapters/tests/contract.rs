@@ -146,6 +146,7 @@ fn enquiries() -> Vec<Enquiry> {
         product: "sepa-credit-transfers".to_owned(),
         debtor: account(),
         key: [0x91; 16],
+        may_complete: true,
     };
     let from = Utc(1_771_857_000_000);
     vec![

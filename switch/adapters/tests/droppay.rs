@@ -190,6 +190,7 @@ fn reference(consent: &str, payment: &Initiated) -> PaymentRef {
         product: payment.product.clone(),
         debtor: account(consent),
         key: [7; 16],
+        may_complete: true,
     }
 }
 

@@ -170,6 +170,9 @@ pub struct PaymentRef {
     pub debtor: BankAccount,
     /// What it was begun as, for what must be said again with a status.
     pub key: [u8; 16],
+    /// Whether asking may bring an approved payment to its end, where that takes a step of ours:
+    /// never once it is wanted back or its time is over.
+    pub may_complete: bool,
 }
 
 /// What a third party said, or that it could not be asked.

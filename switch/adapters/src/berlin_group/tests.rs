@@ -118,6 +118,7 @@ fn payment() -> PaymentRef {
         product: "norwegian-domestic-credit-transfers".to_owned(),
         debtor: account(),
         key: KEY,
+        may_complete: true,
     }
 }
 

@@ -563,3 +563,26 @@ fn looking_for_lost_payments_keeps_to_the_reads_of_a_day() {
     }
     assert_eq!(searches, 4);
 }
+
+#[test]
+fn nothing_is_brought_to_its_end_once_it_is_wanted_back() {
+    let may = |ask: &veksel_core::enquiry::Ask| match &ask.enquiry {
+        Enquiry::Status(payment) => payment.may_complete,
+        other => panic!("{other:?}"),
+    };
+    let mut world = World::linked();
+    world.pending();
+    let poll = world.pass_until_asked(2_000).unwrap();
+    assert!(may(&poll));
+    world.verdict(&poll, status(PaymentStatus::Received));
+    world.tell(received(reversal(7)));
+    let cancel = world.asked();
+    world.verdict(&cancel, failed(Failed::NotSupported, false));
+    let after = world.asked();
+    assert!(!may(&after), "the bank cannot take it back, and it is not completed");
+    world.verdict(&after, status(PaymentStatus::Received));
+    assert_eq!(world.payment().state, PaymentState::Cancelled);
+    world.restart();
+    let sweep = world.pass_until_asked(16 * 60_000).unwrap();
+    assert!(!may(&sweep));
+}
