@@ -119,7 +119,9 @@ fn order(consent: &str, minor: u64) -> Order {
         creditor: PAYEE.to_owned(),
         creditor_name: "Ola Nordmann".to_owned(),
         amount: Money { minor, currency: 578 },
-        remittance: "605410000123 husleie".to_owned(),
+        remittance: "605410000123 7F3K9QRS husleie".to_owned(),
+        rrn: "605410000123".to_owned(),
+        mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0xab; 16],
     }

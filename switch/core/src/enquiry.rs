@@ -77,8 +77,13 @@ pub struct Order {
     pub creditor_name: String,
     /// How much.
     pub amount: Money,
-    /// Text for the statement. Begins with the RRN, by which a lost payment is found again.
+    /// Text for the statement. Begins with the RRN, if there is one.
     pub remittance: String,
+    /// DE37; empty if the request had none.
+    pub rrn: String,
+    /// Eight characters of the payment key, a word of the remittance text behind the RRN: by them
+    /// a lost payment is told from every other of the same amount, also one with the same RRN.
+    pub mark: String,
     /// Structured reference (KID) of a bill; empty for none.
     pub reference: String,
     /// What the redirect must bring back, 128 bits of it.
