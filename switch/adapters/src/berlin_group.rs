@@ -88,7 +88,9 @@ impl BerlinGroup {
             Enquiry::Initiate(order) => self.initiate(chain, order).await,
             Enquiry::Status(payment) => self.status(chain, payment).await,
             Enquiry::Cancel(payment) => self.cancel(chain, payment).await,
-            Enquiry::Search { order, since } => self.search(chain, order, *since).await,
+            Enquiry::Search { order, since, may_repeat } => {
+                self.search(chain, order, *since, *may_repeat).await
+            }
             Enquiry::Consent { account, state, until } => {
                 self.ask_consent(chain, account, *state, *until).await
             }

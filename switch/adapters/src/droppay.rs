@@ -88,7 +88,7 @@ impl DropPay {
             Enquiry::Initiate(order) => self.initiate(chain, order).await,
             Enquiry::Status(payment) => self.status(chain, payment).await.map(Verdict::Status),
             Enquiry::Cancel(payment) => self.cancel(chain, payment).await,
-            Enquiry::Search { order, since } => self.search(chain, order, *since).await,
+            Enquiry::Search { order, since, .. } => self.search(chain, order, *since).await,
             Enquiry::Consent { account, .. } => self.link(chain, account).await,
             Enquiry::ConsentStatus(account) => self.standing(chain, account).await,
             // There is nothing to give up but what we keep, and that ends by itself.

@@ -93,7 +93,7 @@ impl Neonomics {
             Enquiry::Initiate(order) => self.initiate(chain, order).await,
             Enquiry::Status(payment) => self.status(chain, payment).await.map(Verdict::Status),
             Enquiry::Cancel(payment) => self.cancel(chain, payment).await,
-            Enquiry::Search { order, since } => self.search(chain, order, *since).await,
+            Enquiry::Search { order, since, .. } => self.search(chain, order, *since).await,
             Enquiry::Consent { account, state, .. } => self.consent(chain, account, state).await,
             Enquiry::ConsentStatus(account) => self.consent_status(chain, account).await,
             Enquiry::Revoke(account) => self.revoke(chain, account).await,

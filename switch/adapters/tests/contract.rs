@@ -162,7 +162,7 @@ fn enquiries() -> Vec<Enquiry> {
         Enquiry::Initiate(order(392, "265-1234567-89", "")),
         Enquiry::Status(payment()),
         Enquiry::Cancel(payment()),
-        Enquiry::Search { order: order(578, "86011117947", ""), since: from },
+        Enquiry::Search { order: order(578, "86011117947", ""), since: from, may_repeat: true },
         Enquiry::Consent { account: account(), state: [9; 16], until: Utc(1_810_598_400_000) },
         Enquiry::ConsentStatus(account()),
         Enquiry::Revoke(account()),

@@ -243,8 +243,11 @@ async fn a_payment_is_a_draft_then_ready_then_confirmed() {
     assert_eq!(rig.sandbox.balance(PAYEE), Some(13_000));
     let late = ask(&adapters, Enquiry::Cancel(reference(&consent, &payment))).await;
     assert_eq!(late, Verdict::TooLate);
-    let search =
-        |minor| Enquiry::Search { order: Box::new(order(&consent, minor)), since: Utc(now_ms()) };
+    let search = |minor| Enquiry::Search {
+        order: Box::new(order(&consent, minor)),
+        since: Utc(now_ms()),
+        may_repeat: true,
+    };
     let Verdict::Initiated(found) = ask(&adapters, search(12_000)).await else {
         panic!("not found");
     };

@@ -309,6 +309,7 @@ async fn an_answer_that_is_lost_is_found_in_the_account_and_never_paid_again() {
         let before = rig.ask(Enquiry::Search {
             order: Box::new(order(&consent, 15_000 + ending)),
             since: Utc(0),
+            may_repeat: true,
         });
         assert_eq!(before.await, Verdict::NotFound { is_complete: false });
         rig.decide(initiated.approve.as_ref().unwrap(), "approve").await;
@@ -317,6 +318,7 @@ async fn an_answer_that_is_lost_is_found_in_the_account_and_never_paid_again() {
         let found = rig.ask(Enquiry::Search {
             order: Box::new(order(&consent, 15_000 + ending)),
             since: Utc(0),
+            may_repeat: true,
         });
         let Verdict::Initiated(found) = found.await else { panic!("not found") };
         assert_eq!(found.progress.status, PaymentStatus::Settled);

@@ -484,7 +484,9 @@ impl Switch {
         if tag.leg == Leg::Reversal {
             return;
         }
-        let Some(txn) = self.txns.get_mut(tag.txn) else { return };
+        let Some(txn) = self.txns.get_mut(tag.txn) else {
+            return self.handle_payment_answered(now, tag.txn, true);
+        };
         match (tag.leg, txn.stage) {
             (Leg::Request, Stage::Sending) => {
                 txn.stage = Stage::Waiting { since: now.tick };
@@ -508,7 +510,7 @@ impl Switch {
             return;
         }
         let Some(txn) = self.txns.get(tag.txn) else {
-            return self.handle_payment_unsent(now, tag.txn);
+            return self.handle_payment_answered(now, tag.txn, false);
         };
         match (tag.leg, txn.stage) {
             (Leg::Request, Stage::Sending) => self.handle_request_unsent(now, tag.txn, why),

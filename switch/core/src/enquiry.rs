@@ -52,7 +52,7 @@ pub struct Money {
 }
 
 /// A linked account, as its bank knows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BankAccount {
     /// IBAN, without spaces.
     pub iban: String,
@@ -132,6 +132,9 @@ pub enum Enquiry {
         order: Box<Order>,
         /// When it was sent.
         since: Utc,
+        /// Whether the order may be sent once more to a bank that recognises it. Never once it is
+        /// wanted back, its time is over, or its channel heard that nothing came of it.
+        may_repeat: bool,
     },
     /// Ask for consent to see an account.
     Consent {

@@ -5,6 +5,7 @@
 //! in order, and the store beside it keeps the last of each key, so that a restart needs no
 //! history.
 
+use crate::enquiry::BankAccount;
 use crate::record::TxnId;
 use crate::time::Utc;
 use veksel_codecs::ResponseCode;
@@ -44,7 +45,8 @@ impl Fact {
     pub const fn is_over(&self) -> bool {
         match self {
             Self::Linked(fact) => fact.is_over,
-            Self::Customer(_) | Self::Balance(_) => false,
+            Self::Customer(_) => false,
+            Self::Balance(fact) => fact.is_over,
             Self::Reads(fact) => fact.at.is_empty(),
             Self::Payment(fact) => fact.is_over,
         }
@@ -85,6 +87,8 @@ pub struct Linked {
     pub state: [u8; 16],
     /// Where the customer approves it; empty for nowhere, or when that is done.
     pub approve: String,
+    /// The short id behind which the portal finds that.
+    pub link: String,
     /// The link was given up.
     pub is_over: bool,
 }
@@ -127,6 +131,10 @@ pub struct Cached {
     pub currency: u16,
     /// When it was seen: `balance_synced_at`.
     pub synced: Utc,
+    /// Under which link: nobody is shown what another owner had.
+    pub state: [u8; 16],
+    /// The link was given up, and nobody needs it.
+    pub is_over: bool,
 }
 
 /// Reads of an account that its customer did not ask for, within the last 24 hours.
@@ -163,12 +171,25 @@ pub struct Payment {
     pub product: String,
     /// Where the customer approves it; empty for nowhere.
     pub approve: String,
+    /// The short id behind which the portal finds that (`P2`).
+    pub link: String,
+    /// The account that pays, as it was linked when the payment was begun. It is asked about and
+    /// searched by this, whatever the account is linked to by now.
+    pub debtor: BankAccount,
+    /// IBAN or domestic number of who is paid.
+    pub creditor: String,
+    /// Who is paid, by name.
+    pub creditor_name: String,
+    /// Structured reference of a bill; empty for none.
+    pub reference: String,
     /// What was said to the channel first, if it was not the end.
     pub told: Option<ResponseCode>,
     /// What the channel still has to be told by an advice (0620), and how it ended.
     pub advice: Option<ResponseCode>,
     /// The channel has taken it back.
     pub is_cancelled: bool,
+    /// Its customer lost the right to pay before it was executed.
+    pub is_revoked: bool,
     /// Why a person must look at it, if so.
     pub case: Option<Case>,
     /// What the provider called its last failure (`P5`).

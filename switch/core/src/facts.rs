@@ -5,7 +5,8 @@ use crate::record::TxnId;
 use crate::time::Utc;
 use std::collections::BTreeMap;
 
-/// Every fact that holds.
+/// Every fact that holds, and by what else it is found. Whoever may ask without saying who he is
+/// asks by one of these names, so none of them may cost a search.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     linked: BTreeMap<String, Linked>,
@@ -13,8 +14,16 @@ pub(crate) struct Facts {
     balances: BTreeMap<String, Cached>,
     reads: BTreeMap<(String, String, Endpoint), Vec<Utc>>,
     payments: BTreeMap<TxnId, Payment>,
-    /// What a redirect brings back, and what it is about.
+    /// By what a redirect brings back.
     tokens: BTreeMap<[u8; 16], Subject>,
+    /// By the short id of the portal.
+    links: BTreeMap<String, Subject>,
+    /// By what the bank calls it: the bank, then the payment or the consent.
+    names: BTreeMap<(String, String), Subject>,
+    /// Open payments by their payment key.
+    keys: BTreeMap<[u8; 16], TxnId>,
+    /// Customers by what the provider calls them.
+    applicants: BTreeMap<String, String>,
 }
 
 /// What a redirect is about.
@@ -30,8 +39,9 @@ impl Facts {
     pub(crate) fn apply(&mut self, fact: &Fact) {
         match fact {
             Fact::Linked(linked) => self.apply_linked(linked),
-            Fact::Customer(customer) => {
-                self.customers.insert(customer.customer.clone(), customer.clone());
+            Fact::Customer(customer) => self.apply_customer(customer),
+            Fact::Balance(cached) if cached.is_over => {
+                self.balances.remove(&cached.account);
             }
             Fact::Balance(cached) => {
                 self.balances.insert(cached.account.clone(), cached.clone());
@@ -42,18 +52,30 @@ impl Facts {
     }
 
     fn apply_linked(&mut self, linked: &Linked) {
-        let account = &linked.account;
-        if let Some(before) = self.linked.remove(account) {
+        if let Some(before) = self.linked.remove(&linked.account) {
             self.tokens.remove(&before.state);
-            // Another account, or another owner: what the former had is nobody's business.
-            if before.iban != linked.iban || before.customer != linked.customer || linked.is_over {
-                self.balances.remove(account);
-            }
+            self.links.remove(&before.link);
+            self.names.remove(&(before.bank, before.consent));
         }
-        if !linked.is_over {
-            self.tokens.insert(linked.state, Subject::Account(account.clone()));
-            self.linked.insert(account.clone(), linked.clone());
+        if linked.is_over {
+            return;
         }
+        let subject = Subject::Account(linked.account.clone());
+        self.tokens.insert(linked.state, subject.clone());
+        if !linked.link.is_empty() {
+            self.links.insert(linked.link.clone(), subject.clone());
+        }
+        if !linked.consent.is_empty() {
+            self.names.insert((linked.bank.clone(), linked.consent.clone()), subject);
+        }
+        self.linked.insert(linked.account.clone(), linked.clone());
+    }
+
+    fn apply_customer(&mut self, customer: &Customer) {
+        if !customer.applicant.is_empty() {
+            self.applicants.insert(customer.applicant.clone(), customer.customer.clone());
+        }
+        self.customers.insert(customer.customer.clone(), customer.clone());
     }
 
     fn apply_reads(&mut self, reads: &Reads) {
@@ -66,13 +88,29 @@ impl Facts {
     }
 
     fn apply_payment(&mut self, payment: &Payment) {
+        let name = (payment.bank.clone(), payment.payment.clone());
         if payment.is_over {
             self.payments.remove(&payment.txn);
             self.tokens.remove(&payment.token);
-        } else {
-            self.tokens.insert(payment.token, Subject::Payment(payment.txn));
-            self.payments.insert(payment.txn, payment.clone());
+            self.links.remove(&payment.link);
+            self.names.remove(&name);
+            if self.keys.get(&payment.key) == Some(&payment.txn) {
+                self.keys.remove(&payment.key);
+            }
+            return;
         }
+        let subject = Subject::Payment(payment.txn);
+        if payment.token != [0; 16] {
+            self.tokens.insert(payment.token, subject.clone());
+        }
+        if !payment.link.is_empty() {
+            self.links.insert(payment.link.clone(), subject.clone());
+        }
+        if !payment.payment.is_empty() {
+            self.names.insert(name, subject);
+        }
+        self.keys.insert(payment.key, payment.txn);
+        self.payments.insert(payment.txn, payment.clone());
     }
 
     pub(crate) fn linked(&self, account: &str) -> Option<&Linked> {
@@ -93,7 +131,7 @@ impl Facts {
 
     /// The customer whom the provider calls `applicant`.
     pub(crate) fn applicant(&self, applicant: &str) -> Option<&Customer> {
-        self.customers.values().find(|customer| customer.applicant == applicant)
+        self.customers.get(self.applicants.get(applicant)?)
     }
 
     pub(crate) fn customers(&self) -> impl Iterator<Item = &Customer> {
@@ -104,13 +142,20 @@ impl Facts {
         self.customers.len()
     }
 
+    /// What an account had when it was last seen, under the link that it has now.
     pub(crate) fn balance(&self, account: &str) -> Option<&Cached> {
-        self.balances.get(account)
+        let linked = self.linked.get(account)?;
+        self.balances.get(account).filter(|cached| cached.state == linked.state)
     }
 
     /// When an endpoint of an account was read without its customer since `since`.
-    pub(crate) fn reads(&self, linked: &Linked, endpoint: Endpoint, since: Utc) -> Vec<Utc> {
-        let key = (linked.consent.clone(), linked.resource.clone(), endpoint);
+    pub(crate) fn reads(
+        &self,
+        (consent, resource): (&str, &str),
+        endpoint: Endpoint,
+        since: Utc,
+    ) -> Vec<Utc> {
+        let key = (consent.to_owned(), resource.to_owned(), endpoint);
         let at = self.reads.get(&key).map(Vec::as_slice).unwrap_or_default();
         at.iter().copied().filter(|at| *at > since).collect()
     }
@@ -127,8 +172,23 @@ impl Facts {
         self.payments.len()
     }
 
+    /// The open payment with this key.
+    pub(crate) fn payment_with(&self, key: &[u8; 16]) -> Option<TxnId> {
+        self.keys.get(key).copied()
+    }
+
     /// What this redirect is about.
     pub(crate) fn subject(&self, token: &[u8; 16]) -> Option<&Subject> {
         self.tokens.get(token)
+    }
+
+    /// What the portal finds behind this short id.
+    pub(crate) fn behind(&self, link: &str) -> Option<&Subject> {
+        self.links.get(link)
+    }
+
+    /// What a bank calls by this name.
+    pub(crate) fn named(&self, bank: &str, name: &str) -> Option<&Subject> {
+        self.names.get(&(bank.to_owned(), name.to_owned()))
     }
 }

@@ -94,6 +94,12 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// Whether it went to a bank over HTTP: by no trace number, under the bank's name.
+    #[must_use]
+    pub const fn is_at_bank(&self) -> bool {
+        self.host_stan == 0 && !self.group.is_empty()
+    }
+
     /// Whether it is an advice or a channel's reversal: taken over, and delivered as itself.
     #[must_use]
     pub const fn is_taken_over(&self) -> bool {

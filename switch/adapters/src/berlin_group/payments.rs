@@ -263,8 +263,9 @@ impl BerlinGroup {
         chain: &Chain,
         order: &Order,
         since: Utc,
+        may_repeat: bool,
     ) -> Result<Verdict, Failure> {
-        if self.quirks.deduplicates && self.quirks.request_id == RequestId::Stable {
+        if may_repeat && self.quirks.deduplicates && self.quirks.request_id == RequestId::Stable {
             return self.initiate(chain, order).await;
         }
         if order.debtor.consent.is_empty() {

@@ -164,32 +164,26 @@ pub(crate) fn account(linked: &Linked) -> BankAccount {
     }
 }
 
-/// The order of a payment; `None` if it can no longer be made out who is paid.
-pub(crate) fn order(
-    plan: &Plan,
-    intent: &Intent,
-    payment: &Payment,
-    linked: &Linked,
-) -> Option<Order> {
-    let Payee { account: creditor, name, reference } = payee(plan, intent).ok()?;
+/// The order of a payment, the same at every try: all of it is in its intent and its fact.
+pub(crate) fn order(intent: &Intent, payment: &Payment) -> Order {
     let narration = field::NARRATION.number().get();
     let narration = intent.carried.iter().find(|(number, _)| *number == narration);
     let narration = narration.map(|(_, text)| text.trim()).unwrap_or_default();
-    let mark_of = mark(&payment.key);
-    let words = [&intent.key.rrn, mark_of.as_str(), &intent.key.terminal, narration];
+    let mark = mark(&payment.key);
+    let words = [&intent.key.rrn, mark.as_str(), &intent.key.terminal, narration];
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    Some(Order {
+    Order {
         key: payment.key,
-        debtor: account(linked),
-        creditor,
-        creditor_name: name,
+        debtor: payment.debtor.clone(),
+        creditor: payment.creditor.clone(),
+        creditor_name: payment.creditor_name.clone(),
         amount: Money { minor: intent.amount, currency: intent.currency },
         remittance: words.join(" "),
         rrn: intent.key.rrn.clone(),
-        mark: mark(&payment.key),
-        reference,
+        mark,
+        reference: payment.reference.clone(),
         state: payment.token,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Switch {
         }
         let route = match taken {
             Taken::Group(route) => route,
-            Taken::Bank(index) => return self.handle_at_bank(now, seeking, index),
+            Taken::Bank(index) => return self.handle_at_bank(now, seeking, index, is_charged),
         };
         let window_max = self.window_max(route.group);
         let Some(group) = self.group_mut(route.group) else { return };
@@ -65,7 +65,12 @@ impl Switch {
     }
 
     /// Whether the participant may send this, and the switch has room for it.
-    fn admit(&mut self, now: Now, seeking: &Seeking, is_charged: bool) -> Result<(), Shedding> {
+    pub(super) fn admit(
+        &mut self,
+        now: Now,
+        seeking: &Seeking,
+        is_charged: bool,
+    ) -> Result<(), Shedding> {
         let place = usize::from(seeking.participant.0);
         let most = self.plan.participants.get(place).map_or(0, |plan| plan.in_flight_max);
         let own = self.participants.get(place).map_or(u32::MAX, |own| own.in_flight);

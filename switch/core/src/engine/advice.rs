@@ -8,6 +8,7 @@ use super::duplicate::Seeking;
 use crate::answer::{Decline, acknowledge, decline};
 use crate::bug::{Bug, planted};
 use crate::event::{Event, Parking};
+use crate::fact::Case;
 use crate::intent::{self, Way};
 use crate::keys::{Fate, Known};
 use crate::plan::GroupId;
@@ -72,9 +73,8 @@ impl Switch {
         // Taken now: what is recorded below may make the table forget it.
         let original = self.original(named.as_ref());
         let original = original.and_then(|id| self.durable.keys().get(id)).cloned();
-        let at_bank = original.as_ref().and_then(|known| self.bank_named(&known.intent.group));
-        let at_bank =
-            at_bank.is_some() || original.is_none() && matches!(taken, Some(Taken::Bank(_)));
+        let at_bank = original.as_ref().is_some_and(|known| known.intent.is_at_bank());
+        let at_bank = at_bank || original.is_none() && matches!(taken, Some(Taken::Bank(_)));
         if at_bank {
             return self.take_back_at_bank(now, seeking, original.as_ref());
         }
@@ -114,6 +114,12 @@ impl Switch {
 
     /// A reversal of a payment at a bank: recorded, acknowledged, and the bank is told.
     fn take_back_at_bank(&mut self, now: Now, seeking: Seeking, original: Option<&Known>) {
+        let actual = seeking.message.get(field::REPLACEMENT_AMOUNTS);
+        if actual.and_then(|text| replacement_amount(&text)).is_some_and(|left| left > 0) {
+            // A bank takes back a payment and never a part of it.
+            return self.answer_at_once(seeking, Decline::NOT_SUPPORTED);
+        }
+        let is_unknown = original.is_none() && self.may_be_forgotten(now, &seeking);
         let txn = self.durable.next_txn();
         let link = seeking.connection.link;
         let way = Way { link, route: usize::MAX, group: NOWHERE, stan: 0 };
@@ -123,10 +129,15 @@ impl Switch {
             intent.group.clone_from(&known.intent.group);
             intent.route.clone_from(&known.intent.route);
         }
-        self.persist(Record::Intent(Arc::new(intent)));
+        let intent = Arc::new(intent);
+        self.persist(Record::Intent(Arc::clone(&intent)));
         match original {
             Some(original) => self.cancel_payment(now, original),
             None => {
+                if is_unknown {
+                    // Nobody here knows whether it was executed: a person must look.
+                    self.reopen(now, &intent, Case::Unresolved);
+                }
                 let route = Route { index: usize::MAX, group: NOWHERE };
                 let named = seeking.original.clone();
                 self.bury_unseen(now, &seeking, route, named);

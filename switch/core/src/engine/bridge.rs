@@ -53,6 +53,12 @@ pub(super) struct Bridge {
     /// When a payment was last asked about, so that a curious channel does not flood its bank.
     asked: BTreeMap<TxnId, Tick>,
     advices: advice::Advices,
+    /// Payments whose last enquiry was not answered.
+    unseen: BTreeSet<TxnId>,
+    /// Payments of which their bank has said what it does about taking them back.
+    told_back: BTreeSet<TxnId>,
+    /// Approvals on their way to channels: how many, and whether one was written.
+    delivering: BTreeMap<TxnId, (u32, bool)>,
     /// How often something in the background was tried in a row.
     tries: BTreeMap<Task, u32>,
 }
@@ -66,6 +72,8 @@ struct Held {
     route: usize,
     bank: BankId,
     account: String,
+    /// Of the link it is about.
+    state: [u8; 16],
     /// As received.
     request: Message,
     received: Now,
@@ -82,15 +90,23 @@ enum Asked {
     /// A step of a payment.
     Payment(TxnId, Step),
     /// The consent of an account, and who called for it.
-    Consent(String, Option<Caller>),
+    Consent(Asking, Option<Caller>),
     /// How the consent of an account stands.
-    ConsentStatus(String),
+    ConsentStatus(Asking),
     /// A consent that was given up. Nothing follows from it.
     Revoke,
     /// A new applicant, and who called for it.
     Applicant(String, Caller),
     /// How a customer's check stands.
-    Review(String),
+    Review(String, Utc),
+}
+
+/// The link that a consent is asked for. Whoever answers later may meet another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Asking {
+    account: String,
+    state: [u8; 16],
+    bank: BankId,
 }
 
 /// Who waits to be told.
@@ -183,7 +199,13 @@ impl Bridge {
 
 impl Switch {
     /// A request about an account that is linked to a bank.
-    pub(super) fn handle_at_bank(&mut self, now: Now, seeking: Seeking, route: usize) {
+    pub(super) fn handle_at_bank(
+        &mut self,
+        now: Now,
+        seeking: Seeking,
+        route: usize,
+        has_sought: bool,
+    ) {
         let account = seeking.message.get(field::ACCOUNT);
         let account = account.as_ref().map(field::Account::expose).unwrap_or_default().trim();
         let linked = self.durable.facts().linked(account).cloned();
@@ -197,8 +219,12 @@ impl Switch {
             (Kind::Inquiry, b"30" | b"31") | (Kind::Statement, _) => {
                 self.inquire_at_bank(now, seeking, route, &linked, bank);
             }
-            (Kind::Payment, _) => self.pay_at_bank(now, seeking, route, &linked, bank),
-            (Kind::Hold, _) => self.ask_for_funds(now, seeking, route, &linked, bank),
+            (Kind::Payment, _) => {
+                self.pay_at_bank(now, seeking, route, &linked, (bank, has_sought));
+            }
+            (Kind::Hold, _) => {
+                self.ask_for_funds(now, seeking, route, &linked, (bank, has_sought));
+            }
             (Kind::Inquiry | Kind::Advice | Kind::Reversal | Kind::Network, _) => {
                 let response = ResponseCode::NOT_SUPPORTED;
                 self.answer_from_here(now, seeking, Some(bank), response, &Private::default());
@@ -247,7 +273,7 @@ impl Switch {
         (received, deadline): (Now, Tick),
     ) {
         let Seeking { connection: channel, participant, kind, message: request, .. } = seeking;
-        let account = linked.account.clone();
+        let (account, state) = (linked.account.clone(), linked.state);
         let copies = Vec::new();
         let held = Held {
             channel,
@@ -256,6 +282,7 @@ impl Switch {
             route,
             bank,
             account,
+            state,
             request,
             received,
             deadline,
@@ -318,7 +345,7 @@ impl Switch {
             | Asked::ConsentStatus(_)
             | Asked::Revoke
             | Asked::Applicant(..)
-            | Asked::Review(_) => format!("ask-{}", id.0),
+            | Asked::Review(..) => format!("ask-{}", id.0),
         };
         self.bridge.asks.insert(id, asked);
         let ask = Box::new(Ask { id, to, enquiry, within_ms, trace });
@@ -330,7 +357,7 @@ impl Switch {
             Caller::Http(id) => {
                 self.outputs.push_back(Output::Tell { after, id, told: Box::new(told) });
             }
-            Caller::Channel(txn) => self.tell_channel(now, txn, &told),
+            Caller::Channel(txn) => self.tell_channel(now, txn, &told, after),
         }
     }
 
@@ -347,12 +374,10 @@ impl Switch {
             _ => None,
         };
         let to = match &asked {
-            Asked::Applicant(..) | Asked::Review(_) => Addressee::Kyc,
+            Asked::Applicant(..) | Asked::Review(..) => Addressee::Kyc,
             Asked::Inquiry(txn) | Asked::Payment(txn, _) => self.addressee(*txn),
-            Asked::Consent(account, _) | Asked::ConsentStatus(account) => {
-                let linked = self.durable.facts().linked(account);
-                let bank = linked.and_then(|linked| self.bank_named(&linked.bank));
-                Addressee::Bank(bank.unwrap_or(BankId(u16::MAX)))
+            Asked::Consent(asking, _) | Asked::ConsentStatus(asking) => {
+                Addressee::Bank(asking.bank)
             }
             Asked::Revoke => Addressee::Bank(BankId(u16::MAX)),
         };
@@ -360,15 +385,17 @@ impl Switch {
         match asked {
             Asked::Inquiry(txn) => self.handle_inquiry_verdict(now, txn, verdict),
             Asked::Payment(txn, step) => self.handle_payment_verdict(now, txn, step, verdict),
-            Asked::Consent(account, call) => {
-                self.handle_consent_asked(now, &account, call, verdict);
+            Asked::Consent(asking, call) => {
+                self.handle_consent_asked(now, &asking, call, verdict);
             }
-            Asked::ConsentStatus(account) => self.handle_consent(now, &account, verdict),
+            Asked::ConsentStatus(asking) => self.handle_consent(now, &asking, verdict),
             Asked::Revoke => {}
             Asked::Applicant(customer, call) => {
                 self.handle_applicant(now, &customer, call, verdict);
             }
-            Asked::Review(customer) => self.handle_review(now, &customer, verdict),
+            Asked::Review(customer, newest) => {
+                self.handle_review(now, &customer, newest, verdict);
+            }
         }
     }
 

@@ -157,16 +157,8 @@ impl Switch {
             self.refuse_claim(now, connection, participant, field, message);
             return;
         }
-        if mti.original() == QUESTION {
-            return self.handle_question(now, connection, participant, message);
-        }
-        if mti.original() == FILE_UPDATE {
-            let (kind, key, original) = (Kind::Inquiry, DuplicateKey::default(), None);
-            self.count(Event::Received { link: connection.link, kind });
-            let arrived = self.since;
-            let seeking =
-                Seeking { connection, participant, kind, arrived, key, original, message };
-            return self.handle_file_action(now, seeking);
+        if [QUESTION, FILE_UPDATE].contains(&mti.original()) {
+            return self.handle_administrative(now, connection, participant, message);
         }
         let code = message.get(field::PROCESSING_CODE);
         let code = code.as_ref().and_then(|code| code.as_bytes().first_chunk::<2>().copied());
@@ -206,9 +198,9 @@ impl Switch {
         }
     }
 
-    /// A channel asks how an earlier request ended (0600): the one that DE90 names, or without it
-    /// the financial one with the same numbers. It moves nothing, so nothing of it is recorded.
-    fn handle_question(
+    /// A channel asks how an earlier request ended (0600), or wants an account linked or a check
+    /// begun (0302): admitted like an inquiry.
+    fn handle_administrative(
         &mut self,
         now: Now,
         connection: ConnectionId,
@@ -217,14 +209,30 @@ impl Switch {
     ) {
         let kind = Kind::Inquiry;
         self.count(Event::Received { link: connection.link, kind });
-        let key = intent::key(&self.plan, participant, &message);
-        let original = match intent::original_key(&key, &message) {
+        let (key, original, arrived) = (DuplicateKey::default(), None, self.since);
+        let is_question = message.mti().original() == QUESTION;
+        let seeking = Seeking { connection, participant, kind, arrived, key, original, message };
+        let channel = self.channels.get(&connection.serial);
+        if channel.is_some_and(|channel| !channel.is_online()) || self.draining {
+            return self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+        }
+        match self.admit(now, &seeking, false) {
+            Err(why) => self.shed(now, seeking, why),
+            Ok(()) if is_question => self.handle_question(now, seeking),
+            Ok(()) => self.handle_file_action(now, seeking),
+        }
+    }
+
+    /// The request that DE90 names is looked for, or without it the financial one with the same
+    /// numbers. Asking moves nothing, so nothing of it is recorded.
+    fn handle_question(&mut self, now: Now, mut seeking: Seeking) {
+        let key = intent::key(&self.plan, seeking.participant, &seeking.message);
+        let original = match intent::original_key(&key, &seeking.message) {
             Some(original) => original,
             None => DuplicateKey { class: b'2', ..key.clone() },
         };
         let is_known = self.durable.keys().find(&original, true).is_some();
-        let (arrived, original) = (self.since, Some(original));
-        let seeking = Seeking { connection, participant, kind, arrived, key, original, message };
+        (seeking.key, seeking.original) = (key, Some(original));
         if is_known {
             self.answer_question(now, seeking);
         } else {

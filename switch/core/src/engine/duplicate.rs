@@ -158,8 +158,11 @@ impl Switch {
             return;
         }
         self.refuse_payment(now, id);
-        for (connection, participant, message) in self.bridge.refused(id) {
-            self.leave(participant);
+        let held = self.bridge.refused(id);
+        if let Some((_, participant, _)) = held.first() {
+            self.leave(*participant);
+        }
+        for (connection, participant, message) in held {
             let key = intent::key(&self.plan, participant, &message);
             let (kind, arrived, original) = (Kind::Payment, now.tick, None);
             let seeking =

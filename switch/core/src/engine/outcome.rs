@@ -200,8 +200,8 @@ impl Switch {
             return;
         }
         // A bank that was asked for funds has reserved nothing.
-        let at_bank = self.plan.banks.iter().any(|bank| bank.name == intent.group);
-        let reversible = !at_bank && Kind::of(intent.mti, code).is_some_and(is_reversible);
+        let reversible =
+            !intent.is_at_bank() && Kind::of(intent.mti, code).is_some_and(is_reversible);
         if reversible {
             let step = ReversalStep::Queued { reason, actual: None };
             self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));

@@ -233,3 +233,43 @@ fn a_file_action_needs_leave_and_everything_it_names() {
     world.pass(10_000);
     assert_eq!(code(&world.answer()), "68", "a bank that does not answer keeps nobody waiting");
 }
+
+#[test]
+fn a_consent_that_comes_for_another_link_is_given_back() {
+    let mut world = World::bare(plan());
+    world.begin();
+    world.call(link("c-1"));
+    let first = world.asked();
+    world.call(Call::Unlink { account: ACCOUNT.into() });
+    world.told();
+    world.call(link("c-2"));
+    let second = world.asked();
+    let approve = Some("https://bank.example/consent/1".to_owned());
+    let theirs = Verdict::ConsentAsked { consent: "consent-1".into(), approve };
+    world.verdict(&first, theirs);
+    let revoke = world.asked();
+    assert!(matches!(&revoke.enquiry, Enquiry::Revoke(account) if account.consent == "consent-1"));
+    assert_eq!(world.told(), Told::Unknown);
+    let approve = Some("https://bank.example/consent/2".to_owned());
+    world.verdict(&second, Verdict::ConsentAsked { consent: "consent-2".into(), approve });
+    let Told::Linked { linked, .. } = world.told() else { panic!("linked") };
+    assert_eq!((linked.consent.as_str(), linked.customer.as_str()), ("consent-2", "c-2"));
+}
+
+#[test]
+fn hints_about_a_consent_that_is_valid_are_not_followed_at_once() {
+    let mut world = World::linked();
+    for _ in 0..5 {
+        world.call(Call::Moved(Moved::State([3; 16])));
+        assert!(matches!(world.told(), Told::Linked { .. }));
+        assert!(world.asked_maybe().is_none());
+        world.pass(10_000);
+    }
+    world.pass(20_000);
+    let ask = world.asked();
+    let records = world.journal.len();
+    let until = Some(linked().until);
+    let verdict = Verdict::Consent { state: ConsentState::Valid, resource: "r-1".into(), until };
+    world.verdict(&ask, verdict);
+    assert_eq!(world.journal.len(), records, "nothing has changed");
+}

@@ -205,6 +205,21 @@ fn a_payment_that_ends_while_its_customer_is_reset_is_not_lost() {
     world.asked();
     world.verdict(&poll, status(PaymentStatus::Settled));
     assert_eq!(world.payment().state, PaymentState::Settled);
-    assert_eq!(world.payment().case, Some(Case::Compensation));
+    assert_eq!(world.payment().case, Some(Case::Revoked));
     world.tell(Input::Full(false));
+}
+
+#[test]
+fn a_word_of_the_provider_from_before_an_event_gives_nothing() {
+    let mut world = with(KycStatus::Pending);
+    world.call(event("applicantReviewed", KycStatus::Approved, 1_000));
+    world.told();
+    let before = world.asked();
+    world.call(event("applicantReviewed", KycStatus::Rejected, 2_000));
+    world.told();
+    world.verdict(&before, Verdict::Review(review(KycStatus::Approved)));
+    assert_eq!(now_is(&mut world), KycStatus::Rejected);
+    let again = world.pass_until_asked(5_000).expect("it is asked again");
+    world.verdict(&again, Verdict::Review(review(KycStatus::Rejected)));
+    assert_eq!(now_is(&mut world), KycStatus::Rejected);
 }

@@ -201,7 +201,9 @@ fn accounts_that_are_not_linked_go_to_the_bank_of_their_route() {
 fn a_balance_of_one_owner_is_never_shown_to_the_next() {
     let mut world = World::linked();
     answered(&mut world, Verdict::Balances(BALANCES));
-    world.know(Fact::Linked(Linked { customer: "c-2".into(), ..linked() }));
+    world.restart();
+    world.tell(Input::LinkUp(ATM));
+    world.know(Fact::Linked(Linked { customer: "c-2".into(), state: [4; 16], ..linked() }));
     let answer = answered(&mut world, failed(Failed::Unavailable, false));
     assert_eq!(code(&answer), "91");
 }

@@ -185,7 +185,7 @@ fn what_was_lost_and_is_found_unapproved_is_taken_back() {
     assert!(matches!(cancel.enquiry, Enquiry::Cancel(_)));
     world.verdict(&cancel, Verdict::Cancelled);
     assert_eq!(world.payment().state, PaymentState::Cancelled);
-    assert_eq!(world.outcomes().last().unwrap().response.as_str(), "68");
+    assert_eq!(world.outcomes().last().unwrap().response.as_str(), "21", "68 was no end");
 }
 
 #[test]
@@ -485,19 +485,30 @@ fn a_hold_asks_for_funds_and_reserves_nothing() {
 
 #[test]
 fn an_approval_that_did_not_reach_its_channel_is_told_by_advice() {
+    for moved in [PaymentStatus::InProcess, PaymentStatus::Settled] {
+        let mut world = World::linked();
+        world.tell(received(payment(7)));
+        let ask = world.asked();
+        world.verdict(&ask, initiated(moved));
+        let (_, _, tag) = world.handed().remove(0);
+        world.tell(Input::Unsent { tag: tag.unwrap(), why: veksel_core::Unsent::Closed });
+        world.pass(0);
+        let advice = world.answer();
+        assert_eq!((advice.mti().as_str(), code(&advice).as_str()), ("0620", "00"), "{moved:?}");
+    }
+}
+
+#[test]
+fn whether_an_approval_reached_its_channel_is_not_known_after_a_restart() {
     let mut world = World::linked();
     world.tell(received(payment(7)));
     let ask = world.asked();
-    world.verdict(&ask, initiated(PaymentStatus::InProcess));
-    let tag = world.seen.iter().find_map(|output| match output {
-        Output::Send { tag, .. } => *tag,
-        _ => None,
-    });
-    world.sent();
-    world.tell(Input::Unsent { tag: tag.unwrap(), why: veksel_core::Unsent::Closed });
+    world.verdict(&ask, initiated(PaymentStatus::Settled));
+    world.handed();
+    world.restart();
+    world.tell(Input::LinkUp(ATM));
     world.pass(0);
-    let advice = world.answer();
-    assert_eq!((advice.mti().as_str(), code(&advice).as_str()), ("0620", "00"));
+    assert_eq!(world.answer().mti().as_str(), "0620");
 }
 
 #[test]
@@ -585,4 +596,165 @@ fn nothing_is_brought_to_its_end_once_it_is_wanted_back() {
     world.restart();
     let sweep = world.pass_until_asked(16 * 60_000).unwrap();
     assert!(!may(&sweep));
+}
+
+#[test]
+fn a_hold_that_is_taken_back_leaves_nothing_to_do() {
+    let mut world = World::linked();
+    let mut hold = request("000000", 7, 100);
+    hold.set_mti(Mti::parse("0100").unwrap());
+    world.tell(received(hold));
+    let ask = world.asked();
+    world.verdict(&ask, Verdict::Funds(true));
+    assert_eq!(code(&world.answer()), "00");
+    let mut back = request("000000", 8, 100);
+    back.set_mti(Mti::parse("0420").unwrap());
+    back.set(field::ORIGINAL_DATA, "010000000711201428070000050000100000000000");
+    world.tell(received(back));
+    assert_eq!(code(&world.answer()), "00");
+    assert_eq!(world.switch.payments_open(), 0);
+    assert!(!world.has_event(|event| matches!(event, Event::Case { .. })));
+}
+
+#[test]
+fn nothing_is_taken_for_taken_back_before_the_bank_says_so() {
+    let mut world = World::linked();
+    world.pending();
+    world.tell(received(reversal(7)));
+    world.sent();
+    for _ in 0..5 {
+        let cancel = world.pass_until_asked(60_000).expect("it is taken back again");
+        assert!(matches!(cancel.enquiry, Enquiry::Cancel(_)));
+        world.verdict(&cancel, failed(Failed::BreakerOpen, false));
+        let after = world.asked();
+        world.verdict(&after, failed(Failed::Unavailable, false));
+        assert_eq!(world.payment().state, PaymentState::Cancelling);
+    }
+    let cancel = world.pass_until_asked(60_000).unwrap();
+    world.verdict(&cancel, Verdict::TooLate);
+    let after = world.asked();
+    world.verdict(&after, failed(Failed::Late, false));
+    assert_eq!(world.payment().state, PaymentState::Cancelling, "too late is no cancellation");
+    let cancel = world.pass_until_asked(120_000).unwrap();
+    world.verdict(&cancel, Verdict::TooLate);
+    let after = world.asked();
+    world.verdict(&after, status(PaymentStatus::Settled));
+    assert_eq!(world.payment().case, Some(Case::Compensation));
+}
+
+#[test]
+fn a_bank_that_never_says_leaves_a_case_and_no_end() {
+    let mut world = World::linked();
+    world.pending();
+    while let Some(ask) = world.pass_until_asked(26 * 3_600_000) {
+        world.verdict(&ask, failed(Failed::Unavailable, false));
+    }
+    assert_eq!(world.payment().state, PaymentState::Expiring);
+    assert_eq!(world.payment().case, Some(Case::Unresolved));
+    assert!(world.outcomes().is_empty());
+}
+
+#[test]
+fn an_order_is_sent_again_only_while_its_channel_expects_it() {
+    let repeats = |change: &dyn Fn(&mut World), why: Failed| {
+        let mut plan = plan();
+        plan.banks[0].deduplicates = true;
+        let mut world = World::linked_with(plan);
+        world.tell(received(payment(7)));
+        let ask = world.asked();
+        world.verdict(&ask, failed(why, true));
+        world.sent();
+        change(&mut world);
+        let search = world.pass_until_asked(20_000).unwrap();
+        match &search.enquiry {
+            Enquiry::Search { may_repeat, .. } => *may_repeat,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(repeats(&|_| {}, Failed::Late));
+    assert!(!repeats(&|_| {}, Failed::Unavailable), "its channel heard 91");
+    let taken_back = |world: &mut World| {
+        world.tell(received(reversal(7)));
+        world.sent();
+    };
+    assert!(!repeats(&taken_back, Failed::Late));
+}
+
+#[test]
+fn a_payment_is_followed_where_it_was_begun_whatever_is_linked_now() {
+    let mut world = World::linked();
+    world.tell(received(payment(7)));
+    let ask = world.asked();
+    world.verdict(&ask, failed(Failed::Late, true));
+    world.sent();
+    let other = veksel_core::fact::Linked {
+        iban: "NO0000000000000".into(),
+        consent: "consent-2".into(),
+        customer: "c-2".into(),
+        state: [9; 16],
+        ..crate::world::linked()
+    };
+    world.know(veksel_core::fact::Fact::Linked(other));
+    let search = world.pass_until_asked(15_000).unwrap();
+    let Enquiry::Search { order, .. } = &search.enquiry else { panic!("{search:?}") };
+    assert_eq!((order.debtor.iban.as_str(), order.debtor.consent.as_str()), (ACCOUNT, "consent-1"));
+    assert!(order.remittance.split(' ').any(|word| word == order.mark));
+}
+
+#[test]
+fn a_person_who_retries_closes_nothing_and_who_resolves_takes_back_first() {
+    let mut world = World::linked();
+    world.pending();
+    let poll = world.pass_until_asked(2_000).unwrap();
+    world.verdict(&poll, status(PaymentStatus::Partial));
+    assert_eq!(world.payment().case, Some(Case::Mismatch));
+    let txn = world.payment().txn;
+    let command = |action| {
+        let (operator, reason) = ("ida".to_owned(), "looked".to_owned());
+        Input::Operator(Command { txn, operator, reason, action })
+    };
+    world.tell(command(Action::Retry));
+    assert_eq!(world.payment().case, Some(Case::Mismatch));
+    let poll = world.asked();
+    world.verdict(&poll, status(PaymentStatus::Partial));
+    world.tell(command(Action::Resolve));
+    let cancel = world.asked();
+    assert!(matches!(cancel.enquiry, Enquiry::Cancel(_)), "somebody could approve it yet");
+    world.verdict(&cancel, Verdict::Cancelled);
+    assert_eq!(world.payment().state, PaymentState::Cancelled);
+}
+
+#[test]
+fn a_decline_at_the_gate_does_not_hide_what_was_carried_out() {
+    let mut world = World::linked();
+    world.tell(received(payment(7)));
+    let ask = world.asked();
+    world.verdict(&ask, initiated(PaymentStatus::Settled));
+    assert_eq!(code(&world.answer()), "00");
+    world.restart();
+    world.tell(Input::LinkUp(ATM));
+    let lapsed = crate::world::customer(veksel_core::fact::KycStatus::Pending);
+    world.know(veksel_core::fact::Fact::Customer(lapsed));
+    world.tell(received(payment(7)));
+    assert_eq!(code(&world.answer()), "00", "the store knows it");
+    world.tell(received(payment(9)));
+    assert_eq!(code(&world.answer()), "57");
+}
+
+#[test]
+fn a_bank_that_is_gone_from_the_file_leaves_a_case() {
+    let mut world = World::linked();
+    world.pending();
+    let mut plan = world.switch.plan().clone();
+    plan.banks[0].name = "another".into();
+    let journal = core::mem::take(&mut world.journal);
+    let mut after = World::bare(plan);
+    after.journal = journal;
+    after.restart();
+    while after.pass_until_asked(400_000).is_some() {}
+    assert_eq!(after.payment().case, Some(Case::Unresolved));
+    after.tell(Input::LinkUp(ATM));
+    after.tell(received(reversal(7)));
+    assert_eq!(code(&after.answer()), "00");
+    assert_eq!(after.switch.reversals_open(), 0, "no host is told");
 }

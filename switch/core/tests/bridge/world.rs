@@ -13,7 +13,7 @@ use veksel_core::plan::{
 use veksel_core::record::{Known, Outcome};
 use veksel_core::{
     ConnectionId, Event, GroupId, Input, LinkId, Now, Output, ParticipantId, Plan, Record,
-    RecordId, Resume, Switch, Tick, Utc,
+    RecordId, Resume, Switch, Tag, Tick, Utc,
 };
 
 pub const ATM: ConnectionId = ConnectionId { link: LinkId(0), serial: 1 };
@@ -183,11 +183,23 @@ impl World {
         sent.remove(0).1
     }
 
+    /// What was sent, all of it written.
     pub fn sent(&mut self) -> Vec<(ConnectionId, Message)> {
+        let sent = self.handed();
+        for (_, _, tag) in &sent {
+            if let Some(tag) = tag {
+                self.tell(Input::Written(*tag));
+            }
+        }
+        sent.into_iter().map(|(connection, message, _)| (connection, message)).collect()
+    }
+
+    /// What was handed to connections and is not written.
+    pub fn handed(&mut self) -> Vec<(ConnectionId, Message, Option<Tag>)> {
         let mut sent = Vec::new();
         self.seen.retain_mut(|output| match output {
-            Output::Send { connection, message, .. } => {
-                sent.push((*connection, core::mem::take(message)));
+            Output::Send { connection, message, tag, .. } => {
+                sent.push((*connection, core::mem::take(message), *tag));
                 false
             }
             _ => true,
@@ -253,6 +265,7 @@ pub fn linked() -> Linked {
         until: Utc(START.0 + 90 * 24 * 3_600_000),
         state: [3; 16],
         approve: String::new(),
+        link: String::new(),
         is_over: false,
     }
 }

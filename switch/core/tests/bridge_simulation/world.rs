@@ -3,7 +3,7 @@
 use crate::bank::Bank;
 use crate::chance::Chance;
 use std::collections::{BTreeMap, BinaryHeap};
-use veksel_codecs::{Message, Mti, field};
+use veksel_codecs::{Message, Mti, ResponseCode, field};
 use veksel_core::enquiry::{Ask, AskId, Verdict};
 use veksel_core::fact::{ConsentStatus, Fact, Linked};
 use veksel_core::plan::{
@@ -13,7 +13,7 @@ use veksel_core::plan::{
 use veksel_core::record::Known;
 use veksel_core::{
     ConnectionId, Event, GroupId, Input, LinkId, Now, Output, ParticipantId, Plan, Record,
-    RecordId, Resume, Stored, Switch, Tick, TxnId, Utc,
+    RecordId, Resume, Stored, Switch, Tag, Tick, TxnId, Unsent, Utc,
 };
 
 const PAYMENTS: u64 = 12;
@@ -70,6 +70,8 @@ enum Happening {
     LinkUp,
     LinkDown,
     Hear(Message),
+    /// What became of an answer.
+    Written(u64, Tag, bool),
     Tell(Message),
 }
 
@@ -95,6 +97,8 @@ pub struct World {
     wrong: Vec<String>,
     crash: u64,
     ack: u64,
+    /// Answers that do not reach their channel.
+    unsent: u64,
     calm_from: u64,
 }
 
@@ -153,6 +157,7 @@ impl World {
         plan.banks[0].deduplicates = bank.deduplicates;
         let crash = if chance.often(500_000) { chance.below(60_000) } else { 0 };
         let ack = chance.between(200_000, 1_000_000);
+        let unsent = if chance.often(500_000) { chance.below(200_000) } else { 0 };
         let mut world = Self {
             counts: Counts::default(),
             chance,
@@ -174,6 +179,7 @@ impl World {
             wrong: Vec::new(),
             crash,
             ack,
+            unsent,
             calm_from: 1_200_000,
         };
         let linked = Linked {
@@ -288,9 +294,16 @@ impl World {
 
     fn release(&mut self, output: Output) {
         match output {
-            Output::Send { message, .. } => {
+            Output::Send { message, tag, .. } => {
                 let at = self.now + self.chance.between(1, 20);
-                self.happen(at, Happening::Hear(message));
+                // A channel that is gone, or goes just now, hears nothing, and that is seen.
+                let is_there = self.channel.is_some() && !self.chance.often(self.unsent);
+                if let Some(tag) = tag {
+                    self.happen(at, Happening::Written(self.life, tag, is_there));
+                }
+                if is_there {
+                    self.happen(at, Happening::Hear(message));
+                }
             }
             Output::Ask { ask, .. } => {
                 let at = self.now + self.chance.between(1, 50);
@@ -312,7 +325,7 @@ impl World {
             self.now = self.now.max(at);
             if self.now > self.calm_from {
                 // From here on everything works, so that what is open can come to its end.
-                (self.bank.deaf, self.crash, self.ack) = (0, 0, 1_000_000);
+                (self.bank.deaf, self.crash, self.ack, self.unsent) = (0, 0, 1_000_000, 0);
             }
             if next.is_some_and(|next| next <= self.now) {
                 let core::cmp::Reverse((_, order)) = self.queue.pop().unwrap();
@@ -360,7 +373,14 @@ impl World {
                 self.say(|| format!("verdict {id:?} {verdict:?}"));
                 self.tell(Input::Answered { id, verdict });
             }
-            Happening::Commit(..) | Happening::Verdict(..) => {}
+            Happening::Written(life, tag, is_written) if life == self.life => {
+                let why = Unsent::Closed;
+                self.tell(match is_written {
+                    true => Input::Written(tag),
+                    false => Input::Unsent { tag, why },
+                });
+            }
+            Happening::Commit(..) | Happening::Verdict(..) | Happening::Written(..) => {}
             Happening::LinkUp => {
                 if self.channel.is_none() {
                     self.serial += 1;
@@ -465,6 +485,7 @@ impl World {
         if matches!(mti.as_str(), "0620" | "0621") && self.chance.often(self.ack) {
             let mut answer = message.clone();
             answer.set_mti(Mti::parse("0630").unwrap());
+            answer.set(field::RESPONSE_CODE, ResponseCode::APPROVED);
             let at = self.now + self.chance.between(1, 50);
             self.happen(at, Happening::Tell(answer));
         }

@@ -6,6 +6,7 @@
 
 use super::wire::{BytesError, Cursor, Flaw, put_length, put_number, put_text};
 use super::{take_choice, take_response, take_text};
+use veksel_core::enquiry::BankAccount;
 use veksel_core::fact::{
     Cached, Case, ConsentStatus, Customer, Endpoint, Fact, KycStatus, Linked, Payment,
     PaymentState, Reads,
@@ -73,6 +74,7 @@ fn put_linked(out: &mut Vec<u8>, linked: &Linked) {
         until,
         state,
         approve,
+        link,
         is_over,
     } = linked;
     put_text(out, account);
@@ -86,6 +88,7 @@ fn put_linked(out: &mut Vec<u8>, linked: &Linked) {
     put_number(out, until.0);
     out.extend_from_slice(state);
     put_text(out, approve);
+    put_text(out, link);
     out.push(u8::from(*is_over));
 }
 
@@ -102,6 +105,7 @@ fn take_linked(from: &mut Cursor<'_>) -> Result<Linked, BytesError> {
         until: Utc(from.number("until")?),
         state: from.array("state")?,
         approve: take_text(from, "approve")?,
+        link: take_text(from, "link")?,
         is_over: take_choice(from, "is_over")?,
     })
 }
@@ -156,12 +160,14 @@ fn take_customer(from: &mut Cursor<'_>) -> Result<Customer, BytesError> {
 }
 
 fn put_cached(out: &mut Vec<u8>, cached: &Cached) {
-    let Cached { account, ledger, available, currency, synced } = cached;
+    let Cached { account, ledger, available, currency, synced, state, is_over } = cached;
     put_text(out, account);
     put_signed(out, *ledger);
     put_signed(out, *available);
     put_number(out, *currency);
     put_number(out, synced.0);
+    out.extend_from_slice(state);
+    out.push(u8::from(*is_over));
 }
 
 fn take_cached(from: &mut Cursor<'_>) -> Result<Cached, BytesError> {
@@ -171,6 +177,8 @@ fn take_cached(from: &mut Cursor<'_>) -> Result<Cached, BytesError> {
         available: take_signed(from, "available")?,
         currency: from.number("currency")?,
         synced: Utc(from.number("synced")?),
+        state: from.array("state")?,
+        is_over: take_choice(from, "is_over")?,
     })
 }
 
@@ -205,13 +213,20 @@ fn put_payment(out: &mut Vec<u8>, payment: &Payment) {
         payment,
         product,
         approve,
+        link,
+        debtor,
+        creditor,
+        creditor_name,
+        reference,
         told,
         advice,
         is_cancelled,
+        is_revoked,
         case,
         code,
         is_over,
     } = payment;
+    let BankAccount { iban, resource, consent, customer } = debtor;
     put_number(out, txn.0);
     put_number(out, utc.0);
     put_text(out, bank);
@@ -221,6 +236,10 @@ fn put_payment(out: &mut Vec<u8>, payment: &Payment) {
     put_text(out, payment);
     put_text(out, product);
     put_text(out, approve);
+    let who = [iban, resource, consent, customer, creditor, creditor_name, reference];
+    for text in core::iter::once(link).chain(who) {
+        put_text(out, text);
+    }
     for response in [told, advice] {
         out.push(u8::from(response.is_some()));
         if let Some(response) = response {
@@ -228,6 +247,7 @@ fn put_payment(out: &mut Vec<u8>, payment: &Payment) {
         }
     }
     out.push(u8::from(*is_cancelled));
+    out.push(u8::from(*is_revoked));
     // No case is a number of its own: 0.
     out.push(case.map_or(0, case_code));
     put_text(out, code);
@@ -245,9 +265,20 @@ fn take_payment(from: &mut Cursor<'_>) -> Result<Payment, BytesError> {
         payment: take_text(from, "payment")?,
         product: take_text(from, "product")?,
         approve: take_text(from, "approve")?,
+        link: take_text(from, "link")?,
+        debtor: BankAccount {
+            iban: take_text(from, "iban")?,
+            resource: take_text(from, "resource")?,
+            consent: take_text(from, "consent")?,
+            customer: take_text(from, "customer")?,
+        },
+        creditor: take_text(from, "creditor")?,
+        creditor_name: take_text(from, "creditor_name")?,
+        reference: take_text(from, "reference")?,
         told: take_choice(from, "told")?.then(|| take_response(from)).transpose()?,
         advice: take_choice(from, "advice")?.then(|| take_response(from)).transpose()?,
         is_cancelled: take_choice(from, "is_cancelled")?,
+        is_revoked: take_choice(from, "is_revoked")?,
         case: take_case(from)?,
         code: take_text(from, "code")?,
         is_over: take_choice(from, "is_over")?,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use veksel_codecs::{Mti, ResponseCode};
+use veksel_core::enquiry::BankAccount;
 use veksel_core::fact::*;
 use veksel_core::record::*;
 use veksel_core::time::Utc;
@@ -149,6 +150,7 @@ pub(crate) fn linked(n: u64, account: &str, status: ConsentStatus) -> Record {
         until: Utc(NOON + 7_776_000_000),
         state: [7; 16],
         approve: "https://bank.example/consent".into(),
+        link: "0011aabbccdd".into(),
         is_over: false,
     };
     fact(n, Fact::Linked(linked))
@@ -177,7 +179,8 @@ pub(crate) fn customer(n: u64, customer: &str, status: KycStatus) -> Record {
 
 pub(crate) fn balance(n: u64, account: &str, available: i64) -> Record {
     let (account, synced) = (account.into(), Utc(NOON + n));
-    let cached = Cached { account, ledger: 250_000, available, currency: 578, synced };
+    let (ledger, currency, state, is_over) = (250_000, 578, [7; 16], false);
+    let cached = Cached { account, ledger, available, currency, synced, state, is_over };
     fact(n, Fact::Balance(cached))
 }
 
@@ -199,9 +202,20 @@ pub(crate) fn paid(n: u64, state: PaymentState, is_over: bool) -> Record {
         payment: "1b3ab8e8-0fd5".into(),
         product: "norwegian-domestic-credit-transfers".into(),
         approve: "https://bank.example/sca/1".into(),
+        link: "ddccbbaa1100".into(),
+        debtor: BankAccount {
+            iban: "NO9386011117947".into(),
+            resource: "3dc3d5b3-7023".into(),
+            consent: "consent-7".into(),
+            customer: "customer-1".into(),
+        },
+        creditor: "86011117947".into(),
+        creditor_name: "Kiosk Oslo S".into(),
+        reference: "1234567897".into(),
         told: Some(ResponseCode::APPROVED),
         advice: None,
         is_cancelled: false,
+        is_revoked: false,
         case: None,
         code: String::new(),
         is_over,
@@ -282,6 +296,7 @@ fn facts() -> Vec<(String, Record)> {
         state: PaymentState::Late,
         advice: ResponseCode::parse("68"),
         is_cancelled: true,
+        is_revoked: true,
         case: Some(Case::LateCompletion),
         code: "SERVICE_BLOCKED".into(),
         ..bare.clone()

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
 use veksel_codecs::{Mti, ResponseCode};
+use veksel_core::enquiry::BankAccount;
 use veksel_core::fact::*;
 use veksel_core::record::*;
 use veksel_core::time::Utc;
@@ -97,13 +98,13 @@ prop_compose! {
 
 prop_compose! {
     fn linked()(
-        texts in vec(".{0,20}", 7), currency: u16, until: u64, state: [u8; 16], is_over: bool,
+        texts in vec(".{0,20}", 8), currency: u16, until: u64, state: [u8; 16], is_over: bool,
         status in prop::sample::select(ConsentStatus::ALL),
     ) -> Fact {
-        let [account, bank, iban, customer, resource, consent, approve] = texts.try_into().unwrap();
+        let [account, bank, iban, customer, resource, consent, approve, link] = texts.try_into().unwrap();
         Fact::Linked(Linked {
             account, bank, iban, currency, customer, resource, consent, status,
-            until: Utc(until), state, approve, is_over,
+            until: Utc(until), state, approve, link, is_over,
         })
     }
 }
@@ -125,16 +126,21 @@ prop_compose! {
 
 prop_compose! {
     fn payment()(
-        txn: u64, utc: u64, texts in vec(".{0,20}", 5), key: [u8; 16], token: [u8; 16],
+        txn: u64, utc: u64, texts in vec(".{0,12}", 13), key: [u8; 16], token: [u8; 16],
         state in prop::sample::select(PaymentState::ALL),
         told in prop::option::of(response()), advice in prop::option::of(response()),
-        case in prop::option::of(prop::sample::select(Case::ALL)), flags: [bool; 2],
+        case in prop::option::of(prop::sample::select(Case::ALL)), flags: [bool; 3],
     ) -> Fact {
-        let [bank, payment, product, approve, code] = texts.try_into().unwrap();
-        let [is_cancelled, is_over] = flags;
+        let [
+            bank, payment, product, approve, code, link, iban, resource, consent, customer,
+            creditor, creditor_name, reference,
+        ] = texts.try_into().unwrap();
+        let [is_cancelled, is_revoked, is_over] = flags;
+        let debtor = BankAccount { iban, resource, consent, customer };
         Fact::Payment(Payment {
             txn: TxnId(txn), utc: Utc(utc), bank, state, key, token, payment, product, approve,
-            told, advice, is_cancelled, case, code, is_over,
+            link, debtor, creditor, creditor_name, reference, told, advice, is_cancelled,
+            is_revoked, case, code, is_over,
         })
     }
 }
@@ -145,10 +151,18 @@ fn fact() -> impl Strategy<Value = Fact> {
         linked(),
         customer(),
         payment(),
-        (".{0,20}", any::<[i64; 2]>(), any::<u16>(), any::<u64>()).prop_map(
-            |(account, [ledger, available], currency, synced)| {
+        (".{0,20}", any::<[i64; 2]>(), any::<u16>(), any::<(u64, [u8; 16], bool)>()).prop_map(
+            |(account, [ledger, available], currency, (synced, state, is_over))| {
                 let synced = Utc(synced);
-                Fact::Balance(Cached { account, ledger, available, currency, synced })
+                Fact::Balance(Cached {
+                    account,
+                    ledger,
+                    available,
+                    currency,
+                    synced,
+                    state,
+                    is_over,
+                })
             }
         ),
         (".{0,9}", ".{0,9}", endpoint, vec(any::<u64>().prop_map(Utc), 0..5)).prop_map(

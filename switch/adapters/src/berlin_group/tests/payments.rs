@@ -451,7 +451,7 @@ async fn a_payment_is_taken_back_in_every_way_a_bank_says_so() {
 
 fn search(order: Order) -> Enquiry {
     // 2026-02-23T14:30:00Z.
-    Enquiry::Search { order: Box::new(order), since: Utc(1_771_857_000_000) }
+    Enquiry::Search { order: Box::new(order), since: Utc(1_771_857_000_000), may_repeat: true }
 }
 
 #[tokio::test]

@@ -1,19 +1,24 @@
 //! Linking accounts: a consent is asked for, approved by the customer at the bank, and ends.
 
-use super::{Asked, BACKGROUND_MS, Caller, Switch, Task, bank_account, since};
+use super::{Asked, Asking, BACKGROUND_MS, Caller, Switch, Task, bank_account, since};
 use crate::bridge::order;
 use crate::bridge::schedule;
 use crate::contract::Output;
 use crate::enquiry::{
-    Addressee, Call, CallId, ConsentState, Enquiry, Failed, Failure, Moved, Told, Verdict,
+    Addressee, BankAccount, Call, CallId, ConsentState, Enquiry, Failed, Failure, Moved, Told,
+    Verdict,
 };
 use crate::event::Event;
-use crate::fact::{ConsentStatus, Fact, Linked, Payment, PaymentState};
+use crate::fact::{Cached, ConsentStatus, Fact, Linked, PaymentState};
 use crate::facts::Subject;
+use crate::plan::BankId;
 use crate::time::{Now, Utc};
 
 /// How long the customer may take to approve a consent, in milliseconds.
 const APPROVAL_MS: u64 = 30 * 60_000;
+
+/// How long a hint about a consent that is valid may wait, in milliseconds.
+const HINT_MS: u64 = 60_000;
 
 /// How often a consent that is not approved is asked about: first, and at most.
 const LOOK_MS: (u64, u64) = (5_000, 120_000);
@@ -69,18 +74,22 @@ impl Switch {
 
     /// Where the payment or the consent with this link id (`P2`) is approved.
     fn tell_where(&mut self, now: Now, id: Caller, link: &str) {
-        let (facts, key) = (self.durable.facts(), &self.plan.digest_key);
-        let of_payment = |payment: &&Payment| order::link_id(key, payment.txn) == link;
-        let of_consent = |linked: &&Linked| order::consent_link_id(key, &linked.state) == link;
-        let told = match (facts.payments().find(of_payment), facts.links().find(of_consent)) {
-            (Some(payment), _) if payment.state == PaymentState::Pending => {
-                Told::Approve(payment.approve.clone())
-            }
-            (Some(payment), _) => Told::Payment(payment.state),
-            (None, Some(linked)) if linked.status == ConsentStatus::Waiting => {
-                Told::Approve(linked.approve.clone())
-            }
-            (None, Some(_) | None) => Told::Unknown,
+        let facts = self.durable.facts();
+        let told = match facts.behind(link) {
+            Some(Subject::Payment(txn)) => match facts.payment(*txn) {
+                Some(payment) if payment.state == PaymentState::Pending => {
+                    Told::Approve(payment.approve.clone())
+                }
+                Some(payment) => Told::Payment(payment.state),
+                None => Told::Unknown,
+            },
+            Some(Subject::Account(account)) => match facts.linked(account) {
+                Some(linked) if linked.status == ConsentStatus::Waiting => {
+                    Told::Approve(linked.approve.clone())
+                }
+                Some(_) | None => Told::Unknown,
+            },
+            None => Told::Unknown,
         };
         self.tell(now, id, told, None);
     }
@@ -88,18 +97,20 @@ impl Switch {
     /// A redirect came back, or a bank pushed: a hint, and the bank is asked.
     fn handle_moved(&mut self, now: Now, id: Caller, moved: &Moved) {
         let facts = self.durable.facts();
-        let bank_of = |bank| self.plan.banks.get(usize::from(bank)).map(|bank| &bank.name);
-        let subject = match moved {
-            Moved::State(state) => facts.subject(state).cloned(),
-            Moved::Payment { bank, payment } => facts
-                .payments()
-                .find(|known| known.payment == *payment && Some(&known.bank) == bank_of(bank.0))
-                .map(|known| Subject::Payment(known.txn)),
-            Moved::Consent { bank, consent } => facts
-                .links()
-                .find(|known| known.consent == *consent && Some(&known.bank) == bank_of(bank.0))
-                .map(|known| Subject::Account(known.account.clone())),
+        let named = |bank: BankId, name: &str| {
+            let bank = self.plan.banks.get(usize::from(bank.0))?;
+            facts.named(&bank.name, name)
         };
+        let subject = match moved {
+            Moved::State(state) => facts.subject(state),
+            Moved::Payment { bank, payment } => {
+                named(*bank, payment).filter(|found| matches!(found, Subject::Payment(_)))
+            }
+            Moved::Consent { bank, consent } => {
+                named(*bank, consent).filter(|found| matches!(found, Subject::Account(_)))
+            }
+        };
+        let subject = subject.cloned();
         let told = match &subject {
             None => Told::Unknown,
             Some(Subject::Payment(txn)) => {
@@ -114,11 +125,30 @@ impl Switch {
         self.tell(now, id, told, None);
         match subject {
             Some(Subject::Payment(txn)) => self.look_curiously(now, txn),
-            Some(Subject::Account(account)) => {
-                self.bridge.tries.remove(&Task::Consent(account.clone()));
-                self.bridge.plan(Task::Consent(account), now.tick);
-            }
+            Some(Subject::Account(account)) => self.look_soon(now, account),
             None => {}
+        }
+    }
+
+    /// A consent that waits for its customer is asked about at once, any other once in a while:
+    /// whoever knows its name could make us ask for ever.
+    fn look_soon(&mut self, now: Now, account: String) {
+        let Some(linked) = self.durable.facts().linked(&account) else { return };
+        let status = linked.status;
+        let is_asked = self.bridge.asks.values().any(
+            |asked| matches!(asked, Asked::ConsentStatus(asking) if asking.account == account),
+        );
+        let task = Task::Consent(account);
+        match status {
+            _ if is_asked => {}
+            ConsentStatus::Waiting => {
+                self.bridge.tries.remove(&task);
+                self.bridge.plan(task, now.tick);
+            }
+            ConsentStatus::Valid if !self.bridge.due.contains_key(&task) => {
+                self.bridge.plan(task, now.tick.after_ms(HINT_MS));
+            }
+            _ => {}
         }
     }
 
@@ -133,6 +163,9 @@ impl Switch {
             let failure = Failure::before(Failed::Duplicate);
             return self.tell(now, id, Told::Failed(failure), None);
         }
+        let replaced = before.filter(|before| !before.consent.is_empty() && !is_dead(before));
+        let replaced = replaced
+            .and_then(|before| Some((self.bank_named(&before.bank)?, bank_account(before))));
         if is_new && self.durable.facts().links_len() >= self.plan.limits.links_max as usize {
             return self.tell(now, id, Told::Busy, None);
         }
@@ -142,21 +175,33 @@ impl Switch {
         wanted.status = ConsentStatus::Asking;
         let consent_ms = self.bank(bank).map_or(0, |bank| bank.consent_ms);
         let until = Utc(now.utc.0.saturating_add(consent_ms));
+        wanted.link = order::consent_link_id(&self.plan.digest_key, &wanted.state);
         let (state, account) = (wanted.state, wanted.account.clone());
         let enquiry = Enquiry::Consent { account: bank_account(&wanted), state, until };
+        let asking = Asking { account, state, bank };
         let after = self.establish(now, Fact::Linked(wanted));
-        let asked = Asked::Consent(account, Some(id));
+        if let Some((bank, before)) = replaced {
+            let to = Addressee::Bank(bank);
+            self.ask(Asked::Revoke, to, Enquiry::Revoke(before), BACKGROUND_MS, Some(after));
+        }
+        let asked = Asked::Consent(asking, Some(id));
         self.ask(asked, Addressee::Bank(bank), enquiry, BACKGROUND_MS, Some(after));
     }
 
     pub(super) fn handle_consent_asked(
         &mut self,
         now: Now,
-        account: &str,
+        asking: &Asking,
         call: Option<Caller>,
         verdict: Verdict,
     ) {
-        let Some(linked) = self.durable.facts().linked(account).cloned() else {
+        let Some(linked) = self.link_of(asking) else {
+            // Meanwhile it was given up or linked anew: this consent is nobody's.
+            if let Verdict::ConsentAsked { consent, .. } = verdict {
+                let account = BankAccount { consent, ..BankAccount::default() };
+                let to = Addressee::Bank(asking.bank);
+                self.ask(Asked::Revoke, to, Enquiry::Revoke(account), BACKGROUND_MS, None);
+            }
             let Some(call) = call else { return };
             return self.tell(now, call, Told::Unknown, None);
         };
@@ -169,22 +214,27 @@ impl Switch {
                 let told = Told::Linked { linked: Box::new(linked.clone()), approve };
                 let record = self.set_link(now, linked);
                 let at = now.tick.after_ms(LOOK_MS.0);
-                self.bridge.plan(Task::Consent(account.to_owned()), at);
+                self.bridge.plan(Task::Consent(asking.account.clone()), at);
                 (told, record)
             }
-            Verdict::Failed(failure) => {
+            other => {
+                let failure = match other {
+                    Verdict::Failed(failure) => failure,
+                    _ => Failure::before(Failed::Malfunction),
+                };
                 let linked = Linked { status: ConsentStatus::Gone, ..linked };
-                (Told::Failed(failure), self.set_link(now, linked))
-            }
-            _ => {
-                let linked = Linked { status: ConsentStatus::Gone, ..linked };
-                let failure = Failure::before(Failed::Malfunction);
                 (Told::Failed(failure), self.set_link(now, linked))
             }
         };
         if let Some(call) = call {
             self.tell(now, call, told, Some(record));
         }
+    }
+
+    /// The link that something was asked for, if it is still that one.
+    fn link_of(&self, asking: &Asking) -> Option<Linked> {
+        let linked = self.durable.facts().linked(&asking.account)?;
+        (linked.state == asking.state).then(|| linked.clone())
     }
 
     /// A consent that is not approved is looked at.
@@ -197,25 +247,24 @@ impl Switch {
             return;
         }
         let enquiry = Enquiry::ConsentStatus(bank_account(&linked));
-        let asked = Asked::ConsentStatus(account.to_owned());
+        let asking = Asking { account: account.to_owned(), state: linked.state, bank };
+        let asked = Asked::ConsentStatus(asking);
         self.ask(asked, Addressee::Bank(bank), enquiry, BACKGROUND_MS, None);
     }
 
-    pub(super) fn handle_consent(&mut self, now: Now, account: &str, verdict: Verdict) {
-        let Some(linked) = self.durable.facts().linked(account).cloned() else { return };
+    pub(super) fn handle_consent(&mut self, now: Now, asking: &Asking, verdict: Verdict) {
+        let Some(linked) = self.link_of(asking) else { return };
         let is_waiting = linked.status == ConsentStatus::Waiting;
         let Verdict::Consent { state, resource, until } = verdict else {
             return self.look_again(now, &linked);
         };
         let linked = match state {
             ConsentState::Valid => {
-                let consent_ms = self
-                    .bank_named(&linked.bank)
-                    .and_then(|bank| self.bank(bank))
-                    .map_or(0, |bank| bank.consent_ms);
+                let plan = self.bank(asking.bank);
+                let consent_ms = plan.map_or(0, |bank| bank.consent_ms);
                 let asked_until = Utc(now.utc.0.saturating_add(consent_ms));
                 let resource = if resource.is_empty() { linked.resource.clone() } else { resource };
-                let until = until.unwrap_or(asked_until);
+                let until = until.unwrap_or(if is_waiting { asked_until } else { linked.until });
                 let approve = String::new();
                 Linked { status: ConsentStatus::Valid, resource, until, approve, ..linked }
             }
@@ -224,8 +273,11 @@ impl Switch {
             ConsentState::Expired => Linked { status: ConsentStatus::Expired, ..linked },
             ConsentState::Gone => Linked { status: ConsentStatus::Gone, ..linked },
         };
-        self.bridge.tries.remove(&Task::Consent(account.to_owned()));
-        self.set_link(now, linked);
+        self.bridge.tries.remove(&Task::Consent(asking.account.clone()));
+        let before = self.durable.facts().linked(&asking.account);
+        if before != Some(&linked) {
+            self.set_link(now, linked);
+        }
     }
 
     fn look_again(&mut self, now: Now, linked: &Linked) {
@@ -256,6 +308,9 @@ impl Switch {
         let enquiry = Enquiry::Revoke(bank_account(&linked));
         let has_consent = !linked.consent.is_empty() && !is_dead(&linked);
         let record = self.set_link(now, Linked { is_over: true, ..linked });
+        let account_of = account.to_owned();
+        let cached = Cached { account: account_of, is_over: true, ..Cached::default() };
+        self.establish(now, Fact::Balance(cached));
         self.bridge.unplan(&Task::Consent(account.to_owned()));
         if let Some(bank) = bank.filter(|_| has_consent) {
             let to = Addressee::Bank(bank);

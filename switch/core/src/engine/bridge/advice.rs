@@ -37,6 +37,10 @@ impl Advices {
             *attempts += 1;
             return (*stan, *attempts - 1);
         }
+        if self.last == 0 {
+            // Not where the last process began.
+            self.last = u32::try_from(txn.0 % 999_999).unwrap_or_default();
+        }
         // There are fewer payments than trace numbers.
         for _ in 0..=self.by_stan.len() {
             self.last = self.last % 999_999 + 1;
@@ -70,12 +74,26 @@ impl Switch {
         self.bridge.plan(Task::Advice(txn), now.tick);
     }
 
-    /// The answer with an approval did not reach its channel.
-    pub(in crate::engine) fn handle_payment_unsent(&mut self, now: Now, txn: TxnId) {
-        let is_approved = self.durable.facts().payment(txn).is_some_and(|p| p.state.has_moved());
-        if is_approved {
+    /// An approval reached its channel, or did not. If no copy of it did, the channel is told by an
+    /// advice.
+    pub(in crate::engine) fn handle_payment_answered(
+        &mut self,
+        now: Now,
+        txn: TxnId,
+        written: bool,
+    ) {
+        let Some((left, any)) = self.bridge.delivering.get_mut(&txn) else { return };
+        *left = left.saturating_sub(1);
+        *any |= written;
+        if *left > 0 {
+            return;
+        }
+        let was_told = *any;
+        self.bridge.delivering.remove(&txn);
+        if !was_told {
             self.advise(now, txn, ResponseCode::APPROVED);
         }
+        self.end_if_over(now, txn);
     }
 
     pub(super) fn send_advice(&mut self, now: Now, txn: TxnId) {
@@ -131,11 +149,21 @@ impl Switch {
         let txn = txn.and_then(|stan| self.bridge.advices.by_stan.get(&stan).copied());
         let Some(txn) = txn else { return Some(message) };
         let intent: Option<Arc<Intent>> = self.durable.intent(txn).cloned();
-        // Another participant's answer settles nothing.
-        let is_theirs =
-            intent.is_some_and(|intent| self.acts_as(connection, &intent.key.participant));
+        // Another participant's answer settles nothing, nor one to an advice of another payment,
+        // whose number was the same before a restart.
+        let rrn = message.get(field::RRN);
+        let rrn = rrn.as_ref().map(|rrn| rrn.trimmed()).unwrap_or_default();
+        let is_theirs = intent.is_some_and(|intent| {
+            self.acts_as(connection, &intent.key.participant)
+                && (rrn.is_empty() || rrn == intent.key.rrn)
+        });
         if !is_theirs {
             return Some(message);
+        }
+        if message.get(field::RESPONSE_CODE).is_some_and(|code| !code.is_approval()) {
+            // It was read and not taken: it is sent again.
+            self.recycle(message);
+            return None;
         }
         self.recycle(message);
         self.bridge.advices.forget(txn);

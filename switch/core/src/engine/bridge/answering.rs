@@ -93,7 +93,7 @@ impl Switch {
         Private {
             payment: payment.payment.clone(),
             approve: if is_pending && !payment.approve.is_empty() {
-                order::link_id(&self.plan.digest_key, txn)
+                payment.link.clone()
             } else {
                 String::new()
             },
@@ -115,6 +115,8 @@ impl Switch {
         let is_late = !promised.contains(&payment.told);
         if payment.is_cancelled {
             self.open_case(now, txn, Case::Compensation);
+        } else if payment.is_revoked {
+            self.open_case(now, txn, Case::Revoked);
         } else if is_late {
             self.open_case(now, txn, Case::LateCompletion);
         }
@@ -150,7 +152,9 @@ impl Switch {
         if self.durable.is_decided(txn) {
             // Approved at the merchant's risk, and lost.
             let was_approved = self.durable.keys().get(txn).is_none_or(Known::is_approved);
-            if was_approved {
+            let is_taken_back =
+                self.durable.facts().payment(txn).is_some_and(|payment| payment.is_cancelled);
+            if was_approved && !is_taken_back {
                 self.open_case(now, txn, Case::Unpaid);
             }
             return;
@@ -198,7 +202,11 @@ impl Switch {
         let outcome = Outcome { txn, utc, verdict, response, reason, answer: kept };
         let record = self.persist(Record::Outcome(Box::new(outcome)));
         let Some(held) = held else {
-            self.advise(now, txn, response);
+            let is_taken_back =
+                self.durable.facts().payment(txn).is_some_and(|payment| payment.is_cancelled);
+            if !(is_taken_back && response.is_approval()) {
+                self.advise(now, txn, response);
+            }
             return;
         };
         self.count_answer(now, &held, response, verdict, reason);
@@ -207,6 +215,10 @@ impl Switch {
         let Held { channel, copies, .. } = held;
         let copies: Vec<_> =
             copies.into_iter().map(|copy| (copy.channel, answer(copy.request))).collect();
+        if tag.is_some() && self.durable.facts().payment(txn).is_some() {
+            let answers = u32::try_from(copies.len()).unwrap_or(u32::MAX).saturating_add(1);
+            self.bridge.delivering.insert(txn, (answers, false));
+        }
         for (channel, message) in core::iter::once((channel, answered)).chain(copies) {
             self.send(channel, message, Some(record), tag, None);
         }
@@ -222,7 +234,7 @@ impl Switch {
             }
             if self.bridge.held.get(&txn).is_some_and(Self::is_file_action) {
                 let failure = Failure::before(Failed::Late);
-                return self.tell_channel(now, txn, &Told::Failed(failure));
+                return self.tell_channel(now, txn, &Told::Failed(failure), None);
             }
             return self.give_up_inquiry(now, txn);
         };

@@ -9,7 +9,7 @@ use crate::enquiry::{self, Addressee, Enquiry, Failed, Failure, Review, Told, Ve
 use crate::event::Event;
 use crate::fact::{Customer, Fact, KycStatus};
 use crate::record::RecordId;
-use crate::time::Now;
+use crate::time::{Now, Utc};
 
 /// Events of one customer that are recognised when they come again.
 const EVENTS_MAX: usize = 32;
@@ -114,8 +114,9 @@ impl Switch {
     /// Asks the provider how a check stands.
     pub(super) fn confirm(&mut self, now: Now, customer: &str) {
         let Some(known) = self.durable.facts().customer(customer) else { return };
-        let asked = Asked::Review(customer.to_owned());
-        if self.bridge.asks.values().any(|other| *other == asked) {
+        let asked = Asked::Review(customer.to_owned(), known.newest);
+        let is_it = |other: &Asked| matches!(other, Asked::Review(who, _) if who == customer);
+        if self.bridge.asks.values().any(is_it) {
             // Its answer may be from before the event that wants this: asked again after it.
             self.bridge.plan(Task::Review(customer.to_owned()), now.tick.after_ms(CONFIRM_MS.0));
             return;
@@ -124,7 +125,14 @@ impl Switch {
         self.ask(asked, Addressee::Kyc, enquiry, BACKGROUND_MS, None);
     }
 
-    pub(super) fn handle_review(&mut self, now: Now, customer: &str, verdict: Verdict) {
+    /// `newest` is the time of the newest event that was known when it was asked.
+    pub(super) fn handle_review(
+        &mut self,
+        now: Now,
+        customer: &str,
+        newest: Utc,
+        verdict: Verdict,
+    ) {
         let Some(known) = self.durable.facts().customer(customer).cloned() else { return };
         let task = Task::Review(customer.to_owned());
         let Verdict::Review(review) = verdict else {
@@ -140,6 +148,12 @@ impl Switch {
         }
         let before = known.status;
         let Review { status, level, reviewed, document_until, born, .. } = review;
+        // An event came while it was asked: what is said may be older than that, and gives nothing.
+        let is_overtaken = known.newest != newest;
+        if is_overtaken && status == Some(KycStatus::Approved) {
+            self.bridge.plan(task, now.tick);
+            return;
+        }
         let status = status.unwrap_or(before);
         let known = Customer {
             status,
@@ -147,7 +161,7 @@ impl Switch {
             reviewed: reviewed.unwrap_or(known.reviewed),
             document_until: document_until.unwrap_or(known.document_until),
             born: born.or(known.born),
-            is_unconfirmed: false,
+            is_unconfirmed: is_overtaken,
             ..known
         };
         self.set_customer(now, known);

@@ -4,14 +4,13 @@
 
 use super::{Caller, Held, Switch, date, put};
 use crate::answer::{Decline, Noted, decline, note};
-use crate::bridge::order;
 use crate::bridge::said::{Private, response};
 use crate::engine::duplicate::Seeking;
 use crate::enquiry::{Call, Told};
 use crate::event::Kind;
 use crate::fact::{ConsentStatus, KycStatus};
 use crate::plan::BankId;
-use crate::record::{Reason, TxnId, Verdict as Certainty};
+use crate::record::{Reason, RecordId, TxnId, Verdict as Certainty};
 use crate::time::Now;
 use veksel_codecs::structured::tags;
 use veksel_codecs::{ResponseCode, field};
@@ -84,9 +83,15 @@ impl Switch {
     }
 
     /// A channel hears what a caller over HTTP would be told.
-    pub(super) fn tell_channel(&mut self, now: Now, txn: TxnId, told: &Told) {
+    pub(super) fn tell_channel(
+        &mut self,
+        now: Now,
+        txn: TxnId,
+        told: &Told,
+        after: Option<RecordId>,
+    ) {
         let Some(held) = self.release(txn) else { return };
-        let (response, said) = self.in_words(told);
+        let (response, said) = Self::in_words(told);
         let Held { ref request, .. } = held;
         let mut message = request.clone();
         match Noted::of(told).filter(|_| response.is_approval()) {
@@ -96,12 +101,12 @@ impl Switch {
         message.set(field::SETTLEMENT_DATE, &date(now.utc));
         put(&mut message, &said);
         self.count_answer(now, &held, response, Certainty::Answered, Reason::Host);
-        self.send(held.channel, message, None, None, None);
+        self.send(held.channel, message, after, None, None);
         self.recycle(held.request);
     }
 
     /// DE39 and DE48 of what is told.
-    fn in_words(&self, told: &Told) -> (ResponseCode, Private) {
+    fn in_words(told: &Told) -> (ResponseCode, Private) {
         let nothing = Private::default();
         match told {
             Told::Noted => (ResponseCode::APPROVED, nothing),
@@ -109,10 +114,7 @@ impl Switch {
                 let is_valid = linked.status == ConsentStatus::Valid;
                 let code =
                     if is_valid { ResponseCode::APPROVED } else { ResponseCode::IN_PROGRESS };
-                let approve = approve
-                    .as_ref()
-                    .map(|_| order::consent_link_id(&self.plan.digest_key, &linked.state));
-                let approve = approve.unwrap_or_default();
+                let approve = approve.as_ref().map(|_| linked.link.clone()).unwrap_or_default();
                 (code, Private { payment: linked.consent.clone(), approve, ..nothing })
             }
             Told::Checked { customer, .. } => {

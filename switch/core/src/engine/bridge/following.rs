@@ -1,13 +1,14 @@
 //! Following payments at banks until they are decided, and a while longer.
 //!
 //! What is done next depends on the fact of a payment and on the calendar; every state has one
-//! place that says what it asks for, and one that says when.
+//! place that says what it asks for, and one that says when. A state in which the bank must have
+//! said something is only left when it has.
 
-use super::{BACKGROUND_MS, Stand, Step, Switch, Task, bank_account, since};
-use crate::bridge::order::{self};
+use super::{BACKGROUND_MS, Stand, Step, Switch, Task, since};
+use crate::bridge::order;
 use crate::bridge::schedule;
 use crate::enquiry::{Enquiry, Failed, PaymentRef, Verdict};
-use crate::fact::{Case, Endpoint, Fact, Linked, Payment, PaymentState};
+use crate::fact::{Case, Endpoint, Fact, Payment, PaymentState};
 use crate::plan::BankId;
 use crate::record::{Reason, TxnId};
 use crate::time::Now;
@@ -15,6 +16,9 @@ use veksel_codecs::ResponseCode;
 
 /// A payment is asked about for a curious channel at most this often, in milliseconds.
 const CURIOUS_MS: u64 = 2_000;
+
+/// First and longest wait before a payment is taken back again, in milliseconds.
+const CANCEL_MS: (u64, u64) = (1_000, 300_000);
 
 impl Switch {
     /// A payment was searched for.
@@ -24,12 +28,8 @@ impl Switch {
             Verdict::NotFound { is_complete: true } if self.is_search_over(now, txn) => {
                 let Some(payment) = self.durable.facts().payment(txn) else { return };
                 let told = payment.told.unwrap_or(ResponseCode::OUTCOME_UNKNOWN);
-                let response = match told {
-                    ResponseCode::OUTCOME_UNKNOWN => ResponseCode::NO_ACTION_TAKEN,
-                    other => other,
-                };
                 self.change(now, txn, |payment| payment.state = PaymentState::Rejected);
-                self.decide(now, txn, response, Reason::Host);
+                self.decide(now, txn, known_end(told), Reason::Host);
             }
             // Found in the account, where it has no number.
             Verdict::Status(_) => self.handle_status(now, txn, Step::Search, verdict),
@@ -48,37 +48,47 @@ impl Switch {
         })
     }
 
-    /// A bank has said how a payment stands.
+    /// A bank has said how a payment stands, or could not.
     pub(super) fn handle_status(&mut self, now: Now, txn: TxnId, step: Step, verdict: Verdict) {
-        let Some(state) = self.durable.facts().payment(txn).map(|payment| payment.state) else {
-            return;
-        };
+        let Some(payment) = self.durable.facts().payment(txn) else { return };
+        let (state, is_wanted_back) = (payment.state, payment.is_cancelled || payment.is_revoked);
         let (stand, is_gone) = match verdict {
             Verdict::Status(progress) => (Some(self.stand(txn, progress)), false),
             Verdict::Failed(failure) => (None, failure.why == Failed::NotFound),
             _ => (None, false),
         };
-        if stand == Some(Stand::Odd) {
+        let Some(stand) = stand else {
+            if is_gone {
+                self.handle_gone(now, txn, state);
+            } else {
+                self.bridge.unseen.insert(txn);
+            }
+            return;
+        };
+        self.bridge.unseen.remove(&txn);
+        if stand == Stand::Odd {
             self.open_case(now, txn, Case::Mismatch);
         }
         match (state, stand) {
-            (PaymentState::Accepted, Some(Stand::Settled)) => {
+            (PaymentState::Accepted, Stand::Settled) => {
                 self.change(now, txn, |payment| payment.state = PaymentState::Settled);
             }
-            (PaymentState::Accepted, Some(Stand::Rejected(_) | Stand::Cancelled)) => {
-                // It was accepted, and its channel was told so.
-                self.open_case(now, txn, Case::Mismatch);
-                self.change(now, txn, |payment| payment.state = PaymentState::Rejected);
+            (PaymentState::Accepted, Stand::Rejected(_) | Stand::Cancelled) => {
+                if !is_wanted_back {
+                    // It was accepted, and its channel was told so.
+                    self.open_case(now, txn, Case::Mismatch);
+                }
+                self.change(now, txn, |payment| payment.state = PaymentState::Cancelled);
             }
             (
                 PaymentState::Expired | PaymentState::Cancelled | PaymentState::Rejected,
-                Some(stand),
-            ) if stand.has_moved() => {
+                Stand::Accepted | Stand::Settled,
+            ) => {
                 self.change(now, txn, |payment| payment.state = PaymentState::Late);
                 self.open_case(now, txn, Case::LateCompletion);
             }
             _ if state.is_decided() => {}
-            (_, Some(stand @ (Stand::Accepted | Stand::Settled))) => {
+            (_, Stand::Accepted | Stand::Settled) => {
                 let to = match stand {
                     Stand::Settled => PaymentState::Settled,
                     _ => PaymentState::Accepted,
@@ -86,47 +96,78 @@ impl Switch {
                 self.change(now, txn, |payment| payment.state = to);
                 self.accept_payment(now, txn);
             }
-            (_, Some(stand @ (Stand::Rejected(_) | Stand::Cancelled))) => {
-                let to = match stand {
-                    Stand::Cancelled => PaymentState::Cancelled,
-                    _ => PaymentState::Rejected,
-                };
-                self.change(now, txn, |payment| payment.state = to);
+            (_, Stand::Rejected(_)) => {
+                self.change(now, txn, |payment| payment.state = PaymentState::Rejected);
                 self.reject(now, txn, stand);
             }
-            (PaymentState::Expiring, _) if step == Step::LastPoll && !is_gone => {
+            (PaymentState::Cancelling, Stand::Cancelled) => self.cancelled(now, txn),
+            (_, Stand::Cancelled) => {
+                self.change(now, txn, |payment| payment.state = PaymentState::Cancelled);
+                self.reject(now, txn, stand);
+            }
+            (PaymentState::Expiring, Stand::Waiting | Stand::Odd) if step == Step::LastPoll => {
                 self.cancel_at_bank(now, txn);
             }
-            (PaymentState::Expiring, _) => self.expire(now, txn),
-            (PaymentState::Cancelling, _) if step == Step::AfterCancel || is_gone => {
+            (PaymentState::Expiring, Stand::Waiting | Stand::Odd) if self.is_refused_back(txn) => {
+                self.expire(now, txn);
+            }
+            (PaymentState::Cancelling, Stand::Waiting | Stand::Odd)
+                if self.is_refused_back(txn) =>
+            {
                 self.cancelled(now, txn);
             }
+            // It waits on, or is taken back again.
+            (_, Stand::Waiting | Stand::Odd) => {}
+        }
+    }
+
+    /// The bank does not know a payment (any more).
+    fn handle_gone(&mut self, now: Now, txn: TxnId, state: PaymentState) {
+        match state {
+            PaymentState::Expiring => self.expire(now, txn),
+            PaymentState::Cancelling => self.cancelled(now, txn),
             _ => {}
         }
     }
 
-    pub(super) fn expire(&mut self, now: Now, txn: TxnId) {
+    /// Whether the bank has answered, in this process, that it takes the payment back, would if
+    /// its customer wanted, or does no such thing: then how it stands is the last word.
+    fn is_refused_back(&self, txn: TxnId) -> bool {
+        self.bridge.told_back.contains(&txn)
+    }
+
+    fn expire(&mut self, now: Now, txn: TxnId) {
         self.change(now, txn, |payment| payment.state = PaymentState::Expired);
         self.decide(now, txn, ResponseCode::OUTCOME_UNKNOWN, Reason::Unapproved);
     }
 
-    pub(super) fn cancelled(&mut self, now: Now, txn: TxnId) {
+    fn cancelled(&mut self, now: Now, txn: TxnId) {
         self.change(now, txn, |payment| payment.state = PaymentState::Cancelled);
-        let told = self.durable.facts().payment(txn).and_then(|payment| payment.told);
-        let response = match told {
-            _ if self.is_cancelled(txn) => ResponseCode::CUSTOMER_CANCELLATION,
-            // Found after it was lost: the channel has heard a code, and that one stands.
-            Some(code) if code != ResponseCode::IN_PROGRESS => code,
-            _ => ResponseCode::NO_ACTION_TAKEN,
+        let Some(payment) = self.durable.facts().payment(txn) else { return };
+        let response = match payment.told {
+            _ if payment.is_cancelled => ResponseCode::CUSTOMER_CANCELLATION,
+            _ if payment.is_revoked => ResponseCode::NOT_PERMITTED_TO_CUSTOMER,
+            // Found after it was lost: what was said as a refusal stands.
+            Some(code) => known_end(code),
+            None => ResponseCode::NO_ACTION_TAKEN,
         };
         self.decide(now, txn, response, Reason::Cancelled);
     }
 
     /// A bank was told to take a payment back.
-    pub(super) fn handle_cancel(&mut self, now: Now, txn: TxnId, verdict: Verdict) {
+    pub(super) fn handle_cancel(&mut self, now: Now, txn: TxnId, verdict: &Verdict) {
         let Some(payment) = self.durable.facts().payment(txn).cloned() else { return };
         let is_done = matches!(verdict, Verdict::Cancelled);
         let is_late = matches!(verdict, Verdict::TooLate);
+        let is_answered = match verdict {
+            Verdict::Cancelled | Verdict::CancelPending => true,
+            // A bank that takes nothing back at all.
+            Verdict::Failed(failure) => failure.why == Failed::NotSupported,
+            _ => false,
+        };
+        if is_answered {
+            self.bridge.told_back.insert(txn);
+        }
         match payment.state {
             PaymentState::Accepted | PaymentState::Settled if is_done => {
                 self.change(now, txn, |payment| payment.state = PaymentState::Cancelled);
@@ -134,12 +175,12 @@ impl Switch {
             PaymentState::Accepted | PaymentState::Settled if is_late => {
                 self.open_case(now, txn, Case::Compensation);
             }
-            // Nobody knows; it is tried again, and after a day a person looks.
-            PaymentState::Accepted | PaymentState::Settled => {}
             PaymentState::Cancelling if is_done => self.cancelled(now, txn),
-            PaymentState::Cancelling | PaymentState::Expiring => {
-                self.poll(now, txn, Step::AfterCancel);
-            }
+            // How it stands says what came of it.
+            PaymentState::Accepted
+            | PaymentState::Settled
+            | PaymentState::Cancelling
+            | PaymentState::Expiring => self.poll(now, txn, Step::AfterCancel),
             _ => {}
         }
     }
@@ -147,10 +188,14 @@ impl Switch {
     pub(super) fn poll(&mut self, now: Now, txn: TxnId, step: Step) {
         let Some((mut reference, bank)) = self.reference(txn) else { return };
         let is_wanted = self.durable.facts().payment(txn).is_some_and(|payment| {
-            let may_end = [PaymentState::Pending, PaymentState::Expiring, PaymentState::Accepted];
-            !payment.is_cancelled && may_end.contains(&payment.state)
+            let may_end = match payment.state {
+                PaymentState::Pending => true,
+                PaymentState::Expiring => step == Step::LastPoll,
+                _ => false,
+            };
+            may_end && !payment.is_cancelled && !payment.is_revoked
         });
-        reference.may_complete = is_wanted && step != Step::AfterCancel;
+        reference.may_complete = is_wanted;
         self.bridge.asked.insert(txn, now.tick);
         self.ask_about(txn, step, bank, Enquiry::Status(reference), BACKGROUND_MS, None);
     }
@@ -168,14 +213,13 @@ impl Switch {
         self.ask_about(txn, Step::Cancel, bank, Enquiry::Cancel(reference), BACKGROUND_MS, None);
     }
 
-    pub(super) fn reference(&self, txn: TxnId) -> Option<(PaymentRef, BankId)> {
+    fn reference(&self, txn: TxnId) -> Option<(PaymentRef, BankId)> {
         let payment = self.durable.facts().payment(txn)?;
         let (bank, _) = self.bank_of(txn)?;
-        let linked = self.linked_of(txn);
         let reference = PaymentRef {
             payment: payment.payment.clone(),
             product: payment.product.clone(),
-            debtor: linked.as_ref().map_or_else(|| bank_account(&Linked::default()), bank_account),
+            debtor: payment.debtor.clone(),
             key: payment.key,
             may_complete: false,
         };
@@ -188,7 +232,10 @@ impl Switch {
             return;
         }
         let Some(payment) = self.durable.facts().payment(txn).cloned() else { return };
-        let Some((bank, plan)) = self.bank_of(txn) else { return };
+        let Some((bank, plan)) = self.bank_of(txn) else {
+            // Its bank is no longer in the configuration.
+            return self.open_case(now, txn, Case::Unresolved);
+        };
         let approval_ms = plan.approval_ms;
         let elapsed = since(now, payment.utc);
         match payment.state {
@@ -201,9 +248,7 @@ impl Switch {
             PaymentState::Pending => self.poll(now, txn, Step::Poll),
             PaymentState::Expiring => self.poll(now, txn, Step::LastPoll),
             PaymentState::Cancelling => self.cancel_at_bank(now, txn),
-            PaymentState::Accepted | PaymentState::Settled
-                if payment.is_cancelled && payment.case.is_none() =>
-            {
+            PaymentState::Accepted | PaymentState::Settled if wants_money_back(&payment) => {
                 if payment.payment.is_empty() {
                     // Found in the account: there is nothing that could be taken back.
                     self.open_case(now, txn, Case::Compensation);
@@ -224,22 +269,28 @@ impl Switch {
         self.plan_payment(now, txn);
     }
 
+    /// Looks for a payment of which nobody knows whether its bank has it.
     pub(super) fn search(&mut self, now: Now, txn: TxnId, bank: BankId, payment: &Payment) {
-        let linked = self.linked_of(txn);
         let intent = self.durable.intent(txn).cloned();
-        let order = linked
-            .clone()
-            .zip(intent)
-            .and_then(|(linked, intent)| order::order(&self.plan, &intent, payment, &linked));
-        let (Some(order), Some(linked)) = (order, linked) else {
-            // Neither account nor payee is known any more: nobody can look.
+        let Some(order) = intent.map(|intent| order::order(&intent, payment)) else {
             return self.open_case(now, txn, Case::Unresolved);
         };
-        let is_read = !self.bank(bank).is_some_and(|bank| bank.deduplicates);
-        if is_read && !self.may_read(now, &linked, bank, Endpoint::Transactions) {
+        let plan = self.bank(bank);
+        let in_time = plan.is_some_and(|plan| since(now, payment.utc) < plan.approval_ms);
+        let promised = [None, Some(ResponseCode::IN_PROGRESS), Some(ResponseCode::OUTCOME_UNKNOWN)];
+        // Sent again it may be executed now; so only while its channel still expects that.
+        let may_repeat = plan.is_some_and(|plan| plan.deduplicates)
+            && payment.state == PaymentState::Unknown
+            && in_time
+            && !payment.is_cancelled
+            && !payment.is_revoked
+            && promised.contains(&payment.told);
+        let debtor = (payment.debtor.consent.as_str(), payment.debtor.resource.as_str());
+        if !may_repeat && !self.may_read(now, debtor, bank, Endpoint::Transactions) {
             return;
         }
-        let enquiry = Enquiry::Search { order: Box::new(order), since: payment.utc };
+        let (order, since) = (Box::new(order), payment.utc);
+        let enquiry = Enquiry::Search { order, since, may_repeat };
         self.ask_about(txn, Step::Search, bank, enquiry, BACKGROUND_MS, None);
     }
 
@@ -253,14 +304,20 @@ impl Switch {
         let elapsed = since(now, payment.utc);
         let sweep = schedule::next_sweep(elapsed, approval);
         let poll = schedule::next_poll(elapsed, approval);
+        let again = |switch: &mut Self| {
+            let tries = switch.bridge.try_again(&Task::Payment(txn));
+            Some(elapsed + schedule::retry(tries, CANCEL_MS.0, CANCEL_MS.1))
+        };
         let at = match payment.state {
             // Its verdict comes, or the process ends.
             PaymentState::Initiating => None,
             PaymentState::Pending => Some(poll),
-            PaymentState::Expiring | PaymentState::Cancelling => {
-                let tries = self.bridge.try_again(&Task::Payment(txn));
-                Some(elapsed + schedule::retry(tries, 1_000, 60_000))
+            PaymentState::Expiring | PaymentState::Cancelling if sweep.is_none() => {
+                // A day of asking, and the bank never said what came of it.
+                self.open_case(now, txn, Case::Unresolved);
+                None
             }
+            PaymentState::Expiring | PaymentState::Cancelling => again(self),
             PaymentState::Unknown => match schedule::next_search(elapsed, approval) {
                 Some(at) => Some(at),
                 None => {
@@ -269,20 +326,25 @@ impl Switch {
                 }
             },
             PaymentState::Accepted | PaymentState::Settled
-                if payment.is_cancelled && payment.case.is_none() =>
+                if wants_money_back(&payment) && !payment.payment.is_empty() =>
             {
-                let tries = self.bridge.try_again(&Task::Payment(txn));
                 if sweep.is_none() {
                     self.open_case(now, txn, Case::Compensation);
                 }
-                sweep.map(|_| elapsed + schedule::retry(tries, 1_000, 300_000))
+                sweep.and_then(|_| again(self))
             }
             PaymentState::Accepted if payment.payment.is_empty() => {
                 schedule::next_search(elapsed, approval)
             }
             PaymentState::Accepted if elapsed < approval => Some(poll),
             PaymentState::Accepted => sweep,
-            PaymentState::Cancelled | PaymentState::Expired if !payment.payment.is_empty() => sweep,
+            PaymentState::Cancelled | PaymentState::Expired if !payment.payment.is_empty() => {
+                if sweep.is_none() && self.bridge.unseen.contains(&txn) {
+                    // The last look saw nothing.
+                    self.open_case(now, txn, Case::Unresolved);
+                }
+                sweep
+            }
             PaymentState::Cancelled
             | PaymentState::Expired
             | PaymentState::Settled
@@ -299,11 +361,12 @@ impl Switch {
     }
 
     /// Nothing more happens to a payment of itself. It is over unless a channel is still to hear
-    /// of it or a person to look.
+    /// of it, or is just being told, or a person is to look.
     pub(super) fn end_if_over(&mut self, now: Now, txn: TxnId) {
         let Some(payment) = self.durable.facts().payment(txn) else { return };
-        let is_busy =
-            self.bridge.asking.contains(&txn) || self.bridge.due.contains_key(&Task::Payment(txn));
+        let is_busy = self.bridge.asking.contains(&txn)
+            || self.bridge.due.contains_key(&Task::Payment(txn))
+            || self.bridge.delivering.contains_key(&txn);
         if is_busy
             || payment.case.is_some()
             || payment.advice.is_some()
@@ -322,6 +385,9 @@ impl Switch {
         self.bridge.unplan(&Task::Payment(txn));
         self.bridge.unplan(&Task::Advice(txn));
         self.bridge.asked.remove(&txn);
+        self.bridge.unseen.remove(&txn);
+        self.bridge.told_back.remove(&txn);
+        self.bridge.delivering.remove(&txn);
         self.bridge.tries.remove(&Task::Payment(txn));
         self.bridge.advices.forget(txn);
         self.durable.forget(txn);
@@ -331,6 +397,7 @@ impl Switch {
     pub(super) fn look_curiously(&mut self, now: Now, txn: TxnId) {
         let is_open = self.durable.facts().payment(txn).is_some_and(|payment| {
             matches!(payment.state, PaymentState::Pending | PaymentState::Accepted)
+                && !payment.payment.is_empty()
         });
         let last = self.bridge.asked.get(&txn).copied();
         let is_fresh = last.is_some_and(|last| last.after_ms(CURIOUS_MS) > now.tick);
@@ -338,5 +405,18 @@ impl Switch {
             self.bridge.unplan(&Task::Payment(txn));
             self.step_payment(now, txn);
         }
+    }
+}
+
+/// Whether a payment that is executed, or will be, is wanted back and nobody looks at it yet.
+fn wants_money_back(payment: &Payment) -> bool {
+    payment.is_cancelled && payment.case != Some(Case::Compensation)
+}
+
+/// How something ended of which its channel heard this code: 68 was no end.
+const fn known_end(told: ResponseCode) -> ResponseCode {
+    match told {
+        ResponseCode::OUTCOME_UNKNOWN | ResponseCode::IN_PROGRESS => ResponseCode::NO_ACTION_TAKEN,
+        other => other,
     }
 }

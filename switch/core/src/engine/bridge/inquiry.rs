@@ -50,7 +50,8 @@ impl Switch {
             let failure = Failure::before(Failed::NotPermitted);
             return self.handle_inquiry_verdict(now, id, Verdict::Failed(failure));
         }
-        if !is_attended && !self.may_read(now, linked, bank, endpoint) {
+        if !is_attended && !self.may_read(now, (&linked.consent, &linked.resource), bank, endpoint)
+        {
             let failure = Failure::before(Failed::Limited);
             return self.handle_inquiry_verdict(now, id, Verdict::Failed(failure));
         }
@@ -68,26 +69,29 @@ impl Switch {
     pub(super) fn may_read(
         &mut self,
         now: Now,
-        linked: &Linked,
+        (consent, resource): (&str, &str),
         bank: BankId,
         endpoint: Endpoint,
     ) -> bool {
         let most = self.bank(bank).map_or(0, |bank| bank.unattended_max as usize);
         let day_ago = Utc(now.utc.0.saturating_sub(DAY_MS));
-        let mut at = self.durable.facts().reads(linked, endpoint, day_ago);
+        let mut at = self.durable.facts().reads((consent, resource), endpoint, day_ago);
         if at.len() >= most {
             return false;
         }
         at.push(now.utc);
-        let (consent, resource) = (linked.consent.clone(), linked.resource.clone());
+        let (consent, resource) = (consent.to_owned(), resource.to_owned());
         self.establish(now, Fact::Reads(Reads { consent, resource, endpoint, at }));
         true
     }
 
     pub(super) fn handle_inquiry_verdict(&mut self, now: Now, id: TxnId, verdict: Verdict) {
-        let account = self.bridge.held.get(&id).map(|held| held.account.clone());
-        let linked = account.as_ref().and_then(|account| self.durable.facts().linked(account));
-        let linked = linked.cloned();
+        // Only what is said of the link that was asked about is remembered.
+        let held = self.bridge.held.get(&id);
+        let linked = held.and_then(|held| {
+            let linked = self.durable.facts().linked(&held.account)?;
+            (linked.state == held.state).then(|| linked.clone())
+        });
         match verdict {
             Verdict::Balances(balances) => {
                 if let Some(linked) = &linked {
@@ -120,8 +124,9 @@ impl Switch {
 
     fn remember_balance(&mut self, now: Now, linked: &Linked, balances: Balances) {
         let Balances { ledger, available, currency } = balances;
-        let account = linked.account.clone();
-        let cached = Cached { account, ledger, available, currency, synced: now.utc };
+        let (account, state, synced) = (linked.account.clone(), linked.state, now.utc);
+        let is_over = false;
+        let cached = Cached { account, ledger, available, currency, synced, state, is_over };
         self.establish(now, Fact::Balance(cached));
     }
 

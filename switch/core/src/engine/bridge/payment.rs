@@ -7,7 +7,7 @@ use super::inquiry::reason_of;
 use super::{Asked, Stand, Step, Switch, bank_account};
 use crate::answer::{Decline, Granted};
 use crate::bridge::gate;
-use crate::bridge::order::{self, Unpayable};
+use crate::bridge::order::{self, Payee, Unpayable};
 use crate::bridge::said::{Private, response};
 use crate::engine::duplicate::Seeking;
 use crate::enquiry::{Addressee, Enquiry, Failed, Failure, Initiated, Money, Progress, Verdict};
@@ -31,25 +31,42 @@ impl Switch {
         seeking: Seeking,
         route: usize,
         linked: &Linked,
-        bank: BankId,
+        (bank, has_sought): (BankId, bool),
     ) {
         let intent = self.intend_at_bank(now, &seeking, route, bank);
-        let response = self.judge_payment(now, &intent, linked, bank);
-        if let Some(response) = response {
-            let said = Private::default();
-            return self.answer_from_here(now, seeking, Some(bank), response, &said);
-        }
+        let payee = match self.judge_payment(now, &intent, linked, bank) {
+            Ok(payee) => payee,
+            Err(response) => {
+                return self.decline_at_bank(now, seeking, bank, response, has_sought);
+            }
+        };
         if self.durable.facts().payments_len() >= self.plan.limits.payments_max as usize {
             let (why, reason) = (Decline::HOST_UNAVAILABLE, Reason::Overload);
             return self.refuse(now, seeking, why, reason, None);
         }
+        let key = order::payment_key(&intent.key, &intent.forwarder);
+        if self.durable.facts().payment_with(&key).is_some() {
+            // Of another participant that calls it the same: a bank could not tell them apart.
+            return self.answer_at_once(seeking, Decline::DUPLICATE);
+        }
         let txn = self.durable.next_txn();
         let intent = Intent { txn, ..intent };
-        let key = order::payment_key(&intent.key, &intent.forwarder);
-        let token = order::token(&self.plan.digest_key, "return", &key);
-        let name = self.bank(bank).map(|bank| bank.name.clone()).unwrap_or_default();
-        let payment = Payment { txn, utc: now.utc, bank: name, key, token, ..Payment::default() };
-        let order = order::order(&self.plan, &intent, &payment, linked);
+        let secret = &self.plan.digest_key;
+        let token = order::token(secret, "return", &[&key[..], &txn.0.to_be_bytes()].concat());
+        let payment = Payment {
+            txn,
+            utc: now.utc,
+            bank: self.bank(bank).map(|bank| bank.name.clone()).unwrap_or_default(),
+            key,
+            token,
+            link: order::link_id(secret, txn),
+            debtor: bank_account(linked),
+            creditor: payee.account,
+            creditor_name: payee.name,
+            reference: payee.reference,
+            ..Payment::default()
+        };
+        let order = order::order(&intent, &payment);
         let received = Now { tick: seeking.arrived, utc: now.utc };
         let deadline = self.bank_deadline(seeking.arrived, bank, Kind::Payment);
         self.hold(seeking, (txn, route), linked, bank, (received, deadline));
@@ -57,7 +74,6 @@ impl Switch {
         let after = self.persist(Record::Intent(Arc::new(intent)));
         self.establish(now, Fact::Payment(payment));
         self.count(Event::Payment { bank, state: PaymentState::Initiating });
-        let Some(order) = order else { return };
         let within_ms = deadline.since(now.tick) / 1_000_000;
         let enquiry = Enquiry::Initiate(Box::new(order));
         self.ask_about(txn, Step::Initiate, bank, enquiry, within_ms, Some(after));
@@ -70,7 +86,7 @@ impl Switch {
         seeking: Seeking,
         route: usize,
         linked: &Linked,
-        bank: BankId,
+        (bank, has_sought): (BankId, bool),
     ) {
         let intent = self.intend_at_bank(now, &seeking, route, bank);
         let amount = Money { minor: intent.amount, currency: intent.currency };
@@ -78,8 +94,7 @@ impl Switch {
         let valid = linked.status == ConsentStatus::Valid;
         let consent = valid.then_some(()).ok_or(ResponseCode::NOT_PERMITTED_TO_CUSTOMER);
         if let Err(response) = gate.and(consent) {
-            let said = Private::default();
-            return self.answer_from_here(now, seeking, Some(bank), response, &said);
+            return self.decline_at_bank(now, seeking, bank, response, has_sought);
         }
         let txn = self.durable.next_txn();
         let received = Now { tick: seeking.arrived, utc: now.utc };
@@ -111,34 +126,49 @@ impl Switch {
         intent
     }
 
-    /// Why a payment is not begun, if it is not.
+    /// Who is paid, or why nobody is.
     pub(super) fn judge_payment(
         &self,
         now: Now,
         intent: &Intent,
         linked: &Linked,
         bank: BankId,
-    ) -> Option<ResponseCode> {
-        if let Err(why) = order::payee(&self.plan, intent) {
-            return Some(match why {
-                Unpayable::Direction => ResponseCode::NOT_PERMITTED_TO_CUSTOMER,
-                Unpayable::Code | Unpayable::Biller => ResponseCode::NOT_SUPPORTED,
-                Unpayable::Acceptor => ResponseCode::INVALID_MERCHANT,
-                Unpayable::Account => ResponseCode::INVALID_ACCOUNT,
-            });
-        }
+    ) -> Result<Payee, ResponseCode> {
+        let payee = order::payee(&self.plan, intent).map_err(|why| match why {
+            Unpayable::Direction => ResponseCode::NOT_PERMITTED_TO_CUSTOMER,
+            Unpayable::Code | Unpayable::Biller => ResponseCode::NOT_SUPPORTED,
+            Unpayable::Acceptor => ResponseCode::INVALID_MERCHANT,
+            Unpayable::Account => ResponseCode::INVALID_ACCOUNT,
+        })?;
         if intent.amount == 0 {
-            return Some(ResponseCode::INVALID_AMOUNT);
+            return Err(ResponseCode::INVALID_AMOUNT);
         }
         if matches!(linked.status, ConsentStatus::Gone | ConsentStatus::Asking) {
-            return Some(ResponseCode::NOT_PERMITTED_TO_CUSTOMER);
+            return Err(ResponseCode::NOT_PERMITTED_TO_CUSTOMER);
         }
         let amount = Money { minor: intent.amount, currency: intent.currency };
-        if let Err(response) = self.gate(now, linked, amount) {
-            return Some(response);
+        self.gate(now, linked, amount)?;
+        match self.bank(bank) {
+            Some(plan) if plan.mode == ApprovalMode::SoftDecline => Err(plan.soft_decline),
+            Some(_) | None => Ok(payee),
         }
-        let plan = self.bank(bank)?;
-        (plan.mode == ApprovalMode::SoftDecline).then_some(plan.soft_decline)
+    }
+
+    /// Declines what moves money before a bank is asked. Memory may have forgotten that it was
+    /// carried out before, so the store is asked first.
+    fn decline_at_bank(
+        &mut self,
+        now: Now,
+        seeking: Seeking,
+        bank: BankId,
+        response: ResponseCode,
+        has_sought: bool,
+    ) {
+        if has_sought {
+            self.answer_from_here(now, seeking, Some(bank), response, &Private::default());
+        } else {
+            self.seek(seeking);
+        }
     }
 
     pub(super) fn gate(
@@ -186,7 +216,7 @@ impl Switch {
             Step::Poll | Step::LastPoll | Step::AfterCancel => {
                 self.handle_status(now, txn, step, verdict);
             }
-            Step::Cancel => self.handle_cancel(now, txn, verdict),
+            Step::Cancel => self.handle_cancel(now, txn, &verdict),
             Step::Funds => {}
         }
         self.plan_payment(now, txn);
@@ -250,7 +280,7 @@ impl Switch {
     pub(super) fn take_in(&mut self, now: Now, txn: TxnId, initiated: Initiated, was_lost: bool) {
         let Initiated { payment: name, product, progress, approve, .. } = initiated;
         let stand = self.stand(txn, progress);
-        let wants_back = was_lost || self.is_cancelled(txn);
+        let wants_back = was_lost || self.is_wanted_back(txn);
         let state = match stand {
             Stand::Waiting | Stand::Odd if wants_back => PaymentState::Cancelling,
             Stand::Waiting | Stand::Odd => PaymentState::Pending,
@@ -302,8 +332,10 @@ impl Switch {
         self.bank_of(txn).map(|(_, plan)| plan.mode).unwrap_or_default()
     }
 
-    pub(super) fn is_cancelled(&self, txn: TxnId) -> bool {
-        self.durable.facts().payment(txn).is_some_and(|payment| payment.is_cancelled)
+    /// Whether a payment is to be taken back: by its channel, or for its customer's sake.
+    pub(super) fn is_wanted_back(&self, txn: TxnId) -> bool {
+        let payment = self.durable.facts().payment(txn);
+        payment.is_some_and(|payment| payment.is_cancelled || payment.is_revoked)
     }
 
     pub(super) fn bank_of(&self, txn: TxnId) -> Option<(BankId, &BankPlan)> {
@@ -312,8 +344,11 @@ impl Switch {
         Some((id, self.bank(id)?))
     }
 
+    /// The link of a payment's account, if it is still the one that the payment was begun under.
     pub(super) fn linked_of(&self, txn: TxnId) -> Option<Linked> {
         let intent = self.durable.intent(txn)?;
-        self.durable.facts().linked(intent.account.trim()).cloned()
+        let linked = self.durable.facts().linked(intent.account.trim())?;
+        let begun = self.durable.facts().payment(txn).map(|payment| &payment.debtor.consent);
+        begun.is_none_or(|consent| *consent == linked.consent).then(|| linked.clone())
     }
 }

@@ -22,26 +22,42 @@ pub(crate) enum Stand {
 }
 
 impl Stand {
-    /// Judges a word by the threshold of its bank.
+    /// Judges a word by the threshold of its bank: it has come at least as far as the earliest
+    /// status that counts.
     pub(crate) fn of(accept: &Acceptance, progress: Progress) -> Self {
-        let is_enough = accept.statuses.contains(&progress.status)
-            && (progress.is_approved || !accept.needs_approval);
+        let first = accept.statuses.iter().map(|status| rank(*status)).min();
+        let is_in_process = rank(progress.status) >= rank(PaymentStatus::InProcess);
+        // What is in process was approved, or need not be.
+        let is_approved = progress.is_approved || !accept.needs_approval || is_in_process;
+        let is_enough = first.is_some_and(|first| rank(progress.status) >= first) && is_approved;
         match progress.status {
             PaymentStatus::Rejected => Self::Rejected(progress.lacks_funds),
             PaymentStatus::Cancelled => Self::Cancelled,
             PaymentStatus::Partial => Self::Odd,
-            PaymentStatus::Settled | PaymentStatus::Credited if is_enough => Self::Settled,
+            // The debtor's money has moved, whatever the threshold says.
+            PaymentStatus::Settled | PaymentStatus::Credited => Self::Settled,
             _ if is_enough => Self::Accepted,
-            // What was settled is never refused, whatever the approval says.
-            PaymentStatus::Settled | PaymentStatus::Credited => Self::Waiting,
             _ if progress.is_failed => Self::Rejected(progress.lacks_funds),
             _ => Self::Waiting,
         }
     }
+}
 
-    /// Whether money moved, or will.
-    pub(crate) const fn has_moved(self) -> bool {
-        matches!(self, Self::Accepted | Self::Settled)
+/// How far a payment has come on its way; 0 for what is on none.
+const fn rank(status: PaymentStatus) -> u8 {
+    match status {
+        PaymentStatus::Partial | PaymentStatus::Rejected | PaymentStatus::Cancelled => 0,
+        PaymentStatus::Received => 1,
+        PaymentStatus::Pending => 2,
+        PaymentStatus::PartlyAuthorised => 3,
+        PaymentStatus::Technical => 4,
+        PaymentStatus::FundsChecked => 5,
+        PaymentStatus::CustomerProfile => 6,
+        PaymentStatus::WithChange => 7,
+        PaymentStatus::WithoutPosting => 8,
+        PaymentStatus::InProcess => 9,
+        PaymentStatus::Settled => 10,
+        PaymentStatus::Credited => 11,
     }
 }
 
@@ -78,5 +94,8 @@ mod tests {
         assert_eq!(Stand::of(&accept, approved), Stand::Accepted);
         let failed = Progress { is_failed: true, ..waiting };
         assert_eq!(Stand::of(&accept, failed), Stand::Rejected(false));
+        // Whoever looks late sees more than the threshold, and nobody's approval any more.
+        assert_eq!(Stand::of(&accept, progress(PaymentStatus::InProcess)), Stand::Accepted);
+        assert_eq!(Stand::of(&accept, progress(PaymentStatus::Settled)), Stand::Settled);
     }
 }

@@ -2,19 +2,20 @@
 //! settle.
 
 use super::{Switch, Task};
-use crate::bridge::order::{self};
+use crate::bridge::order;
 use crate::contract::Action;
 use crate::event::Event;
 use crate::fact::{Case, Fact, Payment, PaymentState};
 use crate::keys::{Fate, Known};
-use crate::record::{Reason, TxnId};
+use crate::record::{Intent, Reason, TxnId};
 use crate::time::Now;
 use veksel_codecs::ResponseCode;
 
 impl Switch {
+    /// A person must look at a payment. A graver reason takes the place of a lighter one.
     pub(super) fn open_case(&mut self, now: Now, txn: TxnId, case: Case) {
         let Some(payment) = self.durable.facts().payment(txn) else { return };
-        if payment.case.is_some() {
+        if payment.case.is_some_and(|open| gravity(open) >= gravity(case)) {
             return;
         }
         self.change(now, txn, |payment| payment.case = Some(case));
@@ -25,9 +26,11 @@ impl Switch {
     pub(in crate::engine) fn cancel_payment(&mut self, now: Now, known: &Known) {
         let txn = known.intent.txn;
         let Some(payment) = self.durable.facts().payment(txn).cloned() else {
-            let moved = known.is_approved() && known.undone.is_none();
+            // A hold has reserved nothing, so nothing of it is to be undone.
+            let is_payment = known.intent.key.class == b'2';
+            let moved = is_payment && known.is_approved() && known.undone.is_none();
             if moved && matches!(known.fate, Fate::Decided { .. }) {
-                self.reopen(now, known);
+                self.reopen(now, &known.intent, Case::Compensation);
             }
             return;
         };
@@ -42,19 +45,21 @@ impl Switch {
             payment.is_cancelled = true;
             payment.state = state;
         });
-        if !self.bridge.asking.contains(&txn) {
+        // What is lost is not searched sooner for this.
+        if state != PaymentState::Unknown && !self.bridge.asking.contains(&txn) {
             self.bridge.unplan(&Task::Payment(txn));
             self.step_payment(now, txn);
         }
     }
 
-    /// A payment that was over is taken back: it is executed, so a person must send the money
-    /// back.
-    pub(super) fn reopen(&mut self, now: Now, known: &Known) {
-        let intent = &known.intent;
-        if self.durable.facts().payments_len() >= self.plan.limits.payments_max as usize {
-            return;
-        }
+    /// A payment that was over, or that nobody here knows any more, is taken back: a person must
+    /// see to the money.
+    pub(in crate::engine) fn reopen(
+        &mut self,
+        now: Now,
+        intent: &std::sync::Arc<Intent>,
+        case: Case,
+    ) {
         self.durable.revive(intent);
         let payment = Payment {
             txn: intent.txn,
@@ -63,11 +68,11 @@ impl Switch {
             state: PaymentState::Settled,
             key: order::payment_key(&intent.key, &intent.forwarder),
             is_cancelled: true,
-            case: Some(Case::Compensation),
+            case: Some(case),
             ..Payment::default()
         };
         self.establish(now, Fact::Payment(payment));
-        self.count(Event::Case { txn: intent.txn, case: Case::Compensation });
+        self.count(Event::Case { txn: intent.txn, case });
     }
 
     /// A payment that the journal left open goes on.
@@ -89,9 +94,15 @@ impl Switch {
             });
         }
         if payment.state.is_decided() && !self.durable.is_decided(txn) {
-            // The process ended between the two; one batch has both, so this is for a journal
-            // that was mended by hand.
-            self.decide(now, txn, ResponseCode::OUTCOME_UNKNOWN, Reason::Restart);
+            // One batch has both, so this is for a journal that was mended by hand.
+            if payment.state.has_moved() {
+                self.accept_payment(now, txn);
+            } else {
+                self.decide(now, txn, ResponseCode::OUTCOME_UNKNOWN, Reason::Restart);
+            }
+        } else if payment.state.has_moved() && !payment.is_cancelled && payment.case.is_none() {
+            // Whether its approval reached the channel, nobody knows.
+            self.advise(now, txn, ResponseCode::APPROVED);
         }
         if payment.advice.is_some() {
             self.bridge.plan(Task::Advice(txn), now.tick);
@@ -116,36 +127,49 @@ impl Switch {
         };
         match (case, action) {
             (None, _) | (_, Action::Park) => return false,
-            (Some(_), Action::Retry) => {
-                self.change(now, txn, |payment| payment.case = None);
-                self.step_payment(now, txn);
-            }
-            (Some(_), Action::Resolve) => {
-                let is_undecided = !state.is_decided();
-                self.change(now, txn, |payment| {
-                    payment.case = None;
-                    if is_undecided {
-                        payment.state = PaymentState::Rejected;
-                    }
-                });
-                if is_undecided {
-                    self.decide(now, txn, ResponseCode::NO_ACTION_TAKEN, Reason::Host);
-                }
-                self.bridge.unplan(&Task::Payment(txn));
-                self.end_if_over(now, txn);
-            }
+            // The case stays: only who asked closes it.
+            (Some(_), Action::Retry) => self.step_payment(now, txn),
+            (Some(_), Action::Resolve) => self.close_case(now, txn, state),
         }
         true
+    }
+
+    fn close_case(&mut self, now: Now, txn: TxnId, state: PaymentState) {
+        match state {
+            // The bank has it and somebody could approve it yet: it is taken back first.
+            PaymentState::Pending | PaymentState::Expiring | PaymentState::Cancelling => {
+                self.change(now, txn, |payment| {
+                    payment.case = None;
+                    payment.state = PaymentState::Cancelling;
+                });
+                self.bridge.tries.remove(&Task::Payment(txn));
+                self.step_payment(now, txn);
+                return;
+            }
+            PaymentState::Initiating | PaymentState::Unknown => {
+                self.change(now, txn, |payment| {
+                    payment.case = None;
+                    payment.state = PaymentState::Rejected;
+                });
+                self.decide(now, txn, ResponseCode::NO_ACTION_TAKEN, Reason::Host);
+            }
+            PaymentState::Accepted
+            | PaymentState::Settled
+            | PaymentState::Rejected
+            | PaymentState::Cancelled
+            | PaymentState::Expired
+            | PaymentState::Late => {
+                self.change(now, txn, |payment| payment.case = None);
+            }
+        }
+        self.bridge.unplan(&Task::Payment(txn));
+        self.end_if_over(now, txn);
     }
 
     /// A customer lost the right to pay: what is not executed is taken back, what is, a person
     /// looks at.
     pub(super) fn revoke_payments(&mut self, now: Now, customer: &str) {
-        let is_theirs = |payment: &&Payment| {
-            let intent = self.durable.intent(payment.txn);
-            let linked = intent.and_then(|i| self.durable.facts().linked(i.account.trim()));
-            linked.is_some_and(|linked| linked.customer == customer)
-        };
+        let is_theirs = |payment: &&Payment| payment.debtor.customer == customer;
         let payments: Vec<_> = self
             .durable
             .facts()
@@ -161,14 +185,28 @@ impl Switch {
                         other => other,
                     };
                     self.change(now, txn, |payment| {
-                        payment.is_cancelled = true;
+                        payment.is_revoked = true;
                         payment.state = to;
                     });
-                    self.bridge.plan(Task::Payment(txn), now.tick);
+                    if to == PaymentState::Cancelling {
+                        self.bridge.plan(Task::Payment(txn), now.tick);
+                    }
                 }
                 PaymentState::Accepted => self.open_case(now, txn, Case::Revoked),
                 _ => {}
             }
         }
+    }
+}
+
+/// Which of two reasons a person should see.
+const fn gravity(case: Case) -> u8 {
+    match case {
+        Case::Unresolved => 1,
+        Case::Unpaid => 2,
+        Case::Revoked => 3,
+        Case::Mismatch => 4,
+        Case::LateCompletion => 5,
+        Case::Compensation => 6,
     }
 }
