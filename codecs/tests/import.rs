@@ -99,6 +99,8 @@ fn what_the_product_wrote_is_read_and_written_again() {
     let left_out = |name: &str| match name {
         "moov-iso87-binary" => 7,
         "iso8583_rs-iso87-binary" => 24,
+        // DE101 came to these dialects after the samples were made.
+        cbs if cbs.contains("-cbs-") => 1,
         _ => 0,
     };
     for (source, name, spec, samples) in cases {

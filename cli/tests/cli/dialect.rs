@@ -25,7 +25,7 @@ fn the_shipped_ones_are_listed_and_shown() {
     let ran = run(&["dialect", "list"]);
     assert_eq!(ran.code, 0);
     assert!(
-        ran.out.starts_with("dialect          fields  rules  title\ncbs-ascii-bin    67"),
+        ran.out.starts_with("dialect          fields  rules  title\ncbs-ascii-bin    68"),
         "{}",
         ran.out
     );

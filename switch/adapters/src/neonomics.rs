@@ -6,8 +6,8 @@
 //! and has to follow the approval; so asking how a payment stands completes it, which fails
 //! without harm until the customer has approved.
 //!
-//! Nothing can be taken back there. What the engine wants back is not completed any more, as long
-//! as this process remembers it.
+//! Nothing can be taken back there. What is wanted back is not completed any more: the engine says
+//! with every question whether it may be ([`PaymentRef::may_complete`]).
 
 mod consent;
 mod wire;
@@ -19,8 +19,6 @@ use crate::oauth::{Oauth, escape};
 use crate::random::hex;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 use veksel_config::bridge::{BankConfig, OauthConfig, PsuHeaders, Quirks};
 use veksel_core::enquiry::{
     Ask, Balances, BankAccount, Enquiry, Failed, Failure, Initiated, Money, Order, PaymentRef,
@@ -28,9 +26,6 @@ use veksel_core::enquiry::{
 };
 use veksel_core::fact::PaymentStatus;
 use veksel_core::time::Utc;
-
-/// Payments that are remembered as wanted back.
-const GIVEN_UP_MAX: usize = 10_000;
 
 /// The adapter of one bank behind Neonomics.
 #[derive(Debug)]
@@ -41,7 +36,6 @@ pub(crate) struct Neonomics {
     device_id: String,
     quirks: Quirks,
     public_url: String,
-    given_up: Mutex<BTreeSet<String>>,
 }
 
 /// Whom a call is made for.
@@ -77,7 +71,6 @@ impl Neonomics {
             device_id: device_id.to_owned(),
             quirks: config.quirks.clone(),
             public_url: http.public_url.clone(),
-            given_up: Mutex::default(),
         })
     }
 
@@ -233,7 +226,7 @@ impl Neonomics {
 
     /// Completes a payment and says how it stands.
     async fn status(&self, chain: &Chain, payment: &PaymentRef) -> Result<Progress, Failure> {
-        if self.is_given_up(&payment.payment) {
+        if !payment.may_complete {
             return self.look(chain, payment).await;
         }
         let target = format!("{}/complete", path(payment)?);
@@ -262,7 +255,6 @@ impl Neonomics {
 
     /// Neonomics takes nothing back: the payment is not completed any more.
     async fn cancel(&self, chain: &Chain, payment: &PaymentRef) -> Result<Verdict, Failure> {
-        self.give_up(&payment.payment);
         let progress = self.look(chain, payment).await?;
         match progress.status {
             PaymentStatus::Rejected | PaymentStatus::Cancelled => Ok(Verdict::Cancelled),
@@ -367,18 +359,6 @@ impl Neonomics {
     /// Where the customer comes back to.
     fn back(&self, state: &[u8; 16]) -> String {
         format!("{}/api/payments/callback?s={}", self.public_url, hex(state))
-    }
-
-    fn give_up(&self, payment: &str) {
-        let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
-        if given_up.len() >= GIVEN_UP_MAX {
-            given_up.pop_first();
-        }
-        given_up.insert(payment.to_owned());
-    }
-
-    fn is_given_up(&self, payment: &str) -> bool {
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).contains(payment)
     }
 }
 

@@ -48,7 +48,9 @@ fn payment() -> Enquiry {
         creditor: "86011117947".to_owned(),
         creditor_name: "Kiosk".to_owned(),
         amount: Money { minor: 1, currency: 578 },
-        remittance: "605410000123".to_owned(),
+        remittance: "605410000123 7F3K9QRS".to_owned(),
+        rrn: "605410000123".to_owned(),
+        mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [2; 16],
     }))

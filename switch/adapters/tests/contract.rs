@@ -133,7 +133,9 @@ fn order(currency: u16, creditor: &str, reference: &str) -> Box<Order> {
         creditor: creditor.to_owned(),
         creditor_name: "Blåbær & Žižka \u{1f980} AS".to_owned(),
         amount: Money { minor: 15_000, currency },
-        remittance: "605410000123 TERM0001".to_owned(),
+        remittance: "605410000123 7F3K9QRS TERM0001".to_owned(),
+        rrn: "605410000123".to_owned(),
+        mark: "7F3K9QRS".to_owned(),
         reference: reference.to_owned(),
         state: [7; 16],
     })
@@ -146,6 +148,7 @@ fn enquiries() -> Vec<Enquiry> {
         product: "sepa-credit-transfers".to_owned(),
         debtor: account(),
         key: [0x91; 16],
+        may_complete: true,
     };
     let from = Utc(1_771_857_000_000);
     vec![

@@ -171,7 +171,9 @@ fn order(consent: &str, minor: u64) -> Order {
         creditor: PAYEE.to_owned(),
         creditor_name: "Luigi Verdi".to_owned(),
         amount: Money { minor, currency: 978 },
-        remittance: "605410000123 affitto".to_owned(),
+        remittance: "605410000123 7F3K9QRS affitto".to_owned(),
+        rrn: "605410000123".to_owned(),
+        mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0; 16],
     }
@@ -190,6 +192,7 @@ fn reference(consent: &str, payment: &Initiated) -> PaymentRef {
         product: payment.product.clone(),
         debtor: account(consent),
         key: [7; 16],
+        may_complete: true,
     }
 }
 

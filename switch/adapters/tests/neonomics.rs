@@ -119,7 +119,9 @@ fn order(consent: &str, minor: u64) -> Order {
         creditor: PAYEE.to_owned(),
         creditor_name: "Ola Nordmann".to_owned(),
         amount: Money { minor, currency: 578 },
-        remittance: "605410000123 husleie".to_owned(),
+        remittance: "605410000123 7F3K9QRS husleie".to_owned(),
+        rrn: "605410000123".to_owned(),
+        mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0xab; 16],
     }
@@ -181,6 +183,7 @@ fn reference(consent: &str, initiated: &Initiated) -> PaymentRef {
         product: initiated.product.clone(),
         debtor: account(consent),
         key: [7; 16],
+        may_complete: true,
     }
 }
 
@@ -282,7 +285,10 @@ async fn what_is_wanted_back_is_not_completed_any_more() {
     assert_eq!((open.why, open.code.as_str()), (Failed::NotSupported, "cancel"));
     rig.decide(initiated.approve.as_ref().unwrap(), "approve").await;
     for _ in 0..2 {
-        let progress = rig.status(&consent, &initiated).await;
+        let unwanted = PaymentRef { may_complete: false, ..reference(&consent, &initiated) };
+        let Verdict::Status(progress) = rig.ask(Enquiry::Status(unwanted)).await else {
+            panic!("a status");
+        };
         assert_eq!(progress.status, PaymentStatus::Received);
     }
     assert_eq!(rig.sandbox.balance(IBAN), Some(BEFORE));

@@ -8,7 +8,7 @@
 //! | path | who calls | asked of them |
 //! |---|---|---|
 //! | `GET /api/payments/callback` | customers, sent by their bank | the state we gave the bank |
-//! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they were shown |
+//! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they saw |
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
 //! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
 //! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs | a token |

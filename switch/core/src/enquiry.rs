@@ -77,8 +77,13 @@ pub struct Order {
     pub creditor_name: String,
     /// How much.
     pub amount: Money,
-    /// Text for the statement. Begins with the RRN, by which a lost payment is found again.
+    /// Text for the statement. Begins with the RRN, if there is one.
     pub remittance: String,
+    /// DE37; empty if the request had none.
+    pub rrn: String,
+    /// Eight characters of the payment key, a word of the remittance text behind the RRN: by them
+    /// a lost payment is told from every other of the same amount, also one with the same RRN.
+    pub mark: String,
     /// Structured reference (KID) of a bill; empty for none.
     pub reference: String,
     /// What the redirect must bring back, 128 bits of it.
@@ -170,6 +175,9 @@ pub struct PaymentRef {
     pub debtor: BankAccount,
     /// What it was begun as, for what must be said again with a status.
     pub key: [u8; 16],
+    /// Whether asking may bring an approved payment to its end, where that takes a step of ours:
+    /// never once it is wanted back or its time is over.
+    pub may_complete: bool,
 }
 
 /// What a third party said, or that it could not be asked.

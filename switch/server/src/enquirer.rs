@@ -135,6 +135,8 @@ mod tests {
             creditor_name: String::new(),
             amount: veksel_core::enquiry::Money { minor: 1, currency: 578 },
             remittance: String::new(),
+            rrn: String::new(),
+            mark: String::new(),
             reference: String::new(),
             state: [0; 16],
         }

@@ -2,7 +2,7 @@
 
 use crate::callers::{CALLS_MAX, Callers};
 use crate::enquirer::{Asks, Enquirer};
-use crate::material::secret;
+use crate::material::{secret, webhook_secrets};
 use crate::observe::Metrics;
 use crate::outside::configured;
 use crate::start::{StartError, socket};
@@ -143,7 +143,10 @@ fn check_kyc(config: &SwitchConfig) -> Result<(), StartError> {
     } else if !is_real && token.expose().starts_with("prd:") {
         "the token of [kyc] is for production, and `service_mode` is not"
     } else {
-        return Ok(());
+        // Read here too, so that one that is missing shows now whoever verifies webhooks.
+        let part = "the secrets of webhooks of [kyc]".to_owned();
+        let read = webhook_secrets(kyc).map(drop);
+        return read.map_err(|why| StartError::Secret { part, why });
     };
     Err(StartError::Outside(wrong.to_owned()))
 }

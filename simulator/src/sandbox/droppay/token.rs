@@ -7,6 +7,8 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use x509_parser::prelude::FromDer as _;
+use x509_parser::public_key::RSAPublicKey;
 
 /// Signs tokens.
 pub(super) struct Signer(RsaKeyPair);
@@ -30,12 +32,19 @@ impl Signer {
 
     /// The public key as a JWKS.
     pub(super) fn keys(&self) -> Value {
-        let public = self.0.public_key();
-        let part = |number: &[u8]| URL_SAFE_NO_PAD.encode(number);
+        // The key as RFC 8017 writes it, which this library has just made.
+        let public = self.0.public_key().as_ref();
+        let Ok((_, RSAPublicKey { modulus, exponent })) = RSAPublicKey::from_der(public) else {
+            return json!({ "keys": [] });
+        };
+        let part = |number: &[u8]| {
+            let zeros = number.iter().take_while(|byte| **byte == 0).count();
+            URL_SAFE_NO_PAD.encode(number.get(zeros..).unwrap_or_default())
+        };
         json!({ "keys": [{
             "kid": KID, "kty": "RSA", "alg": "RS256", "use": "sig",
-            "n": part(public.modulus().big_endian_without_leading_zero()),
-            "e": part(public.exponent().big_endian_without_leading_zero()),
+            "n": part(modulus),
+            "e": part(exponent),
         }] })
     }
 }

@@ -106,7 +106,9 @@ fn order() -> Order {
         creditor: "8601 11 17947".to_owned(),
         creditor_name: "Kiosk Oslo S".to_owned(),
         amount: Money { minor: 15_000, currency: 578 },
-        remittance: "605410000123 TERM0001".to_owned(),
+        remittance: "605410000123 7F3K9QRS TERM0001".to_owned(),
+        rrn: "605410000123".to_owned(),
+        mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0x4f; 16],
     }
@@ -118,6 +120,7 @@ fn payment() -> PaymentRef {
         product: "norwegian-domestic-credit-transfers".to_owned(),
         debtor: account(),
         key: KEY,
+        may_complete: true,
     }
 }
 

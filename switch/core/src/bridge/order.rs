@@ -68,8 +68,16 @@ pub(crate) fn consent_link_id(secret: &DigestKey, state: &[u8; 16]) -> String {
 
 /// DE38 of an approved payment: six characters from its key.
 pub(crate) fn approval(key: &[u8; 16]) -> String {
-    let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]);
     key.iter().rev().take(6).map(letter).collect()
+}
+
+/// What tells a payment from every other in an account ([`Order::mark`]).
+pub(crate) fn mark(key: &[u8; 16]) -> String {
+    key.iter().rev().take(8).map(letter).collect()
+}
+
+fn letter(byte: &u8) -> char {
+    char::from(LETTERS[usize::from(*byte) % LETTERS.len()])
 }
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
@@ -167,7 +175,8 @@ pub(crate) fn order(
     let narration = field::NARRATION.number().get();
     let narration = intent.carried.iter().find(|(number, _)| *number == narration);
     let narration = narration.map(|(_, text)| text.trim()).unwrap_or_default();
-    let words = [&intent.key.rrn, &intent.key.terminal, narration];
+    let mark_of = mark(&payment.key);
+    let words = [&intent.key.rrn, mark_of.as_str(), &intent.key.terminal, narration];
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
     Some(Order {
         key: payment.key,
@@ -176,6 +185,8 @@ pub(crate) fn order(
         creditor_name: name,
         amount: Money { minor: intent.amount, currency: intent.currency },
         remittance: words.join(" "),
+        rrn: intent.key.rrn.clone(),
+        mark: mark(&payment.key),
         reference,
         state: payment.token,
     })

@@ -28,7 +28,7 @@ fn the_intent_is_durable_before_the_order_leaves() {
     assert_eq!(order.amount.minor, 15_000);
     assert_eq!(order.debtor.iban, ACCOUNT);
     assert_eq!(order.creditor, "86011117947");
-    assert!(order.remittance.starts_with("632516000124 ATM00017"), "{}", order.remittance);
+    assert!(order.remittance.starts_with("632516000124 "), "{}", order.remittance);
     assert_eq!(ask.within_ms, 18_000);
 }
 
@@ -562,4 +562,27 @@ fn looking_for_lost_payments_keeps_to_the_reads_of_a_day() {
         world.verdict(&ask, Verdict::NotFound { is_complete: false });
     }
     assert_eq!(searches, 4);
+}
+
+#[test]
+fn nothing_is_brought_to_its_end_once_it_is_wanted_back() {
+    let may = |ask: &veksel_core::enquiry::Ask| match &ask.enquiry {
+        Enquiry::Status(payment) => payment.may_complete,
+        other => panic!("{other:?}"),
+    };
+    let mut world = World::linked();
+    world.pending();
+    let poll = world.pass_until_asked(2_000).unwrap();
+    assert!(may(&poll));
+    world.verdict(&poll, status(PaymentStatus::Received));
+    world.tell(received(reversal(7)));
+    let cancel = world.asked();
+    world.verdict(&cancel, failed(Failed::NotSupported, false));
+    let after = world.asked();
+    assert!(!may(&after), "the bank cannot take it back, and it is not completed");
+    world.verdict(&after, status(PaymentStatus::Received));
+    assert_eq!(world.payment().state, PaymentState::Cancelled);
+    world.restart();
+    let sweep = world.pass_until_asked(16 * 60_000).unwrap();
+    assert!(!may(&sweep));
 }

@@ -24,7 +24,9 @@ fn order(creditor: &str, minor: u64, currency: u16) -> Order {
         creditor: creditor.to_owned(),
         creditor_name: "Mario \"M\" Rossi".to_owned(),
         amount: Money { minor, currency },
-        remittance: "605410000123 affitto".to_owned(),
+        remittance: "605410000123 7F3K9QRS affitto".to_owned(),
+        rrn: "605410000123".to_owned(),
+        mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0; 16],
     }

@@ -25,7 +25,9 @@ fn order(creditor: &str, minor: u64, currency: u16) -> Order {
         creditor: creditor.to_owned(),
         creditor_name: "Ola Nordmann".to_owned(),
         amount: Money { minor, currency },
-        remittance: "605410000123 husleie på bøljan".to_owned(),
+        remittance: "605410000123 7F3K9QRS husleie på bøljan".to_owned(),
+        rrn: "605410000123".to_owned(),
+        mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0; 16],
     }

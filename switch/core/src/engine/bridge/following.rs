@@ -145,7 +145,12 @@ impl Switch {
     }
 
     pub(super) fn poll(&mut self, now: Now, txn: TxnId, step: Step) {
-        let Some((reference, bank)) = self.reference(txn) else { return };
+        let Some((mut reference, bank)) = self.reference(txn) else { return };
+        let is_wanted = self.durable.facts().payment(txn).is_some_and(|payment| {
+            let may_end = [PaymentState::Pending, PaymentState::Expiring, PaymentState::Accepted];
+            !payment.is_cancelled && may_end.contains(&payment.state)
+        });
+        reference.may_complete = is_wanted && step != Step::AfterCancel;
         self.bridge.asked.insert(txn, now.tick);
         self.ask_about(txn, step, bank, Enquiry::Status(reference), BACKGROUND_MS, None);
     }
@@ -172,6 +177,7 @@ impl Switch {
             product: payment.product.clone(),
             debtor: linked.as_ref().map_or_else(|| bank_account(&Linked::default()), bank_account),
             key: payment.key,
+            may_complete: false,
         };
         Some((reference, bank))
     }
