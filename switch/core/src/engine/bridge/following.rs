@@ -330,7 +330,14 @@ impl Switch {
     /// Asks a bank about a payment because a channel wants to know, unless it was asked just now.
     pub(super) fn look_curiously(&mut self, now: Now, txn: TxnId) {
         let is_open = self.durable.facts().payment(txn).is_some_and(|payment| {
-            matches!(payment.state, PaymentState::Pending | PaymentState::Accepted)
+            matches!(
+                payment.state,
+                PaymentState::Pending
+                    | PaymentState::Accepted
+                    // Executed after all: whoever says so is believed enough to ask.
+                    | PaymentState::Expired
+                    | PaymentState::Cancelled
+            )
         });
         let last = self.bridge.asked.get(&txn).copied();
         let is_fresh = last.is_some_and(|last| last.after_ms(CURIOUS_MS) > now.tick);
