@@ -3,6 +3,8 @@
 use crate::http;
 use crate::rig::{ACCOUNT, PAYEE};
 use crate::stage::{PATIENCE, Process, until, veksel};
+use std::thread;
+use std::time::Duration;
 
 /// What stands behind some words in what was printed, up to the end of the line.
 fn behind(printed: &str, words: &str) -> String {
@@ -37,6 +39,8 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     let page = http::visit(&format!("{http}/approve/{}", behind(&said, "link ")));
     let back = http::visit(&format!("{}?auto=approve", page.leads()));
     assert_eq!(http::visit(back.leads()).status, 200);
+    // Nobody of ours is connected: the terminals are told how it ended, and know what that is.
+    thread::sleep(Duration::from_secs(5));
     let repeat = [&payment[..], &["--repeat"]].concat();
     until("the repeat to be approved", PATIENCE, || {
         let said = send(&repeat);
@@ -49,5 +53,6 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     demo.signal("TERM");
     assert_eq!(demo.end(PATIENCE), Some(0), "{}", std::fs::read_to_string(&log).unwrap());
     let printed = std::fs::read_to_string(&log).unwrap();
+    assert!(printed.contains("every request answered once: yes, "), "{printed}");
     assert!(printed.contains("journal agrees with ledger: yes, "), "{printed}");
 }

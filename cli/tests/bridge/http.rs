@@ -61,11 +61,11 @@ pub(crate) fn request(
 fn whole(mut stream: TcpStream) -> Option<Vec<u8>> {
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
     loop {
-        let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
             let length = length.and_then(|length| length.trim().parse::<usize>().ok());
-            if length.is_some_and(|length| body.len() >= length) {
+            if length.is_some_and(|length| bytes.len() >= end + 4 + length) {
                 return Some(bytes);
             }
         }
