@@ -1,11 +1,14 @@
 //! `veksel demo`: a bank, a switch and terminals in one process, and at the end the books.
 //!
+//! Third parties are played too: an account is linked at one of their banks when it starts.
+//!
 //! The parts are those of `run` and `simulate`, set up by the shipped example files and a few
 //! settings; they talk over TCP on the loopback as they would between machines. Here they are
 //! started in order, watched, stopped in order, and what they say of each other is compared.
 
 mod agreement;
 mod folder;
+mod outside;
 pub(crate) mod report;
 
 use crate::arguments::Demo;
@@ -15,13 +18,13 @@ use crate::run;
 use crate::signals::Signals;
 use crate::simulate;
 use folder::Folder;
+use outside::Door;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use veksel_config::{
-    Destination, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, SimulatorConfig, Source, load_simulator,
-    load_switch,
+    Destination, SIMULATOR_EXAMPLE, SimulatorConfig, Source, load_simulator, load_switch,
 };
 use veksel_server::Running;
 use veksel_simulator::bank::RunningBank;
@@ -29,8 +32,11 @@ use veksel_simulator::sandbox::stage::Stage as Sandboxes;
 use veksel_simulator::terminals::{Behaviour, RunningTerminals};
 use veksel_simulator::{bank, terminals};
 
-/// How long the switch may take to sign on to the bank.
+/// How long the switch may take to sign on to the bank, and the customer to be known.
 const READY: Duration = Duration::from_secs(10);
+
+/// Time between two looks whether that is done.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Time between two status lines.
 const BEAT: Duration = Duration::from_secs(1);
@@ -75,15 +81,22 @@ impl Stage {
             true => failure,
             false => failure.help("if a port is in use, `veksel demo --random-ports` takes others"),
         };
+        let door = Door::hold(&address(8581)).map_err(busy)?;
         let SimulatorConfig { bank, terminals, sandbox, .. } =
-            simulator(arguments, folder, address(8593))?;
+            simulator(arguments, folder, address(8593), &door)?;
         let bank = bank::start(bank);
         let bank = bank.map_err(|error| busy(Failure::no("start", error.to_string())))?;
         let sandboxes = sandbox.ok_or_else(|| Failure::no("start", "there are no sandboxes"))?;
         let sandboxes = simulate::stage(&sandboxes, &bank)?;
-        let switch = switch(folder, &address(8583), &address(8580), bank.address());
-        let switch = switch.map_err(busy)?;
+        let mut settings = door.open(folder, &sandboxes)?;
+        settings.extend([
+            ("listener.channels.listen", address(8583)),
+            ("admin.listen", address(8580)),
+            ("group.cbs.connect", bank.address().to_string()),
+        ]);
+        let switch = switch(folder, settings).map_err(busy)?;
         await_ready(&switch)?;
+        outside::link(&switch)?;
         let terminals = terminals.zip(switch.address(LISTENER)).map(|(mut config, address)| {
             config.connect = Destination { host: address.ip().to_string(), port: address.port() };
             let behaviour = Behaviour { magic_percent: MAGIC, ..Behaviour::default() };
@@ -162,7 +175,12 @@ const CERTIFICATES: &str = "certificates";
 /// A port that the system chooses: nobody has to know those of the sandboxes beforehand.
 const ANYWHERE: &str = "127.0.0.1:0";
 
-fn simulator(arguments: &Demo, folder: &Path, listen: String) -> Result<SimulatorConfig, Failure> {
+fn simulator(
+    arguments: &Demo,
+    folder: &Path,
+    listen: String,
+    door: &Door,
+) -> Result<SimulatorConfig, Failure> {
     let settings = [
         ("bank.listen", listen),
         ("bank.database", LEDGER.to_owned()),
@@ -177,21 +195,19 @@ fn simulator(arguments: &Demo, folder: &Path, listen: String) -> Result<Simulato
         ("sandbox.droppay.tls_listen", ANYWHERE.to_owned()),
     ];
     let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
-    let source = source.flags(settings).known_dialects(&dialects());
+    let source = source.flags(settings).flags(door.simulator()).known_dialects(&dialects());
     load_simulator(source).map_err(Failure::Configuration)
 }
 
-fn switch(folder: &Path, listen: &str, admin: &str, bank: SocketAddr) -> Result<Running, Failure> {
-    let settings = [
-        ("listener.channels.listen", listen.to_owned()),
-        ("admin.listen", admin.to_owned()),
-        ("group.cbs.connect", bank.to_string()),
+fn switch(folder: &Path, settings: Vec<(&'static str, String)>) -> Result<Running, Failure> {
+    let more = [
         ("store.path", JOURNAL.to_owned()),
         ("log.level", "warn".to_owned()),
         ("log.format", "pretty".to_owned()),
+        ("switch.service_mode", "mock".to_owned()),
     ];
-    let source = Source::text("demo", SWITCH_EXAMPLE).folder(folder);
-    let source = source.flags(settings).known_dialects(&dialects());
+    let source = Source::text("demo", outside::switch_text()).folder(folder);
+    let source = source.flags(settings).flags(more).known_dialects(&dialects());
     let config = load_switch(source).map_err(Failure::Configuration)?;
     veksel_server::init_tracing(&config.log)
         .map_err(|error| Failure::configuration(error.to_string()))?;
@@ -199,14 +215,25 @@ fn switch(folder: &Path, listen: &str, admin: &str, bank: SocketAddr) -> Result<
 }
 
 fn await_ready(switch: &Running) -> Result<(), Failure> {
-    let start = Instant::now();
-    while !switch.is_ready() {
-        if let Some(stopped) = switch.wait(Duration::from_millis(10)) {
+    await_while("the switch did not sign on to the bank", Instant::now(), || {
+        if let Some(stopped) = switch.wait(Duration::ZERO) {
             run::ended(&stopped)?;
         }
+        Ok(!switch.is_ready())
+    })
+}
+
+/// Looks again and again while something is not done, for [`READY`] after `start`.
+fn await_while(
+    what: &str,
+    start: Instant,
+    mut is_open: impl FnMut() -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    while is_open()? {
         if start.elapsed() > READY {
-            return Err(Failure::no("start", "the switch did not sign on to the bank"));
+            return Err(Failure::no("start", what));
         }
+        std::thread::sleep(LOOK);
     }
     Ok(())
 }
@@ -214,11 +241,13 @@ fn await_ready(switch: &Running) -> Result<(), Failure> {
 fn banner(stage: &Stage, folder: &Folder) -> String {
     let channels = stage.switch.address(LISTENER).map(|address| address.to_string());
     let admin = stage.switch.admin().map(|address| address.to_string());
+    let http = stage.switch.http().map(|address| address.to_string());
     let place = folder.path().display().to_string();
     report::banner(&report::Banner {
         channels: &channels.unwrap_or_default(),
         bank: &stage.bank.address().to_string(),
         admin: &admin.unwrap_or_default(),
+        http: &http.unwrap_or_default(),
         folder: &place,
         sandboxes: stage.sandboxes.running.places(),
         is_kept: folder.is_kept(),

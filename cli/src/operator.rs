@@ -62,6 +62,39 @@ pub(crate) struct Request<'r> {
     pub(crate) token: Option<&'r str>,
 }
 
+/// What a page answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Visited {
+    /// HTTP status.
+    pub(crate) code: u16,
+    /// Where it leads on.
+    pub(crate) location: Option<String>,
+}
+
+/// Gets a page as a browser would, and does not follow where it leads: `http://IP:port/…` only.
+///
+/// # Errors
+/// When the address is another, or nobody answers there.
+pub(crate) fn visit(url: &str) -> Result<Visited, Failure> {
+    let no = |why: &str| Failure::no("page", format!("a page cannot be visited: {why}"));
+    let rest = url.strip_prefix("http://").ok_or_else(|| no("it is not plain HTTP"))?;
+    let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let address = place.parse().map_err(|_| no("its host is no address with a port"))?;
+    let path = if path.is_empty() { "/" } else { path };
+    let request = Request { method: "GET", path, body: "", token: None };
+    let bytes = exchange(address, &request, ENQUIRY_MAX).map_err(|error| no(&error.to_string()))?;
+    visited(&bytes).ok_or_else(|| no("what answers speaks no HTTP"))
+}
+
+fn visited(bytes: &[u8]) -> Option<Visited> {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, _) = text.split_once("\r\n\r\n")?;
+    let code = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    let mut headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let location = headers.find(|(name, _)| name.eq_ignore_ascii_case("location"));
+    Some(Visited { code, location: location.map(|(_, value)| value.trim().to_owned()) })
+}
+
 fn ask(address: SocketAddr, request: &Request<'_>, most: Duration) -> Result<Answer, Failure> {
     let bytes = exchange(address, request, most).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::WouldBlock => {
@@ -106,6 +139,19 @@ fn read(bytes: &[u8]) -> Option<Answer> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn pages_lead_on() {
+        let moved = b"HTTP/1.1 303 See Other\r\nLocation: http://127.0.0.1:1/x?s=1\r\n\r\n";
+        let location = Some("http://127.0.0.1:1/x?s=1".to_owned());
+        assert_eq!(visited(moved), Some(Visited { code: 303, location }));
+        let page = b"HTTP/1.1 200 OK\r\nx: y\r\n\r\nlocation: no";
+        assert_eq!(visited(page), Some(Visited { code: 200, location: None }));
+        assert_eq!(visited(b"SSH-2.0"), None);
+        for url in ["https://127.0.0.1:1/", "http://localhost/", "ftp:x"] {
+            assert!(visit(url).is_err(), "{url}");
+        }
+    }
 
     #[test]
     fn answers() {

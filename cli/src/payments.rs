@@ -102,7 +102,6 @@ fn show(reader: &mut SqliteReader, txn: TxnId, output: Output) -> Result<Exit, F
 }
 
 fn payment_json(payment: &Payment) -> Value {
-    let link: String = payment.token.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     json!({
         "txn": payment.txn.0,
         "time": payment.utc.to_string(),
@@ -111,7 +110,7 @@ fn payment_json(payment: &Payment) -> Value {
         "case": payment.case.map(Case::word),
         "reference": payment.payment,
         "product": payment.product,
-        "link": link,
+        "link": payment.link,
         "approve": payment.approve,
         "response": payment.told.as_ref().map(|code| code.as_str()),
         "advice": payment.advice.as_ref().map(|code| code.as_str()),

@@ -28,7 +28,8 @@ impl Agreement {
 }
 
 /// Payments by what the journal says of them, and transfers that stand. A hold moves nothing, and
-/// neither does an inquiry.
+/// neither does an inquiry. What banks of Open Banking post (their terminal is XS2A) has an RRN of
+/// theirs; the text of such a payment begins with ours.
 const VIEWS: &str = "
     CREATE TEMP VIEW payments AS
         SELECT rrn, amount_minor AS minor, currency, state FROM main.v_transactions
@@ -41,7 +42,8 @@ const VIEWS: &str = "
         SELECT DISTINCT rrn, minor, currency FROM payments
         WHERE state NOT IN ('approved', 'declined', 'not_sent');
     CREATE TEMP VIEW moved AS
-        SELECT rrn, amount_minor AS minor, currency, count(*) AS times FROM ledger.v_transfers
+        SELECT CASE terminal WHEN 'XS2A' THEN substr(narration, 1, 12) ELSE rrn END AS rrn,
+               amount_minor AS minor, currency, count(*) AS times FROM ledger.v_transfers
         WHERE rrn IS NOT NULL AND reverses IS NULL AND reversed_by IS NULL GROUP BY 1, 2, 3;
     CREATE TEMP TABLE unexplained AS
         SELECT rrn, minor, currency FROM (SELECT * FROM moved EXCEPT SELECT * FROM approved);
@@ -97,8 +99,14 @@ mod tests {
         );
         let ledger = make(
             "bank.db",
-            "CREATE TABLE v_transfers (rrn, amount_minor, currency, reverses, reversed_by);",
-            &format!("INSERT INTO v_transfers VALUES {ledger};"),
+            "CREATE TABLE v_transfers (rrn, amount_minor, currency, reverses, reversed_by,
+                terminal, narration);",
+            &format!(
+                "INSERT INTO v_transfers (rrn, amount_minor, currency, reverses, reversed_by)
+                 VALUES {ledger};
+                 UPDATE v_transfers SET terminal = 'XS2A', narration = '00000000000B TERM0001 x',
+                 rrn = '000000000777' WHERE rrn = 'BANK';"
+            ),
         );
         agreement(&journal, &ledger).unwrap()
     }
@@ -116,6 +124,15 @@ mod tests {
         );
         assert_eq!(found, Agreement { approved: 1, ..Agreement::default() });
         assert!(found.holds());
+    }
+
+    #[test]
+    fn what_a_bank_posted_is_known_by_its_text() {
+        let row = "('00000000000B', 100, 'NOK', '0200', '400000', 'approved')";
+        assert!(compare(row, "('BANK', 100, 'NOK', NULL, NULL)").holds());
+        let twice = "('BANK', 100, 'NOK', NULL, NULL), ('BANK', 100, 'NOK', NULL, NULL)";
+        assert!(!compare(row, twice).holds());
+        assert_eq!(compare(row, "('BANK', 200, 'NOK', NULL, NULL)").only_in_ledger, 1);
     }
 
     #[test]

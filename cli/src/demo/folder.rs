@@ -2,7 +2,7 @@
 
 use crate::output::Failure;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Names tried for a temporary folder before giving up.
@@ -50,6 +50,26 @@ impl Folder {
     }
 }
 
+/// Writes a file that nobody else may read, over one that is there.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::no("folder", format!("{} cannot be written: {error}", path.display()))
+    };
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.is_kept {
@@ -71,6 +91,18 @@ fn private() -> fs::DirBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_is_private_again_when_it_is_written_again() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "old and longer").unwrap();
+        write_private(&path, "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 
     #[test]
     fn a_temporary_folder_goes_away_and_a_named_one_stays() {

@@ -1,6 +1,7 @@
 //! What a demo says: the banner, the line that is renewed every second, and the end.
 
 use super::agreement::Agreement;
+use super::outside::{ACCOUNT, BANK};
 use crate::output::{Output, Tone, show_micros};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -15,6 +16,7 @@ pub(crate) struct Banner<'b> {
     pub(crate) channels: &'b str,
     pub(crate) bank: &'b str,
     pub(crate) admin: &'b str,
+    pub(crate) http: &'b str,
     pub(crate) folder: &'b str,
     /// Third parties that are played.
     pub(crate) sandboxes: &'b [Place],
@@ -29,7 +31,7 @@ const USUAL: &str = "127.0.0.1:8583";
 
 /// The text a demo begins with.
 pub(crate) fn banner(banner: &Banner<'_>) -> String {
-    let Banner { channels, bank, admin, folder, sandboxes, is_kept, is_seen } = banner;
+    let Banner { channels, bank, admin, http, folder, sandboxes, is_kept, is_seen } = banner;
     let sandboxes = self::sandboxes(sandboxes);
     let version = env!("CARGO_PKG_VERSION");
     let data = if *is_kept { "data stays" } else { "data is removed" };
@@ -44,13 +46,18 @@ pub(crate) fn banner(banner: &Banner<'_>) -> String {
          ISO 8583 (1987 ASCII, 2-byte length)   {channels}\n  \
          Bank behind the switch (CBS-ISO/1)     {bank}\n  \
          Metrics, /live and /ready              http://{admin}/metrics\n  \
+         Accounts, redirects, webhooks          http://{http}/api\n  \
          Persistence: {persistence}\n{sandboxes}  \
+         Linked: {ACCOUNT} at the sandbox bank {BANK}; its customer may pay\n  \
          Accounts: 10000000001 current 45230.00 NOK; 10000000002 savings 1250.00 NOK, 150 held;\n\
          \u{20}           10000000003 blocked (62); 10000000004 closed (45); 10000000005 empty\n  \
          Cards: 4111 1111 1111 1111 approves; amount ...51 declines (51), ...91 host down (91), \
          ...68 late\n\
          Try:  veksel send balance --account 10000000002{to}\n      \
          veksel send transfer --from 10000000001 --into 10000000002 --amount 12.50{to}\n      \
+         veksel send balance --account {ACCOUNT}{to}\n      \
+         veksel send transfer --from {ACCOUNT} --into NO9110000000002 --amount 150{to}\n      \
+         then open http://{http}/approve/LINK, where LINK is what it answered\n      \
          sqlite3 {folder}/bank.db 'select * from v_account limit 5'\n"
     )
 }

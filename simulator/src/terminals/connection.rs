@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::client::TlsStream;
 use veksel_codecs::{KeepAlive, Message, Mti, ResponseCode, Step, field};
 
-use super::floor::{Floor, Lane};
+use super::floor::{Floor, Lane, OUTBOX_MAX};
 use super::numbers::{Stamp, stan};
 use super::orders::ACQUIRER;
 
@@ -27,6 +27,8 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
 /// What a read may bring.
 const READ_MAX: usize = 64 * 1024;
 
+const STATUS_ADVICE: Mti = Mti::known(b"0620");
+const STATUS_ANSWER: Mti = Mti::known(b"0630");
 const NETWORK_REQUEST: Mti = Mti::known(b"0800");
 const NETWORK_RESPONSE: Mti = Mti::known(b"0810");
 
@@ -181,6 +183,9 @@ async fn read(
         let taken = {
             let mut tracker = floor.account.tracker();
             take_frames(floor, lane, &mut input, &mut message, |message| match message {
+                Some(message) if message.mti().original() == STATUS_ADVICE => {
+                    acknowledge(floor, lane, message);
+                }
                 Some(message) => tracker.answer(now_us, session, message),
                 None => tracker.unreadable(),
             })
@@ -191,6 +196,21 @@ async fn read(
         if let Err(error) = fill(&mut reader, &mut input).await {
             return error;
         }
+    }
+}
+
+/// Says of an advice how a payment ended that it is known. It may be of anybody's payment: a switch
+/// tells whatever connection of a participant is there.
+fn acknowledge(floor: &Floor, lane: &Lane, advice: &Message) {
+    let mut answer = advice.clone();
+    answer.set_mti(STATUS_ANSWER);
+    answer.set(field::RESPONSE_CODE, ResponseCode::APPROVED);
+    answer.remove(field::APPROVAL);
+    answer.remove(field::ADDITIONAL_DATA);
+    let mut outbox = lane.outbox.borrow_mut();
+    // What is not answered is advised again.
+    if outbox.len() <= OUTBOX_MAX && floor.write(&answer, &mut outbox).is_ok() {
+        lane.filled.notify_one();
     }
 }
 

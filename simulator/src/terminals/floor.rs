@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(2);
 const LINGER: Duration = Duration::from_millis(50);
 
 /// Bytes that wait for a switch which does not read, per connection.
-const OUTBOX_MAX: usize = 1 << 20;
+pub(super) const OUTBOX_MAX: usize = 1 << 20;
 
 /// What all connections share.
 pub(super) struct Floor {

@@ -134,6 +134,18 @@ fn what_a_host_does_wrong_is_counted_for_what_it_is() {
 }
 
 #[test]
+fn what_a_host_tells_of_payments_is_known_and_no_answer() {
+    let host = Host::start(0, |nth| if nth % 5 == 0 { Act::Advise } else { Act::Answer });
+    let terminals = start_with(config(host.port(), 1_000, 2), quick()).unwrap();
+    until(&terminals, |traffic| traffic.answered >= 300);
+    let traffic = terminals.stop();
+    let seen = host.stop();
+    assert_adds_up(&traffic);
+    assert!(traffic.is_answered_once(), "{traffic:?}");
+    assert!(seen.known > 30, "{}", seen.known);
+}
+
+#[test]
 fn when_the_host_dies_traffic_goes_on_after_it_is_back() {
     let first = Host::start(0, |nth| if nth > 200 { Act::Silent } else { Act::Answer });
     let port = first.port();

@@ -48,6 +48,22 @@ fn rejected_after_the_approval() {
 }
 
 #[test]
+fn refused_at_once_for_want_of_funds_and_says_so() {
+    let rig = Rig::new();
+    let before = rig.balance(IBAN);
+    for (amount, has_funds) in [("150.51", false), ("99999.00", false), ("150.00", true)] {
+        let headers = [("TPP-Rejection-NoFunds-Preferred", "true")];
+        let body = rig.order("dnb", amount, &headers).json();
+        let status = if has_funds { "RCVD" } else { "RJCT" };
+        assert_eq!(body["transactionStatus"], status, "{amount}");
+        let code = &body["tppMessages"][0]["code"];
+        assert_eq!(code == "FUNDS_NOT_AVAILABLE", !has_funds, "{amount}: {body}");
+    }
+    assert_eq!(rig.balance(IBAN), before);
+    rig.close();
+}
+
+#[test]
 fn executed_late_although_cancelled() {
     let rig = Rig::new();
     let before = rig.balance(IBAN);

@@ -29,6 +29,8 @@ pub(super) enum Act {
     Stranger,
     /// An answer, and a frame that is no message.
     Garbage,
+    /// An answer, and how some payment ended.
+    Advise,
 }
 
 /// A request as it arrived.
@@ -54,6 +56,8 @@ pub(super) struct Report {
     pub(super) twice: u64,
     pub(super) contradicted: u64,
     pub(super) strange: u64,
+    /// Advices that were said to be known.
+    pub(super) known: u64,
 }
 
 pub(super) struct Host {
@@ -169,6 +173,11 @@ fn react(request: &Message, shared: &Shared, codec: &Codec, write: &mut dyn FnMu
         write(&bytes);
     };
     let mut report = shared.report.lock().unwrap();
+    if request.mti() == Mti::known(b"0630") {
+        assert_eq!(request.get(field::RESPONSE_CODE), Some(ResponseCode::APPROVED));
+        report.known += 1;
+        return;
+    }
     let mut answer = request.clone();
     answer.set_mti(request.mti().response().unwrap());
     if request.mti() == Mti::known(b"0800") {
@@ -209,6 +218,12 @@ fn react(request: &Message, shared: &Shared, codec: &Codec, write: &mut dyn FnMu
             send(&answer);
             answer.set(field::RRN, "ZZZZZZZZZZZZ");
             answer.set(field::STAN, 999_999);
+            send(&answer);
+        }
+        Act::Advise => {
+            send(&answer);
+            answer.set_mti(Mti::known(b"0620"));
+            answer.set(field::RESPONSE_CODE, ResponseCode::INSUFFICIENT_FUNDS);
             send(&answer);
         }
         Act::Garbage => {

@@ -113,6 +113,10 @@ pub(super) fn failure(response: &Response, asked: Asked) -> Failure {
     if status < 500
         && let Some(meaning) = meaning(&code)
     {
+        // Nothing is addressed by an order yet, so it meets one that is there already.
+        if let (409, State, Asked::Initiation) = (status, meaning, asked) {
+            return response.unclear(Failed::Duplicate, &code);
+        }
         let why = match (meaning, asked) {
             (Always(why), _) => why,
             (Resource, Asked::Status | Asked::Cancellation) => Failed::NotFound,
@@ -239,7 +243,7 @@ mod tests {
             (400, "NO_PIIS_ACTIVATION", Funds, Failed::NotSupported),
             (405, "CANCELLATION_INVALID", Cancellation, Failed::CannotReverse),
             (409, "STATUS_INVALID", Cancellation, Failed::CannotReverse),
-            (409, "STATUS_INVALID", Initiation, Failed::Invalid),
+            (400, "STATUS_INVALID", Initiation, Failed::Invalid),
             (409, "REFERENCE_STATUS_INVALID", Status, Failed::Invalid),
             (401, "TOKEN_UNKNOWN", Initiation, Failed::Malfunction),
             (401, "TOKEN_INVALID", Initiation, Failed::Malfunction),
@@ -270,6 +274,14 @@ mod tests {
                 assert!(!failure.is_open, "stated: {code}");
             }
         }
+    }
+
+    #[test]
+    fn an_order_that_meets_one_is_a_duplicate_and_nobody_knows_of_which() {
+        let body = r#"{"tppMessages":[{"category":"ERROR","code":"STATUS_INVALID"}]}"#;
+        let failure = failure(&answer(409, body), Asked::Initiation);
+        assert_eq!((failure.why, &*failure.code), (Failed::Duplicate, "STATUS_INVALID"));
+        assert!(failure.is_open, "it is looked for");
     }
 
     #[test]

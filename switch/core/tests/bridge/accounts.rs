@@ -1,11 +1,14 @@
 //! Linking accounts and giving them up.
 
 use crate::world::{
-    ACCOUNT, START, World, code, customer, failed, linked, plan, received, request, tag,
+    ACCOUNT, START, World, code, customer, failed, linked, plan, received, request,
+    status as of_payment, tag,
 };
 use veksel_codecs::field;
 use veksel_core::enquiry::{Call, ConsentState, Enquiry, Failed, Moved, Told, Verdict};
-use veksel_core::fact::{ConsentStatus, Fact, KycStatus, Linked, PaymentState};
+use veksel_core::fact::{
+    Case, ConsentStatus, Fact, KycStatus, Linked, PaymentState, PaymentStatus,
+};
 use veksel_core::{BankId, Input, Utc};
 
 fn link(customer: &str) -> Call {
@@ -126,6 +129,29 @@ fn a_push_of_a_bank_is_a_hint_and_asks() {
     world.asked_maybe();
     world.call(payment(0, "pay-1"));
     assert_eq!(world.told(), Told::Payment(PaymentState::Pending));
+}
+
+#[test]
+fn a_push_tells_of_a_late_completion_before_the_sweep() {
+    let mut world = World::linked();
+    world.pending();
+    while world.payment().state != PaymentState::Expired {
+        let ask = world.pass_until_asked(60_000).expect("something is asked");
+        let verdict = match &ask.enquiry {
+            Enquiry::Cancel(_) => Verdict::CancelPending,
+            _ => of_payment(PaymentStatus::Received),
+        };
+        world.verdict(&ask, verdict);
+    }
+    world.pass(3_000);
+    assert!(world.asked_maybe().is_none(), "the sweep comes later");
+    world.call(Call::Moved(Moved::Payment { bank: BankId(0), payment: "pay-1".into() }));
+    assert_eq!(world.told(), Told::Payment(PaymentState::Expired));
+    let ask = world.asked();
+    assert!(matches!(ask.enquiry, Enquiry::Status(_)), "{ask:?}");
+    world.verdict(&ask, of_payment(PaymentStatus::Settled));
+    assert_eq!(world.payment().state, PaymentState::Late);
+    assert_eq!(world.payment().case, Some(Case::LateCompletion));
 }
 
 #[test]

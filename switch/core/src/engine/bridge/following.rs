@@ -396,8 +396,15 @@ impl Switch {
     /// Asks a bank about a payment because a channel wants to know, unless it was asked just now.
     pub(super) fn look_curiously(&mut self, now: Now, txn: TxnId) {
         let is_open = self.durable.facts().payment(txn).is_some_and(|payment| {
-            matches!(payment.state, PaymentState::Pending | PaymentState::Accepted)
-                && !payment.payment.is_empty()
+            let is_open = matches!(
+                payment.state,
+                PaymentState::Pending
+                    | PaymentState::Accepted
+                    // Executed after all: whoever says so is believed enough to ask.
+                    | PaymentState::Expired
+                    | PaymentState::Cancelled
+            );
+            is_open && !payment.payment.is_empty()
         });
         let last = self.bridge.asked.get(&txn).copied();
         let is_fresh = last.is_some_and(|last| last.after_ms(CURIOUS_MS) > now.tick);

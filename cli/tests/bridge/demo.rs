@@ -1,0 +1,58 @@
+//! What a newcomer does with `veksel demo`: a balance, a transfer, the approval, the repeat.
+
+use crate::http;
+use crate::rig::{ACCOUNT, PAYEE};
+use crate::stage::{PATIENCE, Process, until, veksel};
+use std::thread;
+use std::time::Duration;
+
+/// What stands behind some words in what was printed, up to the end of the line.
+fn behind(printed: &str, words: &str) -> String {
+    let line = printed.lines().find_map(|line| line.split_once(words));
+    let (_, value) = line.unwrap_or_else(|| panic!("no `{words}` in {printed}"));
+    value.trim().to_owned()
+}
+
+#[test]
+fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("demo.log");
+    let demo = Process::start(&["demo", "--random-ports", "--rate", "20"], &log);
+    until("traffic to be shown", PATIENCE, || demo.printed().contains("00: ").then_some(()));
+    let banner = demo.printed();
+    let to = behind(&banner, "ISO 8583 (1987 ASCII, 2-byte length)");
+    let http = behind(&banner, "Accounts, redirects, webhooks");
+    let http = http.strip_suffix("/api").unwrap();
+    let send = |words: &[&str]| {
+        let ran = veksel(&[&["send", "--to", &to], words].concat());
+        String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr)
+    };
+    let balance = send(&["balance", "--account", ACCOUNT]);
+    let shown = "response 00 approved\nledger 45230.00 NOK\navailable 45230.00 NOK\n";
+    assert!(balance.starts_with(shown), "{balance}");
+
+    let same = ["--rrn", "MYFIRST00001", "--stan", "1", "--set", "7=1121095000"];
+    let payment = ["transfer", "--from", ACCOUNT, "--into", PAYEE, "--amount", "150.00"];
+    let payment = [&payment[..], &same].concat();
+    let said = send(&payment);
+    assert!(said.starts_with("response 09"), "{said}");
+    let page = http::visit(&format!("{http}/approve/{}", behind(&said, "link ")));
+    let back = http::visit(&format!("{}?auto=approve", page.leads()));
+    assert_eq!(http::visit(back.leads()).status, 200);
+    // Nobody of ours is connected: the terminals are told how it ended, and know what that is.
+    thread::sleep(Duration::from_secs(5));
+    let repeat = [&payment[..], &["--repeat"]].concat();
+    until("the repeat to be approved", PATIENCE, || {
+        let said = send(&repeat);
+        assert!(said.starts_with("response 00") || said.starts_with("response 09"), "{said}");
+        said.starts_with("response 00").then_some(())
+    });
+    let balance = send(&["balance", "--account", ACCOUNT]);
+    assert!(balance.contains("\nledger 45080.00 NOK\n"), "{balance}");
+
+    demo.signal("TERM");
+    assert_eq!(demo.end(PATIENCE), Some(0), "{}", std::fs::read_to_string(&log).unwrap());
+    let printed = std::fs::read_to_string(&log).unwrap();
+    assert!(printed.contains("every request answered once: yes, "), "{printed}");
+    assert!(printed.contains("journal agrees with ledger: yes, "), "{printed}");
+}
