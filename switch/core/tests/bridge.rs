@@ -8,6 +8,8 @@
 mod accounts;
 #[path = "bridge/checks.rs"]
 mod checks;
+#[path = "bridge/codes.rs"]
+mod codes;
 #[path = "bridge/inquiries.rs"]
 mod inquiries;
 #[path = "bridge/payments.rs"]
