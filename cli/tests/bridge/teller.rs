@@ -95,7 +95,7 @@ impl Teller {
         }
         let rrn = text(&message, field::RRN);
         self.advised.entry(rrn).or_default().push(code(&message));
-        let mut answer = message.clone();
+        let mut answer = message;
         answer.set_mti(Mti::known(b"0630"));
         answer.set(field::RESPONSE_CODE, ResponseCode::APPROVED);
         answer.remove(field::ADDITIONAL_DATA);

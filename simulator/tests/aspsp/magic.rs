@@ -48,7 +48,7 @@ fn rejected_after_the_approval() {
 }
 
 #[test]
-fn refused_at_once_for_want_of_funds_and_says_so() {
+fn refused_at_once_for_want_of_funds_and_its_status_says_so() {
     let rig = Rig::new();
     let before = rig.balance(IBAN);
     for (amount, has_funds) in [("150.51", false), ("99999.00", false), ("150.00", true)] {
@@ -56,8 +56,10 @@ fn refused_at_once_for_want_of_funds_and_says_so() {
         let body = rig.order("dnb", amount, &headers).json();
         let status = if has_funds { "RCVD" } else { "RJCT" };
         assert_eq!(body["transactionStatus"], status, "{amount}");
-        let code = &body["tppMessages"][0]["code"];
-        assert_eq!(code == "FUNDS_NOT_AVAILABLE", !has_funds, "{amount}: {body}");
+        let payment = path_of(body["_links"]["self"]["href"].as_str().unwrap());
+        let said = rig.ask("dnb", "GET", &format!("{payment}/status"), &[], None).json();
+        let code = &said["tppMessages"][0]["code"];
+        assert_eq!(code == "FUNDS_NOT_AVAILABLE", !has_funds, "{amount}: {said}");
     }
     assert_eq!(rig.balance(IBAN), before);
     rig.close();

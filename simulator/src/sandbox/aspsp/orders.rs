@@ -115,21 +115,17 @@ fn status(payment: &Payment) -> Response {
     if let Some(body) = body.as_object_mut() {
         if payment.has_no_funds {
             body.insert("fundsAvailable".to_owned(), json!(false));
-            body.insert("tppMessages".to_owned(), no_funds());
+            let message = json!({
+                "category": "WARNING",
+                "code": "FUNDS_NOT_AVAILABLE",
+                "text": "there is not enough money on the account",
+            });
+            body.insert("tppMessages".to_owned(), json!([message]));
         } else if matches!(payment.status, Status::Validated | Status::Accepted) {
             body.insert("fundsAvailable".to_owned(), json!(true));
         }
     }
     json_reply(&body)
-}
-
-/// Why a payment is refused or parked for which there is no money.
-fn no_funds() -> Value {
-    json!([{
-        "category": "WARNING",
-        "code": "FUNDS_NOT_AVAILABLE",
-        "text": "there is not enough money on the account",
-    }])
 }
 
 async fn order(
@@ -286,13 +282,12 @@ async fn lost(magic: Option<Magic>) -> Response {
 /// The body of the answer to an order.
 fn initiated(inner: &Arc<Inner>, asked: &Asked, product: &str, id: &str) -> Result<Value, Refusal> {
     let base = format!("/v1/payments/{product}/{id}");
-    let (status, lacks, approval) = inner.with(|state| {
+    let (status, approval) = inner.with(|state| {
         let payment = state.payments.get(id);
         let payment = payment.ok_or_else(|| Refusal::unknown("the payment is gone"))?;
         let subject = Subject::Payment(id.to_owned());
         let approval = state.approvals.values().find(|approval| approval.subject == subject);
-        let approval = approval.map(|approval| approval.id.clone());
-        Ok((payment.status, payment.has_no_funds, approval))
+        Ok((payment.status, approval.map(|approval| approval.id.clone())))
     })?;
     let mut links = Map::new();
     let mut add = |name: &str, path: &str| {
@@ -317,9 +312,6 @@ fn initiated(inner: &Arc<Inner>, asked: &Asked, product: &str, id: &str) -> Resu
         "paymentId": id,
         "_links": links,
     });
-    if lacks {
-        answer["tppMessages"] = no_funds();
-    }
     if let (Approach::Decoupled, Some(answer)) = (asked.bank.approach, answer.as_object_mut()) {
         answer.insert("psuMessage".to_owned(), json!("Please approve it in your bank's app."));
     }

@@ -71,6 +71,12 @@ impl BerlinGroup {
             approve: None,
             needs_approval: false,
         };
+        if status == PaymentStatus::Rejected && !lacks_funds {
+            // Why, only the status has a place for.
+            let path = payment_path(&initiated.product, &initiated.payment);
+            let asked = self.progress_of(chain, &path).await;
+            initiated.progress = asked.unwrap_or(initiated.progress);
+        }
         if matches!(status, PaymentStatus::Rejected | PaymentStatus::Cancelled) {
             return Ok(initiated);
         }
@@ -152,6 +158,11 @@ impl BerlinGroup {
         payment: &PaymentRef,
     ) -> Result<Verdict, Failure> {
         let path = payment_path(&payment.product, &payment.payment);
+        self.progress_of(chain, &path).await.map(Verdict::Status)
+    }
+
+    /// How the payment at a path stands.
+    async fn progress_of(&self, chain: &Chain, path: &str) -> Result<Progress, Failure> {
         let request = Request::new(
             PAYMENTS,
             Method::GET,
@@ -181,14 +192,14 @@ impl BerlinGroup {
         };
         if is_underway {
             // The status is said already; what cannot be learned of approvals leaves them open.
-            match self.approvals(chain, &path).await {
+            match self.approvals(chain, path).await {
                 Ok(words) => approved(&mut progress, &words),
                 Err(failure) => {
                     tracing::debug!(code = failure.code, "approvals of a payment are not told");
                 }
             }
         }
-        Ok(Verdict::Status(progress))
+        Ok(progress)
     }
 
     /// `scaStatus` of the newest authorisations of a payment.
