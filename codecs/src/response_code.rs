@@ -59,6 +59,7 @@ table! {
     INVALID_ACCOUNT = "14" "111", "invalid card or account number";
     NO_SUCH_ISSUER = "15" "908", "no such issuer";
     CUSTOMER_CANCELLATION = "17" "100", "customer cancellation";
+    SOFT_DECLINE = "1A" "100", "additional customer authentication required";
     INVALID_RESPONSE = "20" "909", "invalid response";
     NO_ACTION_TAKEN = "21" "914", "no action taken";
     SUSPECTED_MALFUNCTION = "22" "909", "suspected malfunction";
@@ -95,7 +96,6 @@ table! {
     DUPLICATE = "94" "913", "duplicate transmission";
     RECONCILE_ERROR = "95" "915", "reconcile error";
     SYSTEM_MALFUNCTION = "96" "909", "system malfunction";
-    SOFT_DECLINE = "1A" "100", "additional customer authentication required";
 }
 
 /// Codes of 1987 without a name here and their action codes.
