@@ -1,6 +1,6 @@
 //! Values of fields as they lie in a message's buffer, and their characters and bytes.
 
-use crate::coding::Coding;
+use crate::coding::{Coding, hex_digit};
 use crate::message::Form;
 use crate::words;
 use core::fmt;
@@ -39,6 +39,7 @@ pub struct Octets<'a>(Characters<'a>);
 impl Deref for Octets<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -71,6 +72,7 @@ impl PartialEq for Characters<'_> {
 impl Eq for Characters<'_> {}
 
 impl Characters<'_> {
+    #[inline]
     fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
@@ -81,6 +83,7 @@ impl Characters<'_> {
 
 impl Text<'_> {
     /// The characters as bytes.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -133,6 +136,7 @@ impl fmt::Debug for Text<'_> {
 
 impl<'a> Raw<'a> {
     /// The characters; a binary field has none.
+    #[inline]
     #[must_use]
     pub fn text(self) -> Option<Text<'a>> {
         match self {
@@ -148,6 +152,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The bytes of a binary field; any other has none.
+    #[inline]
     #[must_use]
     pub fn binary(self) -> Option<Octets<'a>> {
         match self {
@@ -200,23 +205,38 @@ impl<'a> Raw<'a> {
 }
 
 /// The characters of packed digits.
+#[inline]
 fn unpacked(bytes: &[u8], digits: u16, left: bool) -> SmallVec<[u8; 64]> {
     let digits = usize::from(digits);
-    let mut characters = SmallVec::new();
+    let skipped = usize::from(left) & digits & 1;
+    let mut characters = [0; 64];
+    if bytes.len() > characters.len() / 2 {
+        return unpacked_long(bytes, digits, skipped);
+    }
     let (chunks, rest) = bytes.as_chunks::<4>();
-    for chunk in chunks {
-        characters.extend_from_slice(&words::unpack(*chunk));
+    let (places, _) = characters.as_chunks_mut::<8>();
+    let mut places = places.iter_mut();
+    for (chunk, place) in chunks.iter().zip(&mut places) {
+        *place = words::unpack(*chunk);
     }
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
+    if let (false, Some(place)) = (rest.is_empty(), places.next()) {
+        let mut last = [0; 4];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        *place = words::unpack(last);
     }
-    let last = words::unpack(last);
-    characters.extend_from_slice(last.get(..rest.len().wrapping_mul(2)).unwrap_or_default());
-    if left && digits & 1 == 1 {
-        characters.remove(0);
+    if skipped == 1 {
+        characters.copy_within(1.., 0);
     }
-    characters.truncate(digits);
+    let most = bytes.len().wrapping_mul(2).wrapping_sub(skipped);
+    SmallVec::from_buf_and_len(characters, digits.min(most))
+}
+
+/// More of them than the buffer of a text holds.
+#[cold]
+fn unpacked_long(bytes: &[u8], digits: usize, skipped: usize) -> SmallVec<[u8; 64]> {
+    let mut characters = SmallVec::with_capacity(bytes.len().saturating_mul(2));
+    let pairs = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    characters.extend(pairs.map(hex_digit).skip(skipped).take(digits));
     characters
 }
 
@@ -230,6 +250,25 @@ fn decoded(bytes: &[u8], coding: Coding) -> SmallVec<[u8; 64]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_number_of_packed_digits_is_unpacked() {
+        for digits in 0..=80u16 {
+            let expected: String =
+                (0..digits).map(|at| char::from(b'1' + (at % 9) as u8)).collect();
+            for left in [true, false] {
+                let filled = match (digits % 2, left) {
+                    (1, true) => format!("0{expected}"),
+                    (1, false) => format!("{expected}0"),
+                    _ => expected.clone(),
+                };
+                let (pairs, _) = filled.as_bytes().as_chunks::<2>();
+                let bytes: Vec<u8> = pairs.iter().map(|[a, b]| (a << 4) | (b & 15)).collect();
+                let text = Raw::Packed { bytes: &bytes, digits, left }.text().unwrap();
+                assert_eq!(text.as_str(), expected, "{digits} {left}");
+            }
+        }
+    }
 
     #[test]
     fn a_value_is_the_same_in_every_encoding() {
