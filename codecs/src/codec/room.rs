@@ -223,7 +223,7 @@ mod tests {
     fn every_number_of_digits_is_packed() {
         let digits = b"123456789012345678901234567890123456789";
         for length in 0..=digits.len() {
-            let digits = digits.get(..length).unwrap();
+            let digits = &digits[..length];
             let value = |place: usize| digits.get(place).map_or(0, |digit| digit & 15);
             let byte = |high: Option<usize>, low: usize| (high.map_or(0, value) << 4) | value(low);
             let odd = length & 1;
@@ -243,14 +243,14 @@ mod tests {
 
     #[test]
     fn runs_of_every_length_are_written_one_after_another() {
-        let source: Vec<u8> = (0..2_000).map(|at| b'0' + (at % 10) as u8).collect();
+        let source: Vec<u8> = (0..2_000u16).map(|at| b'0' + (at % 10) as u8).collect();
         let mut out = BytesMut::from(&b"before"[..]);
         let mut expected = out.to_vec();
         let mut room = Room::new(&mut out, 16);
         for length in (0..70).chain([255, 256, 600, 3, 1_900]) {
             for from in [0, 40, 2_000 - length] {
                 room.run(Kind::Copy, &source, from, from + length).unwrap();
-                expected.extend_from_slice(source.get(from..from + length).unwrap());
+                expected.extend_from_slice(&source[from..from + length]);
                 room.put([b'|', b'~']).unwrap();
                 expected.extend_from_slice(b"|~");
             }

@@ -322,6 +322,9 @@ fn classify(java: &str, pad: bool) -> Class {
         "IFE_CHAR" | "IF_ECHAR" => return fixed(Content::Printable, Value::Ebcdic),
         "IFA_NUMERIC" => return fixed(Content::Digits, Value::Ascii),
         "IFB_NUMERIC" => return fixed(Content::Digits, packed),
+        // Currency, digits behind the point and amount of ISO 8583:2003 are one number.
+        "IFA_AMOUNT2003" => return fixed(Content::Digits, Value::Ascii),
+        "IFB_AMOUNT2003" => return fixed(Content::Digits, packed),
         "IFB_FNUMERIC" => return fixed(Content::Digits, packed_f),
         "IFE_NUMERIC" => return fixed(Content::Digits, Value::Ebcdic),
         "IFA_AMOUNT" => return fixed(Content::SignedDigits, Value::Ascii),
