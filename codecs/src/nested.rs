@@ -11,9 +11,10 @@
 //! | `data-sets` | ISO 8583:2003: identifier (1), length (2), data | identifier: `34.01` |
 //! | `table` | rows, and cells in them, told apart by marks | row and cell: `114.2.7` |
 //!
-//! Positions, groups, rows and bits are counted from 1; `54.1.3` is part 3 of group 1. What stands
-//! in front of the first tag is `0`, and so is the row that names the columns. BER tags and identifiers are hexadecimal. What a data set holds
-//! is said for its path, `[nested."34.01"]`, as for any other part.
+//! Positions, groups, rows and bits are counted from 1; `54.1.3` is part 3 of group 1. What
+//! stands in front of the first tag is `0`, and so is the row that names the columns. BER tags
+//! and identifiers are hexadecimal. What a data set holds is said for its path,
+//! `[nested."34.01"]`, as for any other part.
 //!
 //! ```toml
 //! check_nested = true                  # a field with bad parts is a format error; default false
@@ -70,13 +71,13 @@
 //! ```
 //!
 //! `format` is the notation of fields. Where the form itself says how long a part is (`tagged`,
-//! `ber-tlv`, `data-sets`, `table`, the last part of `positional`), `ans..5` without `L` bounds it. A part
-//! is as closed as what it stands in unless it says `sensitive`. Parts are
-//! those of a field's value, so that in a field of characters everything is characters, whatever
-//! these are written in, and what `[encoding]` says does not hold inside fields. In a field of
-//! class `b` four keys say other than ASCII: `digits`, `length` and `bitmap` with the words of a
-//! dialect, and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte). Text, tracks and signed
-//! amounts inside are always ASCII. The digits of `ber-tlv` are always packed.
+//! `ber-tlv`, `data-sets`, `table`, the last part of `positional`), `ans..5` without `L` bounds
+//! it. A part is as closed as what it stands in unless it says `sensitive`. Parts are those of a
+//! field's value, so that in a field of characters everything is characters, whatever these are
+//! written in, and what `[encoding]` says does not hold inside fields. In a field of class `b`
+//! four keys say other than ASCII: `digits`, `length` and `bitmap` with the words of a dialect,
+//! and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte). Text, tracks and signed amounts
+//! inside are always ASCII. The digits of `ber-tlv` are always packed.
 //!
 //! Of an object of BER-TLV that the dialect does not define the EMV table says who may see it,
 //! but what stands in a closed object that the dialect defines is at least as closed. What cannot

