@@ -1,6 +1,6 @@
 //! Values of fields as they lie in a message's buffer, and their characters and bytes.
 
-use crate::coding::{Coding, hex_digit};
+use crate::coding::Coding;
 use crate::message::Form;
 use crate::words;
 use core::fmt;
@@ -205,38 +205,23 @@ impl<'a> Raw<'a> {
 }
 
 /// The characters of packed digits.
-#[inline]
 fn unpacked(bytes: &[u8], digits: u16, left: bool) -> SmallVec<[u8; 64]> {
     let digits = usize::from(digits);
-    let skipped = usize::from(left) & digits & 1;
-    let mut characters = [0; 64];
-    if bytes.len() > characters.len() / 2 {
-        return unpacked_long(bytes, digits, skipped);
-    }
+    let mut characters = SmallVec::new();
     let (chunks, rest) = bytes.as_chunks::<4>();
-    let (places, _) = characters.as_chunks_mut::<8>();
-    let mut places = places.iter_mut();
-    for (chunk, place) in chunks.iter().zip(&mut places) {
-        *place = words::unpack(*chunk);
+    for chunk in chunks {
+        characters.extend_from_slice(&words::unpack(*chunk));
     }
-    if let (false, Some(place)) = (rest.is_empty(), places.next()) {
-        let mut last = [0; 4];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        *place = words::unpack(last);
+    let mut last = [0; 4];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
     }
-    if skipped == 1 {
-        characters.copy_within(1.., 0);
+    let last = words::unpack(last);
+    characters.extend_from_slice(last.get(..rest.len().wrapping_mul(2)).unwrap_or_default());
+    if left && digits & 1 == 1 {
+        characters.remove(0);
     }
-    let most = bytes.len().wrapping_mul(2).wrapping_sub(skipped);
-    SmallVec::from_buf_and_len(characters, digits.min(most))
-}
-
-/// More of them than the buffer of a text holds.
-#[cold]
-fn unpacked_long(bytes: &[u8], digits: usize, skipped: usize) -> SmallVec<[u8; 64]> {
-    let mut characters = SmallVec::with_capacity(bytes.len().saturating_mul(2));
-    let pairs = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    characters.extend(pairs.map(hex_digit).skip(skipped).take(digits));
+    characters.truncate(digits);
     characters
 }
 
