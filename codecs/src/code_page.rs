@@ -135,7 +135,7 @@ impl CodePage {
     pub(crate) fn holds(self, class: Content, bytes: &[u8]) -> bool {
         if class == Content::Digits {
             // F0 to F9 in every page: two bits off ASCII.
-            return words::all(bytes, |word| words::digit_strangers(word ^ 0xC0C0_C0C0_C0C0_C0C0));
+            return words::are_ebcdic_digits(bytes);
         }
         let Some(bit) = class_bit(class) else { return class == Content::Binary };
         let classes = &self.tables().classes;

@@ -22,6 +22,7 @@ mod decode;
 mod encode;
 mod layout;
 mod rare;
+mod room;
 #[cfg(test)]
 mod same;
 mod step;

@@ -65,14 +65,14 @@ impl Content {
     #[must_use]
     pub fn holds(self, bytes: &[u8]) -> bool {
         match self {
-            Self::Digits => are_digits(bytes),
-            Self::Printable => are_printable(bytes),
+            Self::Digits => words::are_digits(bytes),
+            Self::Printable => words::are_printable(bytes),
             Self::Binary => true,
-            Self::Letters => words::all(bytes, words::letter_strangers),
-            Self::Alphanumeric => words::all(bytes, words::alphanumeric_strangers),
-            Self::Track => words::all(bytes, words::track_strangers),
+            Self::Letters => words::are_letters(bytes),
+            Self::Alphanumeric => words::are_alphanumeric(bytes),
+            Self::Track => words::are_track(bytes),
             Self::SignedDigits => match bytes.split_first() {
-                Some((b'C' | b'D', digits)) => are_digits(digits),
+                Some((b'C' | b'D', digits)) => words::are_digits(digits),
                 Some(_) | None => false,
             },
         }
@@ -94,21 +94,6 @@ impl Content {
             _ => bytes.iter().position(|byte| !self.holds(&[*byte])),
         }
     }
-}
-
-/// Whether all bytes are `0` to `9`.
-#[inline]
-fn are_digits(bytes: &[u8]) -> bool {
-    words::all(bytes, words::digit_strangers)
-}
-
-/// Whether all bytes are 0x20 to 0x7E. Long text goes through the compiler's vectors.
-#[inline]
-fn are_printable(bytes: &[u8]) -> bool {
-    if bytes.len() < 64 {
-        return words::all(bytes, words::printable_strangers);
-    }
-    bytes.iter().fold(true, |good, byte| good & (byte.wrapping_sub(0x20) <= 0x5E))
 }
 
 /// Who may see a field.
@@ -201,7 +186,11 @@ mod tests {
                 for byte in 0..=255u8 {
                     let mut bytes = vec![b'5'; length];
                     bytes[at] = byte;
-                    assert_eq!(are_digits(&bytes), byte.is_ascii_digit(), "{byte:#x} at {at}");
+                    assert_eq!(
+                        words::are_digits(&bytes),
+                        byte.is_ascii_digit(),
+                        "{byte:#x} at {at}"
+                    );
                 }
             }
         }
@@ -212,7 +201,7 @@ mod tests {
         for a in 0..=255u8 {
             for b in 0..=255u8 {
                 let bytes = [b'0', a, b, b'9', b'1', b'2', b'3', b'4'];
-                assert_eq!(are_digits(&bytes), a.is_ascii_digit() && b.is_ascii_digit());
+                assert_eq!(words::are_digits(&bytes), a.is_ascii_digit() && b.is_ascii_digit());
             }
         }
     }
@@ -220,7 +209,11 @@ mod tests {
     #[test]
     fn printable_is_space_to_tilde() {
         for byte in 0..=255u8 {
-            assert_eq!(are_printable(&[b'a', byte]), (0x20..=0x7E).contains(&byte), "{byte:#x}");
+            assert_eq!(
+                words::are_printable(&[b'a', byte]),
+                (0x20..=0x7E).contains(&byte),
+                "{byte:#x}"
+            );
         }
     }
 

@@ -16,6 +16,7 @@ mod writer;
 
 use crate::dialect::Dialect;
 use core::fmt;
+use std::borrow::Cow;
 
 /// Largest specification that is read, in bytes. The largest known is a tenth of it.
 pub const INPUT_MAX: usize = 1 << 20;
@@ -118,16 +119,30 @@ pub fn import(source: Source, name: &str, bytes: &[u8]) -> Result<Imported, Impo
     if bytes.len() > INPUT_MAX {
         return Err(error(1, format!("it is longer than {INPUT_MAX} bytes")));
     }
-    let text = str::from_utf8(bytes).map_err(|wrong| {
-        let before = bytes.get(..wrong.valid_up_to()).unwrap_or_default();
-        error(line_at(before, before.len()), "it is not UTF-8")
-    })?;
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let spec = match source {
+    let mut not_text = None;
+    let text = match str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(wrong) => {
+            let line = line_at(bytes, wrong.valid_up_to());
+            // Go reads such a file, too.
+            if source != Source::Moov {
+                return Err(error(line, "it is not UTF-8"));
+            }
+            not_text = Some(line);
+            String::from_utf8_lossy(bytes)
+        }
+    };
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+    let mut spec = match source {
         Source::Jpos => jpos::read(text)?,
         Source::Moov => moov::read(text)?,
         Source::Iso8583Rs => iso8583_rs::read(text)?,
     };
+    if let Some(line) = not_text {
+        let why = "not UTF-8; what is not is a replacement character here".to_owned();
+        let remark = Remark { kind: Kind::Changed, field: String::new(), line: Some(line), why };
+        spec.remarks.insert(0, remark);
+    }
     let imported = writer::write(name, spec);
     let dialect = Dialect::parse(&imported.text)
         .map_err(|wrong| error(1, format!("it makes no valid dialect: {wrong}")))?;
@@ -170,9 +185,23 @@ mod tests {
             let long = vec![b' '; INPUT_MAX.saturating_add(1)];
             assert!(import(source, "x", &long).unwrap_err().message.contains("longer than"));
             let broken = import(source, "x", b"a\nb\n\xFF").unwrap_err();
-            assert_eq!((broken.line, broken.message.as_str()), (3, "it is not UTF-8"));
+            if source != Source::Moov {
+                assert_eq!((broken.line, broken.message.as_str()), (3, "it is not UTF-8"));
+            }
             assert!(import(source, "x", b"").is_err());
         }
+        let (before, after) = FILES[1].split_once("\"description\": \"").unwrap();
+        let bytes = [before.as_bytes(), b"\"description\": \"\x96", after.as_bytes()].concat();
+        let imported = import(Source::Moov, "x", &bytes).unwrap();
+        let line = before.lines().count();
+        let first = imported.remarks[0].to_string();
+        assert_eq!(
+            first,
+            format!(
+                "changed (line {line}): not UTF-8; what is not is a replacement character here"
+            )
+        );
+        assert!(imported.text.contains('\u{FFFD}'));
     }
 
     proptest! {

@@ -39,7 +39,7 @@ impl Mti {
     /// Makes an MTI from four ASCII digits; anything else is `None`.
     #[must_use]
     pub fn from_ascii(digits: [u8; 4]) -> Option<Self> {
-        crate::words::all(&digits, crate::words::digit_strangers).then_some(Self(digits))
+        crate::words::are_digits(&digits).then_some(Self(digits))
     }
 
     /// Makes an MTI from text such as `"0200"`; anything but four digits is `None`.

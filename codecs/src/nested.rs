@@ -9,10 +9,12 @@
 //! | `ber-tlv` | BER-TLV as EMV uses it | tag: `55.9F26`, `55.72.86` |
 //! | `bitmapped` | a bitmap, then the parts that it names | bit from 1: `127.22` |
 //! | `data-sets` | ISO 8583:2003: identifier (1), length (2), data | identifier: `34.01` |
+//! | `table` | rows, and cells in them, told apart by marks | row and cell: `114.2.7` |
 //!
-//! Positions, groups and bits are counted from 1; `54.1.3` is part 3 of group 1. What stands in
-//! front of the first tag is `0`. BER tags and identifiers are hexadecimal. What a data set holds
-//! is said for its path, `[nested."34.01"]`, as for any other part.
+//! Positions, groups, rows and bits are counted from 1; `54.1.3` is part 3 of group 1. What
+//! stands in front of the first tag is `0`, and so is the row that names the columns. BER tags
+//! and identifiers are hexadecimal. What a data set holds is said for its path,
+//! `[nested."34.01"]`, as for any other part.
 //!
 //! ```toml
 //! check_nested = true                  # a field with bad parts is a format error; default false
@@ -53,24 +55,37 @@
 //! 2 = { name = "switch key", format = "LL ans..32" }
 //! 22 = { name = "structured data", format = "LLLL ans..9999" }
 //!
+//! [nested.114]
+//! form = "table"
+//! rows = "~"                           # the mark behind each row; the last may lack it
+//! cells = "|"                          # between cells; without it the parts are positions
+//! header = true                        # whether the first row names the columns, `114.0`
+//! repeat = 40                          # up to forty rows
+//! [nested.114.parts]                   # rows may have fewer cells, or more
+//! 1 = { name = "date and time", format = "n14" }
+//! 7 = { name = "narration", format = "ans..25" }
+//!
 //! [nested."127.22"]                    # parts of a part
 //! form = "tagged"
 //! layout = "LLL TT"
 //! ```
 //!
 //! `format` is the notation of fields. Where the form itself says how long a part is (`tagged`,
-//! `ber-tlv`, `data-sets`, the last part of `positional`), `ans..5` without `L` bounds it. A part
-//! is as closed as what it stands in unless it says `sensitive`. Parts are
-//! those of a field's value, so that in a field of characters everything is characters, whatever
-//! these are written in, and what `[encoding]` says does not hold inside fields. In a field of
-//! class `b` four keys say other than ASCII: `digits`, `length` and `bitmap` with the words of a
-//! dialect, and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte). Text, tracks and signed
-//! amounts inside are always ASCII. The digits of `ber-tlv` are always packed.
+//! `ber-tlv`, `data-sets`, `table`, the last part of `positional`), `ans..5` without `L` bounds
+//! it. A part is as closed as what it stands in unless it says `sensitive`. Parts are those of a
+//! field's value, so that in a field of characters everything is characters, whatever these are
+//! written in, and what `[encoding]` says does not hold inside fields. In a field of class `b`
+//! four keys say other than ASCII: `digits`, `length` and `bitmap` with the words of a dialect,
+//! and `tags` (`ascii`, `bcd` or `binary`, two `T` in a byte). Text, tracks and signed amounts
+//! inside are always ASCII. The digits of `ber-tlv` are always packed.
 //!
 //! Of an object of BER-TLV that the dialect does not define the EMV table says who may see it,
 //! but what stands in a closed object that the dialect defines is at least as closed. What cannot
 //! be read to its end may be something else: if it is closed, nothing of it is shown as open, and
 //! no tag of it that is not known. Errors never name such a tag, nor what is within it.
+//!
+//! A content without any mark of a row is no table but something else that the field holds at
+//! times: it has no parts, and nothing is wrong with it.
 //!
 //! A path names the first of several parts of the same name; walking finds them all.
 //!
@@ -132,6 +147,23 @@ pub(crate) enum Form {
     Bitmapped(Bits),
     /// By identifier and length of ISO 8583:2003.
     DataSets,
+    /// Rows that each end in a mark.
+    Rows(Box<Rows>),
+    /// Cells of a row with a mark between them.
+    Cells { mark: u8 },
+}
+
+/// The rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// What stands behind each row.
+    pub(crate) mark: u8,
+    /// How many there may be, that of the columns not counted.
+    pub(crate) most: u16,
+    /// The row that names the columns, part 0.
+    pub(crate) header: Option<SubField>,
+    /// Any other row.
+    pub(crate) row: SubField,
 }
 
 /// How tags and lengths are written.
@@ -239,6 +271,16 @@ impl Nest {
                 format!("bitmapped, {count} bits, {}{more}", word(written))
             }
             Form::DataSets => "data-sets".to_owned(),
+            Form::Rows(rows) => {
+                let header =
+                    if rows.header.is_some() { ", the first names the columns" } else { "" };
+                format!(
+                    "table, up to {} rows behind `{}`{header}",
+                    rows.most,
+                    char::from(rows.mark)
+                )
+            }
+            Form::Cells { mark } => format!("cells between `{}`", char::from(*mark)),
         };
         let check = match self.check {
             None => "",
@@ -253,8 +295,15 @@ impl Nest {
                 lines.push((format!("{path}.{end}"), text));
             }
         };
-        if let Form::Repeated { group, .. } = &self.form {
-            add("each".to_owned(), group);
+        match &self.form {
+            Form::Repeated { group, .. } => add("each".to_owned(), group),
+            Form::Rows(rows) => add("each".to_owned(), &rows.row),
+            Form::Positional
+            | Form::Tagged(_)
+            | Form::Ber
+            | Form::Bitmapped(_)
+            | Form::DataSets
+            | Form::Cells { .. } => {}
         }
         self.parts.iter().for_each(|(part, field)| add(part.to_string(), field));
         lines
@@ -263,8 +312,10 @@ impl Nest {
     /// The definition of a part; `None` if it is not known.
     #[must_use]
     pub fn part(&self, part: Part) -> Option<&SubField> {
-        match &self.form {
-            Form::Repeated { group, .. } => Some(group),
+        match (&self.form, part) {
+            (Form::Repeated { group, .. }, _) => Some(group),
+            (Form::Rows(rows), Part::Number(0)) => rows.header.as_ref(),
+            (Form::Rows(rows), _) => Some(&rows.row),
             _ => self.parts.get(&part),
         }
     }
@@ -272,7 +323,12 @@ impl Nest {
     /// The part that a step of a path names, in the form that this nest names its parts.
     pub(crate) fn step(&self, text: &str) -> Option<Part> {
         match &self.form {
-            Form::Positional | Form::Repeated { .. } | Form::Bitmapped(_) => number(text),
+            Form::Rows(rows) if text == "0" => rows.header.as_ref().map(|_| Part::Number(0)),
+            Form::Positional
+            | Form::Repeated { .. }
+            | Form::Bitmapped(_)
+            | Form::Rows(_)
+            | Form::Cells { .. } => number(text),
             Form::Ber => tlv::Tag::parse(text).map(|tag| Part::Tag(tag.get())),
             // 00 and FF are reserved.
             Form::DataSets => {
@@ -299,14 +355,18 @@ impl Nest {
     pub(crate) fn inherit(&mut self, outer: Sensitivity) -> Sensitivity {
         self.sensitivity = outer;
         let is_ber = self.form == Form::Ber;
-        let group = match &mut self.form {
-            Form::Repeated { group, .. } => Some((Part::Number(1), group.as_mut())),
-            _ => None,
+        let [header, group] = match &mut self.form {
+            Form::Repeated { group, .. } => [None, Some((Part::Number(1), group.as_mut()))],
+            Form::Rows(rows) => {
+                let Rows { header, row, .. } = rows.as_mut();
+                [header.as_mut().map(|row| (Part::Number(0), row)), Some((Part::Number(1), row))]
+            }
+            _ => [None, None],
         };
         // The EMV table closes some tags.
         let mut closest = if is_ber { Sensitivity::Private } else { outer };
         let parts = self.parts.iter_mut().map(|(part, definition)| (*part, definition));
-        for (part, definition) in parts.chain(group) {
+        for (part, definition) in parts.chain(header).chain(group) {
             let usual = match part {
                 Part::Tag(tag) if is_ber && outer.shows_more(Sensitivity::Private) => {
                     emv::sensitivity(tag)

@@ -39,6 +39,7 @@ pub struct Octets<'a>(Characters<'a>);
 impl Deref for Octets<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -71,6 +72,7 @@ impl PartialEq for Characters<'_> {
 impl Eq for Characters<'_> {}
 
 impl Characters<'_> {
+    #[inline]
     fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
@@ -81,6 +83,7 @@ impl Characters<'_> {
 
 impl Text<'_> {
     /// The characters as bytes.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -133,6 +136,7 @@ impl fmt::Debug for Text<'_> {
 
 impl<'a> Raw<'a> {
     /// The characters; a binary field has none.
+    #[inline]
     #[must_use]
     pub fn text(self) -> Option<Text<'a>> {
         match self {
@@ -148,6 +152,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The bytes of a binary field; any other has none.
+    #[inline]
     #[must_use]
     pub fn binary(self) -> Option<Octets<'a>> {
         match self {
@@ -230,6 +235,25 @@ fn decoded(bytes: &[u8], coding: Coding) -> SmallVec<[u8; 64]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_number_of_packed_digits_is_unpacked() {
+        for digits in 0..=80u16 {
+            let expected: String =
+                (0..digits).map(|at| char::from(b'1' + (at % 9) as u8)).collect();
+            for left in [true, false] {
+                let filled = match (digits % 2, left) {
+                    (1, true) => format!("0{expected}"),
+                    (1, false) => format!("{expected}0"),
+                    _ => expected.clone(),
+                };
+                let (pairs, _) = filled.as_bytes().as_chunks::<2>();
+                let bytes: Vec<u8> = pairs.iter().map(|[a, b]| (a << 4) | (b & 15)).collect();
+                let text = Raw::Packed { bytes: &bytes, digits, left }.text().unwrap();
+                assert_eq!(text.as_str(), expected, "{digits} {left}");
+            }
+        }
+    }
 
     #[test]
     fn a_value_is_the_same_in_every_encoding() {

@@ -182,3 +182,86 @@ fn parts_are_those_of_the_value_however_the_field_is_written() {
         }
     }
 }
+
+#[test]
+fn rows_and_cells_are_set_added_and_taken_out() {
+    let codec = codec(
+        "name = 'x'\n[fields]\n48 = { name = 'a', format = 'LLL ans..99' }\n[nested.48]\n\
+         form = 'table'\nrows = '~'\ncells = '|'\nheader = true\nrepeat = 3\n[nested.48.parts]\n\
+         1 = { name = 'day', format = 'n..8' }\n2 = { name = 'text', format = 'ans..9' }\n",
+    );
+    let mut message = Message::of(Mti::parse("0210").unwrap());
+    let mut step = |path: &str, value: Option<&str>| {
+        let done = match value {
+            Some(value) => message.set_part(number(), path, value.as_bytes(), &codec),
+            None => message.remove_part(number(), path, &codec),
+        };
+        let raw = message.expose(number());
+        (done.is_ok(), raw.map(|raw| raw.text().unwrap().to_string()).unwrap_or_default())
+    };
+    for (path, value, expected) in [
+        ("1", Some("1|a"), Err("")),
+        ("0", Some("DAY|TEXT"), Ok("DAY|TEXT~")),
+        ("2", Some("2|b"), Err("DAY|TEXT~")),
+        ("1", Some("1|a"), Ok("DAY|TEXT~1|a~")),
+        ("2.1", Some("2"), Ok("DAY|TEXT~1|a~2~")),
+        ("2.2", Some("two"), Ok("DAY|TEXT~1|a~2|two~")),
+        ("2.4", Some("four"), Err("DAY|TEXT~1|a~2|two~")),
+        ("2.3", Some("more"), Ok("DAY|TEXT~1|a~2|two|more~")),
+        ("1.1", Some("12345678"), Ok("DAY|TEXT~12345678|a~2|two|more~")),
+        ("1.1", Some("day"), Err("DAY|TEXT~12345678|a~2|two|more~")),
+        ("1.2", Some(""), Ok("DAY|TEXT~12345678|~2|two|more~")),
+        ("1.2", Some("a|b"), Err("DAY|TEXT~12345678|~2|two|more~")),
+        ("1.2", Some("a~b"), Err("DAY|TEXT~12345678|~2|two|more~")),
+        ("0.2", Some("NARR"), Ok("DAY|NARR~12345678|~2|two|more~")),
+        ("3", Some("3"), Ok("DAY|NARR~12345678|~2|two|more~3~")),
+        ("4", Some("4"), Err("DAY|NARR~12345678|~2|two|more~3~")),
+        ("1.1", None, Err("DAY|NARR~12345678|~2|two|more~3~")),
+        ("0", None, Err("DAY|NARR~12345678|~2|two|more~3~")),
+        ("1", None, Ok("DAY|NARR~2|two|more~3~")),
+        ("2", None, Ok("DAY|NARR~2|two|more~")),
+    ] {
+        let expected = expected.map_or_else(|text| (false, text), |text| (true, text));
+        assert_eq!(step(path, value), (expected.0, expected.1.to_owned()), "{path} {value:?}");
+    }
+}
+
+/// Rows and cells that are empty, lack, are too many, or wrong.
+#[test]
+fn tables_are_read_as_they_come_and_judged() {
+    let codec = codec(
+        "name = 'x'\n[fields]\n48 = { name = 'a', format = 'LLL ans..99' }\n[nested.48]\n\
+         form = 'table'\nrows = '~'\ncells = '|'\nrepeat = 3\n[nested.48.parts]\n\
+         1 = { name = 'day', format = 'n..4' }\n2 = { name = 'text', format = 'ans3' }\n",
+    );
+    let digits = veksel_codecs::Content::Digits;
+    for (text, paths, fault) in [
+        ("", "", None),
+        ("no mark", "", None),
+        ("~", "48.1", None),
+        ("|~", "48.1 48.1.1 48.1.2", Some(("48.1.2", 1, Fault::Short { needed: 3, available: 0 }))),
+        ("1~~2", "48.1 48.1.1 48.2 48.3 48.3.1", None),
+        ("1|abc|~", "48.1 48.1.1 48.1.2 48.1.3", None),
+        ("1~2~3~", "48.1 48.1.1 48.2 48.2.1 48.3 48.3.1", None),
+        (
+            "1~2~3~4~",
+            "48.1 48.1.1 48.2 48.2.1 48.3 48.3.1",
+            Some(("48", 6, Fault::Trailing { extra: 2 })),
+        ),
+        (
+            "1~2x~",
+            "48.1 48.1.1 48.2 48.2.1",
+            Some(("48.2.1", 3, Fault::Content { expected: digits, at: 1 })),
+        ),
+    ] {
+        let mut message = Message::of(Mti::parse("0210").unwrap());
+        message.set_text(number(), text);
+        let inside = message.nested(number(), &codec).unwrap();
+        let lines = inside.describe();
+        let read = lines.iter().filter(|line| !line.name.starts_with("cannot"));
+        let found: Vec<String> = read.map(|line| line.path.short()).collect();
+        assert_eq!(found.join(" "), paths, "{text}");
+        let error = inside.check().err().map(|e| (e.path.short(), e.offset, e.fault));
+        assert_eq!(error, fault.map(|(path, at, fault)| (path.to_owned(), at, fault)), "{text}");
+    }
+}

@@ -214,3 +214,28 @@ fn what_is_not_possible_inside_a_field_has_its_place() {
         assert_eq!((error.0[0].line, error.0[0].column), (line, column), "{dialect}\n{error}");
     }
 }
+
+#[test]
+fn what_a_table_needs_and_what_it_cannot_have_is_said() {
+    for (field, keys, expected) in [
+        ("LLL ans..99", "", "`table` needs `rows`"),
+        ("LLL ans..99", "rows = '~~'", "a mark is one character"),
+        ("LLL ans..99", "rows = 'x'", "no letter and no digit"),
+        ("LLL ans..99", "rows = '~'\ncells = ' '", "no letter and no digit"),
+        ("LLL ans..99", "rows = '~'\ncells = '~'", "must differ"),
+        ("LLL ans..99", "rows = '~'", "this form needs `parts`"),
+        ("LLL ans..99", "rows = '~'\ncells = '|'\nrepeat = 0", "rows are 1 to 999"),
+        ("LLL ans..99", "rows = '~'\ncells = '|'\nlayout = 'TT LL'", "`layout` says nothing"),
+        ("LLL b..99", "rows = '~'\ncells = '|'", "needs a field or part of characters"),
+    ] {
+        let text = format!(
+            "name = 'x'\n[fields]\n48 = {{ name = 'a', format = '{field}' }}\n[nested.48]\n\
+             form = 'table'\n{keys}\n"
+        );
+        let Err(error) = Dialect::parse(&text) else { panic!("{text}") };
+        assert!(error.to_string().contains(expected), "{text}\n{error}");
+    }
+    let text = "name = 'x'\n[fields]\n48 = { name = 'a', format = 'LLL ans..99' }\n[nested.48]\n\
+                form = 'tagged'\nlayout = 'TT LL'\nrows = '~'\n";
+    assert!(Dialect::parse(text).unwrap_err().to_string().contains("`rows` says nothing"));
+}

@@ -4,7 +4,8 @@
 //! alike, into runs. Where it gives up the exact walk begins anew; only its word counts.
 
 use super::rare::{self, encode_length};
-use super::step::{Check, Kind, Lead};
+use super::room::{Room, pack, pack_right};
+use super::step::{Check, Family, Kind, Lead};
 use super::{Codec, Layout, Prefix};
 use crate::code_page::CodePage;
 use crate::content::Content;
@@ -17,28 +18,9 @@ use crate::response_code::ResponseCode;
 use crate::words;
 use bytes::BytesMut;
 
-/// Neighbouring bytes of a message's buffer that stand side by side in the frame, too.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    kind: Kind,
-    from: usize,
-    to: usize,
-}
-
-impl Run {
-    #[inline(always)]
-    fn flush(self, bytes: &[u8], out: &mut BytesMut) -> Option<()> {
-        let bytes = bytes.get(self.from..self.to)?;
-        if !bytes.is_empty() {
-            match self.kind {
-                Kind::Copy => out.extend_from_slice(bytes),
-                Kind::Pack => pack(bytes, out),
-                Kind::PackRight => pack_right(bytes, out),
-            }
-        }
-        Some(())
-    }
-}
+/// Bytes of the longest message type with its bitmaps: characters, and three bitmaps in
+/// hexadecimal.
+const HEAD_MAX: usize = 4 + 3 * 16;
 
 impl Codec {
     /// Appends a message to `out`.
@@ -61,92 +43,130 @@ impl Codec {
     /// The same as [`Codec::encode`] for a message that fits; `None` for any other, and then `out`
     /// has more than it had.
     pub(super) fn write(&self, message: &Message, out: &mut BytesMut) -> Option<()> {
+        match message.frame_end {
+            received @ 1.. if message.codec == self.id => {
+                self.compose::<true>(message, received, out)
+            }
+            _ => self.compose::<false>(message, 0, out),
+        }
+    }
+
+    /// The fast walk. Apart for messages that have no frame of this dialect, which it is simpler
+    /// for.
+    fn compose<const FRAME: bool>(
+        &self,
+        message: &Message,
+        received: usize,
+        out: &mut BytesMut,
+    ) -> Option<()> {
         let mti = message.mti?;
-        self.write_head(mti, message.present, out);
-        let bytes = message.bytes.as_slice();
-        let received = if message.codec == self.id { message.frame_end } else { 0 };
-        let mut slots = message.slots.iter();
-        let mut run = Run { kind: Kind::Copy, from: 0, to: 0 };
-        // Characters that were passed and are not checked yet.
-        let (mut check, mut unchecked) = (Check::Free, 0..0);
         let [first, second, third] = message.present.bitmaps();
         if third != 0 {
             return None;
         }
-        let halves = [(first & (u64::MAX >> 1), 1), (second, 65u8)];
-        for ((bits, base), steps) in halves.into_iter().zip(self.steps.iter()) {
-            let mut bits = bits.reverse_bits();
+        let source = message.bytes.as_slice();
+        let mut room = Room::new(out, HEAD_MAX.saturating_add(source.len()));
+        self.write_head(mti, message.present, &mut room)?;
+        let mut slots = message.slots.iter();
+        // The run from `copy_from` to `to` is not written yet, that from `check_from` to `to` not
+        // checked.
+        let (mut copy_from, mut check_from, mut to) = (0, 0, 0);
+        let (mut kind, mut check, mut family) = (Kind::Copy, Check::Free, Family::NONE);
+        let [near, far] = &*self.steps;
+        let (mut steps, mut base, mut later) = (near, 1u8, second.reverse_bits());
+        let mut bits = (first & (u64::MAX >> 1)).reverse_bits();
+        loop {
+            // Neighbours that are written alike.
             while bits != 0 {
-                let place = bits.trailing_zeros() & 63;
-                let number = || FieldNumber::new(base.wrapping_add(place as u8));
+                let step = steps.get((bits.trailing_zeros() & 63) as usize)?;
+                let slot = slots.as_slice().first()?;
+                if slot.start as usize != to || family.of(slot.shape) != step.plain {
+                    break;
+                }
+                if step.characters != check {
+                    if !check.passes(source.get(check_from..to)?) {
+                        return None;
+                    }
+                    (check, check_from) = (step.characters, to);
+                }
+                to = to.wrapping_add(slot.shape.units.into());
                 bits &= bits.wrapping_sub(1);
-                let slot = *slots.next()?;
-                let step = *steps.get(place as usize)?;
-                let start = slot.start as usize;
-                let joins_run = slot.shape == step.plain && run.kind == step.kind;
-                let joins_check = step.characters == check && start == unchecked.end;
-                if joins_run && joins_check && run.to == start && start >= received {
-                    let end = start.wrapping_add(slot.shape.units.into());
-                    (run.to, unchecked.end) = (end, end);
-                    continue;
-                }
-                let content = slot.content();
-                if start < received {
-                    if run.kind != Kind::Copy || run.to != start {
-                        run.flush(bytes, out)?;
-                        run = Run { kind: Kind::Copy, from: start, to: start };
-                    }
-                    run.to = content.end;
-                    continue;
-                }
-                let (units, most) = (slot.shape.units, step.shape.units);
-                let of_kind = match slot.shape.form {
-                    Form::Text => step.shape.form != Form::Raw,
-                    Form::Raw => step.shape.form == Form::Raw,
-                    _ => false,
-                };
-                let exact = step.lead != Lead::Fixed || units == most;
-                if !of_kind || !exact || step.characters == Check::Signed {
-                    run.flush(bytes, out)?;
-                    run.from = run.to;
-                    let number = number()?;
-                    let raw = message.expose(number)?;
-                    self.encode_value(mti, number, raw, out).ok()?;
-                    continue;
-                }
-                if step.characters != check || content.start != unchecked.end {
-                    if !check.passes(bytes.get(unchecked)?) {
-                        return None;
-                    }
-                    (check, unchecked) = (step.characters, content.start..content.start);
-                }
-                unchecked.end = content.end;
-                let kind = match step.shape.form {
-                    Form::Text | Form::Raw => Kind::Copy,
-                    Form::PackedRight if units & 1 == 1 => Kind::PackRight,
-                    _ => Kind::Pack,
-                };
-                let whole_bytes = kind == Kind::Copy || units & 1 == 0;
-                let joins = step.lead == Lead::Fixed && whole_bytes && run.kind == kind;
-                if !joins || run.to != content.start {
-                    run.flush(bytes, out)?;
-                    run = Run { kind, from: content.start, to: content.start };
-                    if units > most {
-                        return None;
-                    }
-                    write_length(step.lead, units, out);
-                    if step.lead == Lead::Other {
-                        let layout = self.layout(number()?)?;
-                        let (from, width) = (out.len(), usize::from(layout.prefix.width()));
-                        out.resize(from.wrapping_add(width), 0);
-                        encode_length(layout.prefix, layout.declared(units), out.get_mut(from..)?);
-                    }
-                }
-                run.to = content.end;
+                slots.next();
             }
+            if bits == 0 {
+                if later == 0 {
+                    break;
+                }
+                (steps, base, bits, later) = (far, 65, later, 0);
+                continue;
+            }
+            let place = bits.trailing_zeros() & 63;
+            bits &= bits.wrapping_sub(1);
+            let number = || FieldNumber::new(base.wrapping_add(place as u8));
+            let step = steps.get(place as usize)?;
+            let slot = *slots.next()?;
+            let (start, units) = (slot.start as usize, slot.shape.units);
+            let is_received = FRAME && start < received;
+            if is_received && family == Family::RECEIVED && start == to {
+                to = slot.content().end;
+                continue;
+            }
+            let is_usual =
+                slot.shape.form == step.value && (step.least..=step.shape.units).contains(&units);
+            let (mut from, mut lead) = (start, Lead::Fixed);
+            let (mut characters, mut next) = (Check::Free, Kind::Copy);
+            if is_received {
+                family = Family::RECEIVED;
+            } else if is_usual {
+                from = start.wrapping_add(slot.shape.prefix.into());
+                (characters, next, lead, family) =
+                    (step.characters, step.kind, step.lead, step.family);
+                if units & 1 == 1 && step.shape.form == Form::PackedRight {
+                    (next, family) = (Kind::PackRight, Family::NONE);
+                }
+            } else {
+                family = Family::NONE;
+                (from, lead) = (to, Lead::Rare);
+            }
+            if characters != check || from != to {
+                if !check.passes(source.get(check_from..to)?) {
+                    return None;
+                }
+                (check, check_from) = (characters, from);
+            }
+            let is_whole = next == Kind::Copy || units & 1 == 0;
+            if lead != Lead::Fixed || from != to || next != kind || !is_whole {
+                room.run(kind, source, copy_from, to)?;
+                (kind, copy_from) = (next, from);
+                room.length(lead, units)?;
+                if lead == Lead::Rare {
+                    self.write_rare(mti, number()?, message, &mut room)?;
+                    continue;
+                }
+                if lead == Lead::Other {
+                    let layout = self.layout(number()?)?;
+                    let width = usize::from(layout.prefix.width());
+                    encode_length(layout.prefix, layout.declared(units), room.take(width)?);
+                }
+            }
+            to = if is_received { slot.content().end } else { from.wrapping_add(units.into()) };
         }
-        run.flush(bytes, out)?;
-        check.passes(bytes.get(unchecked)?).then_some(())
+        room.run(kind, source, copy_from, to)?;
+        room.leave();
+        check.passes(source.get(check_from..to)?).then_some(())
+    }
+
+    /// Writes one field that the fast walk does not know, or whose value has to be filled up.
+    #[inline(never)]
+    fn write_rare(
+        &self,
+        mti: Mti,
+        number: FieldNumber,
+        message: &Message,
+        room: &mut Room<'_>,
+    ) -> Option<()> {
+        let raw = message.expose(number)?;
+        room.append(|out| self.encode_value(mti, number, raw, out)).ok()
     }
 
     #[cold]
@@ -157,7 +177,10 @@ impl Codec {
     ) -> Result<(), EncodeError> {
         let fail = |field, fault| EncodeError::Field { path: FieldPath::whole(field), fault };
         let mti = message.mti.ok_or_else(|| fail(FieldNumber::MTI, Fault::Missing))?;
-        self.write_head(mti, message.present, out);
+        let mut room = Room::new(out, HEAD_MAX);
+        self.write_head(mti, message.present, &mut room)
+            .ok_or_else(|| fail(FieldNumber::MTI, Fault::Oversized))?;
+        room.leave();
         let own = message.codec == self.id;
         for (number, slot) in message.present.iter().zip(&message.slots) {
             let start = slot.start as usize;
@@ -195,121 +218,62 @@ impl Codec {
         encode_field(layout, raw, out)
     }
 
-    /// Appends the message type and the bitmaps.
+    /// Writes the message type and the bitmaps.
     #[inline(always)]
-    fn write_head(&self, mti: Mti, present: FieldSet, out: &mut BytesMut) {
+    fn write_head(&self, mti: Mti, present: FieldSet, room: &mut Room<'_>) -> Option<()> {
+        let digits = *mti.digits();
+        let [a, b, c, d] = digits;
         match self.dialect.encoding.mti {
-            Digits::Ascii => out.extend_from_slice(mti.digits()),
+            Digits::Ascii => room.put(digits)?,
             Digits::Bcd | Digits::BcdRight | Digits::BcdF | Digits::BcdRightF => {
-                pack(mti.digits(), out);
+                room.put([(a << 4) | (b & 15), (c << 4) | (d & 15)])?;
             }
-            Digits::Ebcdic => ebcdic(mti.digits(), out),
+            Digits::Ebcdic => room.put(ebcdic(digits))?,
         }
         let [first, second, third] = present.bitmaps();
         if third != 0 || self.always_second != 0 {
-            return self.write_bitmaps([first, second, third], out);
+            return self.write_bitmaps([first, second, third], room);
         }
         let first_bit = if second == 0 { 0 } else { 1u64 << 63 };
-        self.write_bitmap(first | first_bit, out);
-        if second != 0 {
-            self.write_bitmap(second, out);
-        }
+        self.write_bitmap(first | first_bit, room)?;
+        if second == 0 { Some(()) } else { self.write_bitmap(second, room) }
     }
 
-    /// Appends bitmaps of a fixed length, or three of them.
+    /// Writes bitmaps of a fixed length, or three of them.
     #[cold]
     #[inline(never)]
-    fn write_bitmaps(&self, [first, second, third]: [u64; 3], out: &mut BytesMut) {
+    fn write_bitmaps(&self, [first, second, third]: [u64; 3], room: &mut Room<'_>) -> Option<()> {
         let more = 1u64 << 63;
-        match self.dialect.encoding.bitmap_bytes {
-            0 => {
-                for bitmap in [first | more, second | more, third] {
-                    self.write_bitmap(bitmap, out);
-                }
-            }
-            bytes => {
-                for bitmap in [first, second, third].into_iter().take(usize::from(bytes / 8)) {
-                    self.write_bitmap(bitmap, out);
-                }
-            }
-        }
+        let (bitmaps, count) = match self.dialect.encoding.bitmap_bytes {
+            0 => ([first | more, second | more, third], 3),
+            bytes => ([first, second, third], bytes / 8),
+        };
+        let mut bitmaps = bitmaps.into_iter().take(count.into());
+        bitmaps.try_for_each(|bitmap| self.write_bitmap(bitmap, room))
     }
 
     #[inline(always)]
-    fn write_bitmap(&self, bits: u64, out: &mut BytesMut) {
+    fn write_bitmap(&self, bits: u64, room: &mut Room<'_>) -> Option<()> {
         let bytes = bits.to_be_bytes();
         if self.dialect.encoding.bitmap == Bitmap::Binary {
-            return out.extend_from_slice(&bytes);
+            return room.put(bytes);
         }
         let [a, b, c, d, e, f, g, h] = bytes;
-        let halves = [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])];
-        if self.dialect.encoding.bitmap == Bitmap::Hex {
-            return out.extend_from_slice(halves.as_flattened());
+        for half in [words::unpack([a, b, c, d]), words::unpack([e, f, g, h])] {
+            match self.dialect.encoding.bitmap {
+                Bitmap::EbcdicHex => room.put(ebcdic(half))?,
+                Bitmap::Hex | Bitmap::Binary => room.put(half)?,
+            }
         }
-        ebcdic(halves.as_flattened(), out);
+        Some(())
     }
 }
 
-/// Appends digits or hexadecimal characters, which are the same in every page.
+/// Digits or hexadecimal characters, which are the same in every page.
 #[cold]
 #[inline(never)]
-fn ebcdic(characters: &[u8], out: &mut BytesMut) {
-    characters
-        .iter()
-        .for_each(|character| out.extend_from_slice(&[CodePage::P037.encode(*character)]));
-}
-
-/// Appends ASCII digits, two in a byte; an odd number of them after a zero.
-#[inline]
-fn pack(digits: &[u8], out: &mut BytesMut) {
-    let byte = |high: u8, low: u8| (high << 4) | (low & 15);
-    let (first, even) = digits.split_at(digits.len() & 1);
-    if let [first] = first {
-        out.extend_from_slice(&[first & 15]);
-    }
-    let (chunks, rest) = even.as_chunks::<16>();
-    for chunk in chunks {
-        let [high, low] = chunk.as_chunks::<8>().0 else { return };
-        out.extend_from_slice([words::pack(*high), words::pack(*low)].as_flattened());
-    }
-    let (chunks, rest) = rest.as_chunks::<8>();
-    for chunk in chunks {
-        out.extend_from_slice(&words::pack(*chunk));
-    }
-    match *rest {
-        [a, b, c, d, e, f] => out.extend_from_slice(&[byte(a, b), byte(c, d), byte(e, f)]),
-        [a, b, c, d] => out.extend_from_slice(&[byte(a, b), byte(c, d)]),
-        [a, b, ..] => out.extend_from_slice(&[byte(a, b)]),
-        _ => {}
-    }
-}
-
-/// Appends ASCII digits, two in a byte; an odd number of them before a zero.
-fn pack_right(digits: &[u8], out: &mut BytesMut) {
-    let (even, last) = digits.split_at(digits.len() & !1);
-    pack(even, out);
-    if let [last] = last {
-        out.extend_from_slice(&[last << 4]);
-    }
-}
-
-/// Appends a length of one of the usual kinds; nothing for the others.
-#[inline(always)]
-fn write_length(lead: Lead, units: u16, out: &mut BytesMut) {
-    let (tens, ones) = (units / 10, units % 10);
-    let (hundreds, tens) = (tens / 10, tens % 10);
-    let digit = |digit: u16| (digit as u8).wrapping_add(b'0');
-    let pair = |high: u16, low: u16| (high.wrapping_mul(16) | low) as u8;
-    match lead {
-        Lead::Fixed | Lead::Other | Lead::Rare | Lead::Undefined => {}
-        Lead::AsciiTwo => out.extend_from_slice(&[digit(tens), digit(ones)]),
-        Lead::AsciiThree => out.extend_from_slice(&[digit(hundreds), digit(tens), digit(ones)]),
-        Lead::PackedOne => out.extend_from_slice(&[pair(tens, ones)]),
-        Lead::PackedTwo => {
-            let thousands = hundreds / 10;
-            out.extend_from_slice(&[pair(thousands, hundreds % 10), pair(tens, ones)]);
-        }
-    }
+fn ebcdic<const WIDTH: usize>(characters: [u8; WIDTH]) -> [u8; WIDTH] {
+    characters.map(|character| CodePage::P037.encode(character))
 }
 
 /// Appends one field: its length, then its content filled to a fixed length.

@@ -75,7 +75,7 @@ impl Layout {
                 None => Ok(()),
                 Some(at) => wrong(at, at),
             },
-            Form::Hex if words::all(bytes, words::hex_strangers) => Ok(()),
+            Form::Hex if words::are_hex(bytes) => Ok(()),
             Form::Hex | Form::HexEbcdic => {
                 let ascii = |byte: u8| match shape.form {
                     Form::HexEbcdic => CodePage::P037.decode(byte),
@@ -87,7 +87,7 @@ impl Layout {
                 }
             }
             Form::PackedLeft | Form::PackedRight => {
-                if !words::all(bytes, words::packed_strangers) {
+                if !words::are_packed(bytes) {
                     let mut nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
                     let at = nibbles.position(|nibble| nibble > 9).unwrap_or(0);
                     return wrong(at / 2, at);
@@ -138,7 +138,7 @@ impl Layout {
     /// Whether all characters of the canonical value are of its class, as quickly as it can be
     /// said; a filler is not looked at.
     pub(super) fn is_sound(self, form: Form, bytes: &[u8]) -> bool {
-        let packed = |bytes: &[u8]| words::all(bytes, words::packed_strangers);
+        let packed = |bytes: &[u8]| words::are_packed(bytes);
         let text = |page: CodePage| match (self.content, bytes.split_first()) {
             (Content::SignedDigits, Some((sign, digits))) => {
                 matches!(page.decode(*sign), b'C' | b'D') && page.holds(Content::Digits, digits)
@@ -153,7 +153,7 @@ impl Layout {
             (Form::Nibbles | Form::NibblesLeft | Form::NibblesRight, _)
                 if self.content == Content::Track =>
             {
-                words::all(bytes, words::packed_track_strangers)
+                words::are_packed_track(bytes)
             }
             (Form::Nibbles, _) => packed(bytes),
             (Form::NibblesLeft, [first, rest @ ..]) => first & 15 <= 9 && packed(rest),

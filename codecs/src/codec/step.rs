@@ -9,9 +9,9 @@ use crate::content::Content;
 use crate::message::{Form, Shape};
 use crate::words;
 
-/// A field as the fast walks need it. Sixteen bytes, so that it is found by a shift.
+/// A field as the fast walks need it. Thirty-two bytes, so that it is found by a shift.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(16))]
+#[repr(align(32))]
 pub(super) struct Step {
     /// Its shape when it is as long as it may be.
     pub(super) shape: Shape,
@@ -26,9 +26,25 @@ pub(super) struct Step {
     pub(super) characters: Check,
     /// How it is written.
     pub(super) kind: Kind,
+    /// What it may be written together with.
+    pub(super) family: Family,
+    /// The form of a value that has been set.
+    pub(super) value: Form,
+    /// Units that a value must have for the fast walk to write it: all of a field of fixed length;
+    /// more than there are if the field is left to the exact way.
+    pub(super) least: u16,
     /// The shape of a value that may be written in one go with the value before it: of fixed
-    /// length, and no half byte. No slot has it if there is no such value.
-    pub(super) plain: Shape,
+    /// length, and no half byte; with what that value must be of.
+    pub(super) plain: Plain,
+}
+
+/// A shape and a family in one number, so that both are compared at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Plain(u64);
+
+impl Plain {
+    /// What no value has.
+    const NONE: Self = Self(u64::MAX);
 }
 
 /// How a run is written.
@@ -40,6 +56,29 @@ pub(super) enum Kind {
     Pack,
     /// Two digits in a byte, an odd number of them before a zero.
     PackRight,
+}
+
+/// Fields that are written in one way. A number in the upper half, where a shape leaves room for
+/// it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Family(u64);
+
+impl Family {
+    /// Fields of any kind, one by one.
+    pub(super) const NONE: Self = Self(1 << 40);
+    /// Fields of a frame, written as they came.
+    pub(super) const RECEIVED: Self = Self(2 << 40);
+
+    const fn new(kind: Kind) -> Self {
+        Self((kind as u64) << 32)
+    }
+
+    /// A value of this shape behind one of this family.
+    #[inline(always)]
+    pub(super) const fn of(self, shape: Shape) -> Plain {
+        let Shape { units, prefix, form } = shape;
+        Plain(self.0 | units as u64 | ((prefix as u64) << 16) | ((form as u64) << 24))
+    }
 }
 
 /// The length in front of a field's content.
@@ -86,9 +125,6 @@ pub(super) enum Check {
     Alone,
 }
 
-/// A shape that no field has: lengths are six bytes at most.
-const NO_SHAPE: Shape = Shape { units: 0, prefix: u8::MAX, form: Form::Raw };
-
 impl Step {
     /// A field that the dialect does not define.
     pub(super) const UNDEFINED: Self = Self {
@@ -98,12 +134,15 @@ impl Step {
         joins: Check::Alone,
         characters: Check::Alone,
         kind: Kind::Copy,
-        plain: NO_SHAPE,
+        family: Family::new(Kind::Copy),
+        value: Form::Raw,
+        least: u16::MAX,
+        plain: Plain::NONE,
     };
 
     /// A field in a form that the fast walks do not know and leave to the exact way of one field,
     /// the writing one as it does with signed amounts.
-    const RARE: Self = Self { lead: Lead::Rare, characters: Check::Signed, ..Self::UNDEFINED };
+    const RARE: Self = Self { lead: Lead::Rare, ..Self::UNDEFINED };
 
     pub(super) fn new(layout: Layout) -> Self {
         if !layout.form.is_plain() {
@@ -146,29 +185,35 @@ impl Step {
         let shape = Shape { units: layout.most, prefix, form: layout.form };
         let kind = if layout.form.is_packed() { Kind::Pack } else { Kind::Copy };
         let whole_bytes = kind == Kind::Copy || layout.most & 1 == 0;
+        let value = if layout.form == Form::Raw { Form::Raw } else { Form::Text };
+        let least = match layout.prefix {
+            _ if bytes == Check::Signed => u16::MAX,
+            Prefix::Fixed => layout.most,
+            _ => 0,
+        };
+        let family = Family::new(kind);
         let plain = match layout.prefix {
             Prefix::Fixed if whole_bytes && bytes != Check::Signed => {
-                let form = if layout.form == Form::Raw { Form::Raw } else { Form::Text };
-                Shape { units: layout.most, prefix: 0, form }
+                family.of(Shape { units: layout.most, prefix: 0, form: value })
             }
-            _ => NO_SHAPE,
+            _ => Plain::NONE,
         };
-        Self { shape, lead, bytes, joins, characters, kind, plain }
+        Self { shape, lead, bytes, joins, characters, kind, family, value, least, plain }
     }
 }
 
 impl Check {
     /// Whether the bytes pass.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn passes(self, bytes: &[u8]) -> bool {
         match self {
-            Self::Digits => Content::Digits.holds(bytes),
-            Self::Packed => words::all(bytes, words::packed_strangers),
-            Self::Printable => Content::Printable.holds(bytes),
+            Self::Digits => words::are_digits(bytes),
+            Self::Packed => words::are_packed(bytes),
+            Self::Printable => words::are_printable(bytes),
             Self::Free => true,
-            Self::Alphanumeric => Content::Alphanumeric.holds(bytes),
-            Self::Letters => Content::Letters.holds(bytes),
-            Self::Track => Content::Track.holds(bytes),
+            Self::Alphanumeric => words::are_alphanumeric(bytes),
+            Self::Letters => words::are_letters(bytes),
+            Self::Track => words::are_track(bytes),
             Self::Signed => Content::SignedDigits.holds(bytes),
             Self::Alone => false,
         }

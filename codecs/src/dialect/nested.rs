@@ -11,12 +11,14 @@ use crate::error::{FieldNumber, FieldPath, Part};
 use crate::message::FieldSet;
 use crate::nested::tlv::Tag;
 use crate::nested::{Form, Nest, SubField, Tags};
-use form::{bits, bytes_only, foreign_keys, tagged};
+use form::{bits, bytes_only, foreign_keys, mark, tagged};
+use groups::{repeated, table};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
 mod form;
+mod groups;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +35,9 @@ pub(super) struct RawNest {
     digits: Option<Spanned<String>>,
     length: Option<Spanned<String>>,
     tags: Option<Spanned<String>>,
+    rows: Option<Spanned<String>>,
+    cells: Option<Spanned<String>>,
+    header: Option<Spanned<bool>>,
     #[serde(default)]
     parts: BTreeMap<Spanned<String>, RawPart>,
 }
@@ -53,6 +58,7 @@ enum Kind {
     Ber,
     Bitmapped,
     DataSets,
+    Table,
 }
 
 const FORMS: &[(&str, Kind)] = &[
@@ -61,6 +67,7 @@ const FORMS: &[(&str, Kind)] = &[
     ("ber-tlv", Kind::Ber),
     ("bitmapped", Kind::Bitmapped),
     ("data-sets", Kind::DataSets),
+    ("table", Kind::Table),
 ];
 const TAGS: &[(&str, Tags)] =
     &[("ascii", Tags::Ascii), ("bcd", Tags::Bcd), ("binary", Tags::Binary)];
@@ -156,8 +163,9 @@ impl Nest {
             Form::Tagged(form) => {
                 form.tags != Tags::Ascii || form.length != LengthDigits::Ascii || self.has_bytes()
             }
-            Form::Positional => self.has_bytes(),
+            Form::Positional | Form::Cells { .. } => self.has_bytes(),
             Form::Repeated { group, .. } => group.nest.as_ref().is_some_and(Self::has_bytes),
+            Form::Rows(rows) => rows.row.nest.as_ref().is_some_and(Self::has_bytes),
         }
     }
 
@@ -184,7 +192,7 @@ fn home(dialect: &Dialect, number: FieldNumber, steps: &[&str]) -> Option<Home> 
     let part = nest.part(nest.step(last)?)?;
     // Packed digits have no parts that could be found among bytes.
     let is_packed = part.content == Content::Digits && part.digits != Digits::Ascii;
-    let is_group = matches!(nest.form, Form::Repeated { .. });
+    let is_group = matches!(nest.form, Form::Repeated { .. } | Form::Rows(_) | Form::Cells { .. });
     let is_binary = part.content == Content::Binary;
     let (most, sensitivity) = (part.most, part.sensitivity);
     (!is_packed && !is_group).then_some(Home { is_binary, most, sensitivity })
@@ -226,6 +234,10 @@ fn read_nest(
     };
     let form = match kind {
         Kind::Positional => Form::Positional,
+        Kind::Table => match &raw.cells {
+            Some(cells) => Form::Cells { mark: mark(reader, cells)? },
+            None => Form::Positional,
+        },
         Kind::Ber => Form::Ber,
         Kind::DataSets => Form::DataSets,
         Kind::Tagged => Form::Tagged(tagged(reader, raw, home, written)?),
@@ -244,6 +256,9 @@ fn read_nest(
         read_part(reader, &mut nest, (name, part), home, written);
     }
     in_order(reader, path, raw, &nest);
+    if kind == Kind::Table {
+        return table(reader, raw, nest, home);
+    }
     match &raw.repeat {
         Some(repeat) => repeated(reader, raw, repeat, nest, home),
         None => Some(nest),
@@ -359,53 +374,4 @@ fn in_order(reader: &mut Reader<'_>, path: &Spanned<String>, raw: &RawNest, nest
             reader.problem(raw.format.span(), message);
         }
     }
-}
-
-fn repeated(
-    reader: &mut Reader<'_>,
-    raw: &RawNest,
-    repeat: &Spanned<u16>,
-    nest: Nest,
-    home: &Home,
-) -> Option<Nest> {
-    let most = *repeat.get_ref();
-    if most == 0 || most > REPEAT_MAX {
-        reader.problem(repeat.span(), format!("groups are 1 to {REPEAT_MAX}"));
-        return None;
-    }
-    if raw.form.get_ref() != "positional" {
-        return None;
-    }
-    let mut width = 0usize;
-    for (name, part) in &raw.parts {
-        let definition = nest.step(name.get_ref()).and_then(|step| nest.part(step))?;
-        match definition.fixed_width() {
-            Some(part) => width = width.saturating_add(part),
-            None => {
-                let message = "a part of a group has a fixed length, so that groups can be counted";
-                reader.problem(part.format.span(), message);
-                return None;
-            }
-        }
-    }
-    let group_most = u16::try_from(width).ok().filter(|most| (1..=home.most).contains(most));
-    let Some(group_most) = group_most else {
-        reader.problem(repeat.span(), format!("a group of {width} does not fit what it is in"));
-        return None;
-    };
-    let (check, sensitivity) = (nest.check, nest.sensitivity);
-    let group = Box::new(SubField {
-        name: String::from("group"),
-        content: if home.is_binary { Content::Binary } else { Content::Printable },
-        length_digits: 0,
-        is_fixed: true,
-        most: group_most,
-        sensitivity,
-        said: None,
-        digits: Digits::Ascii,
-        length: LengthDigits::Ascii,
-        nest: Some(nest),
-    });
-    let form = Form::Repeated { most, width, group };
-    Some(Nest { form, parts: BTreeMap::new(), check, sensitivity })
 }

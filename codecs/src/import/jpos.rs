@@ -1,7 +1,8 @@
 //! Reads XML for the `GenericPackager` of jPOS.
 //!
-//! A `DOCTYPE` may name a document type but not define one, and nothing outside the file is looked
-//! at. Of entities there are the five of XML and characters by number.
+//! A `DOCTYPE` may name a document type, and say of elements and attributes which there are; it may
+//! define no entity and no value of an attribute. Nothing outside the file is looked at. Of
+//! entities there are the five of XML and characters by number.
 
 use super::spec::{Bits, Field, Layout, Length, Spec, Tags, Unit, Value};
 use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, error, line_at};
@@ -87,8 +88,9 @@ pub(super) fn read(text: &str) -> Result<Spec, ImportError> {
                     close(field, &mut open, &mut spec);
                 }
             }
-            Event::DocType(kind) if kind.contains('[') => {
-                return Err(error(line, "it defines a document type of its own"));
+            Event::DocType(kind) if defines(&kind) => {
+                let why = "it defines entities or values of attributes in a document type";
+                return Err(error(line, why));
             }
             Event::GeneralRef(_) => return Err(error(line, "a reference outside an attribute")),
             Event::Eof if !open.is_empty() => return Err(error(line, "an element is not closed")),
@@ -102,6 +104,12 @@ pub(super) fn read(text: &str) -> Result<Spec, ImportError> {
             | Event::PI(_) => (),
         }
     }
+}
+
+/// Whether a document type says anything that changes what stands in the file.
+fn defines(kind: &str) -> bool {
+    let (_, own) = kind.split_once('[').unwrap_or_default();
+    own.contains("<!ENTITY") || own.contains(['"', '\''])
 }
 
 fn start(
@@ -322,6 +330,9 @@ fn classify(java: &str, pad: bool) -> Class {
         "IFE_CHAR" | "IF_ECHAR" => return fixed(Content::Printable, Value::Ebcdic),
         "IFA_NUMERIC" => return fixed(Content::Digits, Value::Ascii),
         "IFB_NUMERIC" => return fixed(Content::Digits, packed),
+        // Currency, digits behind the point and amount of ISO 8583:2003 are one number.
+        "IFA_AMOUNT2003" => return fixed(Content::Digits, Value::Ascii),
+        "IFB_AMOUNT2003" => return fixed(Content::Digits, packed),
         "IFB_FNUMERIC" => return fixed(Content::Digits, packed_f),
         "IFE_NUMERIC" => return fixed(Content::Digits, Value::Ebcdic),
         "IFA_AMOUNT" => return fixed(Content::SignedDigits, Value::Ascii),
@@ -397,7 +408,13 @@ mod tests {
         }
         let own = b"<!DOCTYPE isopackager [<!ENTITY a \"b\">]><isopackager/>";
         let found = import(Source::Jpos, "x", own).unwrap_err();
-        assert_eq!(found.to_string(), "line 1: it defines a document type of its own");
+        let expected = "line 1: it defines entities or values of attributes in a document type";
+        assert_eq!(found.to_string(), expected);
+        let value = b"<!DOCTYPE a [<!ATTLIST isofield pad (true|false) 'true'>]><isopackager/>";
+        assert_eq!(import(Source::Jpos, "x", value).unwrap_err().to_string(), expected);
+        let said = b"<!DOCTYPE a [<!ATTLIST isofield pad (true|false) #IMPLIED>]><isopackager>\
+            <isofield id=\"3\" length=\"6\" name=\"a\" class=\"IFA_NUMERIC\"/></isopackager>";
+        assert!(import(Source::Jpos, "x", said).is_ok());
         let none = import(Source::Jpos, "x", b"<!-- nothing -->").unwrap_err();
         assert!(none.message.contains("no <isopackager>"), "{none}");
         let deep = format!(

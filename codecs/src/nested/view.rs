@@ -226,7 +226,9 @@ impl<'v> Value<'v> {
             }
             .unwrap_or(bytes),
             // In a field of characters everything is characters.
-            (None, None) if self.is_tagged() && self.is_printable() => Raw::Text(self.content),
+            (None, None) if self.is_of_characters() && self.is_printable() => {
+                Raw::Text(self.content)
+            }
             (None, None) => bytes,
         }
     }
@@ -285,8 +287,12 @@ impl<'v> Value<'v> {
         emv::entry(tlv::Tag::from_number(tag)?).filter(|_| self.level.nest.form == Form::Ber)
     }
 
-    fn is_tagged(&self) -> bool {
-        matches!(&self.level.nest.form, Form::Tagged(form) if form.tags == super::Tags::Ascii)
+    fn is_of_characters(&self) -> bool {
+        match &self.level.nest.form {
+            Form::Tagged(form) => form.tags == super::Tags::Ascii,
+            Form::Cells { .. } => true,
+            _ => false,
+        }
     }
 
     fn is_printable(&self) -> bool {

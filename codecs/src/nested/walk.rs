@@ -5,12 +5,15 @@
 
 use super::tlv::Tlvs;
 use super::unit::{count, enough, length_width, read_length};
-use super::{Bits, Form, Nest, SubField, Tagged, Tags};
+use super::{Bits, Form, Nest, Rows, SubField, Tagged, Tags};
 use crate::code_page::CodePage;
 use crate::coding::hex_value;
 use crate::dialect::Bitmap;
 use crate::error::{Fault, Part};
 use core::ops::Range;
+
+/// The most cells of a row: what a path has room for.
+const CELLS_MAX: u16 = 999;
 
 /// A part where it lies, by places in the bytes that were walked.
 #[derive(Clone, Debug)]
@@ -112,6 +115,50 @@ impl<'n, 'b> Walk<'n, 'b> {
         self.at = start.saturating_add(width);
         let content = start..self.at;
         Some(Ok(Found { part, head: start..start, content, definition: Some(group) }))
+    }
+
+    /// What lies before the next mark, or all that is left; and whether there is a mark.
+    fn before(&self, mark: u8) -> (Range<usize>, bool) {
+        let rest = self.rest();
+        let width = rest.iter().position(|byte| *byte == mark);
+        let end = self.at.saturating_add(width.unwrap_or(rest.len()));
+        (self.at..end, width.is_some())
+    }
+
+    fn row(&mut self, rows: &'n Rows) -> Option<Result<Found<'n>, Flaw>> {
+        let is_table = self.at > 0 || self.bytes.contains(&rows.mark);
+        if self.rest().is_empty() || !is_table {
+            return None;
+        }
+        let header = rows.header.as_ref().filter(|_| self.passed == 0);
+        let headers = u16::from(rows.header.is_some());
+        if self.passed >= rows.most.saturating_add(headers) {
+            return self.trailing();
+        }
+        self.passed = self.passed.saturating_add(1);
+        let (content, is_marked) = self.before(rows.mark);
+        self.at = content.end.saturating_add(is_marked.into());
+        let part = Part::Number(self.passed.saturating_sub(headers));
+        let definition = Some(header.unwrap_or(&rows.row));
+        Some(Ok(Found { part, head: content.start..content.start, content, definition }))
+    }
+
+    fn cell(&mut self, mark: u8) -> Option<Result<Found<'n>, Flaw>> {
+        // Behind a mark there is one more cell, if only an empty one.
+        let is_last_behind = self.passed > 0 && self.at <= self.bytes.len();
+        if self.bytes.is_empty() || !(self.passed == 0 || is_last_behind) {
+            return None;
+        }
+        if self.passed >= CELLS_MAX {
+            return self.trailing();
+        }
+        self.passed = self.passed.saturating_add(1);
+        let (content, _) = self.before(mark);
+        // Behind the mark, or behind everything.
+        self.at = content.end.saturating_add(1);
+        let part = Part::Number(self.passed);
+        let definition = self.nest.parts.get(&part);
+        Some(Ok(Found { part, head: content.start..content.start, content, definition }))
     }
 
     fn tagged(&mut self, form: Tagged) -> Option<Result<Found<'n>, Flaw>> {
@@ -251,6 +298,8 @@ impl<'n> Iterator for Walk<'n, '_> {
             Form::Ber => self.object(),
             Form::Bitmapped(form) => self.bit(*form),
             Form::DataSets => self.data_set(),
+            Form::Rows(rows) => self.row(rows),
+            Form::Cells { mark } => self.cell(*mark),
         };
         self.is_over = !matches!(found, Some(Ok(_)));
         found
@@ -262,7 +311,14 @@ impl Nest {
     pub(super) fn names(&self, part: Part) -> bool {
         let is_emv = |tag| super::tlv::Tag::from_number(tag).and_then(super::emv::entry).is_some();
         match (&self.form, part) {
-            (Form::Positional | Form::Repeated { .. } | Form::Bitmapped(_), _) => true,
+            (
+                Form::Positional
+                | Form::Repeated { .. }
+                | Form::Bitmapped(_)
+                | Form::Rows(_)
+                | Form::Cells { .. },
+                _,
+            ) => true,
             (Form::Ber, Part::Tag(tag)) if is_emv(tag) => true,
             _ => self.parts.contains_key(&part),
         }

@@ -137,6 +137,10 @@ impl Nest {
             }
             None => value.to_vec(),
         };
+        // A mark within a part would end it.
+        if self.mark().is_some_and(|mark| unit.contains(&mark)) {
+            return Err(Fault::Value);
+        }
         if let Some(found) = &place.found {
             let old = bytes.get(found.head.clone()).unwrap_or_default();
             // A length that still says the truth stays, also in hexadecimal of lower case.
@@ -161,6 +165,25 @@ impl Nest {
                     return Err(Fault::Value);
                 }
                 Ok(spliced(bytes, end..end, &unit))
+            }
+            Form::Rows(rows) => {
+                let headers = u16::from(rows.header.is_some());
+                let is_next =
+                    part == Part::Number(place.parts.saturating_add(1).saturating_sub(headers));
+                if !is_next || place.parts >= rows.most.saturating_add(headers) {
+                    return Err(Fault::Value);
+                }
+                let mark = [rows.mark];
+                let before: &[u8] =
+                    if bytes.last().is_some_and(|last| *last != rows.mark) { &mark } else { &[] };
+                Ok([bytes, before, &unit, &mark].concat())
+            }
+            Form::Cells { mark } => {
+                if part != Part::Number(place.parts.saturating_add(1)) {
+                    return Err(Fault::Value);
+                }
+                let before: &[u8] = if place.parts > 0 { &[*mark] } else { &[] };
+                Ok([bytes, before, &unit].concat())
             }
             // Only a lead has number 0, and without one nothing can be in front of the tags.
             Form::Tagged(_) if part == Part::Number(0) => Err(Fault::Undefined),
@@ -188,7 +211,13 @@ impl Nest {
         let Some(found) = place.found else { return Ok(bytes.to_vec()) };
         let whole = found.head.start..found.content.end;
         match (&self.form, found.part) {
-            (Form::Positional, _) | (Form::Tagged(_), Part::Number(_)) => Err(Fault::Missing),
+            (Form::Positional | Form::Cells { .. }, _)
+            | (Form::Tagged(_) | Form::Rows(_), Part::Number(0)) => Err(Fault::Missing),
+            (Form::Rows(rows), _) => {
+                let is_marked = bytes.get(whole.end) == Some(&rows.mark);
+                let end = whole.end.saturating_add(is_marked.into());
+                Ok(spliced(bytes, whole.start..end, &[]))
+            }
             (Form::Bitmapped(form), Part::Number(number)) => {
                 let (bits, start) = form.bits_of(bytes);
                 let mut out = form.write(bits & !bit(number));
@@ -197,6 +226,15 @@ impl Nest {
                 Ok(out)
             }
             _ => Ok(spliced(bytes, whole, &[])),
+        }
+    }
+
+    /// What may not stand in a part, because it ends it.
+    const fn mark(&self) -> Option<u8> {
+        match &self.form {
+            Form::Rows(rows) => Some(rows.mark),
+            Form::Cells { mark } => Some(*mark),
+            _ => None,
         }
     }
 
@@ -251,7 +289,11 @@ impl Nest {
                 }
             }
             Form::Bitmapped(form) => out = form.write(0),
-            Form::Repeated { .. } | Form::Ber | Form::DataSets => {}
+            Form::Repeated { .. }
+            | Form::Ber
+            | Form::DataSets
+            | Form::Rows(_)
+            | Form::Cells { .. } => {}
         }
         out
     }

@@ -14,7 +14,11 @@ pub(super) fn foreign_keys(reader: &mut Reader<'_>, raw: &RawNest, kind: Kind) {
         }
     };
     let all_but_ber = [Kind::Positional, Kind::Tagged, Kind::Bitmapped, Kind::DataSets];
-    foreign(raw.repeat.as_ref().map(Spanned::span), "repeat", &[Kind::Positional]);
+    let repeated = [Kind::Positional, Kind::Table];
+    foreign(raw.repeat.as_ref().map(Spanned::span), "repeat", &repeated);
+    foreign(raw.rows.as_ref().map(Spanned::span), "rows", &[Kind::Table]);
+    foreign(raw.cells.as_ref().map(Spanned::span), "cells", &[Kind::Table]);
+    foreign(raw.header.as_ref().map(Spanned::span), "header", &[Kind::Table]);
     foreign(raw.layout.as_ref().map(Spanned::span), "layout", &[Kind::Tagged]);
     foreign(raw.counts_tag.as_ref().map(Spanned::span), "counts_tag", &[Kind::Tagged]);
     foreign(raw.lead.as_ref().map(Spanned::span), "lead", &[Kind::Tagged]);
@@ -40,6 +44,18 @@ pub(super) fn bytes_only<T: Copy + PartialEq>(
         reader.problem(given.span(), message);
     }
     Some(found)
+}
+
+/// The mark between cells or behind rows: one character that values do not consist of.
+pub(super) fn mark(reader: &mut Reader<'_>, given: &Spanned<String>) -> Option<u8> {
+    let mark = match given.get_ref().as_bytes() {
+        [mark] if mark.is_ascii_punctuation() => Some(*mark),
+        _ => None,
+    };
+    if mark.is_none() {
+        reader.problem(given.span(), "a mark is one character such as `|`, no letter and no digit");
+    }
+    mark
 }
 
 /// `TT LL` or `LLL TT`.
