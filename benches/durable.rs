@@ -3,8 +3,9 @@
 //!
 //! Every payment is a transfer: an intent that is durable before the request leaves and an outcome
 //! that is durable before the answer does. Load, switch and host are processes of their own.
-//! `VEKSEL_BENCH_ROUNDS` and `VEKSEL_BENCH_MS` change how long it takes, about 60 s. The journals
-//! are in `TMPDIR`; on a memory file system the figures say nothing.
+//! `VEKSEL_BENCH_ROUNDS` and `VEKSEL_BENCH_MS` change how long it takes, about 60 s. The argument
+//! `rows` leaves the payments out and `payments` all of the bare loops but that of one payment.
+//! The journals are in `TMPDIR`; on a memory file system the figures say nothing.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -30,14 +31,28 @@ fn main() -> Result<(), Failure> {
         return Ok(());
     }
     let length = Length::from_environment()?;
+    let (rows, paid) = wanted()?;
     let folder = tempfile::tempdir()?;
     println!("medians [least, most] of {} rounds; closed loop, loopback", length.rounds);
-    let flush = bare_loops(folder.path(), length)?;
-    payments(folder.path(), length, flush)
+    let batches = if rows { &BATCHES[..] } else { &BATCHES[..1] };
+    let flush = bare_loops(folder.path(), length, batches)?;
+    if paid { payments(folder.path(), length, flush) } else { Ok(()) }
+}
+
+/// Whether all of the bare loops are wanted, and whether the payments are.
+fn wanted() -> Result<(bool, bool), Failure> {
+    // Cargo says `--bench` to every benchmark.
+    let mut names = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    match names.next().as_deref() {
+        None => Ok((true, true)),
+        Some("rows") => Ok((true, false)),
+        Some("payments") => Ok((false, true)),
+        Some(other) => Err(format!("there is no part {other}: rows or payments").into()),
+    }
 }
 
 /// Prints what the disk gives; says what one flush takes.
-fn bare_loops(folder: &Path, length: Length) -> Result<Duration, Failure> {
+fn bare_loops(folder: &Path, length: Length, batches: &[u64]) -> Result<Duration, Failure> {
     let mut disk = Disk::open(folder)?;
     let [intent, outcome] = disk.sizes();
     println!("\nthousand records per second, by batch; an intent and an outcome by turns,");
@@ -45,7 +60,7 @@ fn bare_loops(folder: &Path, length: Length) -> Result<Duration, Failure> {
     println!("{:<6} {:>24} {:>24} {:>24}", "batch", "file", "bare SQLite", "the store");
     let time = Duration::from_millis(length.measure_ms / 5);
     let mut flush = Duration::ZERO;
-    for batch in BATCHES {
+    for &batch in batches {
         let mut figures: [Vec<f64>; 3] = Default::default();
         for _ in 0..length.rounds {
             figures[0].push(disk.file(batch, time)? / 1e3);

@@ -22,6 +22,7 @@ mod finding;
 mod index;
 mod memory;
 mod pending;
+mod quick;
 mod sqlite;
 
 pub use committer::{Committer, Done, TrySend};

@@ -12,8 +12,9 @@
 //! nothing more: whether there is a reversal is the engine's to say, and it says so in a record
 //! that is durable together with the outcome. The rules are only here; stores keep the result.
 
+use crate::quick::QuickMap;
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use veksel_core::fact::Fact;
 use veksel_core::record::{Record, RecordId, ReversalStep, TxnId};
 
@@ -86,11 +87,11 @@ impl Stage {
 /// its reversal, if it had one, is an end, and its intent is not seen.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    lives: HashMap<TxnId, Life>,
+    lives: QuickMap<TxnId, Life>,
     /// Transactions in the order they began, as far as they may still have to be stored.
     young: VecDeque<(RecordId, TxnId)>,
     /// What is stored.
-    stored: HashMap<TxnId, Stage>,
+    stored: QuickMap<TxnId, Stage>,
     /// Stored ones that have a record since.
     touched: Vec<TxnId>,
 }
@@ -107,7 +108,7 @@ pub(crate) const WINDOW: u64 = 16_384;
 impl Pending {
     /// Starts from what was stored. The records of the window follow through [`Self::replay`].
     pub(crate) fn from_stored(stages: impl IntoIterator<Item = (TxnId, Stage)>) -> Self {
-        let stored: HashMap<TxnId, Stage> = stages.into_iter().collect();
+        let stored: QuickMap<TxnId, Stage> = stages.into_iter().collect();
         let since = RecordId(0);
         let lives = stored.iter().map(|(txn, stage)| (*txn, Life { stage: *stage, since }));
         Self { lives: lives.collect(), stored, ..Self::default() }

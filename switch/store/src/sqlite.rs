@@ -14,6 +14,7 @@
 
 mod anchoring;
 mod facts;
+mod group;
 mod look;
 mod names;
 mod outside;
@@ -125,17 +126,23 @@ impl SqliteStore {
         let fail = failed("setting an anchor");
         let mut refused = Vec::new();
         let mut inserts = Inserts::prepare(&tx, sealer, names, anchoring.head)?;
-        for (id, record) in batch {
-            marks.apply(*id, record);
-            match inserts.insert(*id, record)? {
-                None => {
-                    pending.apply(*id, record);
-                    anchoring.took(&tx, *id, record.utc(), inserts.head()).map_err(&fail)?;
-                }
-                Some(refusal) => {
-                    marks.missing = marks.missing.saturating_add(1);
-                    refused.push(refusal);
-                }
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let took = inserts.insert(rest)?;
+            let (stored, behind) = rest.split_at(took.chains.len());
+            for ((id, record), chain) in stored.iter().zip(took.chains) {
+                marks.apply(*id, record);
+                pending.apply(*id, record);
+                anchoring.took(&tx, *id, record.utc(), *chain).map_err(&fail)?;
+            }
+            rest = behind;
+            if let Some(refusal) = took.refused
+                && let Some(((id, record), behind)) = behind.split_first()
+            {
+                marks.apply(*id, record);
+                marks.missing = marks.missing.saturating_add(1);
+                refused.push(refusal);
+                rest = behind;
             }
         }
         drop(inserts);
@@ -277,6 +284,8 @@ struct Marks {
     missing: u64,
     /// The key file that seals this journal.
     key: u32,
+    /// Whether the journal says so itself.
+    is_key_stored: bool,
     /// The chain value after the last stored record; `None` in an empty journal.
     head: Option<Chain>,
     stans: BTreeMap<String, u32>,
@@ -299,7 +308,7 @@ impl Marks {
                 }
                 "txn" => marks.txn = TxnId(row.get(1)?),
                 MISSING => marks.missing = row.get(1)?,
-                "key" => marks.key = row.get(1)?,
+                "key" => (marks.key, marks.is_key_stored) = (row.get(1)?, true),
                 other => {
                     if let Some(group) = other.strip_prefix("stan:") {
                         marks.stans.insert(group.to_owned(), row.get(1)?);
@@ -335,7 +344,10 @@ impl Marks {
         let none = None::<&[u8]>;
         let head = self.head.as_ref().map(Chain::as_bytes);
         upsert.execute(params!["record", self.last.0, head])?;
-        upsert.execute(params!["key", self.key, none])?;
+        if !self.is_key_stored {
+            upsert.execute(params!["key", self.key, none])?;
+            self.is_key_stored = true;
+        }
         upsert.execute(params!["txn", self.txn.0, none])?;
         for group in std::mem::take(&mut self.changed) {
             let stan = self.stans.get(&group);

@@ -4,13 +4,13 @@
 //! codes), so there are few of them and they never go away. Nothing a channel can choose freely
 //! may be put here.
 
+use crate::quick::QuickMap;
 use rusqlite::{Connection, params};
-use std::collections::HashMap;
 
 /// The numbers of all names so far.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    numbers: HashMap<String, i64>,
+    numbers: QuickMap<String, i64>,
 }
 
 impl Names {

@@ -133,6 +133,55 @@ fn a_taken_key_is_refused_and_the_rest_stored(place: &dyn Place) {
     assert_eq!((recovered.last, recovered.txn), (RecordId(7), TxnId(9)));
 }
 
+/// Wherever in a long batch a key is taken, that record is refused and no other.
+fn refusals_anywhere_in_a_long_batch(place: &dyn Place) {
+    let again = |n: u64, stored: u64| {
+        Record::Intent(Arc::new(Intent { txn: TxnId(1_000 + n), ..intent(stored) }))
+    };
+    let mut store = place.open();
+    append(&mut *store, 1, [payment(999)]);
+    let (mut next, mut kept) = (2, vec![1]);
+    // The first, the last, several in a row, one behind a statement's worth, and nearly all.
+    let places: [&[u64]; 7] =
+        [&[], &[0], &[63], &[16], &[3, 4, 5, 17], &[15, 16, 31, 32, 47, 63], &[1, 2, 60, 62]];
+    for (round, taken) in (0_u64..).zip(places) {
+        let mut batch = Vec::new();
+        let mut expected = Vec::new();
+        for n in 0..64 {
+            let (id, txn) = (RecordId(next + n), round * 64 + n);
+            // Of an earlier batch, or of a record of this one.
+            let holder = if n < 8 { 999 } else { round * 64 + 7 };
+            if taken.contains(&n) {
+                batch.push(again(round * 64 + n, holder));
+                let (txn, stored) = (TxnId(1_000 + txn), TxnId(holder));
+                expected.push(Refused { id, txn, stored });
+                continue;
+            }
+            kept.push(id.0);
+            batch.push(match n % 8 {
+                1 => approved(txn - 1),
+                2 => inquiry(txn),
+                // Kinds that have statements of their own come between.
+                3 if n > 32 => notice(n),
+                4 if n > 48 => queued(txn - 4),
+                _ => payment(txn),
+            });
+        }
+        let batch = numbered(next, batch);
+        assert_eq!(store.append(&batch).unwrap(), expected, "{taken:?}");
+        let stored = store.page(RecordId(next - 1), 64).unwrap();
+        let without = batch.into_iter().filter(|(_, record)| {
+            record.txn().is_none_or(|txn| expected.iter().all(|refused| refused.txn != txn))
+        });
+        assert_eq!(stored, without.collect::<Vec<_>>(), "{taken:?}");
+        next += 64;
+    }
+    assert_eq!(ids(&all(&mut *store)), kept);
+    drop(store);
+    let recovered = place.open().open().unwrap();
+    assert_eq!((recovered.last.0, recovered.held), (next - 1, kept.len() as u64));
+}
+
 fn every_part_of_the_key_counts(place: &dyn Place) {
     let one = key(1);
     let keys = [
@@ -513,6 +562,7 @@ contract! {
     reopening_keeps_everything
     numbers_that_do_not_follow_are_refused
     a_taken_key_is_refused_and_the_rest_stored
+    refusals_anywhere_in_a_long_batch
     every_part_of_the_key_counts
     what_is_unfinished_is_recovered
     the_last_fact_of_each_key_is_recovered

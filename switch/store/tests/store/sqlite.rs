@@ -44,6 +44,56 @@ fn a_second_owner_is_refused_until_the_first_is_gone() {
     place.store();
 }
 
+/// Columns say the same however many records went in together, and the chain holds.
+#[test]
+fn a_batch_stores_what_its_records_would_alone() {
+    let with_card = |n| {
+        let pan = Some(CardNumber::new("5555555555554444"));
+        Record::Intent(Arc::new(Intent { pan, ..intent(n) }))
+    };
+    let bare = |n: u64| {
+        let key = DuplicateKey { rrn: String::new(), terminal: String::new(), ..key(n) };
+        let (code, currency, account) = (String::new(), 0, String::new());
+        Record::Intent(Arc::new(Intent { key, code, currency, account, ..intent(n) }))
+    };
+    // Every place of a statement is filled by every kind in turn, also by one with less in it.
+    let record = |n: u64| match (n * 7 + n / 16) % 6 {
+        0 => payment(n),
+        1 => approved(n),
+        2 => inquiry(n),
+        3 => with_card(n),
+        4 => bare(n),
+        _ => indefinite(n),
+    };
+    let taken = |n: u64| match n {
+        100 | 131 | 200 => Record::Intent(Arc::new(Intent { txn: TxnId(9_000 + n), ..intent(0) })),
+        _ => record(n),
+    };
+    let batch = numbered(1, (0..300).map(taken));
+    let (alone, together) = (Sqlite::new(), Sqlite::new());
+    let mut refused = Vec::new();
+    let mut store = alone.store();
+    for entry in &batch {
+        refused.extend(store.append(std::slice::from_ref(entry)).unwrap());
+    }
+    drop(store);
+    assert_eq!(together.store().append(&batch).unwrap(), refused);
+    assert_eq!(refused.len(), 3);
+    // Names are numbered as they come, which is the same order. A sealed card is never the same.
+    let columns = "SELECT id, kind, txn, utc, hex(key), participant, link, route, link_group, mti,
+        code, amount, currency, stan, host_stan, rrn, terminal, account, card, card_hash, verdict,
+        response, reason, step, actor, note, iif(card IS NULL, hex(body), length(body))
+        FROM records ORDER BY id";
+    let rows = query(&alone, columns);
+    assert_eq!((rows.len(), query(&together, columns)), (297, rows));
+    for place in [&alone, &together] {
+        let report = SqliteReader::open(&place.path(), keys()).unwrap().verify(&[]).unwrap();
+        assert!(report.is_intact(), "{report:?}");
+        assert_eq!(report.records, 297);
+        assert_eq!(query(place, "PRAGMA integrity_check"), ["ok"]);
+    }
+}
+
 /// A backup of a stopped switch is a copy of one file.
 #[test]
 fn a_closed_journal_is_whole_in_one_file() {
