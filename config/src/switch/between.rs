@@ -7,12 +7,15 @@ use super::{DEADLINE_MARGIN_MS, ServiceMode};
 use crate::bridge::BankProfile;
 use crate::findings::{Findings, Found, Place};
 use crate::unit::show_duration;
+use std::net::IpAddr;
 use veksel_core::fact::ApprovalMode;
 
 pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     let outside = &switch.outside;
+    let is_production =
+        switch.service_mode.value == ServiceMode::Production && !switch.allow_mock.value;
     if let Some(http) = &outside.http {
-        listener(http, findings);
+        listener(http, is_production, findings);
     }
     let redirects = |bank: &&Bank| !matches!(bank.config.profile, BankProfile::DropPay { .. });
     if let (None, Some(bank)) = (&outside.http, outside.banks.iter().find(redirects)) {
@@ -20,8 +23,12 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
         let help = "its customers come back there, once they have approved";
         findings.error(bank.name.place, message, help);
     }
-    if switch.service_mode.value == ServiceMode::Production && !switch.allow_mock.value {
+    if is_production {
         production(switch, findings);
+    } else {
+        for (who, url, _) in called(switch) {
+            bare(&who, url, findings);
+        }
     }
     for bank in &outside.banks {
         one(switch, bank, findings);
@@ -38,7 +45,7 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     payees(switch, findings);
 }
 
-fn listener(http: &Http, findings: &mut Findings) {
+fn listener(http: &Http, is_production: bool, findings: &mut Findings) {
     let is_local = http.listen.value.ip().is_loopback();
     let permit = &http.allow_plaintext;
     if http.listen.is_sound() && permit.is_sound() && !is_local && !permit.value {
@@ -47,23 +54,51 @@ fn listener(http: &Http, findings: &mut Findings) {
         findings.error(http.listen.place, message, help);
     }
     let url = &http.public_url;
-    let is_near = is_private_host(host_of(&url.value));
-    if url.is_sound() && url.value.starts_with("http://") && !is_near {
+    if !url.is_sound() || is_private_host(host_of(&url.value)) {
+        return;
+    }
+    if http.config.token.is_none() {
+        let message = "others come to `public_url`, and [http] asks nobody for a token";
+        let help = "name one by `token_file` or `token_env`: whoever comes could link accounts";
+        findings.error(url.place, message, help);
+    }
+    if url.value.starts_with("http://") && !is_production {
         let message = "`public_url` is without TLS";
         findings.warning(url.place, message, "customers and banks come there from elsewhere");
+    }
+}
+
+/// Everybody who is called, with the address and whether it may be a private one.
+fn called(switch: &Switch) -> Vec<(String, &Found<String>, bool)> {
+    let mut all = Vec::new();
+    for bank in &switch.outside.banks {
+        let (name, allow_private) = (&bank.name.value, bank.config.call.allow_private);
+        all.push((format!("bank \"{name}\""), &bank.url, allow_private));
+        let token_url = bank.token_url.iter().filter(|url| !url.value.is_empty());
+        all.extend(
+            token_url.map(|url| (format!("`token_url` of bank \"{name}\""), url, allow_private)),
+        );
+    }
+    let kyc = switch.outside.kyc.iter();
+    all.extend(kyc.map(|kyc| ("[kyc]".to_owned(), &kyc.url, kyc.config.call.allow_private)));
+    all.retain(|(_, url, _)| url.is_sound());
+    all
+}
+
+/// What is not encrypted does not leave our networks, whatever is allowed.
+fn bare(who: &str, url: &Found<String>, findings: &mut Findings) {
+    if url.value.starts_with("http://") && !is_private_host(host_of(&url.value)) {
+        let message = format!("{who} is called without TLS");
+        let help = "http:// is for this machine and private networks";
+        findings.error(url.place, message, help);
     }
 }
 
 /// A switch that moves real money does not ask a pretended bank.
 fn production(switch: &Switch, findings: &mut Findings) {
     let outside = &switch.outside;
-    let banks = outside.banks.iter().map(|bank| {
-        (format!("bank \"{}\"", bank.name.value), &bank.url, bank.config.call.allow_private)
-    });
-    let kyc = outside.kyc.iter();
-    let kyc = kyc.map(|kyc| ("[kyc]".to_owned(), &kyc.url, kyc.config.call.allow_private));
     let why = "`service_mode` is \"production\"; `allow_mock_in_prod = true` lets it be";
-    for (who, url, allow_private) in banks.chain(kyc).filter(|(_, url, _)| url.is_sound()) {
+    for (who, url, allow_private) in called(switch) {
         let wrong = if is_private_host(host_of(&url.value)) {
             "is on this machine or in a private network"
         } else if url.value.starts_with("http://") {
@@ -74,6 +109,29 @@ fn production(switch: &Switch, findings: &mut Findings) {
             continue;
         };
         findings.error(url.place, format!("{who} {wrong}"), why);
+    }
+    for bank in &outside.banks {
+        let Some(address) = bank.psu_ip.as_ref().filter(|address| address.is_sound()) else {
+            continue;
+        };
+        if address.place == Place::Default || is_documentation(&address.value) {
+            let message = format!("`psu_ip` of bank \"{}\" is nobody's address", bank.name.value);
+            let help = "say the public address that customers reach us from";
+            findings.error(address.place.or(bank.name.place), message, help);
+        }
+    }
+    let url = outside.http.iter().map(|http| &http.public_url);
+    for url in url.filter(|url| url.is_sound() && !url.value.starts_with("https://")) {
+        findings.error(url.place, "`public_url` is without TLS".to_owned(), why);
+    }
+}
+
+/// Whether an address is one of those that texts use as an example (RFC 5737, RFC 3849).
+fn is_documentation(address: &str) -> bool {
+    match address.parse() {
+        Ok(IpAddr::V4(v4)) => v4.is_documentation(),
+        Ok(IpAddr::V6(v6)) => matches!(v6.segments(), [0x2001, 0xdb8, ..]),
+        Err(_) => false,
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! It is not Berlin Group: the caller's faults are 510, its own 520, those of the bank 530, and
 //! what counts is `errorCode`. A call that needs a consent or an approval fails first (1426, 1428)
-//! and says where to go. A payment moves money when `/complete` is called after its approval, and
+//! and says where to go. A payment moves money each time `/complete` is called after its approval, and
 //! each time a payment is sent it is another one: nothing is recognised.
 //!
-//! Amounts that end in 51, 68, 91 or 96 misbehave when they are sent or completed, `MAGIC`.
+//! Amounts that end in 51, 68, 91, 96 or 97 misbehave when they are sent or completed, `MAGIC`.
 
 mod api;
 mod page;
@@ -14,6 +14,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -143,7 +144,11 @@ const MAGIC: &[(i64, &str)] = &[
     (68, "completed, and never answered"),
     (91, "530 when it is sent: the bank does not answer Neonomics"),
     (96, "completed, and answered with 520 and HTML"),
+    (97, "taken in, and there is no page to approve it on"),
 ];
+
+/// How long something gets no answer.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Sessions, tokens and payments that are kept.
 const KEPT_MAX: usize = 10_000;

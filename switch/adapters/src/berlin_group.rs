@@ -7,6 +7,7 @@
 
 mod accounts;
 mod consents;
+mod order;
 mod outcome;
 mod payments;
 mod push;
@@ -148,12 +149,15 @@ impl BerlinGroup {
                 seal.sign(request);
             }
         };
-        let response = self.executor.call_with(chain, request, each).await?;
+        let mut response = self.executor.call_with(chain, request, each).await?;
         // A bank that leaves it out is forgiven. One that answers to another request is not: who
-        // knows whose answer it is.
+        // knows whose answer it is. Only the name of a payment must not be lost.
         let echo = response.header("x-request-id");
         if !echo.is_empty() && !echo.eq_ignore_ascii_case(&number) {
-            return Err(response.unclear(Failed::Malfunction, "request_id"));
+            if !(response.moved_money && response.is_success()) {
+                return Err(response.unclear(Failed::Malfunction, "request_id"));
+            }
+            response.is_doubtful = true;
         }
         Ok(response)
     }
@@ -161,7 +165,9 @@ impl BerlinGroup {
     /// With the headers about the customer that go with reading accounts.
     fn about_customer(&self, request: Request, is_attended: bool) -> Result<Request, Failure> {
         match self.quirks.psu_headers {
-            PsuHeaders::Required => request.header("psu-ip-address", &self.quirks.psu_ip),
+            PsuHeaders::Required => request
+                .header("psu-ip-address", &self.quirks.psu_ip)?
+                .header("psu-user-agent", concat!("veksel/", env!("CARGO_PKG_VERSION"))),
             PsuHeaders::IfPresent if is_attended => {
                 request.header("psu-ip-address", &self.quirks.psu_ip)
             }

@@ -28,6 +28,7 @@ use veksel_core::enquiry::{
 };
 use veksel_core::fact::PaymentStatus;
 use veksel_core::time::Utc;
+use wire::Push;
 
 /// As the product of its payments.
 const PRODUCT: &str = "push";
@@ -166,23 +167,52 @@ impl DropPay {
         let request = request.body("application/json", body)?;
         // A draft moves nothing, so a failure up to here leaves nothing open.
         let draft = wire::push(&success(self.call(chain, &order.debtor, request).await?)?)?;
+        let ready = match self.make_ready(chain, order, &draft).await {
+            Ok(ready) => Some(ready),
+            // Stated to be not ready: then nobody can confirm it.
+            Err(failure) if !failure.is_open => return Err(failure),
+            Err(failure) => {
+                tracing::warn!(code = failure.code, "whether a payment is ready is not known");
+                self.push(chain, &order.debtor, &draft.id).await.ok()
+            }
+        };
+        // It has a name, which must not be lost; how it stands will be asked.
+        let push = ready.filter(|push| push.id == draft.id).unwrap_or(draft);
+        let progress = wire::progress_of_push(&push.status).unwrap_or(Progress {
+            status: PaymentStatus::Received,
+            is_approved: false,
+            is_failed: false,
+            lacks_funds: false,
+        });
+        let approve = self.executor.page(&push.sharing);
+        Ok(Verdict::Initiated(Initiated {
+            payment: push.id,
+            product: PRODUCT.to_owned(),
+            progress,
+            approve,
+            needs_approval: true,
+        }))
+    }
+
+    /// Offers a draft to the customer, who may confirm it from then on.
+    async fn make_ready(
+        &self,
+        chain: &Chain,
+        order: &Order,
+        draft: &Push,
+    ) -> Result<Push, Failure> {
         let target = format!("/bank/v1/push/{}", escape(&draft.id));
         let template = "/bank/v1/push/{id}";
         let request = Request::new("payments", Method::PATCH, template, target)
             .json(&json!({ "status": "READY" }))?
             .moving_money();
-        let response = success(self.call(chain, &order.debtor, request).await?)?;
-        let ready = wire::push(&response)?;
-        let progress = wire::progress_of_push(&ready.status)
-            .ok_or_else(|| response.unclear(Failed::Malfunction, "status"))?;
-        let sharing = Some(ready.sharing).filter(|url| url.starts_with("https://"));
-        Ok(Verdict::Initiated(Initiated {
-            payment: ready.id,
-            product: PRODUCT.to_owned(),
-            progress,
-            approve: sharing,
-            needs_approval: true,
-        }))
+        wire::push(&success(self.call(chain, &order.debtor, request).await?)?)
+    }
+
+    async fn push(&self, chain: &Chain, debtor: &BankAccount, id: &str) -> Result<Push, Failure> {
+        let target = format!("/bank/v1/push/{}", escape(id));
+        let request = Request::new("payments", Method::GET, "/bank/v1/push/{id}", target);
+        wire::push(&success(self.call(chain, debtor, request).await?)?)
     }
 
     async fn status(&self, chain: &Chain, payment: &PaymentRef) -> Result<Progress, Failure> {
@@ -215,23 +245,21 @@ impl DropPay {
     /// Looks for an order among the transfers. One that waits for the app is not among them, so
     /// not finding it proves nothing.
     async fn search(&self, chain: &Chain, order: &Order, since: Utc) -> Result<Verdict, Failure> {
+        if order.mark.is_empty() {
+            return Ok(Verdict::NotFound { is_complete: false });
+        }
         // Some clocks are not ours.
         let from = Utc(since.0.saturating_sub(86_400_000));
         let lines = self.lines(chain, &order.debtor, from).await?;
-        let found = lines.into_iter().find(|(_, line)| wire::is_of(line, order));
-        Ok(found.map_or(Verdict::NotFound { is_complete: false }, |(payment, _)| {
-            Verdict::Initiated(Initiated {
-                payment,
-                product: PRODUCT.to_owned(),
-                progress: Progress {
-                    status: PaymentStatus::Settled,
-                    is_approved: true,
-                    is_failed: false,
-                    lacks_funds: false,
-                },
-                approve: None,
-                needs_approval: true,
-            })
+        if !lines.iter().any(|(_, line)| wire::is_of(line, order)) {
+            return Ok(Verdict::NotFound { is_complete: false });
+        }
+        // What a transfer is called is not what its payment is.
+        Ok(Verdict::Status(Progress {
+            status: PaymentStatus::Settled,
+            is_approved: true,
+            is_failed: false,
+            lacks_funds: false,
         }))
     }
 

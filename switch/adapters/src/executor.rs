@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use veksel_config::bridge::CallConfig;
 use veksel_core::enquiry::{Failed, Failure};
-use wire::Missed;
+use wire::{Caller, Missed};
 
 /// Tries of a call that can move money: the first, and one more if no connection came about.
 const MONEY_TRIES: u32 = 2;
@@ -61,9 +61,9 @@ pub(crate) struct Executor {
     /// One of each service.
     breakers: Mutex<BTreeMap<&'static str, Breaker>>,
     started: Instant,
-    stranger: Client,
+    stranger: Caller,
     /// With our certificate, if there is one.
-    known: Option<Client>,
+    known: Option<Caller>,
     audit: AuditSink,
 }
 
@@ -115,10 +115,11 @@ impl Executor {
                 .connect_timeout(connect)
                 .pool_idle_timeout(IDLE)
                 .pool_max_idle_per_host(IDLE_MAX);
-            builder.build().map_err(|error| AdapterError::Client {
+            let client = builder.build().map_err(|error| AdapterError::Client {
                 url: call.url.clone(),
                 why: error.without_url().to_string(),
-            })
+            })?;
+            Ok::<_, AdapterError>(Caller::new(client, IDLE))
         };
         let base = request::base(&call.url, call.allow_private)
             .map_err(|why| AdapterError::Url { url: call.url.clone(), why })?;
@@ -236,6 +237,7 @@ impl Executor {
                 bytes_in: 0,
             },
         };
+        let mut is_cut_off = false;
         let end = match self.client(request) {
             None => End {
                 result: Err(failed(Failed::Credentials, "identity")),
@@ -246,7 +248,12 @@ impl Executor {
             },
             Some(client) => {
                 let limit = self.attempt.min(chain.left());
-                self.end(wire::exchange(client, chain, url, request, limit, self.body_max).await)
+                let exchange =
+                    wire::exchange(client, chain, url, request, limit, self.body_max).await;
+                is_cut_off = limit < self.attempt
+                    && exchange.as_ref().is_err_and(Missed::is_late)
+                    && chain.left().is_zero();
+                self.end(exchange)
             }
         };
         if let Ok(response) = &end.result {
@@ -254,11 +261,12 @@ impl Executor {
             notes.event.bytes_in = response.body.len() as u64;
         }
         notes.event.outcome = end.outcome;
-        notes.is_fault = Some(end.is_fault);
+        // Whoever had less time left than a call may take says nothing of the provider.
+        notes.is_fault = (!is_cut_off).then_some(end.is_fault);
         end
     }
 
-    fn client(&self, request: &Request) -> Option<&Client> {
+    fn client(&self, request: &Request) -> Option<&Caller> {
         if request.with_identity { self.known.as_ref() } else { Some(&self.stranger) }
     }
 

@@ -17,6 +17,7 @@ mod droppay;
 mod executor;
 mod files;
 mod iban;
+mod mark;
 mod money;
 mod neonomics;
 mod oauth;

@@ -3,8 +3,9 @@
 //! A consent is a session: every call names one. A call that lacks a consent or an approval fails
 //! (1426, 1428) with a link to go on from. States of a payment: sent → approved by the customer at
 //! the bank → completed by us → at its end. Completing is what makes the money move, at most banks,
-//! and has to follow the approval; so asking how a payment stands completes it, which fails
-//! without harm until the customer has approved.
+//! and has to follow the approval; so asking how a payment stands completes it if the bank says that
+//! this is still to do, which fails without harm until the customer has approved. Completing again
+//! what is completed is never tried: nobody says that it is harmless.
 //!
 //! Nothing can be taken back there. What is wanted back is not completed any more: the engine says
 //! with every question whether it may be ([`PaymentRef::may_complete`]).
@@ -193,9 +194,15 @@ impl Neonomics {
             }
             Some(_) | None => return Err(wire::refusal(&response, false)),
         };
-        // Nobody can approve what nobody has a link to, so a failure from here on leaves a payment
-        // behind that cannot move money.
-        let approve = self.approval(chain, order, &link.href).await?;
+        // The order is there, and its name must not be lost: without a page it stands until its
+        // time is over.
+        let approve = match self.approval(chain, order, &link.href).await {
+            Ok(page) => Some(page),
+            Err(failure) => {
+                tracing::warn!(code = failure.code, "a payment has no page to approve it on");
+                None
+            }
+        };
         Ok(Verdict::Initiated(Initiated {
             payment: link.id,
             product: product.to_owned(),
@@ -205,7 +212,7 @@ impl Neonomics {
                 is_failed: false,
                 lacks_funds: false,
             },
-            approve: Some(approve),
+            approve,
             needs_approval: true,
         }))
     }
@@ -213,7 +220,7 @@ impl Neonomics {
     /// Where the customer approves. The link of the error leads to Neonomics, which has the one to
     /// the bank; or to the bank itself.
     async fn approval(&self, chain: &Chain, order: &Order, href: &str) -> Result<String, Failure> {
-        let Some(target) = self.executor.own_target(href) else { return page(href) };
+        let Some(target) = self.executor.own_target(href) else { return self.page(href) };
         let template = "/ics/v3/payments/{product}/{payment}/authorize";
         let session = &order.debtor.consent;
         let request = self.request("payments", Method::GET, template, target, session)?;
@@ -221,13 +228,15 @@ impl Neonomics {
         let response = self.call(chain, request).await?;
         let body: Value = success(response, true)?.json()?;
         let link = wire::link(&body).ok_or_else(|| failed(Failed::Malfunction, "schema"))?;
-        page(&link.href)
+        self.page(&link.href)
     }
 
-    /// Completes a payment and says how it stands.
+    /// Says how a payment stands, and completes it if that is still to do: only what the bank says
+    /// is before completion, because completing twice may pay twice.
     async fn status(&self, chain: &Chain, payment: &PaymentRef) -> Result<Progress, Failure> {
-        if !payment.may_complete {
-            return self.look(chain, payment).await;
+        let progress = self.look(chain, payment).await?;
+        if !payment.may_complete || !wire::is_before_completion(progress.status) {
+            return Ok(progress);
         }
         let target = format!("{}/complete", path(payment)?);
         let template = "/ics/v3/payments/{product}/{payment}/complete";
@@ -239,7 +248,7 @@ impl Neonomics {
             return wire::standing(&response, true).map(|(_, progress)| progress);
         }
         match wire::fault(&response).code.as_str() {
-            wire::SCA => self.look(chain, payment).await,
+            wire::SCA => Ok(progress),
             _ => Err(wire::refusal(&response, true)),
         }
     }
@@ -276,23 +285,21 @@ impl Neonomics {
     /// Looks for an order in the account's transactions. What is not booked is not shown, so not
     /// finding it proves nothing.
     async fn search(&self, chain: &Chain, order: &Order, since: Utc) -> Result<Verdict, Failure> {
+        if order.mark.is_empty() {
+            return Ok(Verdict::NotFound { is_complete: false });
+        }
         // Some banks show the day of booking only.
         let from = Utc(since.0.saturating_sub(86_400_000));
         let lines = self.lines(chain, &order.debtor, from, Presence::Unattended).await?;
-        let found = lines.into_iter().find(|(_, line)| wire::is_of(line, order));
-        Ok(found.map_or(Verdict::NotFound { is_complete: false }, |(payment, _)| {
-            Verdict::Initiated(Initiated {
-                payment,
-                product: String::new(),
-                progress: Progress {
-                    status: PaymentStatus::Settled,
-                    is_approved: true,
-                    is_failed: false,
-                    lacks_funds: false,
-                },
-                approve: None,
-                needs_approval: false,
-            })
+        if !lines.iter().any(|(_, line)| wire::is_of(line, order)) {
+            return Ok(Verdict::NotFound { is_complete: false });
+        }
+        // What a transaction is called is not what its payment is.
+        Ok(Verdict::Status(Progress {
+            status: PaymentStatus::Settled,
+            is_approved: true,
+            is_failed: false,
+            lacks_funds: false,
         }))
     }
 
@@ -356,6 +363,11 @@ impl Neonomics {
         Ok(response)
     }
 
+    /// An address that a customer can be sent to.
+    fn page(&self, href: &str) -> Result<String, Failure> {
+        self.executor.page(href).ok_or_else(|| failed(Failed::Malfunction, "link"))
+    }
+
     /// Where the customer comes back to.
     fn back(&self, state: &[u8; 16]) -> String {
         format!("{}/api/payments/callback?s={}", self.public_url, hex(state))
@@ -375,13 +387,4 @@ fn path(payment: &PaymentRef) -> Result<String, Failure> {
 
 fn success(response: Response, of_payment: bool) -> Result<Response, Failure> {
     if response.is_success() { Ok(response) } else { Err(wire::refusal(&response, of_payment)) }
-}
-
-/// An address that a customer can be sent to.
-fn page(href: &str) -> Result<String, Failure> {
-    let is_page = href.starts_with("https://") || href.starts_with("http://");
-    if is_page && href.len() <= 2_048 && href.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(href.to_owned());
-    }
-    Err(failed(Failed::Malfunction, "link"))
 }

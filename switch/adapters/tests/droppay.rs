@@ -248,10 +248,17 @@ async fn a_payment_is_a_draft_then_ready_then_confirmed() {
         since: Utc(now_ms()),
         may_repeat: true,
     };
-    let Verdict::Initiated(found) = ask(&adapters, search(12_000)).await else {
+    let Verdict::Status(found) = ask(&adapters, search(12_000)).await else {
         panic!("not found");
     };
-    assert_eq!(found.progress.status, PaymentStatus::Settled);
+    assert_eq!((found.status, found.is_approved), (PaymentStatus::Settled, true));
+    let unmarked = Order { mark: String::new(), ..order(&consent, 12_000) };
+    let other = Order { mark: "7F3K9QRT".to_owned(), ..order(&consent, 12_000) };
+    for order in [unmarked, other] {
+        let search =
+            Enquiry::Search { order: Box::new(order), since: Utc(now_ms()), may_repeat: true };
+        assert_eq!(ask(&adapters, search).await, Verdict::NotFound { is_complete: false });
+    }
     let nothing = ask(&adapters, search(12_001)).await;
     assert_eq!(nothing, Verdict::NotFound { is_complete: false });
     let log = rig.running.log("droppay").unwrap().entries();
@@ -334,11 +341,32 @@ async fn registration_that_is_not_there_yet_is_no_obstacle() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_the_customers() {
+async fn a_wrong_password_is_ours_and_is_not_tried_again() {
     let rig = rig();
     let adapters = rig.adapters(&Wanted::of(Purpose::Web, ALL), "wrong").unwrap();
     let refused = link(&adapters).await.unwrap_err();
-    assert_eq!((refused.why, refused.code.as_str()), (Failed::WrongPin, "invalid_grant"));
+    assert_eq!((refused.why, refused.code.as_str()), (Failed::Credentials, "invalid_grant"));
+    assert!(refused.why.is_alarming());
+    let again = link(&adapters).await.unwrap_err();
+    assert_eq!((again.why, again.code.as_str()), (Failed::Credentials, "invalid_grant"));
+    assert!(again.retry_ms.is_some_and(|ms| ms > 0));
+    assert_eq!(rig.count("/token"), 1, "a customer is locked out by who tries again");
+}
+
+#[tokio::test]
+async fn a_payment_whose_readiness_was_not_heard_of_is_not_lost() {
+    let rig = rig();
+    let adapters = rig.known();
+    let consent = link(&adapters).await.unwrap();
+    for minor in [1_096, 1_097] {
+        let before = rig.sandbox.balance(IBAN).unwrap();
+        let payment = initiated(&adapters, &consent, minor).await;
+        assert!(payment.needs_approval && payment.approve.is_some());
+        assert_eq!(payment.progress.status, PaymentStatus::Received);
+        rig.decide(&payment.payment, "confirm").await;
+        let paid = i64::try_from(minor).unwrap();
+        assert_eq!(rig.sandbox.balance(IBAN), Some(before - paid), "it is the one that is named");
+    }
 }
 
 #[tokio::test]

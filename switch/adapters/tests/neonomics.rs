@@ -241,10 +241,10 @@ async fn a_payment_is_approved_then_completed_then_told() {
     }
     assert_eq!(rig.sandbox.balance(IBAN), Some(BEFORE - 15_000));
     assert_eq!(rig.sandbox.balance(PAYEE), Some(20_000));
-    // Completed before it was looked at, every time.
+    // Looked at every time, and completed only while it was not.
     let paths = rig.paths();
     let complete = format!("/ics/v3/payments/domestic-transfer/{}/complete", initiated.payment);
-    assert_eq!(paths.iter().filter(|path| **path == format!("POST {complete}")).count(), 4);
+    assert_eq!(paths.iter().filter(|path| **path == format!("POST {complete}")).count(), 2);
     let mine = Enquiry::Transactions {
         account: account(&consent),
         from: Utc(0),
@@ -254,7 +254,7 @@ async fn a_payment_is_approved_then_completed_then_told() {
     let Verdict::Transactions { lines, .. } = rig.ask(mine).await else { panic!("no lines") };
     assert_eq!(lines.len(), 1);
     assert_eq!((lines[0].amount, lines[0].currency), (-15_000, 578));
-    assert_eq!(lines[0].text, "605410000123 husleie");
+    assert_eq!(lines[0].text, "605410000123 7F3K9QRS husleie");
 }
 
 #[tokio::test]
@@ -320,12 +320,33 @@ async fn an_answer_that_is_lost_is_found_in_the_account_and_never_paid_again() {
             since: Utc(0),
             may_repeat: true,
         });
-        let Verdict::Initiated(found) = found.await else { panic!("not found") };
-        assert_eq!(found.progress.status, PaymentStatus::Settled);
+        let Verdict::Status(found) = found.await else { panic!("not found") };
+        assert_eq!((found.status, found.is_approved), (PaymentStatus::Settled, true));
+        // Another payment of the same amount with the same RRN is not it.
+        let mut other = order(&consent, 15_000 + ending);
+        for mark in ["7F3K9QRT", ""] {
+            mark.clone_into(&mut other.mark);
+            let search =
+                Enquiry::Search { order: Box::new(other.clone()), since: Utc(0), may_repeat: true };
+            assert_eq!(rig.ask(search).await, Verdict::NotFound { is_complete: false });
+        }
+        // Asked again after an outcome nobody knew, it is looked at and not completed again.
+        assert_eq!(rig.status(&consent, &initiated).await.status, PaymentStatus::Settled);
         let paid = i64::try_from(15_000 + ending).unwrap();
         assert_eq!(rig.sandbox.balance(IBAN), Some(BEFORE - paid), "once");
         assert_eq!(rig.sandbox.payments(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_order_without_a_page_to_approve_it_on_is_not_lost() {
+    let rig = rig();
+    let consent = rig.linked().await;
+    let initiated = rig.initiated(&consent, 15_097).await;
+    assert_eq!((initiated.approve.as_ref(), initiated.needs_approval), (None, true));
+    let waiting = rig.status(&consent, &initiated).await;
+    assert_eq!((waiting.status, waiting.is_approved), (PaymentStatus::Received, false));
+    assert_eq!(rig.sandbox.payments(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Who may link accounts and begin checks: whoever has the token. Without one configured, whoever
-//! is on this machine and is not a page in a browser.
+//! is on this machine and is not a page in a browser, nor somebody elsewhere whose request a proxy
+//! on this machine hands on.
 
 use crate::answer::Refusal;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -48,6 +49,10 @@ fn with_token(headers: &HeaderMap, token: &Secret) -> Result<(), Refusal> {
 /// A page in a browser on this machine could call us: from elsewhere it names its origin, and
 /// under a name that was made to lead here it names that.
 fn from_this_machine(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.keys().any(|name| is_of_a_proxy(name.as_str())) {
+        let message = "a bearer token is needed: this came through a proxy, and none is configured";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
+    }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let is_page = text("origin").is_some()
         || text("sec-fetch-site").is_some_and(|site| !matches!(site, "none" | "same-origin"));
@@ -56,6 +61,11 @@ fn from_this_machine(headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message));
     }
     Ok(())
+}
+
+/// Headers that proxies add (RFC 7239, RFC 9110 7.6.3, and what came before them).
+fn is_of_a_proxy(name: &str) -> bool {
+    matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
 }
 
 fn is_local(host: &str) -> bool {
@@ -118,6 +128,21 @@ mod tests {
             (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "none")], 200),
         ] {
             assert_eq!(status(&guard, list), expected, "{list:?}");
+        }
+        for name in [
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+        ] {
+            let list = [("host", "127.0.0.1:8581"), (name, "127.0.0.1")];
+            assert_eq!(status(&guard, &list), 401, "{name}");
+            // Whoever has the token may come through whatever it is.
+            let known = Guard::new(Some(Secret::new("s3cret")), true);
+            let list = [("authorization", "Bearer s3cret"), (name, "127.0.0.1")];
+            assert_eq!(status(&known, &list), 200, "{name}");
         }
         assert_eq!(status(&Guard::new(None, false), &[("host", "127.0.0.1:1")]), 403);
     }

@@ -2,14 +2,13 @@
 
 use super::super::{Remark, query};
 use super::world::{Payment, Session, account_id, account_json, balances_json, entry_json, minor};
-use super::{MAGIC, Neonomics, keep};
+use super::{MAGIC, Neonomics, SILENCE, keep};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use std::time::Duration;
 use tokio::time::sleep;
 
 /// `POST /auth/realms/{realm}/protocol/openid-connect/token`
@@ -157,6 +156,10 @@ struct Fault {
 impl Fault {
     fn client(code: &'static str, kind: &'static str, message: impl Into<String>) -> Self {
         Self { status: 510, code, kind, message: message.into(), links: json!([]) }
+    }
+
+    fn bank(message: &str) -> Self {
+        Self { status: 530, ..Self::client("2000", "NETWORK", message) }
     }
 
     fn linked(code: &'static str, rel: &str, href: &str, id: &str) -> Self {
@@ -314,8 +317,7 @@ impl Neonomics {
         let debtor =
             place.ok_or_else(|| Fault::client("1003", "BAD_REQUEST", "invalid account id"))?;
         if amount % 100 == 91 {
-            let fault = Fault::client("2000", "NETWORK", "the bank does not answer");
-            return Err(Fault { status: 530, ..fault });
+            return Err(Fault::bank("the bank does not answer"));
         }
         let id = world.pay(Payment {
             session,
@@ -327,6 +329,7 @@ impl Neonomics {
             created: call.now,
             approved: None,
             status: "RCVD",
+            completed: 0,
             redirect: String::new(),
         });
         drop(world);
@@ -342,7 +345,9 @@ impl Neonomics {
     }
 
     fn authorize(&self, call: &Call<'_>, product: &str, id: &str) -> Answer {
-        self.own(call, product, id)?;
+        if self.own(call, product, id)?.amount % 100 == 97 {
+            return Err(Fault::bank("the bank has no page"));
+        }
         let redirect = call.redirect()?;
         if let Some(payment) = self.world().payments.get_mut(id) {
             payment.redirect = redirect;
@@ -392,6 +397,3 @@ fn html(status: u16, remark: &str) -> Response {
     response.extensions_mut().insert(Remark(remark.to_owned()));
     response
 }
-
-/// How long something gets no answer.
-const SILENCE: Duration = Duration::from_secs(60);

@@ -1,13 +1,15 @@
 //! Accounts: balances, transactions, confirmation of funds.
 
+use super::order::amount;
 use super::outcome::Asked;
-use super::payments::{amount, next, rrn};
+use super::payments::next;
 use super::wire::{
     AccountDetails, AccountList, AccountReference, Balance, BalanceResponse, FundsRequest,
     FundsResponse, Report, Transaction, TransactionsResponse,
 };
 use super::{ACCOUNTS, BerlinGroup, FUNDS};
 use crate::executor::{Chain, Request, Response};
+use crate::mark::is_marked;
 use crate::money;
 use crate::oauth::escape;
 use core::cmp::Reverse;
@@ -35,7 +37,7 @@ const AVAILABLE: &[&str] = &["interimAvailable", "forwardAvailable", "expected"]
 struct Listing {
     booked: Vec<Transaction>,
     pending: Vec<Transaction>,
-    balances: Vec<Balance>,
+    balances: Option<Balances>,
     /// Whether there is nothing beyond: the last page was read, and it said what is pending.
     is_complete: bool,
 }
@@ -55,7 +57,7 @@ impl BerlinGroup {
         let request = self.about_customer(request, is_attended)?;
         let response = self.send(chain, request, Asked::Account).await?;
         let body: BalanceResponse = response.json()?;
-        let found = balances(&body.balances).ok_or_else(|| schema(&response))?;
+        let found = balances(&body.balances, body.currency()).ok_or_else(|| schema(&response))?;
         Ok(Verdict::Balances(found))
     }
 
@@ -75,7 +77,7 @@ impl BerlinGroup {
         }
         lines.sort_by_key(|line| Reverse(line.booked));
         lines.truncate(usize::from(most));
-        Ok(Verdict::Transactions { lines, balances: balances(&listing.balances) })
+        Ok(Verdict::Transactions { lines, balances: listing.balances })
     }
 
     /// Reads the transactions of an account since a day, page by page.
@@ -102,16 +104,15 @@ impl BerlinGroup {
             let request = self.about_customer(request, is_attended)?;
             let response = self.send(chain, request, Asked::Account).await?;
             let body: TransactionsResponse = response.json()?;
+            let found = balances(&body.balances, body.currency());
+            listing.balances = listing.balances.or(found);
             let Report { booked, pending, links } = body.transactions;
             shows_pending |= pending.is_some();
             listing.booked.extend(booked.unwrap_or_default());
             listing.pending.extend(pending.unwrap_or_default());
-            if listing.balances.is_empty() {
-                listing.balances = body.balances;
-            }
             let href = next(&links).or_else(|| next(&body.links));
             let Some(href) = href else {
-                listing.is_complete = shows_pending;
+                listing.is_complete = shows_pending && links.is_whole && body.links.is_whole;
                 return Ok(listing);
             };
             // A page elsewhere is not read, and then there is more than was shown.
@@ -121,28 +122,30 @@ impl BerlinGroup {
         Ok(listing)
     }
 
-    /// Looks for an order among the transactions of who pays: the same amount, and a text that
-    /// begins with its RRN or an end-to-end identification that is it.
+    /// Looks for an order among the transactions of who pays: the same amount, gone, and a text with
+    /// its mark.
     pub(super) async fn search_lines(
         &self,
         chain: &Chain,
         order: &Order,
         since: Utc,
     ) -> Result<Verdict, Failure> {
-        let rrn = rrn(order);
-        if rrn.is_empty() {
+        if order.mark.is_empty() {
             return Ok(Verdict::NotFound { is_complete: false });
         }
         // Clocks differ, and a day at the bank begins when it does there.
         let from = Utc(since.0.saturating_sub(DAY_MS));
         let listing = self.listing(chain, &order.debtor, from, "both", false).await?;
-        let found = |list: &[Transaction]| list.iter().any(|line| is_order(line, order, rrn));
+        let found = |list: &[Transaction]| list.iter().any(|line| is_order(line, order));
         let status = if found(&listing.booked) {
             PaymentStatus::Settled
         } else if found(&listing.pending) {
             PaymentStatus::InProcess
         } else {
-            return Ok(Verdict::NotFound { is_complete: listing.is_complete });
+            // A line with the mark that is not the order as it was sent may be what became of it.
+            let mut all = listing.booked.iter().chain(&listing.pending);
+            let is_near = all.any(|line| has_mark(line, order));
+            return Ok(Verdict::NotFound { is_complete: listing.is_complete && !is_near });
         };
         Ok(Verdict::Status(Progress {
             status,
@@ -229,17 +232,23 @@ pub(super) fn parse_day(text: &str) -> Option<Utc> {
 }
 
 /// The balances of an answer; `None` if it has none that can be read. One that is missing is as
-/// the other.
-fn balances(all: &[Balance]) -> Option<Balances> {
+/// the other. Of several currencies the account's own counts, or else the first: never two of
+/// them together.
+fn balances(all: &[Balance], own: Option<&str>) -> Option<Balances> {
+    let is_kind = |it: &&Balance| [LEDGER, AVAILABLE].concat().contains(&&*it.balance_type);
+    let known: Vec<&Balance> = all.iter().filter(is_kind).collect();
+    let of = |it: &&Balance| Some(it.balance_amount.currency.as_str()) == own;
+    let chosen = known.iter().copied().find(of).or(known.first().copied())?;
+    let chosen = chosen.balance_amount.currency.as_str();
     let best = |kinds: &[&str]| {
-        kinds.iter().find_map(|kind| all.iter().find(|balance| balance.balance_type == *kind))
+        let is = |kind: &str, it: &Balance| {
+            it.balance_type == kind && it.balance_amount.currency == chosen
+        };
+        kinds.iter().find_map(|kind| known.iter().copied().find(|it| is(kind, it)))
     };
     let (ledger, available) = (best(LEDGER), best(AVAILABLE));
     let (ledger, available) = (ledger.or(available)?, available.or(ledger)?);
-    if ledger.balance_amount.currency != available.balance_amount.currency {
-        return None;
-    }
-    let currency = money::numeric(&ledger.balance_amount.currency)?;
+    let currency = money::numeric(chosen)?;
     Some(Balances {
         ledger: money::minor(&ledger.balance_amount.amount, currency)?,
         available: money::minor(&available.balance_amount.amount, currency)?,
@@ -266,18 +275,19 @@ fn line(transaction: &Transaction) -> Option<Line> {
     Some(Line { booked: parse_day(day)?, amount, currency, text })
 }
 
-/// Whether a transaction is what became of an order.
-fn is_order(transaction: &Transaction, order: &Order, rrn: &str) -> bool {
+/// Whether a transaction is what became of an order: what came back of it has another sign.
+fn is_order(transaction: &Transaction, order: &Order) -> bool {
     let Some(currency) = money::numeric(&transaction.transaction_amount.currency) else {
         return false;
     };
     let amount = money::minor(&transaction.transaction_amount.amount, currency);
-    // Banks write what left with a sign; some leave it out and tell by the list.
-    let is_amount = currency == order.amount.currency
-        && amount.is_some_and(|amount| amount.unsigned_abs() == order.amount.minor);
+    let gone = i64::try_from(order.amount.minor).ok().map(|minor| -minor);
+    let is_amount = currency == order.amount.currency && amount.is_some() && amount == gone;
+    is_amount && has_mark(transaction, order)
+}
+
+fn has_mark(transaction: &Transaction, order: &Order) -> bool {
     let texts = transaction.remittance_information_unstructured.iter();
     let mut texts = texts.chain(&transaction.remittance_information_unstructured_array);
-    let is_text = texts.any(|text| text.trim_start().starts_with(rrn))
-        || transaction.end_to_end_id.as_deref() == Some(rrn);
-    is_amount && is_text
+    texts.any(|text| is_marked(text, order))
 }

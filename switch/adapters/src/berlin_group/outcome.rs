@@ -110,6 +110,12 @@ pub(super) fn failure(response: &Response, asked: Asked) -> Failure {
     let body = body(response);
     let code = body.as_ref().map(code).unwrap_or_default();
     let status = response.status;
+    // Of an order these two say that there may be something of it, whatever their code is.
+    match (status, asked) {
+        (408, Asked::Initiation) => return response.unclear(Failed::Late, &code),
+        (409, Asked::Initiation) => return response.unclear(Failed::Duplicate, &code),
+        _ => {}
+    }
     if status < 500
         && let Some(meaning) = meaning(&code)
     {
@@ -199,6 +205,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             moved_money: true,
+            is_doubtful: false,
         }
     }
 
@@ -243,7 +250,7 @@ mod tests {
             (400, "NO_PIIS_ACTIVATION", Funds, Failed::NotSupported),
             (405, "CANCELLATION_INVALID", Cancellation, Failed::CannotReverse),
             (409, "STATUS_INVALID", Cancellation, Failed::CannotReverse),
-            (400, "STATUS_INVALID", Initiation, Failed::Invalid),
+            (403, "STATUS_INVALID", Initiation, Failed::Invalid),
             (409, "REFERENCE_STATUS_INVALID", Status, Failed::Invalid),
             (401, "TOKEN_UNKNOWN", Initiation, Failed::Malfunction),
             (401, "TOKEN_INVALID", Initiation, Failed::Malfunction),
@@ -317,6 +324,20 @@ mod tests {
             let failure = failure(&answer(status, body), Asked::Initiation);
             assert_eq!((failure.why, failure.is_open), (why, is_open), "{status} {body}");
         }
+    }
+
+    #[test]
+    fn an_order_that_may_be_there_already_is_open_whatever_the_code() {
+        for code in ["STATUS_INVALID", "FORMAT_ERROR", "RESOURCE_UNKNOWN", "SOMETHING_NEW"] {
+            let body = format!(r#"{{"tppMessages":[{{"category":"ERROR","code":"{code}"}}]}}"#);
+            for (status, why) in [(408, Failed::Late), (409, Failed::Duplicate)] {
+                let failure = failure(&answer(status, &body), Asked::Initiation);
+                assert_eq!((failure.why, failure.is_open), (why, true), "{status} {code}");
+                assert_eq!(failure.code, code);
+            }
+        }
+        let html = failure(&answer(409, "<html>"), Asked::Initiation);
+        assert_eq!((html.why, html.is_open), (Failed::Duplicate, true));
     }
 
     #[test]

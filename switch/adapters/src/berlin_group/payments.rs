@@ -1,26 +1,23 @@
 //! Payments: initiation, authorisation, status, cancellation, and finding one whose answer was
 //! lost.
 
+use super::order::product;
 use super::outcome::{self, Asked};
-use super::text::{self, Account};
 use super::wire::{
-    AccountReference, Amount, AuthorisationResponse, Authorisations, CancelResponse, Links,
-    Message, PaymentRequest, PaymentResponse, StatusResponse, Structured,
+    AuthorisationResponse, Authorisations, CancelResponse, Links, Message, PaymentResponse,
+    StatusResponse,
 };
 use super::{Approach, BerlinGroup, PAYMENTS};
 use crate::executor::{Chain, Request, Response, failed};
 use crate::oauth::escape;
-use crate::{money, random};
 use reqwest::Method;
-use veksel_config::bridge::{Quirks, RequestId};
+use veksel_config::bridge::RequestId;
 use veksel_core::Utc;
 use veksel_core::enquiry::{Failed, Failure, Initiated, Order, PaymentRef, Progress, Verdict};
 use veksel_core::fact::PaymentStatus;
 
 /// Authorisations of a payment that are looked at, the newest of them.
 const AUTHORISATIONS_MAX: usize = 3;
-/// The currency whose domestic products keep letters and take a KID.
-const NOK: u16 = 578;
 /// Longest name of a payment that is kept (`P1` and paths are made of it).
 const PAYMENT_MAX: usize = 128;
 
@@ -30,6 +27,8 @@ struct Taken {
     payment: PaymentResponse,
     status: PaymentStatus,
     product: String,
+    /// Whether all of the answer can be relied on; if not, it names a payment and no more.
+    is_clear: bool,
 }
 
 impl BerlinGroup {
@@ -41,28 +40,10 @@ impl BerlinGroup {
         self.approve(chain, taken).await.map(Verdict::Initiated)
     }
 
-    /// The request that begins a payment: the same bytes at every try of an order.
-    pub(super) fn initiation(&self, order: &Order) -> Result<Request, Failure> {
-        let product = product(&self.quirks, order.amount.currency)?;
-        let body = body(&self.quirks, product, order)?;
-        let target = format!("/v1/payments/{}", escape(product));
-        let mut request = Request::new(PAYMENTS, Method::POST, "/v1/payments/{product}", target)
-            .json(&body)?
-            .moving_money();
-        request = self.to_approve(request, &order.state)?;
-        if self.quirks.rejects_no_funds {
-            request = request.header("tpp-rejection-nofunds-preferred", "true")?;
-        }
-        match self.quirks.request_id {
-            RequestId::PerAttempt => Ok(request),
-            RequestId::Stable => request.header("x-request-id", &random::hyphenated(&order.key)),
-        }
-    }
-
     /// What the customer has to do, after what is needed for that.
     async fn approve(&self, chain: &Chain, taken: Taken) -> Result<Initiated, Failure> {
-        let Taken { response, payment, status, product } = taken;
-        let sca = payment.sca_status.as_deref();
+        let Taken { response, payment, status, product, is_clear } = taken;
+        let sca = payment.sca_status.as_deref().filter(|_| is_clear);
         let lacks_funds = lacks_funds(&payment.tpp_messages, None);
         let mut initiated = Initiated {
             progress: progress(status, sca, lacks_funds),
@@ -77,7 +58,9 @@ impl BerlinGroup {
             let asked = self.progress_of(chain, &path).await;
             initiated.progress = asked.unwrap_or(initiated.progress);
         }
-        if matches!(status, PaymentStatus::Rejected | PaymentStatus::Cancelled) {
+        // Over, or on its way: whatever the answer says of approvals, there is nothing to approve
+        // and nothing that could be taken back by the way.
+        if matches!(status, PaymentStatus::Rejected | PaymentStatus::Cancelled) || moves(status) {
             return Ok(initiated);
         }
         let mut approach = Approach::of(&response, &payment.links, sca);
@@ -108,16 +91,18 @@ impl BerlinGroup {
             }
         }
         match approach {
-            Approach::None => initiated.progress.is_approved = true,
-            Approach::Decoupled | Approach::Start(_) => initiated.needs_approval = true,
+            Approach::None if is_clear => initiated.progress.is_approved = true,
+            Approach::None | Approach::Decoupled | Approach::Start(_) => {
+                initiated.needs_approval = true
+            }
             Approach::Redirect => {
                 initiated.needs_approval = true;
                 initiated.approve = self.approval(&links);
                 if initiated.approve.is_none() {
-                    return self.abandon(chain, &initiated, "sca_link").await;
+                    return self.abandon(chain, initiated, "sca_link").await;
                 }
             }
-            Approach::Unsupported(word) => return self.abandon(chain, &initiated, word).await,
+            Approach::Unsupported(word) => return self.abandon(chain, initiated, word).await,
         }
         Ok(initiated)
     }
@@ -137,19 +122,34 @@ impl BerlinGroup {
         Ok((response, body))
     }
 
-    /// Takes back what nobody can approve by us, as far as there is time, and says why. It cannot
-    /// be executed either way, so it is not open.
+    /// Takes back what nobody can approve by us, and then says why. The bank has it, so only its
+    /// word that it is cancelled is a refusal; without that the payment stands, with nothing that
+    /// we could send anybody to, and will be asked about.
     async fn abandon(
         &self,
         chain: &Chain,
-        initiated: &Initiated,
+        mut initiated: Initiated,
         word: &str,
     ) -> Result<Initiated, Failure> {
         let request = cancellation(&initiated.product, &initiated.payment);
-        if let Err(failure) = self.send(chain, request, Asked::Cancellation).await {
-            tracing::warn!(code = failure.code, "a payment nobody can approve stays at its bank");
+        match self.send_any(chain, request).await {
+            Ok(response) if is_cancelled(&response) => {
+                return Err(failed(Failed::NotSupported, word));
+            }
+            Ok(response) => tracing::warn!(
+                word,
+                status = response.status,
+                "a payment nobody can approve stays at its bank"
+            ),
+            Err(failure) => tracing::warn!(
+                word,
+                code = failure.code,
+                "a payment nobody can approve stays at its bank"
+            ),
         }
-        Err(failed(Failed::NotSupported, word))
+        initiated.needs_approval = true;
+        initiated.approve = None;
+        Ok(initiated)
     }
 
     pub(super) async fn status(
@@ -286,68 +286,6 @@ impl BerlinGroup {
     }
 }
 
-/// The body that begins a payment.
-fn body(quirks: &Quirks, product: &str, order: &Order) -> Result<PaymentRequest, Failure> {
-    let invalid = |code| failed(Failed::Invalid, code);
-    let is_domestic = order.amount.currency == NOK;
-    let keeps_letters = quirks.keeps_letters && is_domestic;
-    let creditor_account = match text::account(&order.creditor) {
-        Some(Account::Iban(iban)) => AccountReference { iban: Some(iban), bban: None },
-        Some(Account::Bban(bban)) => AccountReference { iban: None, bban: Some(bban) },
-        None => return Err(invalid("creditor")),
-    };
-    let creditor_name =
-        text::name(&order.creditor_name, keeps_letters).ok_or(invalid("creditor_name"))?;
-    let has_kid = is_domestic && text::is_kid(&order.reference);
-    let remittance = if has_kid || order.reference.is_empty() {
-        order.remittance.clone()
-    } else {
-        format!("{} {}", order.remittance, order.reference)
-    };
-    let structured =
-        has_kid.then(|| Structured { reference: order.reference.clone(), reference_type: "SCOR" });
-    // The Norwegian domestic products have no end-to-end identification; the remittance text
-    // begins with the same.
-    let end_to_end = (!product.contains("norwegian")).then(|| rrn(order)).filter(|r| !r.is_empty());
-    Ok(PaymentRequest {
-        end_to_end_identification: end_to_end.map(ToOwned::to_owned),
-        debtor_account: AccountReference::iban(&order.debtor.iban),
-        instructed_amount: amount(order.amount)?,
-        creditor_account,
-        creditor_name,
-        remittance_information_unstructured: text::remittance(
-            &remittance,
-            keeps_letters,
-            quirks.remittance_max,
-        ),
-        remittance_information_structured_array: structured.into_iter().collect(),
-    })
-}
-
-/// An amount as banks take it.
-pub(super) fn amount(amount: veksel_core::enquiry::Money) -> Result<Amount, Failure> {
-    let unknown = || failed(Failed::NotSupported, "currency");
-    let currency = money::alpha(amount.currency).ok_or_else(unknown)?;
-    let decimal = money::decimal(amount).ok_or_else(unknown)?;
-    Ok(Amount { currency: currency.to_owned(), amount: decimal })
-}
-
-/// The RRN of an order: what its remittance text begins with.
-pub(super) fn rrn(order: &Order) -> &str {
-    let first = order.remittance.split_ascii_whitespace().next().unwrap_or_default();
-    let is_fit = first.len() <= 35 && first.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_fit { first } else { "" }
-}
-
-/// The product of a currency.
-fn product(quirks: &Quirks, currency: u16) -> Result<&str, Failure> {
-    let unknown = || failed(Failed::NotSupported, "currency");
-    let alpha = money::alpha(currency).ok_or_else(unknown)?;
-    let of = |name: &str| quirks.products.iter().find(|(currency, _)| currency == name);
-    let (_, product) = of(alpha).or_else(|| of("*")).ok_or_else(unknown)?;
-    Ok(product)
-}
-
 fn payment_path(product: &str, payment: &str) -> String {
     format!("/v1/payments/{}/{}", escape(product), escape(payment))
 }
@@ -357,16 +295,43 @@ fn cancellation(product: &str, payment: &str) -> Request {
     Request::new(PAYMENTS, Method::DELETE, "/v1/payments/{product}/{payment}", target)
 }
 
-/// Reads the answer to an initiation. One that is not as it must be leaves the payment open.
+/// Reads the answer to an initiation. One that does not name the payment leaves it open; one that
+/// does is kept whatever else is wrong with it, and the payment is asked about.
 fn taken(response: Response, product: String) -> Result<Taken, Failure> {
     let payment: PaymentResponse = response.json()?;
-    let status = known_status(&response, &payment.transaction_status)?;
     let id = &payment.payment_id;
     let is_name = !id.is_empty() && id.len() <= PAYMENT_MAX && !matches!(id.as_str(), "." | "..");
     if !is_name || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(response.unclear(Failed::Malfunction, "schema"));
     }
-    Ok(Taken { response, payment, status, product })
+    let status = payment.transaction_status.as_deref().and_then(PaymentStatus::parse);
+    let is_clear = status.is_some() && payment.links.is_whole && !response.is_doubtful;
+    if !is_clear {
+        tracing::warn!("an answer to an order is not as it must be, apart from the payment's name");
+    }
+    // Words of an answer that may belong to another request say nothing of this payment.
+    let status = status.filter(|_| !response.is_doubtful).unwrap_or(PaymentStatus::Received);
+    Ok(Taken { response, payment, status, product, is_clear })
+}
+
+/// Whether an answer to a cancellation says that the payment is taken back.
+fn is_cancelled(response: &Response) -> bool {
+    let status = || {
+        let body: CancelResponse = response.json().ok()?;
+        PaymentStatus::parse(&body.transaction_status?)
+    };
+    let is_over = |status| matches!(status, PaymentStatus::Cancelled | PaymentStatus::Rejected);
+    response.is_success() && (response.status == 204 || status().is_some_and(is_over))
+}
+
+/// Whether money moves, or has.
+const fn moves(status: PaymentStatus) -> bool {
+    is_executed(status) || matches!(status, PaymentStatus::WithoutPosting | PaymentStatus::Partial)
+}
+
+/// Whether a bank carries a payment out: then everybody has approved it who must.
+const fn is_executed(status: PaymentStatus) -> bool {
+    matches!(status, PaymentStatus::InProcess | PaymentStatus::Settled | PaymentStatus::Credited)
 }
 
 fn known_status(response: &Response, word: &str) -> Result<PaymentStatus, Failure> {
@@ -376,7 +341,7 @@ fn known_status(response: &Response, word: &str) -> Result<PaymentStatus, Failur
 fn progress(status: PaymentStatus, sca: Option<&str>, lacks_funds: bool) -> Progress {
     Progress {
         status,
-        is_approved: matches!(sca, Some("finalised" | "exempted")),
+        is_approved: is_executed(status) || matches!(sca, Some("finalised" | "exempted")),
         is_failed: sca == Some("failed"),
         lacks_funds,
     }

@@ -57,9 +57,14 @@ pub(super) fn name(text: &str, keeps_letters: bool) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// A remittance text of at most `most` characters, and never more than any product takes.
-pub(super) fn remittance(text: &str, keeps_letters: bool, most: u16) -> String {
-    plain(text, keeps_letters, usize::from(most).min(REMITTANCE_MAX))
+/// A remittance text in the characters that banks take, uncut.
+pub(super) fn remittance(text: &str, keeps_letters: bool) -> String {
+    plain(text, keeps_letters, usize::MAX)
+}
+
+/// How long a remittance text may be where a bank takes so much: never more than any product does.
+pub(super) fn most(configured: u16) -> usize {
+    usize::from(configured).min(REMITTANCE_MAX)
 }
 
 /// Whether a reference has the shape of a Norwegian KID: digits, the last perhaps a hyphen.
@@ -189,11 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn remittance_keeps_its_beginning() {
-        assert_eq!(remittance("605410000123 TERM0001", true, 140), "605410000123 TERM0001");
-        assert_eq!(remittance("605410000123 TERM0001", true, 13), "605410000123");
-        assert_eq!(remittance(&"x".repeat(200), true, 999).len(), 140);
-        assert_eq!(remittance("ÆÆÆ", false, 3), "AEA");
+    fn remittance_keeps_to_the_set_and_its_length_to_the_products() {
+        assert_eq!(remittance("605410000123 \tTERM0001 ", true), "605410000123 TERM0001");
+        assert_eq!(remittance("ÆÆ", false), "AEAE");
+        assert_eq!((most(999), most(35)), (140, 35));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What stands on the wire, as much of it as is used. Fields that are not named here are passed
 //! over, because banks have more of them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// `{"iban": …}` or `{"bban": …}`.
@@ -47,24 +48,84 @@ pub(super) struct Structured {
     pub(super) reference_type: &'static str,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Link {
-    #[serde(default)]
     pub(super) href: String,
 }
 
-pub(super) type Links = BTreeMap<String, Link>;
+/// Links of an answer, by their names. Read without an error whatever stands there, because an
+/// answer that is wrong in them may be right in what counts.
+#[derive(Clone, Debug)]
+pub(super) struct Links {
+    all: BTreeMap<String, Link>,
+    /// Whether all of them could be read; also if there are none.
+    pub(super) is_whole: bool,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self { all: BTreeMap::new(), is_whole: true }
+    }
+}
+
+impl Links {
+    pub(super) fn get(&self, name: &str) -> Option<&Link> {
+        self.all.get(name)
+    }
+
+    pub(super) fn contains_key(&self, name: &str) -> bool {
+        self.all.contains_key(name)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.all.keys()
+    }
+}
+
+impl<'de> Deserialize<'de> for Links {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Value::Object(found) = Value::deserialize(deserializer)? else {
+            return Ok(Self { is_whole: false, ..Self::default() });
+        };
+        let mut links = Self::default();
+        for (name, link) in found {
+            let href = match &link {
+                Value::String(href) => Some(href.as_str()),
+                other => other["href"].as_str(),
+            };
+            match href {
+                Some(href) => _ = links.all.insert(name, Link { href: href.to_owned() }),
+                None => links.is_whole = false,
+            }
+        }
+        Ok(links)
+    }
+}
+
+/// A text, or nothing of whatever else stands there.
+fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_str().map(ToOwned::to_owned))
+}
+
+/// Messages, as far as they can be read.
+fn messages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Message>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let all = value.as_array().cloned().unwrap_or_default();
+    Ok(all.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PaymentResponse {
-    pub(super) transaction_status: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) transaction_status: Option<String>,
     pub(super) payment_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) sca_status: Option<String>,
     #[serde(default, rename = "_links")]
     pub(super) links: Links,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "messages")]
     pub(super) tpp_messages: Vec<Message>,
 }
 
@@ -112,7 +173,16 @@ pub(super) struct Message {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct BalanceResponse {
+    #[serde(default)]
+    account: Value,
     pub(super) balances: Vec<Balance>,
+}
+
+impl BalanceResponse {
+    /// The account's own currency, if the answer says it.
+    pub(super) fn currency(&self) -> Option<&str> {
+        self.account["currency"].as_str()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,11 +194,20 @@ pub(super) struct Balance {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct TransactionsResponse {
+    #[serde(default)]
+    account: Value,
     pub(super) transactions: Report,
     #[serde(default)]
     pub(super) balances: Vec<Balance>,
     #[serde(default, rename = "_links")]
     pub(super) links: Links,
+}
+
+impl TransactionsResponse {
+    /// See [`BalanceResponse::currency`].
+    pub(super) fn currency(&self) -> Option<&str> {
+        self.account["currency"].as_str()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -149,8 +228,6 @@ pub(super) struct Transaction {
     #[serde(default)]
     pub(super) value_date: Option<String>,
     pub(super) transaction_amount: Amount,
-    #[serde(default)]
-    pub(super) end_to_end_id: Option<String>,
     #[serde(default)]
     pub(super) creditor_name: Option<String>,
     #[serde(default)]

@@ -32,9 +32,15 @@ pub(super) struct Session {
     kept: Mutex<Kept>,
 }
 
+/// How long nobody logs in after the password was refused: a provider locks a customer out who is
+/// wrong too often, and only a person can set the password right.
+const HOLD_OFF: Duration = Duration::from_secs(15 * 60);
+
 #[derive(Debug, Default)]
 struct Kept {
     is_registered: bool,
+    /// Until when the password is not tried again.
+    refused_until: Option<Instant>,
     tokens: Option<Held>,
 }
 
@@ -117,6 +123,11 @@ impl Session {
         to: &Executor,
         chain: &Chain,
     ) -> Result<Access, Failure> {
+        let wait = kept.refused_until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            let retry_ms = u64::try_from(wait.as_millis()).ok();
+            return Err(Failure { retry_ms, ..failed(Failed::Credentials, "invalid_grant") });
+        }
         if !kept.is_registered {
             register(to, chain).await?;
             kept.is_registered = true;
@@ -128,10 +139,15 @@ impl Session {
         ];
         let response = self.ask(to, chain, &form).await?;
         if !response.is_success() {
+            let code = wire::fault(&response).code;
             // Registered, and not any more.
-            kept.is_registered = wire::fault(&response).code != "unauthorized_client";
+            kept.is_registered = code != "unauthorized_client";
+            if code == "invalid_grant" {
+                kept.refused_until = Some(Instant::now() + HOLD_OFF);
+            }
             return Err(wire::refusal(&response));
         }
+        kept.refused_until = None;
         keep(kept, to, chain, &response).await
     }
 

@@ -5,6 +5,7 @@
 
 use crate::dates::{day, instant};
 use crate::executor::{Response, failed};
+use crate::mark::{fitted, is_marked};
 use crate::money;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -84,10 +85,11 @@ pub(super) fn refusal(response: &Response) -> Failure {
     let code = fault(response).code;
     let code = if code.is_empty() { response.status.to_string() } else { code };
     let why = match (code.as_str(), response.status) {
-        ("invalid_grant", _) => Failed::WrongPin,
-        ("invalid_client" | "unauthorized_client" | "access_denied" | "101" | "102", _) => {
+        // The password is the configured one: whom it does not let in cannot help it.
+        ("invalid_grant" | "invalid_client" | "unauthorized_client" | "access_denied", _) => {
             Failed::Credentials
         }
+        ("101" | "102", _) => Failed::Credentials,
         (_, 400 | 413 | 415 | 422) => Failed::Format,
         (_, 401) => Failed::Malfunction,
         (_, 403) => Failed::Credentials,
@@ -179,7 +181,7 @@ pub(super) fn draft(order: &Order, remittance_max: u16) -> Result<String, Failur
     if !crate::iban::is_iban(&creditor) {
         return Err(failed(Failed::Invalid, "creditor"));
     }
-    let text: String = order.remittance.chars().take(usize::from(remittance_max)).collect();
+    let text = fitted(&order.remittance, order, usize::from(remittance_max));
     let rest = json!({
         "source": { "account": order.debtor.iban },
         "recipient": { "account": creditor, "name": order.creditor_name },
@@ -278,9 +280,11 @@ struct Transfer<'a> {
     #[serde(default)]
     description: String,
     source: Party,
+    #[serde(default)]
+    recipient: Party,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Party {
     #[serde(default)]
     account: String,
@@ -290,9 +294,11 @@ struct Party {
 /// one cannot be read.
 pub(super) fn lines(body: &[u8], iban: &str, from: Utc) -> Option<Vec<(String, Line)>> {
     let all: Vec<Transfer<'_>> = serde_json::from_slice(body).ok()?;
-    let executed = all.into_iter().filter(|it| it.status == "EXECUTED");
+    // The list may be of all that the customer has; what is not of this account is passed over.
+    let is_own = |it: &Transfer<'_>| it.source.account == iban || it.recipient.account == iban;
+    let executed = all.into_iter().filter(|it| it.status == "EXECUTED" && is_own(it));
     let lines = executed.map(|transfer| {
-        let amount = money::minor(transfer.amount.get(), EUR)?;
+        let amount = money::minor(transfer.amount.get(), EUR)?.checked_abs()?;
         let amount = if transfer.source.account == iban { amount.checked_neg()? } else { amount };
         let date = transfer.date.as_str();
         let booked = instant(date).or_else(|| Some(Utc(u64::try_from(day(date)?).ok()?)))?;
@@ -305,13 +311,12 @@ pub(super) fn lines(body: &[u8], iban: &str, from: Utc) -> Option<Vec<(String, L
     Some(lines)
 }
 
-/// Whether a line is the one that an order left: the same sum, gone, and a text that begins with
-/// the same word.
+/// Whether a line is the one that an order left: the same sum, gone, and a text with its mark.
 pub(super) fn is_of(line: &Line, order: &Order) -> bool {
-    let Money { minor, .. } = order.amount;
-    let rrn = order.remittance.split_whitespace().next();
-    i64::try_from(minor).is_ok_and(|minor| line.amount == -minor)
-        && rrn.is_some_and(|rrn| line.text.split_whitespace().next() == Some(rrn))
+    let Money { minor, currency } = order.amount;
+    line.currency == currency
+        && i64::try_from(minor).is_ok_and(|minor| line.amount == -minor)
+        && is_marked(&line.text, order)
 }
 
 #[cfg(test)]

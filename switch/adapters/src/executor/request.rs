@@ -155,6 +155,8 @@ pub(crate) struct Response {
     pub(crate) body: Bytes,
     /// Whether the request could move money.
     pub(crate) moved_money: bool,
+    /// Whether something about it says that it may be the answer to another request.
+    pub(crate) is_doubtful: bool,
 }
 
 impl Response {

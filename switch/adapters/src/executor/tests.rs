@@ -311,6 +311,22 @@ async fn the_breaker_of_a_service_leaves_the_others_alone() {
     assert_eq!(rig.outcomes().len(), 6, "what the breaker refused was no call");
 }
 
+#[tokio::test]
+async fn an_attempt_that_our_own_deadline_cut_off_says_nothing_of_the_provider() {
+    let server = Server::start(vec![Act::Nothing; 3]).await;
+    let call = CallConfig { breaker_failures: 1, retries: 0, ..config(&server.url()) };
+    let short = CallConfig { connect_ms: 100, read_ms: 100, ..call.clone() };
+    let rig = Rig::new(&CallConfig { connect_ms: 2_000, read_ms: 60_000, ..call });
+    for _ in 0..2 {
+        failed(rig.call(read(), 200).await, Failed::Late, false, "timeout");
+        assert!(!rig.executor.circuits()[0].is_open);
+    }
+    // One that had all the time it may take does.
+    let rig = Rig::new(&short);
+    failed(rig.call(read(), 60_000).await, Failed::Late, false, "timeout");
+    assert!(rig.executor.circuits()[0].is_open);
+}
+
 /// Lets the clock of the executor run ahead.
 async fn skip(time: Duration) {
     tokio::time::pause();

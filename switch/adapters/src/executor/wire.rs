@@ -14,10 +14,38 @@ use rustls::AlertDescription;
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 use veksel_core::enquiry::{Failed, Failure};
+
+/// The library's client, and when it last heard something: a connection on which nobody was heard
+/// within the time that unused ones are kept is a fresh one.
+#[derive(Debug)]
+pub(super) struct Caller {
+    client: Client,
+    idle: Duration,
+    heard: Mutex<Option<Instant>>,
+}
+
+impl Caller {
+    /// With a client that keeps unused connections this long.
+    pub(super) const fn new(client: Client, idle: Duration) -> Self {
+        Self { client, idle, heard: Mutex::new(None) }
+    }
+
+    /// Somebody answered just now, so that there may be a connection that has been used.
+    pub(super) fn note(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether what was begun then was certainly on a connection of its own.
+    fn was_fresh(&self, begun: Instant) -> bool {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.is_none_or(|heard| heard + self.idle < begun)
+    }
+}
 
 /// Nothing came back.
 #[derive(Debug)]
@@ -28,9 +56,16 @@ pub(super) struct Missed {
     pub(super) outcome: &'static str,
 }
 
+impl Missed {
+    /// Whether the time was over.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self.outcome, "timeout" | "connect_timeout")
+    }
+}
+
 /// Sends a request and reads its answer within `limit`, of at most `body_max` bytes.
 pub(super) async fn exchange(
-    client: &Client,
+    caller: &Caller,
     chain: &Chain,
     url: &Url,
     request: &Request,
@@ -41,8 +76,10 @@ pub(super) async fn exchange(
     let bare = matches!(request.method, Method::GET | Method::DELETE) && !has_body;
     // An empty body is never asked for, so that it tells nothing.
     let sent = Arc::new(AtomicBool::new(!has_body));
-    let lost = Lost { moves_money: request.moves_money, has_body, sent: Arc::clone(&sent) };
-    let mut builder = client.request(request.method.clone(), url.clone());
+    let moves_money = request.moves_money;
+    let begun = Instant::now();
+    let lost = Lost { moves_money, has_body, sent: Arc::clone(&sent), caller, begun };
+    let mut builder = caller.client.request(request.method.clone(), url.clone());
     builder = builder.header("accept", "application/json, application/problem+json");
     builder = builder.headers(request.headers.clone());
     if !bare {
@@ -54,7 +91,9 @@ pub(super) async fn exchange(
     // it may be. Before the body is asked for nothing is sent that could be carried out.
     let watch = request.moves_money.then(|| Watch { chain, sent: Arc::clone(&lost.sent) });
     let exchanged = tokio::time::timeout(limit, async {
-        let mut response = client.execute(built).await.map_err(|error| lost.error(&error))?;
+        let response = caller.client.execute(built).await;
+        let mut response = response.map_err(|error| lost.error(&error))?;
+        caller.note();
         let status = response.status().as_u16();
         if (300..400).contains(&status) {
             return Err(lost.after(Failed::Malfunction, "redirect", Retry::Never));
@@ -72,8 +111,9 @@ pub(super) async fn exchange(
             }
             body.extend_from_slice(&chunk);
         }
+        caller.note();
         let moved_money = request.moves_money;
-        Ok(Response { status, headers, body: body.freeze(), moved_money })
+        Ok(Response { status, headers, body: body.freeze(), moved_money, is_doubtful: false })
     });
     let result = exchanged.await.unwrap_or_else(|_| Err(lost.late()));
     drop(watch);
@@ -95,13 +135,15 @@ impl Drop for Watch<'_> {
 }
 
 /// Says what a failure means for this request.
-struct Lost {
+struct Lost<'c> {
     moves_money: bool,
     has_body: bool,
     sent: Arc<AtomicBool>,
+    caller: &'c Caller,
+    begun: Instant,
 }
 
-impl Lost {
+impl Lost<'_> {
     /// Nothing was sent, certainly.
     fn before(&self, why: Failed, outcome: &'static str) -> Missed {
         let failure = Failure { code: outcome.to_owned(), ..Failure::before(why) };
@@ -133,7 +175,11 @@ impl Lost {
         if let Some(tls) = &causes.tls {
             // A server that has not accepted our certificate has not read the request either
             // (RFC 8446 4.4: it reads application data once the handshake is over), although with
-            // TLS 1.3 ours may have left before we hear of it.
+            // TLS 1.3 ours may have left before we hear of it. On a connection that was used
+            // before, the handshake is long over, and nobody knows what was read.
+            if is_about_us(tls) && !error.is_connect() && !self.caller.was_fresh(self.begun) {
+                return self.after(Failed::Credentials, "tls_certificate", Retry::Never);
+            }
             if is_about_us(tls) {
                 let mut missed = self.before(Failed::Credentials, "tls_certificate");
                 missed.retry = Retry::Never;

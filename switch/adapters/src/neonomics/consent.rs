@@ -1,6 +1,6 @@
 //! Sessions, the consents in them, and the accounts they let us see.
 
-use super::{Neonomics, Presence, page, success, wire};
+use super::{Neonomics, Presence, success, wire};
 use crate::executor::{Chain, Request, failed};
 use crate::oauth::escape;
 use reqwest::Method;
@@ -35,7 +35,7 @@ impl Neonomics {
         let request = self.present(request)?.header("x-redirect-url", &self.back(state))?;
         let body: Value = success(self.call(chain, request).await?, false)?.json()?;
         let link = wire::link(&body).ok_or_else(|| failed(Failed::Malfunction, "schema"))?;
-        Ok(Verdict::ConsentAsked { consent: session, approve: Some(page(&link.href)?) })
+        Ok(Verdict::ConsentAsked { consent: session, approve: Some(self.page(&link.href)?) })
     }
 
     pub(super) async fn consent_status(

@@ -4,6 +4,7 @@
 use crate::dates::{day, instant};
 use crate::executor::{Response, failed};
 use crate::iban::is_iban;
+use crate::mark::{fitted, is_marked};
 use crate::money;
 use serde_json::{Value, json};
 use veksel_config::bridge::Quirks;
@@ -135,7 +136,7 @@ pub(super) fn payment(order: &Order, quirks: &Quirks) -> Result<(&'static str, V
         };
         (json!({ "bban": domestic(&order.debtor.iban) }), json!({ "bban": bban }))
     };
-    let remittance = fitting(&order.remittance, quirks);
+    let remittance = fitting(order, quirks);
     let mut body = json!({
         "debtorAccount": debtor,
         "creditorAccount": creditor,
@@ -153,8 +154,8 @@ pub(super) fn payment(order: &Order, quirks: &Quirks) -> Result<(&'static str, V
 }
 
 /// Remittance text as the bank takes it: no longer than it may be, and in its letters.
-fn fitting(remittance: &str, quirks: &Quirks) -> String {
-    let letters = remittance.chars().flat_map(|letter| {
+fn fitting(order: &Order, quirks: &Quirks) -> String {
+    let letters = order.remittance.chars().flat_map(|letter| {
         let replaced = match letter {
             _ if quirks.keeps_letters || letter.is_ascii() => return vec![letter],
             'æ' => "ae",
@@ -167,7 +168,8 @@ fn fitting(remittance: &str, quirks: &Quirks) -> String {
         };
         replaced.chars().collect()
     });
-    letters.take(usize::from(quirks.remittance_max)).collect()
+    let text: String = letters.collect();
+    fitted(&text, order, usize::from(quirks.remittance_max))
 }
 
 /// The domestic number in an IBAN: what follows country and check digits.
@@ -217,6 +219,26 @@ const fn shows_approval(status: PaymentStatus) -> bool {
     }
 }
 
+/// Whether a payment with this status may still have to be completed by us.
+pub(super) const fn is_before_completion(status: PaymentStatus) -> bool {
+    match status {
+        PaymentStatus::Received
+        | PaymentStatus::Pending
+        | PaymentStatus::PartlyAuthorised
+        | PaymentStatus::Technical
+        | PaymentStatus::FundsChecked
+        | PaymentStatus::CustomerProfile
+        | PaymentStatus::WithChange => true,
+        PaymentStatus::WithoutPosting
+        | PaymentStatus::InProcess
+        | PaymentStatus::Settled
+        | PaymentStatus::Credited
+        | PaymentStatus::Partial
+        | PaymentStatus::Rejected
+        | PaymentStatus::Cancelled => false,
+    }
+}
+
 /// What Neonomics calls the account with this IBAN, in the list of accounts.
 pub(super) fn resource(accounts: &Value, iban: &str) -> Option<String> {
     let accounts = accounts.as_array()?;
@@ -234,20 +256,21 @@ pub(super) fn resource(accounts: &Value, iban: &str) -> Option<String> {
 const LEDGER: &[&str] = &["CLBD", "ITBD", "XPCD", "OPBD", "ITAV", "CLAV"];
 const AVAILABLE: &[&str] = &["ITAV", "CLAV", "FWAV", "XPCD", "ITBD", "CLBD"];
 
-/// The balances of an account; `None` if there is none that can be read.
+/// The balances of an account; `None` if there is none that can be read. Of several currencies the
+/// first counts: never two of them together.
 pub(super) fn balances(body: &Value) -> Option<Balances> {
     let all = body.as_array()?;
+    let kind = |balance: &Value| text(&balance["type"]).to_owned();
+    let is_known = |it: &&Value| [LEDGER, AVAILABLE].concat().contains(&kind(it).as_str());
+    let chosen = text(&all.iter().find(is_known)?["currency"]);
     let of = |kinds: &[&str]| {
-        let found = |kind: &&str| all.iter().find(|balance| text(&balance["type"]) == *kind);
-        kinds.iter().find_map(found)
+        let is = |name: &str, it: &Value| kind(it) == name && text(&it["currency"]) == chosen;
+        kinds.iter().find_map(|name| all.iter().find(|it| is(name, it)))
     };
-    let read = |balance: &Value| {
-        let currency = money::numeric(text(&balance["currency"]))?;
-        Some((money::minor(text(&balance["amount"]), currency)?, currency))
-    };
-    let (ledger, currency) = read(of(LEDGER)?)?;
-    let (available, other) = read(of(AVAILABLE)?)?;
-    (currency == other).then_some(Balances { ledger, available, currency })
+    let currency = money::numeric(chosen)?;
+    let read = |balance: &Value| money::minor(text(&balance["amount"]), currency);
+    let (ledger, available) = (read(of(LEDGER)?)?, read(of(AVAILABLE)?)?);
+    Some(Balances { ledger, available, currency })
 }
 
 /// Booked transactions since an instant, the newest first, with what the bank calls them.
@@ -277,14 +300,12 @@ pub(super) fn lines(body: &Value, from: Utc) -> Option<Vec<(String, Line)>> {
     Some(lines)
 }
 
-/// Whether a line is the one that an order left: the same sum, gone, and a text that begins with
-/// the same word.
+/// Whether a line is the one that an order left: the same sum, gone, and a text with its mark.
 pub(super) fn is_of(line: &Line, order: &Order) -> bool {
     let Money { minor, currency } = order.amount;
-    let rrn = order.remittance.split_whitespace().next();
     line.currency == currency
         && i64::try_from(minor).is_ok_and(|minor| line.amount == -minor)
-        && rrn.is_some_and(|rrn| line.text.split_whitespace().next() == Some(rrn))
+        && is_marked(&line.text, order)
 }
 
 fn text(value: &Value) -> &str {

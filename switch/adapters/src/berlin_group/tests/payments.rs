@@ -46,7 +46,7 @@ async fn an_order_as_it_stands_on_the_wire() {
                 r#"{"debtorAccount":{"iban":"NO9386011117947"},"#,
                 r#""instructedAmount":{"currency":"NOK","amount":"150.00"},"#,
                 r#""creditorAccount":{"bban":"86011117947"},"creditorName":"Kiosk Oslo S","#,
-                r#""remittanceInformationUnstructured":"605410000123 TERM0001"}"#
+                r#""remittanceInformationUnstructured":"605410000123 7F3K9QRS TERM0001"}"#
             )
         );
         let state = "4f".repeat(16);
@@ -81,7 +81,7 @@ async fn particulars_of_a_bank_are_kept_to() {
         request_id: RequestId::Stable,
         wants_push: true,
         rejects_no_funds: false,
-        remittance_max: 15,
+        remittance_max: 24,
         keeps_letters: false,
         products: vec![("*".to_owned(), "instant-norwegian-domestic-credit-transfers".to_owned())],
         ..Quirks::default()
@@ -98,7 +98,7 @@ async fn particulars_of_a_bank_are_kept_to() {
     assert_eq!(wanted, Some("status=SCA,PROCESS,LAST"));
     assert_eq!(header(request, "tpp-rejection-nofunds-preferred"), None);
     assert_eq!(body(request)["creditorName"], "Sjomat AS");
-    assert_eq!(body(request)["remittanceInformationUnstructured"], "605410000123 TE");
+    assert_eq!(body(request)["remittanceInformationUnstructured"], "605410000123 7F3K9QRS TE");
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn creditors_and_references() {
             "NO93 8601 1117 947",
             "",
             value!({"iban": "NO9386011117947"}),
-            "605410000123 TERM0001",
+            "605410000123 7F3K9QRS TERM0001",
             None,
         ),
         (
@@ -142,7 +142,7 @@ async fn creditors_and_references() {
             "86011117947",
             "2345676",
             value!({"bban": "86011117947"}),
-            "605410000123 TERM0001",
+            "605410000123 7F3K9QRS TERM0001",
             Some("2345676"),
         ),
         (
@@ -150,7 +150,7 @@ async fn creditors_and_references() {
             "86011117947",
             "Invoice 7",
             value!({"bban": "86011117947"}),
-            "605410000123 TERM0001 Invoice 7",
+            "605410000123 7F3K9QRS TERM0001 Invoice 7",
             None,
         ),
         (
@@ -158,7 +158,7 @@ async fn creditors_and_references() {
             "265-1234567-89",
             "2345676",
             value!({"bban": "265123456789"}),
-            "605410000123 TERM0001 2345676",
+            "605410000123 7F3K9QRS TERM0001 2345676",
             None,
         ),
     ] {
@@ -263,6 +263,7 @@ async fn decoupled_and_exempted_need_no_page() {
 
 #[tokio::test]
 async fn what_nobody_can_approve_by_us_is_taken_back() {
+    let confirmed = r#"{"transactionStatus":"CANC"}"#;
     for (headers, links, word) in [
         ("ASPSP-SCA-Approach: EMBEDDED\r\n", "{}", "sca_embedded"),
         ("", r#"{"startAuthorisationWithPsuAuthentication":{"href":"/x"}}"#, "sca_embedded"),
@@ -272,9 +273,51 @@ async fn what_nobody_can_approve_by_us_is_taken_back() {
         ("", r#"{"scaRedirect":{"href":"javascript:alert(1)"}}"#, "sca_link"),
     ] {
         let taken = format!(r#"{{"transactionStatus":"RCVD","paymentId":"1","_links":{links}}}"#);
-        let rig = Rig::new(vec![with(201, headers, &taken), json(204, "")]).await;
-        failed(&rig.ask(&initiate(order())).await, Failed::NotSupported, false, word);
-        assert_eq!(rig.lines(), [format!("POST {PATH}"), format!("DELETE {PATH}/1")]);
+        for cancelled in [json(204, ""), json(200, confirmed), json(202, confirmed)] {
+            let rig = Rig::new(vec![with(201, headers, &taken), cancelled]).await;
+            failed(&rig.ask(&initiate(order())).await, Failed::NotSupported, false, word);
+            assert_eq!(rig.lines(), [format!("POST {PATH}"), format!("DELETE {PATH}/1")]);
+        }
+        // The bank has it. Unless it says that it does not any more, nobody may say no.
+        for unclear in [
+            json(200, ""),
+            json(200, "{}"),
+            json(202, r#"{"transactionStatus":"ACTC"}"#),
+            json(200, r#"{"transactionStatus":"ACSC"}"#),
+            json(405, confirmed),
+            json(500, ""),
+            Act::SayAndClose(""),
+        ] {
+            let (rig, found) = initiated(vec![with(201, headers, &taken), unclear]).await;
+            assert_eq!((found.payment.as_str(), found.needs_approval), ("1", true), "{word}");
+            assert_eq!((found.approve, found.progress.is_approved), (None, false));
+            assert_eq!(rig.lines()[1], format!("DELETE {PATH}/1"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_is_on_its_way_is_one_whatever_is_said_of_approvals() {
+    for (headers, links) in [
+        ("ASPSP-SCA-Approach: REDIRECT\r\n", "{}"),
+        ("ASPSP-SCA-Approach: EMBEDDED\r\n", "{}"),
+        ("", r#"{"scaRedirect":{"href":"javascript:alert(1)"}}"#),
+        ("", r#"{"startAuthorisation":{"href":"/v1/x"}}"#),
+    ] {
+        for (word, status, is_approved) in [
+            ("ACSP", PaymentStatus::InProcess, true),
+            ("ACSC", PaymentStatus::Settled, true),
+            ("ACCC", PaymentStatus::Credited, true),
+            ("ACWP", PaymentStatus::WithoutPosting, false),
+            ("PART", PaymentStatus::Partial, false),
+        ] {
+            let taken =
+                format!(r#"{{"transactionStatus":"{word}","paymentId":"1","_links":{links}}}"#);
+            let (rig, found) = initiated(vec![with(201, headers, &taken)]).await;
+            assert_eq!(found.progress, progress(status, is_approved, false), "{headers}{links}");
+            assert_eq!((found.approve, found.needs_approval), (None, false));
+            assert_eq!(rig.lines().len(), 1, "nothing is taken back");
+        }
     }
 }
 
@@ -301,8 +344,6 @@ async fn an_answer_that_is_not_as_it_must_be_leaves_the_payment_open() {
         "",
         "{}",
         r#"{"transactionStatus":"RCVD"}"#,
-        r#"{"paymentId":"1"}"#,
-        r#"{"transactionStatus":"NEWS","paymentId":"1"}"#,
         r#"{"transactionStatus":"RCVD","paymentId":""}"#,
         r#"{"transactionStatus":"RCVD","paymentId":".."}"#,
         r#"{"transactionStatus":"RCVD","paymentId":"a b"}"#,
@@ -316,10 +357,47 @@ async fn an_answer_that_is_not_as_it_must_be_leaves_the_payment_open() {
 }
 
 #[tokio::test]
+async fn a_payment_that_is_named_is_kept_whatever_else_is_wrong() {
+    let received = progress(PaymentStatus::Received, false, false);
+    for answer in [
+        r#"{"paymentId":"1"}"#,
+        r#"{"transactionStatus":"NEWS","paymentId":"1"}"#,
+        r#"{"transactionStatus":7,"paymentId":"1","_links":{}}"#,
+        r#"{"transactionStatus":"NEWS","paymentId":"1","scaStatus":"exempted"}"#,
+        r#"{"transactionStatus":"RCVD","paymentId":"1","_links":null}"#,
+        r#"{"transactionStatus":"RCVD","paymentId":"1","_links":"https://bank.example"}"#,
+        r#"{"transactionStatus":"RCVD","paymentId":"1","_links":{"scaStatus":null}}"#,
+        r#"{"transactionStatus":"RCVD","paymentId":"1","_links":[],"tppMessages":null}"#,
+    ] {
+        let (rig, found) = initiated(vec![json(201, answer)]).await;
+        assert_eq!((found.payment.as_str(), found.progress), ("1", received), "{answer}");
+        assert_eq!((found.approve, found.needs_approval), (None, true), "{answer}");
+        assert_eq!(rig.lines().len(), 1, "never repeated");
+    }
+    let link = r#"{"transactionStatus":"RCVD","paymentId":"1",
+        "_links":{"scaRedirect":"https://bank.example/sca/1"}}"#;
+    let (_, found) = initiated(vec![json(201, link)]).await;
+    assert_eq!(found.approve.as_deref(), Some("https://bank.example/sca/1"));
+}
+
+#[tokio::test]
 async fn an_echo_of_another_request_is_no_answer_to_this_one() {
-    let other = with(201, "X-Request-ID: 00000000-0000-4000-8000-000000000000\r\n", TAKEN);
-    let rig = Rig::new(vec![other]).await;
-    failed(&rig.ask(&initiate(order())).await, Failed::Malfunction, true, "request_id");
+    let other = "X-Request-ID: 00000000-0000-4000-8000-000000000000\r\n";
+    for answer in [json(201, "{}"), json(400, "{}")] {
+        let Act::Say(text) = answer else { panic!() };
+        let echoed = text.replace("Content-Length", &format!("{other}Content-Length"));
+        let rig = Rig::new(vec![Act::Say(echoed.leak())]).await;
+        let Verdict::Failed(failure) = rig.ask(&initiate(order())).await else { panic!() };
+        assert_eq!((failure.why, failure.is_open), (Failed::Malfunction, true));
+    }
+    let rig = Rig::new(vec![with(200, other, r#"{"transactionStatus":"ACSC"}"#)]).await;
+    failed(&rig.ask(&Enquiry::Status(payment())).await, Failed::Malfunction, false, "request_id");
+    // The name of a payment is kept, and nothing else of such an answer is believed.
+    let executed = TAKEN.replace("RCVD", "ACSC");
+    let (_, found) = initiated(vec![with(201, other, &executed)]).await;
+    assert_eq!(found.payment, "1234-wertiq-983");
+    assert_eq!(found.progress, progress(PaymentStatus::Received, false, false));
+    assert!(found.needs_approval);
     let stable = Quirks { request_id: RequestId::Stable, ..Quirks::default() };
     let echo = format!("X-Request-ID: {}\r\n", KEY_TEXT.to_ascii_uppercase());
     let rig = Rig::with(stable, vec![with(201, &echo, TAKEN)]).await;
@@ -346,18 +424,18 @@ async fn errors_mean_what_their_codes_say() {
 
 #[tokio::test]
 async fn a_status_that_is_decided_needs_no_more() {
-    for (word, status) in [
-        ("ACSC", PaymentStatus::Settled),
-        ("ACCC", PaymentStatus::Credited),
-        ("ACSP", PaymentStatus::InProcess),
-        ("RJCT", PaymentStatus::Rejected),
-        ("CANC", PaymentStatus::Cancelled),
-        ("PART", PaymentStatus::Partial),
+    for (word, status, is_approved) in [
+        ("ACSC", PaymentStatus::Settled, true),
+        ("ACCC", PaymentStatus::Credited, true),
+        ("ACSP", PaymentStatus::InProcess, true),
+        ("RJCT", PaymentStatus::Rejected, false),
+        ("CANC", PaymentStatus::Cancelled, false),
+        ("PART", PaymentStatus::Partial, false),
     ] {
         let body = format!(r#"{{"transactionStatus":"{word}"}}"#);
         let rig = Rig::new(vec![json(200, &body)]).await;
         let verdict = rig.ask(&Enquiry::Status(payment())).await;
-        assert_eq!(verdict, Verdict::Status(progress(status, false, false)));
+        assert_eq!(verdict, Verdict::Status(progress(status, is_approved, false)));
         assert_eq!(rig.lines(), [format!("GET {PATH}/1234-wertiq-983/status")]);
     }
 }
@@ -473,7 +551,8 @@ async fn a_lost_payment_is_found_by_amount_and_text() {
         value!({"transactionAmount": {"currency": "NOK", "amount": amount},
             "remittanceInformationUnstructured": text, "bookingDate": "2026-02-23"})
     };
-    let ours = line("-150.00", "605410000123 TERM0001");
+    let ours = line("-150.00", "605410000123 7F3K9QRS TERM0001");
+    let marked = |amount| line(amount, "605410000123 7F3K9QRS TERM0001");
     let shown = |booked: serde_json::Value, pending: serde_json::Value, next: bool| {
         let links = if next {
             value!({"next": {"href": "https://elsewhere.example/2"}})
@@ -491,15 +570,42 @@ async fn a_lost_payment_is_found_by_amount_and_text() {
         (shown(value!([]), value!([]), false), not_found(true)),
         (shown(value!([]), value!([]), true), not_found(false)),
         (shown(value!([]), value!(null), false), not_found(false)),
-        (shown(value!([line("-150.01", "605410000123")]), value!([]), false), not_found(true)),
-        (shown(value!([line("-150.00", "605410000124")]), value!([]), false), not_found(true)),
-        (shown(value!([line("-150.00", "x 605410000123")]), value!([]), false), not_found(true)),
+        // The mark may stand anywhere, as a word.
+        (
+            shown(value!([line("-150.00", "Til: x/7F3K9QRS/605410000123")]), value!([]), false),
+            status(PaymentStatus::Settled),
+        ),
+        // Neither RRN nor terminal alone is enough: another payment has them too.
+        (
+            shown(value!([line("-150.00", "605410000123 TERM0001")]), value!([]), false),
+            not_found(true),
+        ),
+        (
+            shown(value!([line("-150.00", "605410000123 7F3K9QRSX")]), value!([]), false),
+            not_found(true),
+        ),
+        // What has the mark and another amount or sign is not it, but proves nothing either.
+        (shown(value!([marked("-150.01")]), value!([]), false), not_found(false)),
+        (shown(value!([marked("150.00")]), value!([]), false), not_found(false)),
+        (
+            shown(value!([marked("150.00"), ours]), value!([]), false),
+            status(PaymentStatus::Settled),
+        ),
     ] {
         let rig = Rig::new(vec![act]).await;
         assert_eq!(rig.ask(&search(order())).await, verdict);
         let path = "GET /v1/accounts/acc-1/transactions?dateFrom=2026-02-22&bookingStatus=both";
         assert_eq!(rig.lines(), [path]);
     }
+    let end_to_end = value!({"transactionAmount": {"currency": "NOK", "amount": "-150.00"},
+        "endToEndId": "605410000123", "bookingDate": "2026-02-23"});
+    let rig = Rig::new(vec![shown(value!([end_to_end]), value!([]), false)]).await;
+    assert_eq!(rig.ask(&search(order())).await, not_found(true));
+    // Without a mark nobody can tell it from others.
+    let rig = Rig::new(vec![]).await;
+    let unmarked = Order { mark: String::new(), ..order() };
+    assert_eq!(rig.ask(&search(unmarked)).await, not_found(false));
+    assert_eq!(rig.server.connections(), 0);
     // Without consent nobody can look, and not finding it proves nothing.
     let mut blind = order();
     blind.debtor.consent.clear();

@@ -9,7 +9,7 @@ const IBAN: &str = "IT86M3606400001393351234567";
 
 fn response(status: u16, body: &str, moved_money: bool) -> Response {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    Response { status, headers: HeaderMap::new(), body, moved_money }
+    Response { status, headers: HeaderMap::new(), body, moved_money, is_doubtful: false }
 }
 
 fn order(creditor: &str, minor: u64, currency: u16) -> Order {
@@ -79,7 +79,7 @@ fn both_shapes_of_error_are_read() {
         (400, object("101", "not a qualified certificate"), Failed::Credentials, "101"),
         (400, object("\"102\"", "missing authorisation"), Failed::Credentials, "102"),
         (400, object("999", "something else"), Failed::Format, "999"),
-        (401, word("invalid_grant"), Failed::WrongPin, "invalid_grant"),
+        (401, word("invalid_grant"), Failed::Credentials, "invalid_grant"),
         (401, word("unauthorized_client"), Failed::Credentials, "unauthorized_client"),
         (401, word("invalid_token"), Failed::Malfunction, "invalid_token"),
         (400, word("a text that is no code"), Failed::Format, "400"),
@@ -150,16 +150,29 @@ fn numbers_have_a_country_and_no_plus() {
 fn transfers_are_signed_by_who_sent_them() {
     let body = format!(
         r#"[{{"id":"1","amount":120.00,"status":"EXECUTED","date":"2026-02-23T10:00:00Z",
-              "description":"605410000123 affitto","source":{{"account":"{IBAN}"}}}},
-            {{"id":"2","amount":5,"status":"EXECUTED","date":"2026-02-24","source":{{}}}},
-            {{"id":"3","amount":7,"status":"REJECTED","date":"2026-02-24","source":{{}}}}]"#
+              "description":"605410000123 7F3K9QRS affitto","source":{{"account":"{IBAN}"}}}},
+            {{"id":"2","amount":5,"status":"EXECUTED","date":"2026-02-24","source":{{}},
+              "recipient":{{"account":"{IBAN}"}}}},
+            {{"id":"3","amount":7,"status":"REJECTED","date":"2026-02-24","source":{{}},
+              "recipient":{{"account":"{IBAN}"}}}},
+            {{"id":"4","amount":120,"status":"EXECUTED","date":"2026-02-21",
+              "description":"605410000123 7F3K9QRS affitto","source":{{}},
+              "recipient":{{"account":"{IBAN}"}}}},
+            {{"id":"5","amount":120,"status":"EXECUTED","date":"2026-02-25",
+              "description":"605410000123 7F3K9QRS affitto",
+              "source":{{"account":"IT89M3606400001I05034550166"}}}},
+            {{"id":"6","amount":120,"status":"EXECUTED","date":"2026-02-20",
+              "description":"605410000123 affitto","source":{{"account":"{IBAN}"}}}}]"#
     );
     let found = lines(body.as_bytes(), IBAN, Utc(0)).unwrap();
     let short: Vec<_> = found.iter().map(|(id, line)| (id.as_str(), line.amount)).collect();
-    assert_eq!(short, [("2", 500), ("1", -12_000)]);
+    let expected = [("2", 500), ("1", -12_000), ("4", 12_000), ("6", -12_000)];
+    assert_eq!(short, expected, "of this account, by direction");
     assert!(is_of(&found[1].1, &order("x", 12_000, EUR)));
     assert!(!is_of(&found[1].1, &order("x", 12_001, EUR)));
     assert!(!is_of(&found[0].1, &order("x", 500, EUR)));
+    assert!(!is_of(&found[2].1, &order("x", 12_000, EUR)), "what came back is not what left");
+    assert!(!is_of(&found[3].1, &order("x", 12_000, EUR)), "the RRN is not enough");
     assert!(lines(b"[{}]", IBAN, Utc(0)).is_none());
 }
 

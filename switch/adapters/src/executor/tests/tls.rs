@@ -124,6 +124,19 @@ async fn a_certificate_opens_the_door_that_is_shut_to_strangers() {
 }
 
 #[tokio::test]
+async fn an_alert_proves_nothing_where_a_connection_may_have_been_used_before() {
+    let (bank, ours) = (Authority::new("bank"), Authority::new("ours"));
+    let (url, _requests) = server(&bank, &ours).await;
+    let rig = Rig::new(&call(&url, bank.trust(), None));
+    failed(rig.call(pay(), 5_000).await, Failed::Credentials, false, "tls_certificate");
+    // As if somebody had been answered a moment ago.
+    rig.executor.stranger.note();
+    failed(rig.call(pay(), 5_000).await, Failed::Credentials, true, "tls_certificate");
+    super::skip(std::time::Duration::from_secs(11)).await;
+    failed(rig.call(pay(), 5_000).await, Failed::Credentials, false, "tls_certificate");
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_trusted_is_told_nothing() {
     let (bank, ours, others) =
         (Authority::new("bank"), Authority::new("ours"), Authority::new("others"));

@@ -10,7 +10,7 @@ const EUR: u16 = 978;
 
 fn response(status: u16, body: &str, moved_money: bool) -> Response {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    Response { status, headers: HeaderMap::new(), body, moved_money }
+    Response { status, headers: HeaderMap::new(), body, moved_money, is_doubtful: false }
 }
 
 fn order(creditor: &str, minor: u64, currency: u16) -> Order {
@@ -42,7 +42,7 @@ fn a_payment_is_flat_and_has_domestic_numbers() {
         "debtorAccount": { "bban": "86011117947" },
         "creditorAccount": { "bban": "30001234567" },
         "creditorName": "Ola Nordmann",
-        "remittanceInformationUnstructured": "605410000123 husleie pa ",
+        "remittanceInformationUnstructured": "605410000123 7F3K9QRS hu",
         "instrumentedAmount": "150.00",
         "currency": "NOK",
         "endToEndIdentification": "91ba7c0959bb54a48ff28f2a2fb4e688",
@@ -56,7 +56,10 @@ fn a_payment_is_flat_and_has_domestic_numbers() {
         payment(&order("DE89370400440532013000", 1, EUR), &Quirks::default()).unwrap();
     assert_eq!(product, "sepa-credit");
     assert_eq!(body["debtorAccount"], json!({ "iban": "NO9386011117947" }));
-    assert_eq!(body["remittanceInformationUnstructured"], "605410000123 husleie på bøljan");
+    assert_eq!(
+        body["remittanceInformationUnstructured"],
+        "605410000123 7F3K9QRS husleie på bøljan"
+    );
 }
 
 #[test]
@@ -133,14 +136,16 @@ fn balances_count_in_their_order() {
     assert_eq!(found(&[balance("????", "10.00")]), None);
     assert_eq!(balances(&json!({})), None);
     let foreign = json!({ "amount": "1.00", "currency": "EUR", "type": "ITAV" });
-    assert_eq!(found(&[closing, foreign]), None, "two currencies are no balance");
+    let mixed = [closing.clone(), foreign.clone()];
+    assert_eq!(found(&mixed), Some((1_000, 1_000, NOK)), "never two currencies together");
+    assert_eq!(found(&[foreign, closing]), Some((100, 100, EUR)));
 }
 
 #[test]
 fn lines_are_signed_dated_and_in_order_or_not_read_at_all() {
     let line = |id: &str, value: &str, kind: &str, date: &str| {
         json!({
-            "id": id, "transactionReference": "605410000123 husleie", "bookingDate": date,
+            "id": id, "transactionReference": "605410000123 7F3K9QRS husleie", "bookingDate": date,
             "transactionAmount": { "currency": "NOK", "value": value },
             "creditDebitIndicator": kind,
         })
@@ -158,6 +163,14 @@ fn lines_are_signed_dated_and_in_order_or_not_read_at_all() {
     let order = order("30001234567", 15_000, NOK);
     let own: Vec<bool> = found.iter().map(|(_, line)| is_of(line, &order)).collect();
     assert_eq!(own, [false, true, false]);
+    let of = |amount, text: &str| {
+        let line = Line { booked: Utc(0), amount, currency: NOK, text: text.to_owned() };
+        is_of(&line, &order)
+    };
+    assert!(of(-15_000, "Til Kiosk 605410000123/7F3K9QRS"));
+    assert!(!of(15_000, "605410000123 7F3K9QRS husleie"), "what came back is not what left");
+    assert!(!of(-15_000, "605410000123 husleie"), "the RRN is not enough");
+    assert!(!of(-15_000, "605410000123 7F3K9QRSX"));
     let broken = json!([line("1", "150.001", "DBIT", "2026-02-23")]);
     assert_eq!(lines(&broken, Utc(0)), None);
     let undated = json!([line("1", "150.00", "DBIT", "yesterday")]);
