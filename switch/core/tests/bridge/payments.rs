@@ -1,12 +1,12 @@
 //! Payments at a bank, from the request to the end and after it.
 
 use crate::world::{
-    ACCOUNT, ATM, ATM_TOO, World, code, failed, initiated, order, payment, plan, received, repeat,
-    request, reversal, status, tag,
+    ACCOUNT, ATM, ATM_TOO, World, code, failed, initiated, order, payment, plan, progress,
+    received, repeat, request, reversal, status, tag,
 };
 use veksel_codecs::structured::OriginalData;
 use veksel_codecs::{Mti, ResponseCode, field};
-use veksel_core::enquiry::{Enquiry, Failed, Verdict};
+use veksel_core::enquiry::{Enquiry, Failed, Progress, Verdict};
 use veksel_core::fact::{ApprovalMode, Case, PaymentState, PaymentStatus};
 use veksel_core::{Action, Command, Event, Input, Output, Record, TxnId};
 
@@ -116,8 +116,8 @@ fn a_customer_who_never_approves_ends_expired_and_cancelled_at_the_bank() {
     world.verdict(&cancel, Verdict::Cancelled);
     let last = world.asked();
     world.verdict(&last, status(PaymentStatus::Cancelled));
-    assert_eq!(world.payment().state, PaymentState::Cancelled);
-    assert_eq!(world.outcomes().last().unwrap().response.as_str(), "05");
+    assert_eq!(world.payment().state, PaymentState::Expired);
+    assert_eq!(world.outcomes().last().unwrap().response.as_str(), "68");
 }
 
 #[test]
@@ -757,4 +757,20 @@ fn a_bank_that_is_gone_from_the_file_leaves_a_case() {
     after.tell(received(reversal(7)));
     assert_eq!(code(&after.answer()), "00");
     assert_eq!(after.switch.reversals_open(), 0, "no host is told");
+}
+
+#[test]
+fn a_payment_that_its_customer_refused_is_let_go_and_looked_after() {
+    let mut world = World::linked();
+    world.pending();
+    let poll = world.pass_until_asked(2_000).unwrap();
+    let refused = Progress { is_failed: true, ..progress(PaymentStatus::Received) };
+    world.verdict(&poll, Verdict::Status(refused));
+    assert_eq!(world.outcomes().last().unwrap().response.as_str(), "05");
+    let cancel = world.asked();
+    assert!(matches!(cancel.enquiry, Enquiry::Cancel(_)), "the bank still has it");
+    world.verdict(&cancel, failed(Failed::Unavailable, false));
+    let sweep = world.pass_until_asked(16 * 60_000).unwrap();
+    world.verdict(&sweep, status(PaymentStatus::Settled));
+    assert_eq!(world.payment().case, Some(Case::LateCompletion));
 }

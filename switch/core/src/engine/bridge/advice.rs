@@ -53,6 +53,11 @@ impl Advices {
         (self.last, 0)
     }
 
+    /// How often an advice was sent.
+    fn sent(&self, txn: TxnId) -> u32 {
+        self.sent.get(&txn).map_or(0, |(_, attempts)| *attempts)
+    }
+
     pub(super) fn forget(&mut self, txn: TxnId) {
         if let Some((stan, _)) = self.sent.remove(&txn) {
             self.by_stan.remove(&stan);
@@ -105,7 +110,7 @@ impl Switch {
             self.change(now, txn, |payment| payment.advice = None);
             return self.end_if_over(now, txn);
         }
-        let Some(channel) = self.channel_of(&intent) else {
+        let Some(channel) = self.channel_of(&intent, self.bridge.advices.sent(txn)) else {
             // It is told when its channel comes back; until then it is looked for slowly.
             self.bridge.plan(Task::Advice(txn), now.tick.after_ms(RETRY_MS.0));
             return;
@@ -128,12 +133,14 @@ impl Switch {
     }
 
     /// A connection of the participant that a request came from, over the same link.
-    fn channel_of(&self, intent: &Intent) -> Option<ConnectionId> {
+    fn channel_of(&self, intent: &Intent, before: u32) -> Option<ConnectionId> {
         let place = self.plan.links.iter().position(|link| link.name == intent.link)?;
         let link = crate::plan::LinkId(u16::try_from(place).ok()?);
         let mut online = self.online_channels(link, &intent.key.participant);
-        online.sort_unstable_by_key(|connection| connection.serial);
-        online.last().copied()
+        // The newest first, and the others in turn: one of them has the terminal behind it.
+        online.sort_unstable_by_key(|connection| core::cmp::Reverse(connection.serial));
+        let place = usize::try_from(before).unwrap_or_default().checked_rem(online.len())?;
+        online.get(place).copied()
     }
 
     /// The answer to an advice; gives back anything else.

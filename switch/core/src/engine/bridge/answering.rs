@@ -141,7 +141,7 @@ impl Switch {
 
     pub(super) fn reject(&mut self, now: Now, txn: TxnId, stand: Stand) {
         let response = match stand {
-            Stand::Rejected(true) => ResponseCode::INSUFFICIENT_FUNDS,
+            Stand::Rejected(true) | Stand::Unapproved(true) => ResponseCode::INSUFFICIENT_FUNDS,
             _ => ResponseCode::DO_NOT_HONOUR,
         };
         self.decide(now, txn, response, Reason::Host);

@@ -73,7 +73,10 @@ impl Switch {
             (PaymentState::Accepted, Stand::Settled) => {
                 self.change(now, txn, |payment| payment.state = PaymentState::Settled);
             }
-            (PaymentState::Accepted, Stand::Rejected(_) | Stand::Cancelled) => {
+            (
+                PaymentState::Accepted,
+                Stand::Rejected(_) | Stand::Unapproved(_) | Stand::Cancelled,
+            ) => {
                 if !is_wanted_back {
                     // It was accepted, and its channel was told so.
                     self.open_case(now, txn, Case::Mismatch);
@@ -100,7 +103,12 @@ impl Switch {
                 self.change(now, txn, |payment| payment.state = PaymentState::Rejected);
                 self.reject(now, txn, stand);
             }
+            (_, Stand::Unapproved(_)) => self.refused_by_customer(now, txn, stand),
             (PaymentState::Cancelling, Stand::Cancelled) => self.cancelled(now, txn),
+            // We have cancelled it, because nobody approved it.
+            (PaymentState::Expiring, Stand::Cancelled) if step == Step::AfterCancel => {
+                self.expire(now, txn);
+            }
             (_, Stand::Cancelled) => {
                 self.change(now, txn, |payment| payment.state = PaymentState::Cancelled);
                 self.reject(now, txn, stand);
@@ -134,6 +142,14 @@ impl Switch {
     /// its customer wanted, or does no such thing: then how it stands is the last word.
     fn is_refused_back(&self, txn: TxnId) -> bool {
         self.bridge.told_back.contains(&txn)
+    }
+
+    /// Its customer has refused a payment that the bank still has: the channel hears so, and the
+    /// bank is told to let it go and asked later whether it did.
+    pub(super) fn refused_by_customer(&mut self, now: Now, txn: TxnId, stand: Stand) {
+        self.change(now, txn, |payment| payment.state = PaymentState::Cancelled);
+        self.reject(now, txn, stand);
+        self.cancel_at_bank(now, txn);
     }
 
     fn expire(&mut self, now: Now, txn: TxnId) {

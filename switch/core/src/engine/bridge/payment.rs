@@ -287,7 +287,7 @@ impl Switch {
             Stand::Accepted => PaymentState::Accepted,
             Stand::Settled => PaymentState::Settled,
             Stand::Rejected(_) => PaymentState::Rejected,
-            Stand::Cancelled => PaymentState::Cancelled,
+            Stand::Unapproved(_) | Stand::Cancelled => PaymentState::Cancelled,
         };
         let record = self.change(now, txn, |payment| {
             payment.payment = name;
@@ -299,6 +299,7 @@ impl Switch {
             Stand::Waiting | Stand::Odd if wants_back => {}
             Stand::Waiting | Stand::Odd => self.wait_for_approval(now, txn, record),
             Stand::Accepted | Stand::Settled => self.accept_payment(now, txn),
+            Stand::Unapproved(_) => self.refused_by_customer(now, txn, stand),
             Stand::Rejected(_) | Stand::Cancelled => self.reject(now, txn, stand),
         }
     }

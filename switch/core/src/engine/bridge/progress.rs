@@ -15,6 +15,8 @@ pub(crate) enum Stand {
     Settled,
     /// Refused; whether for lack of money.
     Rejected(bool),
+    /// Its customer refused it, and the bank still has it; whether it lacks money.
+    Unapproved(bool),
     /// Taken back by its customer or the bank.
     Cancelled,
     /// What cannot be of a single payment.
@@ -37,7 +39,7 @@ impl Stand {
             // The debtor's money has moved, whatever the threshold says.
             PaymentStatus::Settled | PaymentStatus::Credited => Self::Settled,
             _ if is_enough => Self::Accepted,
-            _ if progress.is_failed => Self::Rejected(progress.lacks_funds),
+            _ if progress.is_failed => Self::Unapproved(progress.lacks_funds),
             _ => Self::Waiting,
         }
     }
@@ -93,7 +95,7 @@ mod tests {
         let approved = Progress { is_approved: true, ..waiting };
         assert_eq!(Stand::of(&accept, approved), Stand::Accepted);
         let failed = Progress { is_failed: true, ..waiting };
-        assert_eq!(Stand::of(&accept, failed), Stand::Rejected(false));
+        assert_eq!(Stand::of(&accept, failed), Stand::Unapproved(false));
         // Whoever looks late sees more than the threshold, and nobody's approval any more.
         assert_eq!(Stand::of(&accept, progress(PaymentStatus::InProcess)), Stand::Accepted);
         assert_eq!(Stand::of(&accept, progress(PaymentStatus::Settled)), Stand::Settled);
