@@ -120,10 +120,7 @@ fn judge(rig: &Bridge, stories: &BTreeMap<String, Story>) -> Vec<String> {
         if is_approved && moved == 0 {
             complain("approved, and no money moved");
         }
-        // A bank that executes what its own customer refused at it is not looked after: a refusal
-        // is final, and only what expired or was taken back is asked about later.
-        let is_past_refusal = story.ending == 3 && story.act == "reject";
-        if moved > 0 && !is_approved && case.is_none() && !is_past_refusal {
+        if moved > 0 && !is_approved && case.is_none() {
             complain("money moved, and nobody was told");
         }
         let is_refused = story.heard.iter().any(|code| code != "00" && code != "09");
