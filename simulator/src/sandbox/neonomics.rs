@@ -2,8 +2,8 @@
 //!
 //! It is not Berlin Group: the caller's faults are 510, its own 520, those of the bank 530, and
 //! what counts is `errorCode`. A call that needs a consent or an approval fails first (1426, 1428)
-//! and says where to go. A payment moves money each time `/complete` is called after its approval, and
-//! each time a payment is sent it is another one: nothing is recognised.
+//! and says where to go. A payment moves money each time `/complete` is called after its
+//! approval, and each time a payment is sent it is another one: nothing is recognised.
 //!
 //! Amounts that end in 51, 68, 91, 96 or 97 misbehave when they are sent or completed, `MAGIC`.
 

@@ -3,9 +3,9 @@
 //! A consent is a session: every call names one. A call that lacks a consent or an approval fails
 //! (1426, 1428) with a link to go on from. States of a payment: sent → approved by the customer at
 //! the bank → completed by us → at its end. Completing is what makes the money move, at most banks,
-//! and has to follow the approval; so asking how a payment stands completes it if the bank says that
-//! this is still to do, which fails without harm until the customer has approved. Completing again
-//! what is completed is never tried: nobody says that it is harmless.
+//! and has to follow the approval; so asking how a payment stands completes it if the bank says
+//! that this is still to do, which fails without harm until the customer has approved. Completing
+//! again what is completed is never tried: nobody says that it is harmless.
 //!
 //! Nothing can be taken back there. What is wanted back is not completed any more: the engine says
 //! with every question whether it may be ([`PaymentRef::may_complete`]).

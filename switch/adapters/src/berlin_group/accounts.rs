@@ -122,8 +122,8 @@ impl BerlinGroup {
         Ok(listing)
     }
 
-    /// Looks for an order among the transactions of who pays: the same amount, gone, and a text with
-    /// its mark.
+    /// Looks for an order among the transactions of who pays: the same amount, gone, and a text
+    /// with its mark.
     pub(super) async fn search_lines(
         &self,
         chain: &Chain,

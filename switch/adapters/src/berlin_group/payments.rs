@@ -93,7 +93,7 @@ impl BerlinGroup {
         match approach {
             Approach::None if is_clear => initiated.progress.is_approved = true,
             Approach::None | Approach::Decoupled | Approach::Start(_) => {
-                initiated.needs_approval = true
+                initiated.needs_approval = true;
             }
             Approach::Redirect => {
                 initiated.needs_approval = true;
