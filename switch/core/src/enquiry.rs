@@ -125,7 +125,7 @@ pub enum Enquiry {
     /// Take a payment back that is not executed.
     Cancel(PaymentRef),
     /// Look for a payment whose number is not known: in the account's transactions, by amount and
-    /// the beginning of the remittance text; or by repeating the order where the bank says that
+    /// the mark in the remittance text; or by repeating the order where the bank says that
     /// this is safe.
     Search {
         /// The order as it was sent.

@@ -68,16 +68,16 @@ pub(crate) fn consent_link_id(secret: &DigestKey, state: &[u8; 16]) -> String {
 
 /// DE38 of an approved payment: six characters from its key.
 pub(crate) fn approval(key: &[u8; 16]) -> String {
-    key.iter().rev().take(6).map(letter).collect()
+    key.iter().rev().take(6).copied().map(letter).collect()
 }
 
 /// What tells a payment from every other in an account ([`Order::mark`]).
 pub(crate) fn mark(key: &[u8; 16]) -> String {
-    key.iter().rev().take(8).map(letter).collect()
+    key.iter().rev().take(8).copied().map(letter).collect()
 }
 
-fn letter(byte: &u8) -> char {
-    char::from(LETTERS[usize::from(*byte) % LETTERS.len()])
+fn letter(byte: u8) -> char {
+    char::from(LETTERS[usize::from(byte) % LETTERS.len()])
 }
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
