@@ -101,6 +101,10 @@ fn judge(rig: &Bridge, stories: &BTreeMap<String, Story>) -> Vec<String> {
         let sql = "SELECT open_case FROM v_payments WHERE rrn = ?1";
         journal.query_row(sql, [rrn], |row| row.get(0)).unwrap_or_default()
     };
+    let state = |rrn: &str| -> Option<String> {
+        let sql = "SELECT state FROM v_payments WHERE rrn = ?1";
+        journal.query_row(sql, [rrn], |row| row.get(0)).unwrap_or_default()
+    };
     let mut broken = Vec::new();
     let mut tally: BTreeMap<String, u64> = BTreeMap::new();
     for (rrn, story) in stories {
@@ -120,7 +124,9 @@ fn judge(rig: &Bridge, stories: &BTreeMap<String, Story>) -> Vec<String> {
         if is_approved && moved == 0 {
             complain("approved, and no money moved");
         }
-        if moved > 0 && !is_approved && case.is_none() {
+        // What nobody knows yet is looked for four times within a day, and then a case.
+        let is_looked_for = state(rrn).as_deref() == Some("unknown");
+        if moved > 0 && !is_approved && case.is_none() && !is_looked_for {
             complain("money moved, and nobody was told");
         }
         let is_refused = story.heard.iter().any(|code| code != "00" && code != "09");
@@ -138,7 +144,7 @@ fn judge(rig: &Bridge, stories: &BTreeMap<String, Story>) -> Vec<String> {
 fn no_payment_is_executed_twice_or_without_a_word() {
     let runs = wanted("VEKSEL_RUNS", 60);
     let first = wanted("VEKSEL_SEED", 1);
-    let settings = "approval = \"10s\"\ndeduplicates = true\nrequest_id = \"stable\"\nretries = 1";
+    let settings = "approval = \"16s\"\ndeduplicates = true\nrequest_id = \"stable\"\nretries = 1";
     let rig = Bridge::linked(settings);
     let next = AtomicU64::new(0);
     let done = AtomicU64::new(0);

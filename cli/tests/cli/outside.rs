@@ -150,6 +150,7 @@ fn journal(folder: &Path) {
         token: [0xab; 16],
         payment: "1b3ab8e8".into(),
         approve: "https://bank.example/sca/1".into(),
+        link: "abababababab".into(),
         told: ResponseCode::parse("09"),
         case,
         ..Payment::default()

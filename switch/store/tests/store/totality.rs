@@ -98,10 +98,12 @@ prop_compose! {
 
 prop_compose! {
     fn linked()(
-        texts in vec(".{0,20}", 8), currency: u16, until: u64, state: [u8; 16], is_over: bool,
+        texts in vec(".{0,20}", 8), currency: u16, until: u64, state: [u8; 16],
+        is_over: bool,
         status in prop::sample::select(ConsentStatus::ALL),
     ) -> Fact {
-        let [account, bank, iban, customer, resource, consent, approve, link] = texts.try_into().unwrap();
+        let [account, bank, iban, customer, resource, consent, approve, link] =
+            texts.try_into().unwrap();
         Fact::Linked(Linked {
             account, bank, iban, currency, customer, resource, consent, status,
             until: Utc(until), state, approve, link, is_over,
