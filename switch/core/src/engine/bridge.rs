@@ -35,6 +35,8 @@ use veksel_codecs::{FieldNumber, Message, ResponseCode, field};
 
 pub(crate) use progress::Stand;
 
+const DAY_MS: u64 = 24 * 3_600_000;
+
 /// How long an enquiry that no channel waits for may take, in milliseconds.
 const BACKGROUND_MS: u64 = 30_000;
 
@@ -214,22 +216,43 @@ impl Switch {
             let response = ResponseCode::NOT_PERMITTED_TO_CUSTOMER;
             return self.answer_from_here(now, seeking, None, response, &Private::default());
         };
+        let Some(seeking) = self.told_before(now, seeking, has_sought) else { return };
         let code = code_of(&seeking.message);
         match (seeking.kind, &code) {
             (Kind::Inquiry, b"30" | b"31") | (Kind::Statement, _) => {
                 self.inquire_at_bank(now, seeking, route, &linked, bank);
             }
             (Kind::Payment, _) => {
-                self.pay_at_bank(now, seeking, route, &linked, (bank, has_sought));
+                self.pay_at_bank(now, seeking, route, &linked, bank);
             }
             (Kind::Hold, _) => {
-                self.ask_for_funds(now, seeking, route, &linked, (bank, has_sought));
+                self.ask_for_funds(now, seeking, route, &linked, bank);
             }
             (Kind::Inquiry | Kind::Advice | Kind::Reversal | Kind::Network, _) => {
                 let response = ResponseCode::NOT_SUPPORTED;
                 self.answer_from_here(now, seeking, Some(bank), response, &Private::default());
             }
         }
+    }
+
+    /// A payment whose numbers were seen within a day, whatever its DE7: some terminals stamp that
+    /// anew without saying that they repeat, and a bank would be paid from twice
+    /// (http-contracts 4.5). It gets what the first one got, or 94 if it says something else. The
+    /// store is asked, because memory may have forgotten. Gives back what is new.
+    fn told_before(&mut self, now: Now, seeking: Seeking, has_sought: bool) -> Option<Seeking> {
+        if !matches!(seeking.kind, Kind::Payment | Kind::Hold) {
+            return Some(seeking);
+        }
+        if !has_sought {
+            self.seek(seeking);
+            return None;
+        }
+        let known = self.durable.keys().find(&seeking.key, true);
+        let known = known.and_then(|id| self.durable.keys().get(id));
+        let seen = known.filter(|known| since(now, known.intent.utc) < DAY_MS);
+        let Some(txn) = seen.map(|known| known.intent.txn) else { return Some(seeking) };
+        self.handle_duplicate(now, seeking, txn);
+        None
     }
 
     /// Answers a request for which nobody was asked and nothing is remembered.

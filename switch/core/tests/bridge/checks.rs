@@ -165,8 +165,8 @@ fn a_reset_takes_the_right_to_pay_at_once_and_what_is_under_way_with_it() {
             _ => None,
         })
         .collect();
-    assert!(facts.contains(&(1, PaymentState::Cancelled, None)), "{facts:?}");
-    assert!(facts.contains(&(2, PaymentState::Accepted, Some(Case::Revoked))), "{facts:?}");
+    assert!(facts.contains(&(2, PaymentState::Cancelled, None)), "{facts:?}");
+    assert!(facts.contains(&(4, PaymentState::Accepted, Some(Case::Revoked))), "{facts:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use veksel_codecs::structured::OriginalData;
 use veksel_codecs::{Mti, ResponseCode, field};
 use veksel_core::enquiry::{Enquiry, Failed, Progress, Verdict};
 use veksel_core::fact::{ApprovalMode, Case, PaymentState, PaymentStatus};
-use veksel_core::{Action, Command, Event, Input, Output, Record, TxnId};
+use veksel_core::{Action, Command, Event, Input, Output, Record};
 
 #[test]
 fn the_intent_is_durable_before_the_order_leaves() {
@@ -525,7 +525,6 @@ fn nobody_answers_an_enquiry_and_the_channel_still_hears_in_time() {
     let advice = world.answer();
     assert_eq!(code(&advice), "00", "the end is told");
     assert_eq!(world.payment().case, None, "68 promised nothing");
-    assert_eq!(world.payment().txn, TxnId(1));
 }
 
 #[test]
@@ -773,4 +772,29 @@ fn a_payment_that_its_customer_refused_is_let_go_and_looked_after() {
     let sweep = world.pass_until_asked(16 * 60_000).unwrap();
     world.verdict(&sweep, status(PaymentStatus::Settled));
     assert_eq!(world.payment().case, Some(Case::LateCompletion));
+}
+
+#[test]
+fn a_payment_whose_terminal_stamps_it_anew_is_not_made_twice() {
+    let restamped = |amount: u64| {
+        let mut message = payment(7);
+        message.set(field::TRANSMISSION, "1120143512");
+        message.set(field::AMOUNT, amount);
+        message
+    };
+    let mut world = World::linked();
+    world.tell(received(payment(7)));
+    let ask = world.asked();
+    world.verdict(&ask, initiated(PaymentStatus::Settled));
+    assert_eq!(code(&world.answer()), "00");
+    world.restart();
+    world.tell(Input::LinkUp(ATM));
+    world.tell(received(restamped(15_000)));
+    assert_eq!(code(&world.answer()), "00", "it is the same, told again");
+    world.tell(received(restamped(15_001)));
+    assert_eq!(code(&world.answer()), "94");
+    assert!(world.asked_maybe().is_none(), "the bank was asked once");
+    world.pass(24 * 3_600_000);
+    world.tell(received(restamped(15_001)));
+    assert!(matches!(world.asked().enquiry, Enquiry::Initiate(_)), "a day later it is another");
 }

@@ -31,13 +31,14 @@ impl Switch {
         seeking: Seeking,
         route: usize,
         linked: &Linked,
-        (bank, has_sought): (BankId, bool),
+        bank: BankId,
     ) {
         let intent = self.intend_at_bank(now, &seeking, route, bank);
         let payee = match self.judge_payment(now, &intent, linked, bank) {
             Ok(payee) => payee,
             Err(response) => {
-                return self.decline_at_bank(now, seeking, bank, response, has_sought);
+                let said = Private::default();
+                return self.answer_from_here(now, seeking, Some(bank), response, &said);
             }
         };
         if self.durable.facts().payments_len() >= self.plan.limits.payments_max as usize {
@@ -86,7 +87,7 @@ impl Switch {
         seeking: Seeking,
         route: usize,
         linked: &Linked,
-        (bank, has_sought): (BankId, bool),
+        bank: BankId,
     ) {
         let intent = self.intend_at_bank(now, &seeking, route, bank);
         let amount = Money { minor: intent.amount, currency: intent.currency };
@@ -94,7 +95,8 @@ impl Switch {
         let valid = linked.status == ConsentStatus::Valid;
         let consent = valid.then_some(()).ok_or(ResponseCode::NOT_PERMITTED_TO_CUSTOMER);
         if let Err(response) = gate.and(consent) {
-            return self.decline_at_bank(now, seeking, bank, response, has_sought);
+            let said = Private::default();
+            return self.answer_from_here(now, seeking, Some(bank), response, &said);
         }
         let txn = self.durable.next_txn();
         let received = Now { tick: seeking.arrived, utc: now.utc };
@@ -151,23 +153,6 @@ impl Switch {
         match self.bank(bank) {
             Some(plan) if plan.mode == ApprovalMode::SoftDecline => Err(plan.soft_decline),
             Some(_) | None => Ok(payee),
-        }
-    }
-
-    /// Declines what moves money before a bank is asked. Memory may have forgotten that it was
-    /// carried out before, so the store is asked first.
-    fn decline_at_bank(
-        &mut self,
-        now: Now,
-        seeking: Seeking,
-        bank: BankId,
-        response: ResponseCode,
-        has_sought: bool,
-    ) {
-        if has_sought {
-            self.answer_from_here(now, seeking, Some(bank), response, &Private::default());
-        } else {
-            self.seek(seeking);
         }
     }
 
