@@ -22,6 +22,7 @@ mod answer;
 mod callback;
 mod calls;
 mod door;
+mod exchange;
 mod guard;
 mod kyc;
 mod push;
@@ -30,5 +31,6 @@ mod webhook;
 
 pub use calls::{Asked, Engine};
 pub use door::{Count, Doors, router};
+pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
 pub use serve::{Bounds, serve};
 pub use webhook::{Unwelcome, Webhooks};
