@@ -60,6 +60,9 @@ pub(crate) fn customers(arguments: &Customers, output: Output) -> Result<Exit, F
         CustomersCommand::Show(named) => {
             ask(&named.called, "GET", &path("/api/kyc/status/", &named.customer), "")?
         }
+        CustomersCommand::Checks(named) => {
+            ask(&named.called, "GET", &path("/api/kyc/checks/", &named.customer), "")?
+        }
     };
     show(&said, output)
 }

@@ -94,7 +94,8 @@ pub(crate) struct NamedAccount {
 #[command(after_help = "\
 Examples:
   veksel customers check c-1 --config bridge.toml       prints the token for the provider's pages
-  veksel customers show c-1 --config bridge.toml")]
+  veksel customers show c-1 --config bridge.toml
+  veksel customers checks c-1 --config bridge.toml      document, liveness, face, sanctions, PEP")]
 pub(crate) struct Customers {
     /// What to do.
     #[command(subcommand)]
@@ -108,6 +109,8 @@ pub(crate) enum CustomersCommand {
     Check(CheckCustomer),
     /// Show how a customer stands
     Show(NamedCustomer),
+    /// Show each check behind a verification, as the provider says now
+    Checks(NamedCustomer),
 }
 
 impl CustomersCommand {
@@ -115,7 +118,7 @@ impl CustomersCommand {
     pub(crate) const fn called(&self) -> &Called {
         match self {
             Self::Check(check) => &check.called,
-            Self::Show(named) => &named.called,
+            Self::Show(named) | Self::Checks(named) => &named.called,
         }
     }
 }

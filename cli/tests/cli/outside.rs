@@ -91,6 +91,11 @@ fn the_token_comes_from_a_file_or_from_what_the_configuration_names() {
     let (ran, asked) = Listener::start("200 OK", said).hear(&words, &[]);
     assert_eq!((ran.code, ran.out.as_str()), (0, "customer c-1\nstatus approved\n"));
     assert!(asked.contains("\r\nAuthorization: Bearer hush\r\n"), "{asked}");
+    let words = ["customers", "checks", "c-1", "--token-file", file.to_str().unwrap()];
+    let said = r#"{"document":"pass","liveness":"unknown"}"#;
+    let (ran, asked) = Listener::start("200 OK", said).hear(&words, &[]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "document pass\nliveness unknown\n"));
+    assert!(asked.starts_with("GET /api/kyc/checks/c-1 "), "{asked}");
     let config = folder.path().join("switch.toml");
     let text = veksel_config::BRIDGE_EXAMPLE.replace("token_env = \"\"", "token_env = \"HUSH\"");
     std::fs::write(&config, text).unwrap();

@@ -6,7 +6,7 @@ use crate::droppay::DropPay;
 use crate::executor::audit::AuditSink;
 use crate::executor::{Chain, Circuit, failed};
 use crate::neonomics::Neonomics;
-use crate::sumsub::{Checks, Sumsub};
+use crate::sumsub::Sumsub;
 use std::path::PathBuf;
 use std::time::Duration;
 use veksel_config::bridge::{BankConfig, BankProfile, BridgeConfig, HttpConfig, SecretSource};
@@ -138,16 +138,6 @@ impl Adapters {
     pub fn circuits(&self) -> Vec<Circuit> {
         let banks = self.banks.iter().flat_map(Bank::circuits);
         banks.chain(self.kyc.iter().flat_map(Sumsub::circuits)).collect()
-    }
-
-    /// How each check behind an applicant's verification ended, for people who look at a case.
-    ///
-    /// # Errors
-    ///
-    /// If it could not be found out within so many milliseconds.
-    pub async fn checks(&self, applicant: &str, within_ms: u64) -> Result<Checks, Failure> {
-        let kyc = self.kyc.as_ref().ok_or_else(|| failed(Failed::NotSupported, "addressee"))?;
-        kyc.checks(&Chain::new(within_ms, ""), applicant).await
     }
 
     async fn route(&self, chain: &Chain, ask: &Ask) -> Verdict {

@@ -97,7 +97,7 @@ impl BerlinGroup {
             }
             Enquiry::ConsentStatus(account) => self.consent_status(chain, account).await,
             Enquiry::Revoke(account) => self.revoke(chain, account).await,
-            Enquiry::Applicant { .. } | Enquiry::Review { .. } => {
+            Enquiry::Applicant { .. } | Enquiry::Review { .. } | Enquiry::Checks { .. } => {
                 Err(crate::executor::failed(Failed::NotSupported, "enquiry"))
             }
         };

@@ -94,7 +94,7 @@ impl DropPay {
             Enquiry::ConsentStatus(account) => self.standing(chain, account).await,
             // There is nothing to give up but what we keep, and that ends by itself.
             Enquiry::Revoke(_) => Ok(consent(ConsentState::Gone, String::new(), None)),
-            Enquiry::Applicant { .. } | Enquiry::Review { .. } => {
+            Enquiry::Applicant { .. } | Enquiry::Review { .. } | Enquiry::Checks { .. } => {
                 Err(failed(Failed::NotSupported, "enquiry"))
             }
         };

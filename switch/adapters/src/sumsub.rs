@@ -11,7 +11,6 @@ mod reading;
 mod sign;
 pub mod webhook;
 
-pub use checks::{Check, Checks};
 pub use sign::{TokenError, TokenMode, check_token, token_mode};
 
 use crate::adapters::{AdapterError, Parts};
@@ -27,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 use veksel_config::bridge::KycConfig;
-use veksel_core::enquiry::{Ask, Enquiry, Failed, Failure, Secret, Verdict};
+use veksel_core::enquiry::{Ask, Checks, Enquiry, Failed, Failure, Secret, Verdict};
 
 /// Code of the failure if an applicant with our external id exists and is not ours: it was created
 /// under another app token, and a person has to find out which.
@@ -104,6 +103,9 @@ impl Sumsub {
                 self.applicant(chain, customer, email.as_deref(), phone.as_deref(), level).await
             }
             Enquiry::Review { applicant } => self.review(chain, applicant).await,
+            Enquiry::Checks { applicant } => {
+                self.checks(chain, applicant).await.map(Verdict::Checks)
+            }
             Enquiry::Balances { .. }
             | Enquiry::Transactions { .. }
             | Enquiry::Funds { .. }
@@ -119,11 +121,7 @@ impl Sumsub {
     }
 
     /// How each check of an applicant ended.
-    ///
-    /// # Errors
-    ///
-    /// If it could not be found out.
-    pub(crate) async fn checks(&self, chain: &Chain, applicant: &str) -> Result<Checks, Failure> {
+    async fn checks(&self, chain: &Chain, applicant: &str) -> Result<Checks, Failure> {
         let steps = Call {
             service: "review",
             method: Method::GET,

@@ -1,11 +1,9 @@
 //! Linked accounts: link one, see one, give one up.
 
-use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::door::{Desk, answered, nothing_else, object, one_line, text};
+use crate::answer::{Answer, Refusal, json_response};
+use crate::door::{Name, Program, Shared, name, nothing_else, object, text};
 use crate::kyc::CUSTOMER_MAX;
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -31,21 +29,15 @@ const UNAVAILABLE: &str = "the bank is temporarily unavailable";
 
 /// `POST /api/accounts` with `{"account":"…","bank":"…","iban":"…","currency":"578",
 /// "customer":"…"}`.
-pub(crate) async fn link(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let linked = async {
-        desk.guard.check(&headers)?;
-        let call = wanted(&desk, object(&headers, &body)?)?;
+pub(crate) async fn link(program: Program, headers: HeaderMap, body: Bytes) -> Response {
+    let linked = async |desk: &Shared| {
+        let call = wanted(desk, object(&headers, &body)?)?;
         told(desk.engine.call(call, LINK_TIME).await)
     };
-    answered(linked.await, &trace)
+    program.answer(linked).await
 }
 
-fn wanted(desk: &Desk, mut object: Map<String, Value>) -> Result<Call, Refusal> {
+fn wanted(desk: &Shared, mut object: Map<String, Value>) -> Result<Call, Refusal> {
     let account = text(&mut object, "account", ACCOUNT_MAX)?;
     if !account.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Refusal::bad("`account` is no DE102"));
@@ -98,41 +90,21 @@ fn is_iban(text: &str) -> bool {
 }
 
 /// `GET /api/accounts/{account}`.
-pub(crate) async fn show(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    account: Result<Path<String>, PathRejection>,
-) -> Response {
-    let shown = async {
-        let account = named(&desk, &headers, account)?;
+pub(crate) async fn show(program: Program, account: Name) -> Response {
+    let shown = async |desk: &Shared| {
+        let account = name(account, ACCOUNT_MAX, "account")?;
         told(desk.engine.call(Call::Linked { account }, SHOW_TIME).await)
     };
-    answered(shown.await, &trace)
+    program.answer(shown).await
 }
 
 /// `DELETE /api/accounts/{account}`.
-pub(crate) async fn unlink(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    account: Result<Path<String>, PathRejection>,
-) -> Response {
-    let gone = async {
-        let account = named(&desk, &headers, account)?;
+pub(crate) async fn unlink(program: Program, account: Name) -> Response {
+    let gone = async |desk: &Shared| {
+        let account = name(account, ACCOUNT_MAX, "account")?;
         told(desk.engine.call(Call::Unlink { account }, LINK_TIME).await)
     };
-    answered(gone.await, &trace)
-}
-
-fn named(
-    desk: &Desk,
-    headers: &HeaderMap,
-    account: Result<Path<String>, PathRejection>,
-) -> Result<String, Refusal> {
-    desk.guard.check(headers)?;
-    let Path(account) = account.map_err(|error| Refusal::bad(error.body_text()))?;
-    one_line(&account, ACCOUNT_MAX).ok_or_else(|| Refusal::bad("this is no account"))
+    program.answer(gone).await
 }
 
 fn told(told: Told) -> Answer {
@@ -142,10 +114,7 @@ fn told(told: Told) -> Answer {
         }
         // A link that is given up has nothing to show.
         Told::Noted => Ok(json_response(StatusCode::OK, &json!({ "status": "ok" }))),
-        Told::Unknown => Err(Refusal::not_found("this account")),
-        Told::Busy => Err(Refusal::busy()),
-        Told::Failed(failure) => Err(Refusal::of(&failure, UNAVAILABLE)),
-        Told::Payment(_) | Told::Approve(_) | Told::Checked { .. } => Err(Refusal::defect()),
+        other => Err(Refusal::instead(other, Refusal::not_found("this account"), UNAVAILABLE)),
     }
 }
 

@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use veksel_core::enquiry::{Failed, Failure};
+use veksel_core::enquiry::{Failed, Failure, Told};
 
 /// Names a request in answers and logs: the caller's `x-request-id` if it is a plain one, else
 /// one of ours.
@@ -68,6 +68,22 @@ impl Refusal {
         tracing::error!("the engine answered a call with something else");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self::new(status, "internal", "the answer is not one to this request")
+    }
+
+    /// What a program hears when it was told something else than it asked for: `unknown` if nothing
+    /// here has such a name, and `unavailable` if a third party cannot be asked now.
+    pub(crate) fn instead(told: Told, unknown: Self, unavailable: &str) -> Self {
+        match told {
+            Told::Busy => Self::busy(),
+            Told::Failed(failure) => Self::of(&failure, unavailable),
+            Told::Unknown => unknown,
+            Told::Noted
+            | Told::Payment(_)
+            | Told::Approve(_)
+            | Told::Linked { .. }
+            | Told::Checked { .. }
+            | Told::Checks { .. } => Self::defect(),
+        }
     }
 
     /// The third party said no, or could not be asked. `unavailable` is what is said when it

@@ -33,7 +33,7 @@ pub(crate) async fn returned(
         Told::Linked { linked, .. } => (StatusCode::OK, of_consent(linked.status)),
         Told::Noted | Told::Failed(_) => (StatusCode::OK, ASKING),
         Told::Busy => (StatusCode::SERVICE_UNAVAILABLE, BUSY),
-        Told::Checked { .. } | Told::Approve(_) => {
+        Told::Checked { .. } | Told::Checks { .. } | Told::Approve(_) => {
             tracing::error!(trace = trace.0, "the engine answered a call with something else");
             (StatusCode::INTERNAL_SERVER_ERROR, BUSY)
         }
@@ -65,7 +65,11 @@ pub(crate) async fn approve(
         }
         Told::Payment(state) => (StatusCode::OK, of_payment(state)),
         Told::Unknown => (StatusCode::NOT_FOUND, UNKNOWN),
-        Told::Noted | Told::Failed(_) | Told::Linked { .. } | Told::Checked { .. } => {
+        Told::Noted
+        | Told::Failed(_)
+        | Told::Linked { .. }
+        | Told::Checked { .. }
+        | Told::Checks { .. } => {
             tracing::error!(trace = trace.0, "the engine answered a call with something else");
             (StatusCode::INTERNAL_SERVER_ERROR, BUSY)
         }

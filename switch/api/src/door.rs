@@ -8,7 +8,8 @@ use crate::webhook::Webhooks;
 use crate::{accounts, callback, kyc, push, webhook};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -69,6 +70,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/push/{bank}", post(push::pushed))
         .route("/api/kyc/initiate", post(kyc::initiate).get(kyc::initiate_by_query))
         .route("/api/kyc/status/{customer}", get(kyc::status))
+        .route("/api/kyc/checks/{customer}", get(kyc::checks))
         .route("/api/accounts", post(accounts::link))
         .route("/api/accounts/{account}", get(accounts::show).delete(accounts::unlink));
     for path in ["/health", "/api/health", "/v1/health"] {
@@ -138,6 +140,43 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Trace {
         let known = parts.extensions.get::<Self>().cloned();
         Ok(known.unwrap_or_else(|| Self::of(&parts.headers)))
     }
+}
+
+/// A program that may ask, which is found out before anything else of its request is looked at.
+pub(crate) struct Program {
+    desk: Desk,
+    trace: Trace,
+}
+
+impl Program {
+    /// Does what it asks for, and renders what comes of it.
+    pub(crate) async fn answer(&self, work: impl AsyncFnOnce(&Shared) -> Answer) -> Response {
+        answered(work(&self.desk).await, &self.trace)
+    }
+}
+
+impl axum::extract::FromRequestParts<Desk> for Program {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        desk: &Desk,
+    ) -> Result<Self, Response> {
+        let Ok(trace) = Trace::from_request_parts(parts, desk).await;
+        match desk.guard.check(&parts.headers) {
+            Ok(()) => Ok(Self { desk: Arc::clone(desk), trace }),
+            Err(refusal) => Err(refusal.respond(&trace)),
+        }
+    }
+}
+
+/// What a path names, if it can be read.
+pub(crate) type Name = Result<Path<String>, PathRejection>;
+
+/// The name in a path: one line of so many characters at most. `what` it is of, for people.
+pub(crate) fn name(path: Name, most: usize, what: &str) -> Result<String, Refusal> {
+    let Path(name) = path.map_err(|error| Refusal::bad(error.body_text()))?;
+    one_line(&name, most).ok_or_else(|| Refusal::bad(format!("this is no {what}")))
 }
 
 /// Renders what a handler says.

@@ -1,17 +1,16 @@
 //! Identity checks: begin one, and how one stands. The switch decides about payments by what it
 //! knows itself; nothing here is needed for that.
 
-use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::door::{Desk, answered, nothing_else, object, one_line, optional, text};
+use crate::answer::{Answer, Refusal, json_response};
+use crate::door::{Name, Program, Shared, name, nothing_else, object, optional, text};
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use veksel_core::Utc;
-use veksel_core::enquiry::{Call, Told};
+use veksel_core::enquiry::{Call, Checks, Told};
 use veksel_core::fact::Customer;
 
 /// How long the provider may take.
@@ -28,28 +27,13 @@ const CONTACT_MAX: usize = 254;
 const UNAVAILABLE: &str = "verification temporarily unavailable";
 
 /// `POST /api/kyc/initiate` with `{"customer":"…","email":"…","phone":"…","level":"…"}`.
-pub(crate) async fn initiate(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let begun = async {
-        desk.guard.check(&headers)?;
-        begin(&desk, object(&headers, &body)?).await
-    };
-    answered(begun.await, &trace)
+pub(crate) async fn initiate(program: Program, headers: HeaderMap, body: Bytes) -> Response {
+    program.answer(async |desk| begin(desk, object(&headers, &body)?).await).await
 }
 
 /// The same with a query, for those who were told to `GET` it.
-pub(crate) async fn initiate_by_query(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let begun = async {
-        desk.guard.check(&headers)?;
+pub(crate) async fn initiate_by_query(program: Program, RawQuery(query): RawQuery) -> Response {
+    let begun = async |desk: &Shared| {
         let mut object = Map::new();
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let twice = object.insert(key.clone().into_owned(), value.into_owned().into());
@@ -57,12 +41,12 @@ pub(crate) async fn initiate_by_query(
                 return Err(Refusal::bad(format!("`{}` is there twice", key.escape_debug())));
             }
         }
-        begin(&desk, object).await
+        begin(desk, object).await
     };
-    answered(begun.await, &trace)
+    program.answer(begun).await
 }
 
-async fn begin(desk: &Desk, mut object: Map<String, Value>) -> Answer {
+async fn begin(desk: &Shared, mut object: Map<String, Value>) -> Answer {
     let call = Call::Check {
         customer: text(&mut object, "customer", CUSTOMER_MAX)?,
         email: optional(&mut object, "email", CONTACT_MAX)?,
@@ -78,43 +62,55 @@ async fn begin(desk: &Desk, mut object: Map<String, Value>) -> Answer {
             }
             Ok(json_response(StatusCode::OK, &Value::Object(said)))
         }
-        Told::Busy => Err(Refusal::busy()),
-        Told::Failed(failure) => Err(Refusal::of(&failure, UNAVAILABLE)),
-        Told::Unknown => {
+        other => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            Err(Refusal::new(status, "unavailable", UNAVAILABLE))
-        }
-        Told::Noted | Told::Payment(_) | Told::Approve(_) | Told::Linked { .. } => {
-            Err(Refusal::defect())
+            let unknown = Refusal::new(status, "unavailable", UNAVAILABLE);
+            Err(Refusal::instead(other, unknown, UNAVAILABLE))
         }
     }
 }
 
 /// `GET /api/kyc/status/{customer}`.
-pub(crate) async fn status(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    customer: Result<Path<String>, PathRejection>,
-) -> Response {
-    let found = async {
-        desk.guard.check(&headers)?;
-        let Path(customer) = customer.map_err(|error| Refusal::bad(error.body_text()))?;
-        let customer =
-            one_line(&customer, CUSTOMER_MAX).ok_or_else(|| Refusal::bad("this is no customer"))?;
+pub(crate) async fn status(program: Program, customer: Name) -> Response {
+    let found = async |desk: &Shared| {
+        let customer = name(customer, CUSTOMER_MAX, "customer")?;
         match desk.engine.call(Call::Checked { customer }, STATUS_TIME).await {
             Told::Checked { customer, .. } => {
                 Ok(json_response(StatusCode::OK, &Value::Object(shown(&customer))))
             }
-            Told::Unknown => Err(Refusal::not_found("this customer")),
-            Told::Busy => Err(Refusal::busy()),
-            Told::Failed(failure) => Err(Refusal::of(&failure, UNAVAILABLE)),
-            Told::Noted | Told::Payment(_) | Told::Approve(_) | Told::Linked { .. } => {
-                Err(Refusal::defect())
-            }
+            other => Err(instead(other)),
         }
     };
-    answered(found.await, &trace)
+    program.answer(found).await
+}
+
+/// `GET /api/kyc/checks/{customer}`: each check behind a verification, as the provider says now.
+/// Somebody who looks at a case wants to know; no payment waits for it or depends on it.
+pub(crate) async fn checks(program: Program, customer: Name) -> Response {
+    let found = async |desk: &Shared| {
+        let customer = name(customer, CUSTOMER_MAX, "customer")?;
+        match desk.engine.call(Call::Checks { customer: customer.clone() }, CHECK_TIME).await {
+            Told::Checks { applicant, checks } => {
+                let Checks { document, liveness, face_match, sanctions, pep } = checks;
+                let said = json!({
+                    "customer": customer,
+                    "applicantId": applicant,
+                    "document": document.word(),
+                    "liveness": liveness.word(),
+                    "faceMatch": face_match.word(),
+                    "sanctions": sanctions.word(),
+                    "pep": pep.word(),
+                });
+                Ok(json_response(StatusCode::OK, &said))
+            }
+            other => Err(instead(other)),
+        }
+    };
+    program.answer(found).await
+}
+
+fn instead(told: Told) -> Refusal {
+    Refusal::instead(told, Refusal::not_found("this customer"), UNAVAILABLE)
 }
 
 fn shown(customer: &Customer) -> Map<String, Value> {

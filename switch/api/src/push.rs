@@ -57,6 +57,7 @@ async fn take(
         | Told::Approve(_)
         | Told::Linked { .. }
         | Told::Checked { .. }
+        | Told::Checks { .. }
         | Told::Failed(_) => Ok(json_response(StatusCode::OK, &json!({ "status": "ok" }))),
     }
 }

@@ -69,10 +69,9 @@ async fn take(desk: &Desk, trace: &Trace, headers: &HeaderMap, body: &Bytes) -> 
         Told::Noted | Told::Unknown => {
             Ok(json_response(StatusCode::OK, &json!({ "status": "ok" })))
         }
-        Told::Busy => Err(Refusal::busy()),
-        Told::Failed(failure) => Err(Refusal::of(&failure, "it cannot be taken in now")),
-        Told::Payment(_) | Told::Approve(_) | Told::Linked { .. } | Told::Checked { .. } => {
-            Err(Refusal::defect())
+        other => {
+            let unknown = Refusal::not_found("this applicant");
+            Err(Refusal::instead(other, unknown, "it cannot be taken in now"))
         }
     }
 }

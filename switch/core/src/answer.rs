@@ -77,9 +77,12 @@ impl Noted {
     pub(crate) const fn of(told: &Told) -> Option<Self> {
         match told {
             Told::Noted | Told::Linked { .. } | Told::Checked { .. } => Some(Self(())),
-            Told::Unknown | Told::Payment(_) | Told::Approve(_) | Told::Failed(_) | Told::Busy => {
-                None
-            }
+            Told::Unknown
+            | Told::Payment(_)
+            | Told::Approve(_)
+            | Told::Checks { .. }
+            | Told::Failed(_)
+            | Told::Busy => None,
         }
     }
 }

@@ -165,6 +165,11 @@ pub enum Enquiry {
         /// What the provider calls the customer.
         applicant: String,
     },
+    /// How each check behind a verification ended, for people who look at a case.
+    Checks {
+        /// What the provider calls the customer.
+        applicant: String,
+    },
 }
 
 /// A payment at a bank.
@@ -237,6 +242,8 @@ pub enum Verdict {
     },
     /// An identity check stands like this.
     Review(Review),
+    /// The checks behind it ended like this.
+    Checks(Checks),
     /// It was refused, or could not be asked, or nobody knows.
     Failed(Failure),
 }
@@ -349,6 +356,44 @@ pub struct Review {
     /// Born on this day, if said, in milliseconds since 1970, which may be before it: nobody under
     /// age passes.
     pub born: Option<i64>,
+}
+
+/// How one of the checks behind a verification ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Check {
+    /// Passed.
+    Pass,
+    /// Not passed.
+    Fail,
+    /// Not done, not decided, or not said.
+    Unknown,
+}
+
+impl Check {
+    /// The word for people and interfaces.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The result of a verification, check by check. Nobody decides about a payment by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Checks {
+    /// The document is genuine and can be read.
+    pub document: Check,
+    /// A living person was in front of the camera.
+    pub liveness: Check,
+    /// The person is the one on the document.
+    pub face_match: Check,
+    /// On no list of sanctions.
+    pub sanctions: Check,
+    /// Not politically exposed.
+    pub pep: Check,
 }
 
 /// Why there is no other verdict.
@@ -477,6 +522,11 @@ pub enum Call {
         /// The customer.
         customer: String,
     },
+    /// How each check of a customer ended. The provider is asked; nothing follows from it here.
+    Checks {
+        /// The customer.
+        customer: String,
+    },
 }
 
 /// What may have moved.
@@ -537,6 +587,13 @@ pub enum Told {
         customer: Box<crate::fact::Customer>,
         /// For the customer, to open the provider's pages with.
         token: Option<Secret>,
+    },
+    /// How each check of a customer ended.
+    Checks {
+        /// What the provider calls the customer.
+        applicant: String,
+        /// How they ended.
+        checks: Checks,
     },
     /// It could not be done.
     Failed(Failure),

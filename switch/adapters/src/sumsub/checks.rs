@@ -3,44 +3,7 @@
 
 use super::reading::{labels, text};
 use serde_json::Value;
-
-/// How one check ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Check {
-    /// Passed.
-    Pass,
-    /// Not passed.
-    Fail,
-    /// Not done, not decided, or not said.
-    Unknown,
-}
-
-impl Check {
-    /// The word for people and interfaces.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// The result of a verification, check by check.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Checks {
-    /// The document is genuine and can be read.
-    pub document: Check,
-    /// A living person was in front of the camera.
-    pub liveness: Check,
-    /// The person is the one on the document.
-    pub face_match: Check,
-    /// On no list of sanctions.
-    pub sanctions: Check,
-    /// Not politically exposed.
-    pub pep: Check,
-}
+use veksel_core::enquiry::{Check, Checks};
 
 /// Labels that say something of a check beyond the step they stand at.
 const FACE: &[&str] = &["SELFIE_MISMATCH"];

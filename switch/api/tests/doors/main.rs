@@ -7,7 +7,7 @@ mod rig;
 
 use rig::{Rig, Said, json};
 use std::time::Duration;
-use veksel_core::enquiry::{Call, Failed, Failure, Moved, Secret, Told};
+use veksel_core::enquiry::{Call, Check, Checks, Failed, Failure, Moved, Secret, Told};
 use veksel_core::fact::{ConsentStatus, Customer, KycStatus, Linked, PaymentState};
 use veksel_core::{BankId, Utc};
 
@@ -208,6 +208,46 @@ fn checks_are_begun_and_looked_at() {
     assert_eq!(rig.heard(), Some(Call::Checked { customer: "c-1".into() }));
     rig.tell(Told::Unknown);
     assert_eq!(rig.get("/api/kyc/status/nobody").status, 404);
+}
+
+#[test]
+fn each_check_of_a_customer_is_shown_by_itself() {
+    let rig = Rig::new();
+    let checks = Checks {
+        document: Check::Pass,
+        liveness: Check::Pass,
+        face_match: Check::Fail,
+        sanctions: Check::Unknown,
+        pep: Check::Unknown,
+    };
+    rig.tell(Told::Checks { applicant: "63e0".into(), checks });
+    let said = rig.get("/api/kyc/checks/c-1");
+    let shown = serde_json::json!({
+        "customer": "c-1",
+        "applicantId": "63e0",
+        "document": "pass",
+        "liveness": "pass",
+        "faceMatch": "fail",
+        "sanctions": "unknown",
+        "pep": "unknown",
+    });
+    assert_eq!((said.status, json(&said)), (200, shown));
+    assert_eq!(said.header("cache-control"), "no-store");
+    assert_eq!(rig.heard(), Some(Call::Checks { customer: "c-1".into() }));
+    for (told, status, code) in [
+        (Told::Unknown, 404, "not_found"),
+        (failed(Failed::NotFound, ""), 404, "not_found"),
+        (failed(Failed::Late, ""), 503, "unavailable"),
+        (Told::Busy, 503, "busy"),
+        (Told::Noted, 500, "internal"),
+    ] {
+        rig.tell(told);
+        let said = rig.get("/api/kyc/checks/c-1");
+        assert_eq!((said.status, &json(&said)["error"]["code"]), (status, &code.into()));
+        rig.heard();
+    }
+    assert_eq!((rig.get("/api/kyc/checks/%0a").status, rig.heard()), (400, None));
+    assert_eq!(Rig::with_token("s3cret").get("/api/kyc/checks/c-1").status, 401);
 }
 
 #[test]

@@ -101,6 +101,8 @@ enum Asked {
     Applicant(String, Caller),
     /// How a customer's check stands.
     Review(String, Utc),
+    /// How each check of an applicant ended, and who wants to know.
+    Checks(String, Caller),
 }
 
 /// The link that a consent is asked for. Whoever answers later may meet another.
@@ -368,7 +370,8 @@ impl Switch {
             | Asked::ConsentStatus(_)
             | Asked::Revoke
             | Asked::Applicant(..)
-            | Asked::Review(..) => format!("ask-{}", id.0),
+            | Asked::Review(..)
+            | Asked::Checks(..) => format!("ask-{}", id.0),
         };
         self.bridge.asks.insert(id, asked);
         let ask = Box::new(Ask { id, to, enquiry, within_ms, trace });
@@ -397,7 +400,7 @@ impl Switch {
             _ => None,
         };
         let to = match &asked {
-            Asked::Applicant(..) | Asked::Review(..) => Addressee::Kyc,
+            Asked::Applicant(..) | Asked::Review(..) | Asked::Checks(..) => Addressee::Kyc,
             Asked::Inquiry(txn) | Asked::Payment(txn, _) => self.addressee(*txn),
             Asked::Consent(asking, _) | Asked::ConsentStatus(asking) => {
                 Addressee::Bank(asking.bank)
@@ -416,6 +419,7 @@ impl Switch {
             Asked::Applicant(customer, call) => {
                 self.handle_applicant(now, &customer, call, verdict);
             }
+            Asked::Checks(applicant, call) => self.handle_checks(now, applicant, call, verdict),
             Asked::Review(customer, newest) => {
                 self.handle_review(now, &customer, newest, verdict);
             }

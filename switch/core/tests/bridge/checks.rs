@@ -3,7 +3,9 @@
 use crate::world::{
     World, code, customer, failed, initiated, linked, payment, plan, received, reversal, status,
 };
-use veksel_core::enquiry::{self, Call, Enquiry, Failed, Review, Secret, Told, Verdict};
+use veksel_core::enquiry::{
+    self, Call, Check, Checks, Enquiry, Failed, Review, Secret, Told, Verdict,
+};
 use veksel_core::fact::{Case, Fact, KycStatus, PaymentState, PaymentStatus};
 use veksel_core::{Input, Record, Utc};
 
@@ -96,6 +98,33 @@ fn a_check_is_begun_and_approved_when_the_provider_confirms() {
     world.verdict(&ask, failed(Failed::Unavailable, false));
     assert!(matches!(world.told(), Told::Failed(_)));
     assert_eq!(now_is(&mut world), KycStatus::Approved, "an outage changes nothing");
+}
+
+#[test]
+fn each_check_is_asked_of_the_provider_and_nothing_of_it_is_kept() {
+    let mut world = with(KycStatus::Approved);
+    let checks = || Call::Checks { customer: "c-1".into() };
+    let records = world.journal.len();
+    world.call(checks());
+    let ask = world.asked();
+    assert!(matches!(&ask.enquiry, Enquiry::Checks { applicant } if applicant == "a-1"));
+    let found = Checks {
+        document: Check::Fail,
+        liveness: Check::Pass,
+        face_match: Check::Pass,
+        sanctions: Check::Unknown,
+        pep: Check::Unknown,
+    };
+    world.verdict(&ask, Verdict::Checks(found));
+    assert_eq!(world.told(), Told::Checks { applicant: "a-1".into(), checks: found });
+    world.call(checks());
+    let ask = world.asked();
+    world.verdict(&ask, failed(Failed::Late, false));
+    assert!(matches!(world.told(), Told::Failed(_)));
+    world.call(Call::Checks { customer: "nobody".into() });
+    assert_eq!(world.told(), Told::Unknown);
+    assert!(world.asked_maybe().is_none());
+    assert_eq!((world.journal.len(), now_is(&mut world)), (records, KycStatus::Approved));
 }
 
 #[test]

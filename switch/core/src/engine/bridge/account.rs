@@ -69,6 +69,7 @@ impl Switch {
                 };
                 self.tell(now, id, told, None);
             }
+            Call::Checks { customer } => self.ask_for_checks(now, id, &customer),
         }
     }
 

@@ -67,6 +67,32 @@ impl Switch {
         self.tell(now, call, told, record);
     }
 
+    /// Each check of a customer, as the provider says now: handed through, and nothing is kept.
+    pub(super) fn ask_for_checks(&mut self, now: Now, id: Caller, customer: &str) {
+        let known = self.durable.facts().customer(customer);
+        let applicant = known.map(|known| known.applicant.clone());
+        let Some(applicant) = applicant.filter(|applicant| !applicant.is_empty()) else {
+            return self.tell(now, id, Told::Unknown, None);
+        };
+        let enquiry = Enquiry::Checks { applicant: applicant.clone() };
+        self.ask(Asked::Checks(applicant, id), Addressee::Kyc, enquiry, BACKGROUND_MS, None);
+    }
+
+    pub(super) fn handle_checks(
+        &mut self,
+        now: Now,
+        applicant: String,
+        call: Caller,
+        verdict: Verdict,
+    ) {
+        let told = match verdict {
+            Verdict::Checks(checks) => Told::Checks { applicant, checks },
+            Verdict::Failed(failure) => Told::Failed(failure),
+            _ => Told::Failed(Failure::before(Failed::Malfunction)),
+        };
+        self.tell(now, call, told, None);
+    }
+
     /// The provider sent an event. Who sent it was verified.
     pub(super) fn handle_event(&mut self, now: Now, id: Caller, event: enquiry::Event) {
         let enquiry::Event { kind, review, at, .. } = event;
