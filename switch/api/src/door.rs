@@ -70,7 +70,8 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/kyc/initiate", post(kyc::initiate).get(kyc::initiate_by_query))
         .route("/api/kyc/status/{customer}", get(kyc::status))
         .route("/api/accounts", post(accounts::link))
-        .route("/api/accounts/{account}", get(accounts::show).delete(accounts::unlink));
+        .route("/api/accounts/{account}", get(accounts::show).delete(accounts::unlink))
+        .route("/api/accounts/{account}/cards", post(accounts::card));
     for path in ["/health", "/api/health", "/v1/health"] {
         router = router.route(path, get(health));
     }
