@@ -70,7 +70,11 @@ fn show(reader: &mut SqliteReader, txn: TxnId, output: Output) -> Result<Exit, F
     let last = records.iter().rev().find_map(|(_, record)| match record {
         Record::Fact(known) => match &known.fact {
             Fact::Payment(payment) => Some(payment),
-            Fact::Linked(_) | Fact::Customer(_) | Fact::Balance(_) | Fact::Reads(_) => None,
+            Fact::Linked(_)
+            | Fact::Customer(_)
+            | Fact::Balance(_)
+            | Fact::Reads(_)
+            | Fact::Card(_) => None,
         },
         Record::Intent(_)
         | Record::Outcome(_)

@@ -290,6 +290,7 @@ keys! {
     ACCOUNT: AccountType = 102, "account to be debited, or asked about";
     COUNTER_ACCOUNT: AccountType = 103, "account to be credited, or biller account";
     NARRATION: Characters = 104, "narration on the statement";
+    RECORD_DATA: Characters = 120, "text of a payment in dialects that have no DE104";
     CONTINUATION: Characters = 125, "continuation of a statement";
     MAC_SECOND: SecretType = 128, "MAC of a message with secondary bitmap";
 }

@@ -276,6 +276,11 @@ fn put_fact(out: &mut Shown, fact: &Fact) -> &'static str {
             put(out, "response", told.map(|code| code.as_str()).unwrap_or_default());
             ("payment", payment.is_over)
         }
+        // Of the card itself there is nothing to show.
+        Fact::Card(card) => {
+            put(out, "account", masked(&card.account));
+            ("card", card.is_over)
+        }
     };
     put(out, "fact", word);
     if is_over {

@@ -125,6 +125,7 @@ fn participant_plan(participant: Participant) -> ParticipantPlan {
         rate: participant.rate.value,
         burst: participant.burst.value,
         file_actions: participant.file_actions.value,
+        told_by: participant.told_by.value,
     }
 }
 

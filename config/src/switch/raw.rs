@@ -15,8 +15,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use veksel_codecs::{Framing, Mti};
 use veksel_core::plan::{
-    Answers, BreakerPlan, ChannelSessionPlan, Deadlines, Grants, Limits, Policy, ReversalPlan,
-    SessionPlan,
+    Answers, BreakerPlan, ChannelSessionPlan, Deadlines, Grants, Limits, ParticipantPlan, Policy,
+    ReversalPlan, SessionPlan,
 };
 
 const SECOND: u64 = 1_000;
@@ -44,6 +44,8 @@ const SERVICE_MODES: [(&str, ServiceMode); 3] = [
     ("sandbox", ServiceMode::Sandbox),
     ("production", ServiceMode::Production),
 ];
+const TOLD_BY: [(&str, Mti); 2] =
+    [("0620", ParticipantPlan::TOLD_BY), ("0220", ParticipantPlan::TOLD_BY_COMPLETION)];
 const LINKED: [(&str, Option<bool>); 3] = [("any", None), ("yes", Some(true)), ("no", Some(false))];
 const ENDS: [(&str, End); 2] = [("group", End::Group), ("bank", End::Bank)];
 const FORMATS: [(&str, LogFormat); 3] =
@@ -94,6 +96,7 @@ pub(super) struct Participant {
     pub(super) rate: Found<u32>,
     pub(super) burst: Found<u32>,
     pub(super) file_actions: Found<bool>,
+    pub(super) told_by: Found<Mti>,
 }
 
 pub(super) struct Listener {
@@ -320,6 +323,7 @@ impl Participant {
             rate: section.integer("rate", 0, 0..=1_000_000),
             burst: section.integer("burst", 0, 0..=1_000_000),
             file_actions: section.boolean("file_actions", false),
+            told_by: section.choice("told_by", ParticipantPlan::TOLD_BY, &TOLD_BY),
         }
     }
 }

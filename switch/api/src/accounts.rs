@@ -1,4 +1,4 @@
-//! Linked accounts: link one, see one, give one up.
+//! Linked accounts: link one, see one, give one up, and the cards that stand for one.
 
 use crate::answer::{Answer, Refusal, json_response};
 use crate::door::{Name, Program, Shared, name, nothing_else, object, text};
@@ -11,6 +11,7 @@ use std::time::Duration;
 use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Told};
 use veksel_core::fact::Linked;
+use veksel_core::record::CardNumber;
 
 /// How long the bank may take to say where its customer approves.
 const LINK_TIME: Duration = Duration::from_secs(45);
@@ -20,6 +21,10 @@ const SHOW_TIME: Duration = Duration::from_secs(5);
 
 /// Longest DE102 (ISO 8583: ans ..28).
 const ACCOUNT_MAX: usize = 28;
+
+/// Digits of a card number (ISO/IEC 7812-1).
+const CARD_MIN: usize = 12;
+const CARD_MAX: usize = 19;
 
 /// Longest name of a bank.
 const BANK_MAX: usize = 64;
@@ -105,6 +110,33 @@ pub(crate) async fn unlink(program: Program, account: Name) -> Response {
         told(desk.engine.call(Call::Unlink { account }, LINK_TIME).await)
     };
     program.answer(gone).await
+}
+
+/// `POST /api/accounts/{account}/cards` with `{"card":"…"}`: the card stands for the account from
+/// now on. With `"remove":true` it no longer does.
+pub(crate) async fn card(
+    program: Program,
+    account: Name,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let noted = async |desk: &Shared| {
+        let account = name(account, ACCOUNT_MAX, "account")?;
+        let mut object = object(&headers, &body)?;
+        let card = text(&mut object, "card", CARD_MAX)?;
+        if card.len() < CARD_MIN || !card.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Refusal::bad("`card` is no card number"));
+        }
+        let is_over = match object.remove("remove") {
+            None => false,
+            Some(Value::Bool(remove)) => remove,
+            Some(_) => return Err(Refusal::bad("`remove` must be true or false")),
+        };
+        nothing_else(&object)?;
+        let card = CardNumber::new(&card);
+        told(desk.engine.call(Call::Card { account, card, is_over }, SHOW_TIME).await)
+    };
+    program.answer(noted).await
 }
 
 fn told(told: Told) -> Answer {

@@ -72,7 +72,8 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/kyc/status/{customer}", get(kyc::status))
         .route("/api/kyc/checks/{customer}", get(kyc::checks))
         .route("/api/accounts", post(accounts::link))
-        .route("/api/accounts/{account}", get(accounts::show).delete(accounts::unlink));
+        .route("/api/accounts/{account}", get(accounts::show).delete(accounts::unlink))
+        .route("/api/accounts/{account}/cards", post(accounts::card));
     for path in ["/health", "/api/health", "/v1/health"] {
         router = router.route(path, get(health));
     }

@@ -24,6 +24,7 @@ impl Decline {
     pub(crate) const IN_PROGRESS: Self = Self(ResponseCode::IN_PROGRESS);
     pub(crate) const OUTCOME_UNKNOWN: Self = Self(ResponseCode::OUTCOME_UNKNOWN);
     pub(crate) const HOST_UNAVAILABLE: Self = Self(ResponseCode::HOST_UNAVAILABLE);
+    pub(crate) const MALFUNCTION: Self = Self(ResponseCode::SYSTEM_MALFUNCTION);
     pub(crate) const NO_ROUTE: Self = Self(ResponseCode::NO_ROUTE);
     pub(crate) const SECURITY_VIOLATION: Self = Self(ResponseCode::SECURITY_VIOLATION);
     pub(crate) const NOT_GRANTED: Self = Self(ResponseCode::NOT_PERMITTED_TO_TERMINAL);

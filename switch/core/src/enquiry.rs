@@ -6,6 +6,7 @@
 
 use crate::fact::{KycStatus, PaymentStatus};
 use crate::plan::BankId;
+use crate::record::CardNumber;
 use crate::time::Utc;
 use core::fmt;
 
@@ -500,6 +501,15 @@ pub enum Call {
     Unlink {
         /// DE102.
         account: String,
+    },
+    /// Let a card stand for a linked account, or no longer.
+    Card {
+        /// DE102.
+        account: String,
+        /// DE2. Only its digest is kept.
+        card: CardNumber,
+        /// Whether it stands for the account no longer.
+        is_over: bool,
     },
     /// Where the payment with this link id (`P2` of DE48) is approved.
     Approve {

@@ -1,10 +1,12 @@
-//! Facts that outlive a request: linked accounts, identity checks, cached balances, payments.
+//! Facts that outlive a request: linked accounts and their cards, identity checks, cached balances,
+//! payments.
 //!
 //! A fact has a key, and the last one with a key is what holds; one that [`Fact::is_over`] takes
 //! its key away. They are records like any other: the engine makes them, the journal keeps them
 //! in order, and the store beside it keeps the last of each key, so that a restart needs no
 //! history.
 
+use crate::bridge::order::hexadecimal;
 use crate::enquiry::BankAccount;
 use crate::record::TxnId;
 use crate::time::Utc;
@@ -23,6 +25,8 @@ pub enum Fact {
     Reads(Reads),
     /// A payment at a bank stands like this.
     Payment(Payment),
+    /// A card stands for a linked account.
+    Card(Card),
 }
 
 impl Fact {
@@ -37,6 +41,7 @@ impl Fact {
                 format!("reads/{}/{}/{}", fact.consent, fact.resource, fact.endpoint.word())
             }
             Self::Payment(fact) => format!("payment/{}", fact.txn.0),
+            Self::Card(fact) => format!("card/{}", hexadecimal(&fact.digest)),
         }
     }
 
@@ -49,6 +54,7 @@ impl Fact {
             Self::Balance(fact) => fact.is_over,
             Self::Reads(fact) => fact.at.is_empty(),
             Self::Payment(fact) => fact.is_over,
+            Self::Card(fact) => fact.is_over,
         }
     }
 
@@ -57,7 +63,11 @@ impl Fact {
     pub const fn txn(&self) -> Option<TxnId> {
         match self {
             Self::Payment(fact) => Some(fact.txn),
-            Self::Linked(_) | Self::Customer(_) | Self::Balance(_) | Self::Reads(_) => None,
+            Self::Linked(_)
+            | Self::Customer(_)
+            | Self::Balance(_)
+            | Self::Reads(_)
+            | Self::Card(_) => None,
         }
     }
 }
@@ -90,6 +100,18 @@ pub struct Linked {
     /// The short id behind which the portal finds that.
     pub link: String,
     /// The link was given up.
+    pub is_over: bool,
+}
+
+/// A card that stands for a linked account. Of its number nothing is kept but a digest that only
+/// this switch can make.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Card {
+    /// Keyed digest of DE2.
+    pub digest: [u8; 32],
+    /// DE102 of the account.
+    pub account: String,
+    /// It stands for nothing any more.
     pub is_over: bool,
 }
 

@@ -1,9 +1,9 @@
 //! The facts that hold, by what they are about: what [`crate::Switch::apply`] keeps of them.
 
-use crate::fact::{Cached, Customer, Endpoint, Fact, Linked, Payment, Reads};
+use crate::fact::{Cached, Card, Customer, Endpoint, Fact, Linked, Payment, Reads};
 use crate::record::TxnId;
 use crate::time::Utc;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every fact that holds, and by what else it is found. Whoever may ask without saying who he is
 /// asks by one of these names, so none of them may cost a search.
@@ -24,6 +24,9 @@ pub(crate) struct Facts {
     keys: BTreeMap<[u8; 16], TxnId>,
     /// Customers by what the provider calls them.
     applicants: BTreeMap<String, String>,
+    /// Accounts by the digests of their cards, and the other way round.
+    cards: BTreeMap<[u8; 32], String>,
+    cards_of: BTreeSet<(String, [u8; 32])>,
 }
 
 /// What a redirect is about.
@@ -48,6 +51,7 @@ impl Facts {
             }
             Fact::Reads(reads) => self.apply_reads(reads),
             Fact::Payment(payment) => self.apply_payment(payment),
+            Fact::Card(card) => self.apply_card(card),
         }
     }
 
@@ -84,6 +88,16 @@ impl Facts {
             self.reads.remove(&key);
         } else {
             self.reads.insert(key, reads.at.clone());
+        }
+    }
+
+    fn apply_card(&mut self, card: &Card) {
+        if let Some(before) = self.cards.remove(&card.digest) {
+            self.cards_of.remove(&(before, card.digest));
+        }
+        if !card.is_over {
+            self.cards.insert(card.digest, card.account.clone());
+            self.cards_of.insert((card.account.clone(), card.digest));
         }
     }
 
@@ -146,6 +160,43 @@ impl Facts {
     pub(crate) fn balance(&self, account: &str) -> Option<&Cached> {
         let linked = self.linked.get(account)?;
         self.balances.get(account).filter(|cached| cached.state == linked.state)
+    }
+
+    /// The account that a card stands for, by its digest.
+    pub(crate) fn card(&self, digest: &[u8; 32]) -> Option<&str> {
+        self.cards.get(digest).map(String::as_str)
+    }
+
+    pub(crate) fn cards_len(&self) -> usize {
+        self.cards.len()
+    }
+
+    /// The digests of an account's cards.
+    pub(crate) fn cards_of(&self, account: &str) -> Vec<[u8; 32]> {
+        let from = (account.to_owned(), [0; 32]);
+        let own = self.cards_of.range(from..).take_while(|(of, _)| of == account);
+        own.map(|(_, digest)| *digest).collect()
+    }
+
+    /// Reads of which none is newer than `since`, so many at most, and when the newest of the
+    /// oldest others was.
+    pub(crate) fn old_reads(&self, since: Utc, most: usize) -> (Vec<Reads>, Option<Utc>) {
+        let (mut old, mut next) = (Vec::new(), None);
+        for ((consent, resource, endpoint), at) in &self.reads {
+            let newest = at.iter().copied().max().unwrap_or_default();
+            if newest <= since && old.len() < most {
+                let (consent, resource) = (consent.clone(), resource.clone());
+                old.push(Reads { consent, resource, endpoint: *endpoint, at: Vec::new() });
+            } else {
+                next = Some(next.map_or(newest, |next: Utc| next.min(newest)));
+            }
+        }
+        (old, next)
+    }
+
+    /// Whether any reads are remembered.
+    pub(crate) fn has_reads(&self) -> bool {
+        !self.reads.is_empty()
     }
 
     /// When an endpoint of an account was read without its customer since `since`.

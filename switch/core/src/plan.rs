@@ -131,6 +131,8 @@ pub struct ParticipantPlan {
     pub burst: u32,
     /// Whether it may link accounts and begin identity checks by message (0302).
     pub file_actions: bool,
+    /// By what it is told how a payment at a bank ended: 0620, or 0220 if it knows no 06xx.
+    pub told_by: Mti,
 }
 
 /// Hosts that do the same work, each a link with N connections, taken as one destination.
@@ -274,7 +276,8 @@ pub struct RoutePlan {
     pub card_prefixes: Vec<String>,
     /// Who may use it.
     pub participants: Vec<ParticipantId>,
-    /// Whether the account (DE102) must be linked to a bank, or must not be; `None` is either.
+    /// Whether the account (DE102, or without it the one of the card) must be linked to a bank, or
+    /// must not be; `None` is either.
     pub linked: Option<bool>,
     /// Where it leads.
     pub to: RouteTo,
@@ -317,7 +320,7 @@ pub struct BankPlan {
     pub attended: Vec<ParticipantId>,
     /// How long a consent is asked for, in milliseconds.
     pub consent_ms: u64,
-    /// Whether the channels are told how a payment ended by an advice (0620).
+    /// Whether the channels are told how a payment ended by an advice (0620 or 0220).
     pub advises: bool,
     /// Whether a lost payment is looked for by repeating its order, because the bank recognises
     /// it, and not by reading the account.
@@ -460,12 +463,19 @@ impl LinkPlan {
 }
 
 impl ParticipantPlan {
+    /// What most are told by how a payment at a bank ended.
+    pub const TOLD_BY: Mti = Mti::known(b"0620");
+
+    /// What tells of a completion where 06xx is not known.
+    pub const TOLD_BY_COMPLETION: Mti = Mti::known(b"0220");
+
     /// With the limits of guarantees 4.2.
     #[must_use]
     pub fn named(name: &str) -> Self {
         let grants = Grants::default();
         let (rate, burst, file_actions) = (0, 0, false);
-        Self { name: name.to_owned(), in_flight_max: 256, grants, rate, burst, file_actions }
+        let (name, in_flight_max, told_by) = (name.to_owned(), 256, Self::TOLD_BY);
+        Self { name, in_flight_max, grants, rate, burst, file_actions, told_by }
     }
 }
 

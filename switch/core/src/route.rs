@@ -2,7 +2,7 @@
 //!
 //! Routes are tried in the order of the plan and the first that fits decides, so what is tried
 //! first is what the file says first. A route fits by message type, processing code, beginning
-//! of the account, beginning of the card, and participant.
+//! of the account, beginning of the card, participant, and whether the account is linked.
 
 use crate::plan::{GroupId, ParticipantId, Plan, RoutePlan, RouteTo};
 use veksel_codecs::{Message, field};
@@ -37,14 +37,14 @@ impl Taken {
 }
 
 impl Plan {
-    /// The route of a request, or `None` if no route fits. `is_linked` says of an account (DE102)
-    /// whether it is linked to a bank; it is asked only where a route wants to know.
+    /// The route of a request, or `None` if no route fits. `is_linked` says whether the account
+    /// that a request is about is linked to a bank; it is asked only where a route wants to know.
     #[must_use]
     pub fn route(
         &self,
         message: &Message,
         participant: ParticipantId,
-        is_linked: impl Fn(&str) -> bool,
+        is_linked: impl Fn(&Message) -> bool,
     ) -> Option<Taken> {
         let fits = |route: &RoutePlan| fits(route, message, participant, &is_linked);
         let index = self.routes.iter().position(fits)?;
@@ -53,13 +53,29 @@ impl Plan {
             RouteTo::Bank => Taken::Bank(index),
         })
     }
+
+    /// The first route that fits and leads to a group: where a request goes that no bank takes.
+    #[must_use]
+    pub fn route_past_banks(
+        &self,
+        message: &Message,
+        participant: ParticipantId,
+        is_linked: impl Fn(&Message) -> bool,
+    ) -> Option<Route> {
+        self.routes.iter().enumerate().find_map(|(index, route)| match route.to {
+            RouteTo::Group(group) if fits(route, message, participant, &is_linked) => {
+                Some(Route { index, group })
+            }
+            RouteTo::Group(_) | RouteTo::Bank => None,
+        })
+    }
 }
 
 fn fits(
     route: &RoutePlan,
     message: &Message,
     participant: ParticipantId,
-    is_linked: impl Fn(&str) -> bool,
+    is_linked: impl Fn(&Message) -> bool,
 ) -> bool {
     if !(route.participants.is_empty() || route.participants.contains(&participant)) {
         return false;
@@ -86,12 +102,8 @@ fn fits(
             return false;
         }
     }
-    if let Some(wanted) = route.linked {
-        let account = message.get(field::ACCOUNT);
-        let account = account.as_ref().map(field::Account::expose).unwrap_or_default();
-        if is_linked(account.trim()) != wanted {
-            return false;
-        }
+    if route.linked.is_some_and(|wanted| is_linked(message) != wanted) {
+        return false;
     }
     if !route.card_prefixes.is_empty() {
         let card = message.get(field::PAN);

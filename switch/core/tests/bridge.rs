@@ -6,13 +6,21 @@
 
 #[path = "bridge/accounts.rs"]
 mod accounts;
+#[path = "bridge/cards.rs"]
+mod cards;
 #[path = "bridge/checks.rs"]
 mod checks;
 #[path = "bridge/codes.rs"]
 mod codes;
+#[path = "bridge/funds.rs"]
+mod funds;
 #[path = "bridge/inquiries.rs"]
 mod inquiries;
+#[path = "bridge/lag.rs"]
+mod lag;
 #[path = "bridge/payments.rs"]
 mod payments;
+#[path = "bridge/told.rs"]
+mod told;
 #[path = "bridge/world.rs"]
 mod world;

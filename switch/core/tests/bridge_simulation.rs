@@ -52,6 +52,8 @@ fn no_history_moves_money_twice_or_forgets_any() {
         ("advices", sum.advices),
         ("taken back", sum.reversals),
         ("repeats", sum.repeats),
+        ("payments by card", sum.by_card),
+        ("orders that waited too long for their records", sum.expired),
     ] {
         assert!(seeds < 100 || count > 0, "no history had {what}");
     }

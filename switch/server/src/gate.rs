@@ -24,8 +24,8 @@ pub(crate) struct Letter {
 pub(crate) enum Held {
     /// For a connection.
     Letter(Letter),
-    /// For a third party.
-    Ask(Box<Ask>),
+    /// For a third party, since then.
+    Ask(Box<Ask>, Tick),
     /// For somebody who called.
     Told(CallId, Box<Told>),
 }
@@ -102,7 +102,7 @@ mod tests {
                 let enquiry = Enquiry::Review { applicant: String::new() };
                 let (id, to) = (AskId(number), Addressee::Kyc);
                 let trace = String::new();
-                Held::Ask(Box::new(Ask { id, to, enquiry, within_ms: 1, trace }))
+                Held::Ask(Box::new(Ask { id, to, enquiry, within_ms: 1, trace }), Tick(0))
             }
             1 => {
                 let connection = ConnectionId { link: LinkId(0), serial: number };
@@ -116,7 +116,7 @@ mod tests {
     fn number(held: &Held) -> u64 {
         match held {
             Held::Letter(letter) => letter.connection.serial,
-            Held::Ask(ask) => ask.id.0,
+            Held::Ask(ask, _) => ask.id.0,
             Held::Told(id, _) => id.0,
         }
     }

@@ -228,7 +228,10 @@ impl Turning {
                 Output::Send { after, connection, message, tag, expires } => {
                     self.pass(after, Held::Letter(Letter { connection, message, tag, expires }));
                 }
-                Output::Ask { after, ask } => self.pass(after, Held::Ask(ask)),
+                Output::Ask { after, ask } => {
+                    let since = self.shard.clock.now().tick;
+                    self.pass(after, Held::Ask(ask, since));
+                }
                 Output::Tell { after, id, told } => self.pass(after, Held::Told(id, told)),
                 Output::Find { txn, rrn, keys } => self.ask(Question::Like { txn, rrn, keys }),
                 Output::Rekey { connection, message, check_value } => {

@@ -71,7 +71,11 @@ impl Stage {
                 Fact::Payment(payment) if payment.is_over => self.with(0, Self::PAYMENT_DUE),
                 Fact::Payment(_) => self.with(Self::PAYMENT_DUE, 0),
                 // These belong to no transaction; the store keeps the last of each by its key.
-                Fact::Linked(_) | Fact::Customer(_) | Fact::Balance(_) | Fact::Reads(_) => self,
+                Fact::Linked(_)
+                | Fact::Customer(_)
+                | Fact::Balance(_)
+                | Fact::Reads(_)
+                | Fact::Card(_) => self,
             },
             Record::Inquiry(_) | Record::Notice(_) => self,
         }

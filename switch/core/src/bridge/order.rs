@@ -9,8 +9,8 @@ use core::fmt::Write as _;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
-use veksel_codecs::field;
 use veksel_codecs::structured::tags;
+use veksel_codecs::{FieldNumber, field};
 
 /// UUIDv5(URL, `urn:iso8583-switch:idempotency:v1`) (http-contracts 4.5).
 const NAMESPACE: [u8; 16] = [
@@ -49,6 +49,13 @@ pub(crate) fn token(secret: &DigestKey, purpose: &str, about: &[u8]) -> [u8; 16]
         *to = from;
     }
     token
+}
+
+/// What a card is known by: a digest of its number that only who has the switch's key can make, so
+/// that nobody who reads the journal finds it by trying numbers (PCI DSS 3.5.1.1).
+pub(crate) fn card(secret: &DigestKey, number: &str) -> [u8; 32] {
+    let Ok(mac) = Hmac::<Sha256>::new_from_slice(&secret.0) else { return [0; 32] };
+    mac.chain_update("card").chain_update([0]).chain_update(number).finalize().into_bytes().into()
 }
 
 /// The short id under which the portal finds where a payment is approved. Nothing of the token
@@ -166,9 +173,12 @@ pub(crate) fn account(linked: &Linked) -> BankAccount {
 
 /// The order of a payment, the same at every try: all of it is in its intent and its fact.
 pub(crate) fn order(intent: &Intent, payment: &Payment) -> Order {
-    let narration = field::NARRATION.number().get();
-    let narration = intent.carried.iter().find(|(number, _)| *number == narration);
-    let narration = narration.map(|(_, text)| text.trim()).unwrap_or_default();
+    let text = |number: FieldNumber| {
+        let carried = intent.carried.iter().find(|(carried, _)| *carried == number.get());
+        carried.map(|(_, text)| text.trim()).filter(|text| !text.is_empty())
+    };
+    let narration = text(field::NARRATION.number()).or_else(|| text(field::RECORD_DATA.number()));
+    let narration = narration.unwrap_or_default();
     let mark = mark(&payment.key);
     let words = [&intent.key.rrn, mark.as_str(), &intent.key.terminal, narration];
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();

@@ -20,14 +20,18 @@ use crate::plan::{GroupId, ParticipantId};
 use crate::record::Reason;
 use crate::route::{Route, Taken};
 use crate::time::Now;
+use veksel_codecs::Message;
 
 impl Switch {
     /// A request that nobody has seen before: admitted and sent, or turned away with nothing to
     /// undo. `is_charged` if it took its token already.
     pub(super) fn admit_and_open(&mut self, now: Now, seeking: Seeking, is_charged: bool) {
         if self.full && seeking.kind.moves_money() {
-            // Not even the refusal can be recorded.
-            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            // Not even the refusal can be recorded. Who would have paid at a bank hears that it is
+            // our fault (http-contracts 4.4).
+            let at_bank = matches!(self.route(&seeking), Some(Taken::Bank(_)));
+            let why = if at_bank { Decline::MALFUNCTION } else { Decline::HOST_UNAVAILABLE };
+            self.answer_at_once(seeking, why);
             return;
         }
         let channel = self.channels.get(&seeking.connection.serial);
@@ -60,8 +64,14 @@ impl Switch {
 
     /// The route of a request, by what is linked now.
     pub(super) fn route(&self, seeking: &Seeking) -> Option<Taken> {
-        let is_linked = |account: &str| self.durable.facts().linked(account).is_some();
+        let is_linked = |message: &Message| self.link_about(message).is_some();
         self.plan.route(&seeking.message, seeking.participant, is_linked)
+    }
+
+    /// The route of a request that no bank takes.
+    pub(super) fn route_past_banks(&self, seeking: &Seeking) -> Option<Route> {
+        let is_linked = |message: &Message| self.link_about(message).is_some();
+        self.plan.route_past_banks(&seeking.message, seeking.participant, is_linked)
     }
 
     /// Whether the participant may send this, and the switch has room for it.

@@ -8,7 +8,6 @@ use super::duplicate::Seeking;
 use crate::answer::{Decline, acknowledge, decline};
 use crate::bug::{Bug, planted};
 use crate::event::{Event, Parking};
-use crate::fact::Case;
 use crate::intent::{self, Way};
 use crate::keys::{Fate, Known};
 use crate::plan::GroupId;
@@ -39,12 +38,12 @@ impl Switch {
     pub(super) fn handle_advice(&mut self, now: Now, seeking: Seeking) {
         let route = match self.route(&seeking) {
             Some(Taken::Group(route)) => route,
-            Some(Taken::Bank(_)) => {
-                // What was done elsewhere cannot be done again by a bank that wants its customer
-                // to approve (http-contracts 4.1).
-                self.answer_at_once(seeking, Decline::NOT_SUPPORTED);
-                return;
-            }
+            // What was done elsewhere cannot be done again by a bank that wants its customer to
+            // approve: it is posted to the ledger, if there is one (http-contracts 4.1).
+            Some(Taken::Bank(_)) => match self.route_past_banks(&seeking) {
+                Some(route) => route,
+                None => return self.answer_at_once(seeking, Decline::NOT_SUPPORTED),
+            },
             None => {
                 self.answer_at_once(seeking, Decline::NO_ROUTE);
                 return;
@@ -112,8 +111,9 @@ impl Switch {
         self.accept(now, seeking, txn, Reason::Cancelled);
     }
 
-    /// A reversal of a payment at a bank: recorded, acknowledged, and the bank is told.
-    fn take_back_at_bank(&mut self, now: Now, seeking: Seeking, original: Option<&Known>) {
+    /// A reversal of a payment at a bank: recorded, acknowledged, and the bank is told. Who asks
+    /// for it and does not only tell hears how that ended.
+    fn take_back_at_bank(&mut self, now: Now, mut seeking: Seeking, original: Option<&Known>) {
         let actual = seeking.message.get(field::REPLACEMENT_AMOUNTS);
         if actual.and_then(|text| replacement_amount(&text)).is_some_and(|left| left > 0) {
             // A bank takes back a payment and never a part of it.
@@ -132,11 +132,21 @@ impl Switch {
         let intent = Arc::new(intent);
         self.persist(Record::Intent(Arc::clone(&intent)));
         match original {
-            Some(original) => self.cancel_payment(now, original),
+            Some(original) => {
+                self.cancel_payment(now, original);
+                if !seeking.message.mti().is_advice() {
+                    let of = (original.intent.txn, original.intent.group.as_str());
+                    match self.hold_reversal(now, seeking, txn, of) {
+                        Some(back) => seeking = back,
+                        None => return,
+                    }
+                }
+            }
             None => {
                 if is_unknown {
                     // Nobody here knows whether it was executed: a person must look.
-                    self.reopen(now, &intent, Case::Unresolved);
+                    let linked = self.link_about(&seeking.message).cloned();
+                    self.reopen_unknown(now, &intent, seeking.original.as_ref(), linked.as_ref());
                 }
                 let route = Route { index: usize::MAX, group: NOWHERE };
                 let named = seeking.original.clone();

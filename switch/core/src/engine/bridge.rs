@@ -9,12 +9,16 @@
 mod account;
 mod advice;
 mod answering;
+mod card;
 mod check;
 mod files;
 mod following;
+mod funds;
 mod inquiry;
 mod payment;
 mod progress;
+mod reads;
+mod taken_back;
 mod undoing;
 
 use super::Switch;
@@ -61,6 +65,8 @@ pub(super) struct Bridge {
     told_back: BTreeSet<TxnId>,
     /// Approvals on their way to channels: how many, and whether one was written.
     delivering: BTreeMap<TxnId, (u32, bool)>,
+    /// Requests to take a payment back (0400) whose outcome is not recorded, by the payment.
+    taking_back: BTreeMap<TxnId, Vec<TxnId>>,
     /// How often something in the background was tried in a row.
     tries: BTreeMap<Task, u32>,
 }
@@ -80,6 +86,8 @@ struct Held {
     request: Message,
     received: Now,
     deadline: Tick,
+    /// Whether its bank is asked a second time, in another way.
+    is_second: bool,
     /// Copies of the request that wait for the same answer.
     copies: Vec<Copy>,
 }
@@ -154,6 +162,8 @@ enum Task {
     Consent(String),
     /// A customer's check is confirmed.
     Review(String),
+    /// Reads that no longer count are forgotten.
+    Reads,
 }
 
 impl Bridge {
@@ -210,9 +220,7 @@ impl Switch {
         route: usize,
         has_sought: bool,
     ) {
-        let account = seeking.message.get(field::ACCOUNT);
-        let account = account.as_ref().map(field::Account::expose).unwrap_or_default().trim();
-        let linked = self.durable.facts().linked(account).cloned();
+        let linked = self.link_about(&seeking.message).cloned();
         let bank = linked.as_ref().and_then(|linked| self.bank_named(&linked.bank));
         let (Some(linked), Some(bank)) = (linked, bank) else {
             let response = ResponseCode::NOT_PERMITTED_TO_CUSTOMER;
@@ -221,6 +229,9 @@ impl Switch {
         let Some(seeking) = self.told_before(now, seeking, has_sought) else { return };
         let code = code_of(&seeking.message);
         match (seeking.kind, &code) {
+            (Kind::Inquiry, b"30") if funds::wanted(&seeking.message, &linked).is_some() => {
+                self.confirm_funds(now, seeking, route, &linked, bank);
+            }
             (Kind::Inquiry, b"30" | b"31") | (Kind::Statement, _) => {
                 self.inquire_at_bank(now, seeking, route, &linked, bank);
             }
@@ -311,6 +322,7 @@ impl Switch {
             request,
             received,
             deadline,
+            is_second: false,
             copies,
         };
         if let Some(count) = self.participants.get_mut(usize::from(participant.0)) {
@@ -442,6 +454,7 @@ impl Switch {
                 Task::Advice(txn) => self.send_advice(now, txn),
                 Task::Consent(account) => self.look_at_consent(now, &account),
                 Task::Review(customer) => self.confirm(now, &customer),
+                Task::Reads => self.forget_reads(now),
             }
         }
     }
@@ -471,6 +484,9 @@ impl Switch {
         }
         for customer in unconfirmed {
             self.bridge.plan(Task::Review(customer), now.tick);
+        }
+        if self.durable.facts().has_reads() {
+            self.bridge.plan(Task::Reads, now.tick);
         }
     }
 

@@ -8,22 +8,7 @@ use veksel_core::fact::PaymentStatus;
 use veksel_core::plan::PayeePlan;
 
 #[test]
-fn an_advice_of_what_no_bank_approved_is_refused_and_begins_nothing() {
-    for mti in ["0120", "0220"] {
-        let mut world = World::linked();
-        let mut advice = request("000000", 7, 100);
-        advice.set_mti(Mti::parse(mti).unwrap());
-        world.tell(received(advice));
-        assert_eq!(code(&world.answer()), "40", "{mti}");
-        assert!(
-            world.asked_maybe().is_none() && world.journal.len() == World::linked().journal.len()
-        );
-        assert!(world.switch.is_idle());
-    }
-}
-
-#[test]
-fn available_funds_are_answered_with_balances() {
+fn available_funds_without_an_amount_are_answered_with_balances() {
     for mti in ["0100", "0200"] {
         let mut world = World::linked();
         let mut question = request("300000", 7, 0);

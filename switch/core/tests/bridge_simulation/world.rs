@@ -4,13 +4,13 @@ use crate::bank::Bank;
 use crate::chance::Chance;
 use std::collections::{BTreeMap, BinaryHeap};
 use veksel_codecs::{Message, Mti, ResponseCode, field};
-use veksel_core::enquiry::{Ask, AskId, Verdict};
+use veksel_core::enquiry::{Ask, AskId, Call, CallId, Enquiry, Failed, Failure, Verdict};
 use veksel_core::fact::{ConsentStatus, Fact, Linked};
 use veksel_core::plan::{
     BankPlan, DigestKey, GroupPlan, KycPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
     RoutePlan, RouteTo,
 };
-use veksel_core::record::Known;
+use veksel_core::record::{CardNumber, Known};
 use veksel_core::{
     ConnectionId, Event, GroupId, Input, LinkId, Now, Output, ParticipantId, Plan, Record,
     RecordId, Resume, Stored, Switch, Tag, Tick, TxnId, Unsent, Utc,
@@ -20,6 +20,12 @@ const PAYMENTS: u64 = 12;
 const START: u64 = 1_795_184_887_000;
 const ACCOUNT: &str = "NO9386011117947";
 const DAY: u64 = 24 * 3_600_000;
+
+/// Stands for the account in every other payment.
+const CARD: &str = "4111111111111111";
+
+/// How long a channel waits for a payment, in milliseconds.
+const WAIT: u64 = 18_000;
 
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
@@ -31,6 +37,9 @@ pub struct Counts {
     pub advices: u64,
     pub reversals: u64,
     pub repeats: u64,
+    pub by_card: u64,
+    /// Orders that waited for their records longer than their channels did.
+    pub expired: u64,
 }
 
 impl Counts {
@@ -43,6 +52,8 @@ impl Counts {
         self.advices += other.advices;
         self.reversals += other.reversals;
         self.repeats += other.repeats;
+        self.by_card += other.by_card;
+        self.expired += other.expired;
     }
 }
 
@@ -52,6 +63,8 @@ pub struct Account {
     /// Codes of 0210, 0610 and 0620, in order.
     heard: Vec<String>,
     taken_back: bool,
+    /// What it heard of taking it back, but for 09.
+    undone: Vec<String>,
     /// Whether it heard that this was taken over.
     is_settled: bool,
 }
@@ -90,7 +103,11 @@ pub struct World {
     bank: Bank,
     journal: Vec<(RecordId, Record)>,
     durable: RecordId,
-    waiting: Vec<(RecordId, Output)>,
+    /// With the time since when.
+    waiting: Vec<(RecordId, u64, Output)>,
+    /// In a million: the disk stands still for a while; and until when it does.
+    stall: u64,
+    stalled: u64,
     serial: u64,
     channel: Option<ConnectionId>,
     known: BTreeMap<u64, Account>,
@@ -144,7 +161,11 @@ fn payment(number: u64, again: bool) -> Message {
     message.set(field::TERMINAL, "ATM00017");
     message.set(field::ACCEPTOR, "MERCHANT0000017");
     message.set(field::CURRENCY, 578);
-    message.set(field::ACCOUNT, ACCOUNT);
+    if number % 2 == 0 {
+        message.set(field::PAN, CARD);
+    } else {
+        message.set(field::ACCOUNT, ACCOUNT);
+    }
     message.set(field::COUNTER_ACCOUNT, "86011117947");
     message
 }
@@ -157,6 +178,7 @@ impl World {
         plan.banks[0].deduplicates = bank.deduplicates;
         let crash = if chance.often(500_000) { chance.below(60_000) } else { 0 };
         let ack = chance.between(200_000, 1_000_000);
+        let stall = if chance.often(300_000) { chance.below(60_000) } else { 0 };
         let unsent = if chance.often(500_000) { chance.below(200_000) } else { 0 };
         let mut world = Self {
             counts: Counts::default(),
@@ -173,6 +195,8 @@ impl World {
             journal: Vec::new(),
             durable: RecordId(0),
             waiting: Vec::new(),
+            stall,
+            stalled: 0,
             serial: 1,
             channel: None,
             known: BTreeMap::new(),
@@ -196,6 +220,10 @@ impl World {
         world.journal.push((RecordId(1), Record::Fact(Box::new(known))));
         world.durable = RecordId(1);
         world.start();
+        let card = CardNumber::new(CARD);
+        let call = Call::Card { account: ACCOUNT.into(), card, is_over: false };
+        world.tell(Input::Called { id: CallId(1), call: Box::new(call) });
+        world.durable = world.journal.last().map(|(id, _)| *id).unwrap_or_default();
         world.happen(0, Happening::LinkUp);
         for number in 1..=PAYMENTS {
             let at = world.chance.below(600_000);
@@ -274,16 +302,19 @@ impl World {
                 Output::Send { after, .. } | Output::Ask { after, .. } => {
                     let after = after.unwrap_or_default();
                     if after <= self.durable {
-                        self.release(output);
+                        self.release(self.now, output);
                     } else {
-                        self.waiting.push((after, output));
+                        self.waiting.push((after, self.now, output));
                     }
                 }
                 _ => {}
             }
         }
         if let Some(last) = last {
-            let at = self.now + self.chance.between(1, 40);
+            if self.stall > 0 && self.chance.often(self.stall) {
+                self.stalled = self.now + self.chance.between(1_000, 40_000);
+            }
+            let at = self.stalled.max(self.now) + self.chance.between(1, 40);
             self.happen(at, Happening::Commit(self.life, last));
         }
         for txn in found {
@@ -292,7 +323,7 @@ impl World {
         }
     }
 
-    fn release(&mut self, output: Output) {
+    fn release(&mut self, since: u64, output: Output) {
         match output {
             Output::Send { message, tag, .. } => {
                 let at = self.now + self.chance.between(1, 20);
@@ -305,7 +336,16 @@ impl World {
                     self.happen(at, Happening::Hear(message));
                 }
             }
-            Output::Ask { ask, .. } => {
+            Output::Ask { mut ask, .. } => {
+                ask.within_ms = ask.within_ms.saturating_sub(self.now - since);
+                if ask.within_ms == 0 {
+                    // Nobody is asked any more: nothing came of it.
+                    let is_order = matches!(ask.enquiry, Enquiry::Initiate(_));
+                    self.counts.expired += u64::from(is_order);
+                    let verdict = Verdict::Failed(Failure::before(Failed::Unavailable));
+                    self.happen(self.now, Happening::Verdict(self.life, ask.id, Box::new(verdict)));
+                    return;
+                }
                 let at = self.now + self.chance.between(1, 50);
                 self.happen(at, Happening::Reach(self.life, ask));
             }
@@ -326,6 +366,7 @@ impl World {
             if self.now > self.calm_from {
                 // From here on everything works, so that what is open can come to its end.
                 (self.bank.deaf, self.crash, self.ack, self.unsent) = (0, 0, 1_000_000, 0);
+                self.stall = 0;
             }
             if next.is_some_and(|next| next <= self.now) {
                 let core::cmp::Reverse((_, order)) = self.queue.pop().unwrap();
@@ -348,6 +389,7 @@ impl World {
                 self.counts.payments += 1;
                 self.known.entry(number).or_default();
                 self.say(|| format!("pay {number}"));
+                self.counts.by_card += u64::from(number % 2 == 0);
                 self.send(payment(number, false));
                 let at = self.now + 25_000;
                 self.happen(at, Happening::Impatient(number, 1));
@@ -363,9 +405,9 @@ impl World {
                 let durable = self.durable;
                 let (free, still) = core::mem::take(&mut self.waiting)
                     .into_iter()
-                    .partition::<Vec<_>, _>(|(after, _)| *after <= durable);
+                    .partition::<Vec<_>, _>(|(after, ..)| *after <= durable);
                 self.waiting = still;
-                free.into_iter().for_each(|(_, output)| self.release(output));
+                free.into_iter().for_each(|(_, since, output)| self.release(since, output));
                 self.tell(Input::Committed { upto, refused: Vec::new() });
             }
             Happening::Reach(life, ask) => self.reach(life, &ask),
@@ -404,6 +446,18 @@ impl World {
         let (wait, verdict) = self.bank.answer(ask, self.now, &mut self.chance);
         if let Some(held) = self.bank.payments.get(before) {
             let key = held.order.key;
+            let received = self.journal.iter().find_map(|(_, record)| match record {
+                Record::Fact(known) => match &known.fact {
+                    Fact::Payment(payment) if payment.key == key => Some(payment.utc.0 - START),
+                    _ => None,
+                },
+                _ => None,
+            });
+            let is_first = matches!(ask.enquiry, Enquiry::Initiate(_));
+            // What is on its way to the bank may take a moment.
+            if is_first && received.is_some_and(|received| self.now > received + WAIT + 100) {
+                self.wrong.push("an order left when its channel had been told".into());
+            }
             let is_durable = self.journal.iter().any(|(id, record)| {
                 let payment = match record {
                     Record::Fact(known) => match &known.fact {
@@ -436,7 +490,14 @@ impl World {
         self.counts.reversals += u64::from(!again);
         self.say(|| format!("take back {number}"));
         let mut message = payment(number + 500, false);
-        message.set_mti(Mti::parse(if again { "0421" } else { "0420" }).unwrap());
+        // Some only tell, others ask and want to know how it ended.
+        let mti = match (number % 3, again) {
+            (0, false) => "0400",
+            (0, true) => "0401",
+            (_, false) => "0420",
+            (_, true) => "0421",
+        };
+        message.set_mti(Mti::parse(mti).unwrap());
         message.set(field::AMOUNT, 10_000 + number);
         message.set(field::RRN, &format!("632516{number:06}"));
         let original = format!("0200{number:06}11201428070000050000100000000000");
@@ -471,6 +532,13 @@ impl World {
         let code = message.get(field::RESPONSE_CODE).map(|c| c.to_string()).unwrap_or_default();
         self.say(|| format!("heard {} {code} about {number}", message.mti()));
         let mti = message.mti();
+        if mti.as_str() == "0410"
+            && code != "09"
+            && let Some(known) = self.known.get_mut(&number)
+        {
+            known.is_settled = true;
+            known.undone.push(code.clone());
+        }
         if mti.as_str() == "0430"
             && code == "00"
             && let Some(known) = self.known.get_mut(&number)
@@ -544,6 +612,16 @@ impl World {
             let was_told = heard_approval || !self.plan.banks[0].advises;
             if moved && !was_told && !has_case && !known.taken_back && !heard.is_empty() {
                 wrong.push(format!("{number} moved money and nobody knows: {heard:?}"));
+            }
+            let undone = &known.undone;
+            if moved && undone.iter().any(|code| code == "00") && !has_case {
+                wrong.push(format!("{number} was said to be taken back and moved: {undone:?}"));
+            }
+            if !moved && undone.iter().any(|code| code == "40") {
+                wrong.push(format!("{number} was said to stand and did not move: {undone:?}"));
+            }
+            if undone.windows(2).any(|codes| codes[0] != codes[1]) {
+                wrong.push(format!("{number} was taken back in two ways: {undone:?}"));
             }
             if moved && heard_decline && !has_case {
                 wrong.push(format!("{number} was declined and moved money: {heard:?}"));

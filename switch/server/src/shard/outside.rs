@@ -4,15 +4,15 @@ use super::Turning;
 use crate::callers::refuse;
 use crate::gate::Held;
 use veksel_api::Asked;
-use veksel_core::enquiry::{Ask, CallId, Told};
-use veksel_core::{Input, Now, RecordId, Unsent};
+use veksel_core::enquiry::{Ask, CallId, Failed, Failure, Told, Verdict};
+use veksel_core::{Input, Now, RecordId, Tick, Unsent};
 
 impl Turning {
     /// Lets it out, or keeps it until its record is durable.
     pub(super) fn pass(&mut self, after: Option<RecordId>, held: Held) {
         match self.gate.pass(after, held) {
             Some(Held::Letter(letter)) => self.write(letter),
-            Some(Held::Ask(ask)) => self.enquire(*ask),
+            Some(Held::Ask(ask, _)) => self.enquire(*ask),
             Some(Held::Told(id, told)) => self.tell(id, *told),
             None => {}
         }
@@ -29,7 +29,10 @@ impl Turning {
                 }
                 _ => self.write(letter),
             },
-            Held::Ask(ask) => self.enquire(*ask),
+            Held::Ask(ask, since) => match in_time(*ask, since, now.tick) {
+                Ok(ask) => self.enquire(ask),
+                Err(late) => self.shard.switch.handle(now, late),
+            },
             Held::Told(id, told) => self.tell(id, *told),
         }
     }
@@ -39,7 +42,7 @@ impl Turning {
     pub(super) fn drop_held(&mut self, held: Held) {
         match held {
             Held::Letter(letter) => self.shard.wires.spare(letter.message),
-            Held::Ask(_) => {}
+            Held::Ask(..) => {}
             Held::Told(id, _) => self.tell(id, Told::Busy),
         }
     }
@@ -63,6 +66,44 @@ impl Turning {
         }
         if let Some(input) = self.shard.callers.take(asked) {
             self.hear(input);
+        }
+    }
+}
+
+/// A question with what is left of its time, or if that is over, what the engine hears instead:
+/// nobody was asked, so nothing came of it. An order that waited too long for its record is not
+/// sent after its channel was told.
+fn in_time(mut ask: Ask, since: Tick, now: Tick) -> Result<Ask, Input> {
+    ask.within_ms = ask.within_ms.saturating_sub(now.since(since) / 1_000_000);
+    if ask.within_ms > 0 {
+        return Ok(ask);
+    }
+    let verdict = Box::new(Verdict::Failed(Failure::before(Failed::Unavailable)));
+    Err(Input::Answered { id: ask.id, verdict })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veksel_core::enquiry::{Addressee, AskId, Enquiry};
+
+    #[test]
+    fn what_waited_for_its_record_longer_than_it_may_take_is_not_asked() {
+        let ask = || {
+            let enquiry = Enquiry::Review { applicant: String::new() };
+            let (id, to, trace) = (AskId(7), Addressee::Kyc, String::new());
+            Ask { id, to, enquiry, within_ms: 3_000, trace }
+        };
+        let since = Tick(5_000_000_000);
+        for (waited_ms, left) in [(0, Some(3_000)), (1_200, Some(1_800)), (2_999, Some(1))] {
+            let asked = in_time(ask(), since, since.after_ms(waited_ms)).ok();
+            assert_eq!(asked.map(|ask| ask.within_ms), left, "{waited_ms}");
+        }
+        for waited_ms in [3_000, 60_000] {
+            let late = in_time(ask(), since, since.after_ms(waited_ms));
+            let Err(Input::Answered { id, verdict }) = late else { panic!("{waited_ms}") };
+            let nothing = Verdict::Failed(Failure::before(Failed::Unavailable));
+            assert_eq!((id, *verdict), (AskId(7), nothing));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::wire::{BytesError, Cursor, Flaw, put_length, put_number, put_text};
 use super::{take_choice, take_response, take_text};
 use veksel_core::enquiry::BankAccount;
 use veksel_core::fact::{
-    Cached, Case, ConsentStatus, Customer, Endpoint, Fact, KycStatus, Linked, Payment,
+    Cached, Card, Case, ConsentStatus, Customer, Endpoint, Fact, KycStatus, Linked, Payment,
     PaymentState, Reads,
 };
 use veksel_core::record::{Known, TxnId};
@@ -19,6 +19,7 @@ const CUSTOMER: u8 = 2;
 const BALANCE: u8 = 3;
 const READS: u8 = 4;
 const PAYMENT: u8 = 5;
+const CARD: u8 = 6;
 
 pub(super) fn put_known(out: &mut Vec<u8>, known: &Known) {
     let Known { utc, fact } = known;
@@ -44,6 +45,10 @@ pub(super) fn put_known(out: &mut Vec<u8>, known: &Known) {
             out.push(PAYMENT);
             put_payment(out, payment);
         }
+        Fact::Card(card) => {
+            out.push(CARD);
+            put_card(out, card);
+        }
     }
 }
 
@@ -56,6 +61,7 @@ pub(super) fn take_known(from: &mut Cursor<'_>) -> Result<Known, BytesError> {
         BALANCE => Fact::Balance(take_cached(from)?),
         READS => Fact::Reads(take_reads(from)?),
         PAYMENT => Fact::Payment(take_payment(from)?),
+        CARD => Fact::Card(take_card(from)?),
         other => return Err(BytesError { field: "fact", offset, flaw: Flaw::Unknown(other) }),
     };
     Ok(Known { utc, fact })
@@ -281,6 +287,21 @@ fn take_payment(from: &mut Cursor<'_>) -> Result<Payment, BytesError> {
         is_revoked: take_choice(from, "is_revoked")?,
         case: take_case(from)?,
         code: take_text(from, "code")?,
+        is_over: take_choice(from, "is_over")?,
+    })
+}
+
+fn put_card(out: &mut Vec<u8>, card: &Card) {
+    let Card { digest, account, is_over } = card;
+    out.extend_from_slice(digest);
+    put_text(out, account);
+    out.push(u8::from(*is_over));
+}
+
+fn take_card(from: &mut Cursor<'_>) -> Result<Card, BytesError> {
+    Ok(Card {
+        digest: from.array("digest")?,
+        account: take_text(from, "account")?,
         is_over: take_choice(from, "is_over")?,
     })
 }

@@ -44,6 +44,7 @@ impl Place {
             Fact::Balance(_) => 3,
             Fact::Reads(_) => 4,
             Fact::Payment(_) => 5,
+            Fact::Card(_) => 6,
         };
         let key = fact.key();
         // Behind the slash, so that an account's link and its balance are about the same.
@@ -161,6 +162,7 @@ impl<'a> Columns<'a> {
             Fact::Reads(reads) => {
                 Some(Self { status: Some(Endpoint::word(reads.endpoint)), ..Self::default() })
             }
+            Fact::Card(card) => Some(Self { account: Some(&card.account), ..Self::default() }),
             Fact::Payment(_) => None,
         }
     }

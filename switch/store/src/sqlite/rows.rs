@@ -237,9 +237,11 @@ impl Inserts<'_> {
                     chain,
                 ])?
             }
-            Fact::Linked(_) | Fact::Customer(_) | Fact::Balance(_) | Fact::Reads(_) => {
-                facts.other.execute(params![id.0, known.utc.0, body, chain])?
-            }
+            Fact::Linked(_)
+            | Fact::Customer(_)
+            | Fact::Balance(_)
+            | Fact::Reads(_)
+            | Fact::Card(_) => facts.other.execute(params![id.0, known.utc.0, body, chain])?,
         };
         facts.keep(id, known)?;
         Ok(inserted)

@@ -161,6 +161,10 @@ pub(crate) fn unlinked(n: u64, account: &str) -> Record {
     fact(n, Fact::Linked(linked))
 }
 
+pub(crate) fn card(n: u64, account: &str, is_over: bool) -> Record {
+    fact(n, Fact::Card(Card { digest: [9; 32], account: account.into(), is_over }))
+}
+
 pub(crate) fn customer(n: u64, customer: &str, status: KycStatus) -> Record {
     let customer = Customer {
         customer: customer.into(),
@@ -318,6 +322,8 @@ fn facts() -> Vec<(String, Record)> {
         ("balance below zero", fact(4, Fact::Balance(debt))),
         ("reads", reads(5, &[NOON, NOON + 1])),
         ("reads of nothing", fact(5, Fact::Reads(lines))),
+        ("card", card(7, "10000000001", false)),
+        ("card gone", card(7, "10000000001", true)),
         ("payment", paid(6, PaymentState::Pending, false)),
         ("payment bare", fact(8, Fact::Payment(bare.clone()))),
         ("payment late", fact(9, Fact::Payment(late))),

@@ -33,7 +33,11 @@ impl Switch {
     pub(super) fn handle_wish(&mut self, now: Now, id: Caller, call: Call) {
         let is_new = matches!(
             call,
-            Call::Link { .. } | Call::Unlink { .. } | Call::Check { .. } | Call::Event(_)
+            Call::Link { .. }
+                | Call::Unlink { .. }
+                | Call::Card { .. }
+                | Call::Check { .. }
+                | Call::Event(_)
         );
         if is_new && (self.full || self.draining) {
             return self.tell(now, id, Told::Busy, None);
@@ -56,6 +60,9 @@ impl Switch {
                 self.tell(now, id, told, None);
             }
             Call::Unlink { account } => self.unlink(now, id, &account),
+            Call::Card { account, card, is_over } => {
+                self.set_card(now, id, &account, &card, is_over);
+            }
             Call::Approve { link } => self.tell_where(now, id, &link),
             Call::Check { customer, email, phone, level } => {
                 self.begin_check(now, id, (customer, email, phone, level));
@@ -159,6 +166,7 @@ impl Switch {
         };
         let before = self.durable.facts().linked(&wanted.account);
         let is_new = before.is_none();
+        let is_others = before.is_some_and(|before| before.customer != wanted.customer);
         if before.is_some_and(|before| before.customer != wanted.customer && !is_dead(before)) {
             // Whoever else has it must give it up first.
             let failure = Failure::before(Failed::Duplicate);
@@ -169,6 +177,10 @@ impl Switch {
             .and_then(|before| Some((self.bank_named(&before.bank)?, bank_account(before))));
         if is_new && self.durable.facts().links_len() >= self.plan.limits.links_max as usize {
             return self.tell(now, id, Told::Busy, None);
+        }
+        if is_others {
+            // Cards of whoever had it before.
+            self.forget_cards(now, &wanted.account);
         }
         let serial = self.durable.next_record().0.to_be_bytes();
         let about = [wanted.account.as_bytes(), &serial].concat();
@@ -308,6 +320,7 @@ impl Switch {
         let bank = self.bank_named(&linked.bank);
         let enquiry = Enquiry::Revoke(bank_account(&linked));
         let has_consent = !linked.consent.is_empty() && !is_dead(&linked);
+        self.forget_cards(now, account);
         let record = self.set_link(now, Linked { is_over: true, ..linked });
         let account_of = account.to_owned();
         let cached = Cached { account: account_of, is_over: true, ..Cached::default() };

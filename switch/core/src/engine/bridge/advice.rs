@@ -1,9 +1,10 @@
-//! Telling a channel how a payment ended (0620), until it says that it knows (0630).
+//! Telling a channel how a payment ended (0620, or 0220 to who knows no 06xx), until it says that
+//! it knows (0630, 0230).
 
 use super::{Switch, Task};
 use crate::bridge::{order, schedule};
 use crate::event::Event;
-use crate::plan::ConnectionId;
+use crate::plan::{ConnectionId, ParticipantPlan};
 use crate::record::{Intent, TxnId};
 use crate::time::Now;
 use std::collections::BTreeMap;
@@ -17,8 +18,8 @@ const RETRY_MS: (u64, u64) = (5_000, 300_000);
 /// How long an advice is repeated, in milliseconds after its payment was received.
 const AGE_MS_MAX: u64 = 3 * 24 * 3_600_000;
 
-const ADVICE: Mti = Mti::known(b"0620");
-const REPEAT: Mti = Mti::known(b"0621");
+const ANSWER: Mti = Mti::known(b"0630");
+const COMPLETION_ANSWER: Mti = Mti::known(b"0230");
 
 /// Advices under way.
 #[derive(Debug, Default)]
@@ -116,8 +117,10 @@ impl Switch {
             return;
         };
         let (stan, before) = self.bridge.advices.next(txn);
+        let told_by = self.told_by(&intent);
         let mut message = self.spare();
-        build(&mut message, &intent, response, stan, before > 0);
+        let mti = if before > 0 { told_by.repeat() } else { told_by };
+        build(&mut message, &intent, response, stan, mti);
         if response.is_approval() {
             message.set(field::APPROVAL, &order::approval(&payment.key));
         }
@@ -130,6 +133,13 @@ impl Switch {
         self.send(channel, message, Some(after), None, None);
         let wait = schedule::retry(before + 1, RETRY_MS.0, RETRY_MS.1);
         self.bridge.plan(Task::Advice(txn), now.tick.after_ms(wait));
+    }
+
+    /// What the participant that a request came from is told by.
+    fn told_by(&self, intent: &Intent) -> Mti {
+        let participant = &intent.key.participant;
+        let plan = self.plan.participants.iter().find(|plan| plan.name == *participant);
+        plan.map_or(ParticipantPlan::TOLD_BY, |plan| plan.told_by)
     }
 
     /// A connection of the participant that a request came from, over the same link.
@@ -151,7 +161,7 @@ impl Switch {
         message: Message,
     ) -> Option<Message> {
         let stan = message.get(field::STAN).and_then(|stan| u32::try_from(stan).ok());
-        let is_answer = message.mti() == Mti::known(b"0630");
+        let is_answer = [ANSWER, COMPLETION_ANSWER].contains(&message.mti());
         let txn = stan.filter(|_| is_answer);
         let txn = txn.and_then(|stan| self.bridge.advices.by_stan.get(&stan).copied());
         let Some(txn) = txn else { return Some(message) };
@@ -161,7 +171,8 @@ impl Switch {
         let rrn = message.get(field::RRN);
         let rrn = rrn.as_ref().map(|rrn| rrn.trimmed()).unwrap_or_default();
         let is_theirs = intent.is_some_and(|intent| {
-            self.acts_as(connection, &intent.key.participant)
+            self.told_by(&intent).response() == Some(message.mti())
+                && self.acts_as(connection, &intent.key.participant)
                 && (rrn.is_empty() || rrn == intent.key.rrn)
         });
         if !is_theirs {
@@ -181,8 +192,8 @@ impl Switch {
     }
 }
 
-fn build(message: &mut Message, intent: &Intent, response: ResponseCode, stan: u32, again: bool) {
-    message.set_mti(if again { REPEAT } else { ADVICE });
+fn build(message: &mut Message, intent: &Intent, response: ResponseCode, stan: u32, mti: Mti) {
+    message.set_mti(mti);
     let key = &intent.key;
     let original = OriginalData {
         mti: intent.mti.original(),

@@ -10,7 +10,7 @@ use crate::enquiry::{Call, Told};
 use crate::event::Kind;
 use crate::fact::{ConsentStatus, KycStatus};
 use crate::plan::BankId;
-use crate::record::{Reason, RecordId, TxnId, Verdict as Certainty};
+use crate::record::{CardNumber, Reason, RecordId, TxnId, Verdict as Certainty};
 use crate::time::Now;
 use veksel_codecs::structured::tags;
 use veksel_codecs::{ResponseCode, field};
@@ -18,6 +18,8 @@ use veksel_codecs::{ResponseCode, field};
 /// What DE101 may say.
 const LINK: &str = "LINK";
 const UNLINK: &str = "UNLINK";
+const CARD: &str = "CARD";
+const UNCARD: &str = "UNCARD";
 const CHECK: &str = "KYC";
 
 /// How long a channel waits for the bank or the provider, in milliseconds.
@@ -72,6 +74,11 @@ impl Switch {
                 })
             }
             Some(UNLINK) => Ok(Call::Unlink { account: account? }),
+            Some(action @ (CARD | UNCARD)) => {
+                let card = message.get(field::PAN).ok_or(ResponseCode::FORMAT_ERROR)?;
+                let card = CardNumber::new(card.expose());
+                Ok(Call::Card { account: account?, card, is_over: action == UNCARD })
+            }
             Some(CHECK) => Ok(Call::Check {
                 customer: needed(tag(tags::CUSTOMER))?,
                 email: None,

@@ -312,6 +312,7 @@ impl Switch {
 
     /// Plans the next step of a payment, or ends it.
     pub(super) fn plan_payment(&mut self, now: Now, txn: TxnId) {
+        self.settle_reversals(now, txn, None);
         if self.bridge.asking.contains(&txn) {
             return;
         }
@@ -391,6 +392,7 @@ impl Switch {
             return;
         }
         let mut payment = payment.clone();
+        self.settle_reversals(now, txn, Some(!payment.state.has_moved()));
         payment.is_over = true;
         self.establish(now, Fact::Payment(payment));
         self.forget_payment(txn);

@@ -6,7 +6,7 @@ use crate::bridge::said::{Private, response, set_balances, set_lines};
 use crate::engine::duplicate::Seeking;
 use crate::enquiry::{Addressee, Balances, Enquiry, Failed, Failure, Verdict};
 use crate::event::{Event, Kind};
-use crate::fact::{Cached, ConsentStatus, Endpoint, Fact, Linked, Reads};
+use crate::fact::{Cached, ConsentStatus, Endpoint, Fact, Linked};
 use crate::plan::{BankId, ParticipantId};
 use crate::record::{Reason, TxnId, Verdict as Certainty};
 use crate::time::{Now, Utc};
@@ -46,7 +46,7 @@ impl Switch {
             }
         };
         self.hold(seeking, (id, route), linked, bank, (received, deadline));
-        if linked.status != ConsentStatus::Valid || linked.until.0 > 0 && linked.until <= now.utc {
+        if !is_valid(linked, now) {
             let failure = Failure::before(Failed::NotPermitted);
             return self.handle_inquiry_verdict(now, id, Verdict::Failed(failure));
         }
@@ -59,30 +59,9 @@ impl Switch {
         self.ask(Asked::Inquiry(id), Addressee::Bank(bank), enquiry, within_ms, None);
     }
 
-    fn is_attended(&self, bank: BankId, participant: ParticipantId) -> bool {
+    pub(super) fn is_attended(&self, bank: BankId, participant: ParticipantId) -> bool {
         let attended = self.bank(bank).map(|bank| bank.attended.as_slice()).unwrap_or_default();
         attended.is_empty() || attended.contains(&participant)
-    }
-
-    /// Whether an endpoint of an account may be read once more without its customer: so often in
-    /// any 24 hours. If so, this read is recorded.
-    pub(super) fn may_read(
-        &mut self,
-        now: Now,
-        (consent, resource): (&str, &str),
-        bank: BankId,
-        endpoint: Endpoint,
-    ) -> bool {
-        let most = self.bank(bank).map_or(0, |bank| bank.unattended_max as usize);
-        let day_ago = Utc(now.utc.0.saturating_sub(DAY_MS));
-        let mut at = self.durable.facts().reads((consent, resource), endpoint, day_ago);
-        if at.len() >= most {
-            return false;
-        }
-        at.push(now.utc);
-        let (consent, resource) = (consent.to_owned(), resource.to_owned());
-        self.establish(now, Fact::Reads(Reads { consent, resource, endpoint, at }));
-        true
     }
 
     pub(super) fn handle_inquiry_verdict(&mut self, now: Now, id: TxnId, verdict: Verdict) {
@@ -96,6 +75,9 @@ impl Switch {
             Verdict::Balances(balances) => {
                 if let Some(linked) = &linked {
                     self.remember_balance(now, linked, balances);
+                }
+                if self.is_about_funds(id) {
+                    return self.judge_funds(now, id, balances);
                 }
                 self.answer_seen(now, id, &Seen::live(balances), None);
             }
@@ -113,6 +95,7 @@ impl Switch {
                 }
                 self.finish_inquiry(now, id, held, message, ResponseCode::APPROVED, Reason::Host);
             }
+            Verdict::Funds(is_there) => self.answer_funds(now, id, is_there, None),
             Verdict::Failed(failure) => self.handle_inquiry_failure(now, id, linked, &failure),
             // An adapter that says something else has not understood the bank.
             _ => {
@@ -141,6 +124,10 @@ impl Switch {
         if let Some(linked) = linked.filter(|_| is_over) {
             self.expire_consent(now, linked);
         }
+        if failure.why == Failed::NotSupported && self.ask_balances_instead(now, id) {
+            return;
+        }
+        let is_about_funds = self.is_about_funds(id);
         let Some(held) = self.bridge.held.get(&id) else { return };
         let plan = self.bank(held.bank);
         let is_technical = matches!(
@@ -156,7 +143,11 @@ impl Switch {
             is_technical || is_over && plan.is_some_and(|plan| plan.cache_without_consent);
         let oldest = plan.map_or(0, |plan| plan.cache_ms);
         let cached = self.durable.facts().balance(&held.account).filter(|cached| {
-            may_use && held.kind == Kind::Inquiry && since(now, cached.synced) <= oldest
+            // What was there a while ago does not confirm that it is there now.
+            may_use
+                && !is_about_funds
+                && held.kind == Kind::Inquiry
+                && since(now, cached.synced) <= oldest
         });
         if let Some(cached) = cached {
             let (balances, age) = (of_cached(cached), since(now, cached.synced));
@@ -187,7 +178,7 @@ impl Switch {
         self.finish_inquiry(now, id, held, message, ResponseCode::APPROVED, Reason::Host);
     }
 
-    fn finish_inquiry(
+    pub(super) fn finish_inquiry(
         &mut self,
         now: Now,
         id: TxnId,
@@ -215,6 +206,11 @@ impl Switch {
         let failure = Failure::before(Failed::Late);
         self.handle_inquiry_verdict(now, id, Verdict::Failed(failure));
     }
+}
+
+/// Whether the consent for an account is good now.
+pub(super) fn is_valid(linked: &Linked, now: Now) -> bool {
+    linked.status == ConsentStatus::Valid && (linked.until.0 == 0 || linked.until > now.utc)
 }
 
 /// Why an inquiry was declined, for its record.

@@ -13,12 +13,13 @@ use crate::engine::duplicate::Seeking;
 use crate::enquiry::{Addressee, Enquiry, Failed, Failure, Initiated, Money, Progress, Verdict};
 use crate::event::{Event, Kind};
 use crate::fact::{ApprovalMode, ConsentStatus, Fact, Linked, Payment, PaymentState};
+use crate::facts::Subject;
 use crate::intent::{self, Way};
 use crate::plan::{BankId, BankPlan, GroupId};
 use crate::record::{Intent, Reason, Record, RecordId, TxnId};
 use crate::time::Now;
 use std::sync::Arc;
-use veksel_codecs::ResponseCode;
+use veksel_codecs::{ResponseCode, field};
 
 /// The group of what never goes to one.
 const NOWHERE: GroupId = GroupId(u16::MAX);
@@ -122,6 +123,10 @@ impl Switch {
             intent::of(&self.plan, TxnId::default(), now.utc, key, &seeking.message, way);
         intent.group = self.bank(bank).map(|bank| bank.name.clone()).unwrap_or_default();
         intent.carried = intent::carried(&seeking.message);
+        if let Some(text) = seeking.message.get(field::RECORD_DATA) {
+            let text = text.trimmed().to_owned();
+            intent.carried.push((field::RECORD_DATA.number().get(), text));
+        }
         if let Some(name) = self.old_route(route) {
             name.clone_into(&mut intent.route);
         }
@@ -331,10 +336,17 @@ impl Switch {
     }
 
     /// The link of a payment's account, if it is still the one that the payment was begun under.
+    /// A request that names a card has no account of its own.
     pub(super) fn linked_of(&self, txn: TxnId) -> Option<Linked> {
-        let intent = self.durable.intent(txn)?;
-        let linked = self.durable.facts().linked(intent.account.trim())?;
-        let begun = self.durable.facts().payment(txn).map(|payment| &payment.debtor.consent);
-        begun.is_none_or(|consent| *consent == linked.consent).then(|| linked.clone())
+        let facts = self.durable.facts();
+        if let Some(held) = self.bridge.held.get(&txn) {
+            let linked = facts.linked(&held.account)?;
+            return (linked.state == held.state).then(|| linked.clone());
+        }
+        let payment = facts.payment(txn)?;
+        match facts.named(&payment.bank, &payment.debtor.consent)? {
+            Subject::Account(account) => facts.linked(account).cloned(),
+            Subject::Payment(_) => None,
+        }
     }
 }

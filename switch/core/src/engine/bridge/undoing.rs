@@ -5,9 +5,9 @@ use super::{Switch, Task};
 use crate::bridge::order;
 use crate::contract::Action;
 use crate::event::Event;
-use crate::fact::{Case, Fact, Payment, PaymentState};
+use crate::fact::{Case, Fact, Linked, Payment, PaymentState};
 use crate::keys::{Fate, Known};
-use crate::record::{Intent, Reason, TxnId};
+use crate::record::{DuplicateKey, Intent, Reason, TxnId};
 use crate::time::Now;
 use veksel_codecs::ResponseCode;
 
@@ -20,6 +20,7 @@ impl Switch {
         }
         self.change(now, txn, |payment| payment.case = Some(case));
         self.count(Event::Case { txn, case });
+        self.settle_reversals(now, txn, None);
     }
 
     /// The channel takes a payment back.
@@ -73,6 +74,33 @@ impl Switch {
         };
         self.establish(now, Fact::Payment(payment));
         self.count(Event::Case { txn: intent.txn, case });
+    }
+
+    /// A channel takes back what nobody here knows. The case says what the reversal tells of it:
+    /// whose account at which bank, who was paid, and by which key the bank was asked.
+    pub(in crate::engine) fn reopen_unknown(
+        &mut self,
+        now: Now,
+        reversal: &std::sync::Arc<Intent>,
+        named: Option<&DuplicateKey>,
+        linked: Option<&Linked>,
+    ) {
+        self.durable.revive(reversal);
+        let key = named.unwrap_or(&reversal.key);
+        let payment = Payment {
+            txn: reversal.txn,
+            utc: reversal.utc,
+            bank: linked.map(|linked| linked.bank.clone()).unwrap_or_default(),
+            state: PaymentState::Settled,
+            key: order::payment_key(key, &reversal.forwarder),
+            debtor: linked.map(order::account).unwrap_or_default(),
+            creditor: reversal.counter_account.trim().to_owned(),
+            is_cancelled: true,
+            case: Some(Case::Unresolved),
+            ..Payment::default()
+        };
+        self.establish(now, Fact::Payment(payment));
+        self.count(Event::Case { txn: reversal.txn, case: Case::Unresolved });
     }
 
     /// A payment that the journal left open goes on.
