@@ -131,6 +131,9 @@ pub struct ParticipantPlan {
     pub burst: u32,
     /// Whether it may link accounts and begin identity checks by message (0302).
     pub file_actions: bool,
+    /// Whether what it sends again has another DE7 although it does not say that it is a repeat:
+    /// then every request of it that moves money is looked for without DE7 (http-contracts 4.5).
+    pub stamps_anew: bool,
 }
 
 /// Hosts that do the same work, each a link with N connections, taken as one destination.
@@ -464,8 +467,15 @@ impl ParticipantPlan {
     #[must_use]
     pub fn named(name: &str) -> Self {
         let grants = Grants::default();
-        let (rate, burst, file_actions) = (0, 0, false);
-        Self { name: name.to_owned(), in_flight_max: 256, grants, rate, burst, file_actions }
+        Self {
+            name: name.to_owned(),
+            in_flight_max: 256,
+            grants,
+            rate: 0,
+            burst: 0,
+            file_actions: false,
+            stamps_anew: false,
+        }
     }
 }
 
