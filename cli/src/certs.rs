@@ -115,6 +115,7 @@ fn of_switch(config: &SwitchConfig) -> Vec<Used> {
         SocketConfig::Dial(dial) => {
             Some(host(&link.name, dial.tls.as_ref()?, &dial.destination.host))
         }
+        SocketConfig::Port(_) => None,
     });
     used.collect()
 }
@@ -133,7 +134,7 @@ fn host(link: &str, tls: &DialTls, host: &str) -> Used {
 fn known(config: &SwitchConfig) -> Vec<Known> {
     let identities = config.sockets.iter().filter_map(|socket| match socket {
         SocketConfig::Listen(listen) => listen.identities.as_ref(),
-        SocketConfig::Dial(_) => None,
+        SocketConfig::Dial(_) | SocketConfig::Port(_) => None,
     });
     let all: Vec<_> = identities.flat_map(|Identities { known, .. }| known).collect();
     let participants = (0..).zip(&config.plan.participants);

@@ -19,14 +19,12 @@ pub(crate) fn check(arguments: &Check, output: Output) -> Result<Exit, Failure> 
     let kind = kind(arguments.kind, &arguments.config);
     let loaded = source(&arguments.config, &arguments.set).and_then(|source| match kind {
         ConfigKind::Switch => load_switch(source).map(|config| {
-            let links = config.sockets.iter().map(|socket| match socket {
-                SocketConfig::Listen(listen) => (&listen.dialect, listen.mac.as_ref()),
-                SocketConfig::Dial(dial) => (&dial.dialect, dial.mac.as_ref()),
-            });
+            let links = config.sockets.iter().map(|socket| (socket.dialect(), socket.mac()));
             let mut unusable = unusable(links);
             unusable.extend(config.sockets.iter().filter_map(|socket| match socket {
                 SocketConfig::Listen(listen) => certificates(listen.tls.as_ref()),
                 SocketConfig::Dial(dial) => host(dial.tls.as_ref(), &dial.destination),
+                SocketConfig::Port(_) => None,
             }));
             unusable.dedup();
             (unusable, config.settings, config.warnings)

@@ -3,8 +3,10 @@
 //! Secrets are named by the file or the environment variable they stand in and are read by the
 //! server; none of them is a value here.
 
+use crate::address::DialectName;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use veksel_core::plan::ParticipantId;
 
 /// The bridge as it is configured. Banks stand in the order of [`Plan::banks`]
 /// (`veksel_core::Plan`).
@@ -16,6 +18,27 @@ pub struct BridgeConfig {
     pub kyc: Option<KycConfig>,
     /// Where we are called; `None` if nobody may.
     pub http: Option<HttpConfig>,
+    /// Who may ask over HTTP for what channels ask in messages.
+    pub callers: Vec<CallerConfig>,
+}
+
+/// Somebody whose requests over HTTP become messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerConfig {
+    /// For people.
+    pub name: String,
+    /// Who it is to the engine; nobody else is.
+    pub participant: ParticipantId,
+    /// Its API key, if it has one.
+    pub key: Option<SecretSource>,
+    /// What it may ask for, as the permissions of the routes name it.
+    pub permissions: Vec<String>,
+    /// DE32 of its messages.
+    pub acquirer: String,
+    /// DE41 of its messages.
+    pub terminal: String,
+    /// DE42 of its messages.
+    pub acceptor: String,
 }
 
 /// Where we are called over HTTP: redirects of customers, pushes of banks, webhooks, and the
@@ -34,6 +57,10 @@ pub struct HttpConfig {
     /// The secret with which people and programs may link accounts and begin checks; `None` lets
     /// them only if the listener is loopback.
     pub token: Option<SecretSource>,
+    /// What the messages of callers are made in.
+    pub dialect: DialectName,
+    /// How long callers wait for the answer to a message, in milliseconds.
+    pub answer_ms: u64,
 }
 
 /// Where a secret stands.

@@ -52,7 +52,7 @@ pub use simulator::{
 pub use source::Source;
 pub use switch::{
     AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, LogFormat, LogLevel,
-    ServiceMode, SocketConfig, StoreConfig, SwitchConfig, TcpKeepAlive, load_switch,
+    PortConfig, ServiceMode, SocketConfig, StoreConfig, SwitchConfig, TcpKeepAlive, load_switch,
 };
 pub use tls::{Clients, DialTls, Identities, Identity, ListenTls, Pin, San};
 

@@ -8,7 +8,9 @@
 use crate::mac::MacConfig;
 use crate::settings::{Setting, Settings};
 use crate::switch::{DialConfig, ListenConfig, SocketConfig, SwitchConfig};
-use veksel_core::plan::{GroupId, LinkPlan, LinkRole, ParticipantId, Plan, ReversalPlan, RouteTo};
+use veksel_core::plan::{
+    GroupId, LinkPlan, LinkRole, ParticipantId, ParticipantPlan, Plan, ReversalPlan, RouteTo,
+};
 
 /// What it takes for the new value of a setting to hold.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -270,7 +272,11 @@ fn merge_plans(running: &Plan, wanted: &Plan) -> (Plan, usize) {
     let mut participants = running.participants.clone();
     for participant in &wanted.participants {
         match place(&participants, &participant.name, |part| &part.name) {
-            Some(at) => participants[at] = participant.clone(),
+            Some(at) => {
+                // Who calls over HTTP is known at the start.
+                let stamps_anew = participants[at].stamps_anew;
+                participants[at] = ParticipantPlan { stamps_anew, ..participant.clone() };
+            }
             None => participants.push(participant.clone()),
         }
     }
@@ -370,8 +376,9 @@ fn merge_sockets(
 fn keyless(socket: &SocketConfig) -> SocketConfig {
     let mut socket = socket.clone();
     let mac = match &mut socket {
-        SocketConfig::Listen(listen) => &mut listen.mac,
-        SocketConfig::Dial(dial) => &mut dial.mac,
+        SocketConfig::Listen(listen) => listen.mac.as_mut(),
+        SocketConfig::Dial(dial) => dial.mac.as_mut(),
+        SocketConfig::Port(_) => None,
     };
     if let Some(mac) = mac {
         let (accept, make) = (Vec::new(), None);

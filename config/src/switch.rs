@@ -42,8 +42,12 @@ pub(crate) const LAYOUT: Layout = &[
     ("aspsp", Shape::Many),
     ("kyc", Shape::One),
     ("http", Shape::One),
+    ("caller", Shape::Many),
     ("payee", Shape::Many),
 ];
+
+/// The link of those who call over HTTP.
+const PORT: &str = "http";
 
 /// How much earlier than the channel the switch must give up, in milliseconds
 /// (guarantees 4.2): the answer has to travel, and so has the reversal.
@@ -97,6 +101,38 @@ pub enum SocketConfig {
     Listen(ListenConfig),
     /// The switch connects to it.
     Dial(DialConfig),
+    /// There is none: the channels of this link call over HTTP, and their requests become
+    /// messages here.
+    Port(PortConfig),
+}
+
+/// What a link without a socket is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortConfig {
+    /// What its messages are made in.
+    pub dialect: DialectName,
+}
+
+impl SocketConfig {
+    /// What is spoken there.
+    #[must_use]
+    pub const fn dialect(&self) -> &DialectName {
+        match self {
+            Self::Listen(listen) => &listen.dialect,
+            Self::Dial(dial) => &dial.dialect,
+            Self::Port(port) => &port.dialect,
+        }
+    }
+
+    /// How its messages are authenticated.
+    #[must_use]
+    pub const fn mac(&self) -> Option<&MacConfig> {
+        match self {
+            Self::Listen(listen) => listen.mac.as_ref(),
+            Self::Dial(dial) => dial.mac.as_ref(),
+            Self::Port(_) => None,
+        }
+    }
 }
 
 /// A listening socket and what its peers may do.

@@ -69,6 +69,7 @@ fn complain_of_bridge(text: &str, settings: &Settings) -> Vec<String> {
         let mut parts: Vec<&str> = path.split('.').collect();
         match *parts.first()? {
             "aspsp" => drop(parts.remove(1)),
+            "caller" => drop(parts.remove(1)),
             "kyc" | "http" => {}
             payee if payee.starts_with("payee[") => parts[0] = "payee",
             _ => return None,
@@ -207,7 +208,7 @@ fn the_examples_meet() {
         .iter()
         .filter_map(|socket| match socket {
             SocketConfig::Dial(dial) => Some(dial),
-            SocketConfig::Listen(_) => None,
+            SocketConfig::Listen(_) | SocketConfig::Port(_) => None,
         })
         .collect();
     let [dial] = dials.as_slice() else { panic!("{} addresses", dials.len()) };

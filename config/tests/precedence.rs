@@ -15,7 +15,7 @@ fn connections(config: &SwitchConfig) -> Vec<u32> {
         .iter()
         .filter_map(|socket| match socket {
             SocketConfig::Dial(dial) => Some(dial.connections),
-            SocketConfig::Listen(_) => None,
+            SocketConfig::Listen(_) | SocketConfig::Port(_) => None,
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! What only the sections about third parties and the others together can tell: that customers can
 //! come back, that a production switch calls nobody of this machine, that routes and banks fit.
 
+use super::checks::{Patience, patience};
 use super::outside::{Bank, Http, host_of, is_private_host};
 use super::raw::{Route, Switch};
 use super::{DEADLINE_MARGIN_MS, ServiceMode};
@@ -43,6 +44,7 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
         findings.warning(bank.name.place, message, "`to = \"bank\"` makes a route lead there");
     }
     payees(switch, findings);
+    callers(switch, findings);
 }
 
 fn listener(http: &Http, is_production: bool, findings: &mut Findings) {
@@ -142,8 +144,7 @@ fn one(switch: &Switch, bank: &Bank, findings: &mut Findings) {
         let help = "if the customer never does, the merchant is not paid";
         findings.warning(bank.mode.place, message, help);
     }
-    for listener in &switch.listeners {
-        let timeout = &listener.channel_timeout;
+    for Patience { key, of: whose, wait: timeout, .. } in patience(switch) {
         let latest = timeout.value.saturating_sub(DEADLINE_MARGIN_MS);
         for (service, deadline) in &bank.deadlines {
             if !timeout.is_sound() || !deadline.is_sound() || deadline.value <= latest {
@@ -155,8 +156,7 @@ fn one(switch: &Switch, bank: &Bank, findings: &mut Findings) {
                 show_duration(latest),
             );
             let help = format!(
-                "`channel_timeout` of listener \"{}\" is {} ({}), less 2s for the way back",
-                listener.name.value,
+                "`{key}` of {whose} is {} ({}), less 2s for the way back",
                 show_duration(timeout.value),
                 findings.words(timeout.place),
             );
@@ -186,6 +186,29 @@ fn to_banks(switch: &Switch, route: &Route, findings: &mut Findings) {
     if group.is_sound() && !group.value.is_empty() {
         let message = format!("route \"{name}\" leads to banks and to a group");
         findings.error(group.place, message, "leave `group` out");
+    }
+}
+
+/// Each caller is a participant that nobody else is: what one has sent is not the other's.
+fn callers(switch: &Switch, findings: &mut Findings) {
+    let callers = &switch.outside.callers;
+    if let (None, Some(caller)) = (&switch.outside.http, callers.first()) {
+        let message = format!("caller \"{}\" and no [http]", caller.name.value);
+        findings.error(caller.name.place, message, "callers come there");
+    }
+    for (index, caller) in callers.iter().enumerate().filter(|(_, c)| c.participant.is_sound()) {
+        let own = &caller.participant;
+        let is_same = |other: &&Found<String>| other.is_sound() && other.value == own.value;
+        let mut earlier = callers.iter().take(index).map(|other| &other.participant);
+        let mut acting = switch.listeners.iter().flat_map(|listener| listener.acting());
+        if let Some(other) = earlier.find(is_same).or_else(|| acting.find(is_same)) {
+            let message =
+                format!("caller \"{}\" is a participant that others are", caller.name.value);
+            let place = findings.words(other.place);
+            let help =
+                format!("\"{}\" is named before, {place}; give it one of its own", own.value);
+            findings.error(own.place, message, help);
+        }
     }
 }
 

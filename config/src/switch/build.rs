@@ -7,11 +7,11 @@ use super::identity::identities;
 use super::outside::{Bank, Outside};
 use super::raw::{Breaker, Group, Listener, Participant, Reversals, Route, Switch};
 use super::{
-    AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, SocketConfig, StoreConfig,
-    SwitchConfig,
+    AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, PORT, PortConfig,
+    SocketConfig, StoreConfig, SwitchConfig,
 };
 use crate::address::Destination;
-use crate::bridge::BridgeConfig;
+use crate::bridge::{BridgeConfig, CallerConfig};
 use crate::findings::{Findings, Found};
 use crate::problem::Problems;
 use crate::settings::Settings;
@@ -50,6 +50,13 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             sockets.push(SocketConfig::Dial(dial));
         }
     }
+    if let (Some(http), false) = (&switch.outside.http, switch.outside.callers.is_empty()) {
+        let (role, session) = (LinkRole::Identified, ChannelSessionPlan::default());
+        links.push(LinkPlan { name: PORT.to_owned(), role, session });
+        let dialect = http.config.dialect.clone();
+        sockets.push(SocketConfig::Port(PortConfig { dialect }));
+    }
+    let callers = callers(&switch, &participants, findings);
     let banks = bank_plans(&switch.outside, &participants, findings);
     let routes = switch
         .routes
@@ -60,7 +67,14 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         institution: switch.institution.value,
         links,
         groups: switch.groups.into_iter().map(group_plan).collect(),
-        participants: switch.participants.into_iter().map(participant_plan).collect(),
+        participants: (0..)
+            .zip(switch.participants)
+            .map(|(place, participant)| {
+                // A program that asks again does not know which time it said before.
+                let is_caller = callers.iter().any(|own| own.participant == ParticipantId(place));
+                participant_plan(participant, is_caller)
+            })
+            .collect(),
         routes,
         banks,
         payees: switch.outside.payees.into_iter().map(|(_, plan)| plan).collect(),
@@ -81,6 +95,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             banks: switch.outside.banks.into_iter().map(|bank| bank.config).collect(),
             kyc: switch.outside.kyc.map(|kyc| kyc.config),
             http: switch.outside.http.map(|http| http.config),
+            callers,
         },
         admin: AdminConfig { listen: switch.admin.value },
         store: StoreConfig {
@@ -94,6 +109,19 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         settings: Settings::default(),
         warnings: Problems::default(),
     }
+}
+
+fn callers(
+    switch: &Switch,
+    participants: &[Found<String>],
+    findings: &mut Findings,
+) -> Vec<CallerConfig> {
+    let institution = &switch.institution.value;
+    let callers = switch.outside.callers.iter().map(|caller| {
+        let index = resolve(&caller.participant, "[[participant]]", participants, findings);
+        caller.config(ParticipantId(index), institution)
+    });
+    callers.collect()
 }
 
 /// The index of the part that `name` means.
@@ -117,7 +145,7 @@ fn index_of(name: &Found<String>, names: &[Found<String>]) -> u16 {
     index.and_then(|index| u16::try_from(index).ok()).unwrap_or(0)
 }
 
-fn participant_plan(participant: Participant) -> ParticipantPlan {
+fn participant_plan(participant: Participant, stamps_anew: bool) -> ParticipantPlan {
     ParticipantPlan {
         name: participant.name.value,
         in_flight_max: participant.in_flight_max.value,
@@ -126,6 +154,7 @@ fn participant_plan(participant: Participant) -> ParticipantPlan {
         burst: participant.burst.value,
         file_actions: participant.file_actions.value,
         told_by: participant.told_by.value,
+        stamps_anew,
     }
 }
 

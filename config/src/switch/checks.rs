@@ -1,8 +1,8 @@
 //! What only several values together can tell: names given twice, ports used twice, deadlines
 //! that do not fit into each other, routes nothing reaches.
 
-use super::raw::{Group, Listener, Route, Switch};
-use super::{DEADLINE_MARGIN_MS, identity};
+use super::raw::{Group, Route, Switch};
+use super::{DEADLINE_MARGIN_MS, PORT, identity};
 use crate::address::collide;
 use crate::findings::{Findings, Found, Place};
 use crate::unit::show_duration;
@@ -16,9 +16,9 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     ports(switch, findings);
     self_calls(switch, findings);
     for group in &switch.groups {
-        for listener in &switch.listeners {
-            if is_reachable(switch, listener, group) {
-                deadlines(listener, group, findings);
+        for patience in patience(switch) {
+            if is_reachable(switch, &patience, group) {
+                deadlines(&patience, group, findings);
             }
         }
         backoffs(group, findings);
@@ -40,7 +40,13 @@ fn names(switch: &Switch, findings: &mut Findings) {
     let banks = switch.outside.banks.iter().map(|bank| ("bank", &bank.name));
     let groups = switch.groups.iter().map(|group| ("group", &group.name));
     let links: Vec<_> = listeners.chain(groups).chain(banks).collect();
-    for named in [participants, routes, links] {
+    let callers: Vec<_> = switch.outside.callers.iter().map(|c| ("caller", &c.name)).collect();
+    let is_taken = |(_, name): &&(&str, &Found<String>)| name.is_sound() && name.value == PORT;
+    if let (false, Some((kind, name))) = (callers.is_empty(), links.iter().find(is_taken)) {
+        let message = format!("{kind} \"{PORT}\" has a name that is taken");
+        findings.error(name.place, message, "it is that of the link of all [[caller]]");
+    }
+    for named in [participants, routes, links, callers] {
         unique(&named, findings);
     }
 }
@@ -98,11 +104,39 @@ fn self_calls(switch: &Switch, findings: &mut Findings) {
     }
 }
 
-/// Whether some route leads from the listener to the group.
-fn is_reachable(switch: &Switch, listener: &Listener, group: &Group) -> bool {
+/// How long some channels wait for an answer, and who they are.
+pub(super) struct Patience<'a> {
+    /// The key that says it.
+    pub(super) key: &'static str,
+    /// Whose it is.
+    pub(super) of: String,
+    pub(super) wait: &'a Found<u64>,
+    acting: Vec<&'a str>,
+}
+
+/// Of every listener, and of those who call over HTTP.
+pub(super) fn patience(switch: &Switch) -> Vec<Patience<'_>> {
+    let listeners = switch.listeners.iter().map(|listener| Patience {
+        key: "channel_timeout",
+        of: format!("listener \"{}\"", listener.name.value),
+        wait: &listener.channel_timeout,
+        acting: listener.acting().map(|acting| acting.value.as_str()).collect(),
+    });
+    let callers = &switch.outside.callers;
+    let http = switch.outside.http.iter().filter(|_| !callers.is_empty()).map(|http| Patience {
+        key: "answer",
+        of: "[http]".to_owned(),
+        wait: &http.answer,
+        acting: callers.iter().map(|caller| caller.participant.value.as_str()).collect(),
+    });
+    listeners.chain(http).collect()
+}
+
+/// Whether some route leads from there to the group.
+fn is_reachable(switch: &Switch, patience: &Patience<'_>, group: &Group) -> bool {
     switch.routes.iter().any(|route| {
-        let takes = |acting: &Found<String>| route.takes(&acting.value);
-        route.group.value == group.name.value && listener.acting().any(takes)
+        let takes = |acting: &&str| route.takes(acting);
+        route.group.value == group.name.value && patience.acting.iter().any(takes)
     })
 }
 
@@ -115,12 +149,12 @@ impl Route {
     }
 }
 
-fn deadlines(listener: &Listener, group: &Group, findings: &mut Findings) {
-    let timeout = &listener.channel_timeout;
+fn deadlines(patience: &Patience<'_>, group: &Group, findings: &mut Findings) {
+    let Patience { key, of: whose, wait: timeout, .. } = patience;
     let latest = timeout.value.saturating_sub(DEADLINE_MARGIN_MS);
-    let (listener_name, group_name) = (&listener.name.value, &group.name.value);
+    let group_name = &group.name.value;
     let why = format!(
-        "`channel_timeout` of listener \"{listener_name}\" is {} ({}), less 2s for the way back",
+        "`{key}` of {whose} is {} ({}), less 2s for the way back",
         show_duration(timeout.value),
         findings.words(timeout.place),
     );
@@ -151,7 +185,7 @@ fn deadlines(listener: &Listener, group: &Group, findings: &mut Findings) {
             show_duration(tombstone.value),
             TOMBSTONE_TIMEOUTS,
         );
-        let help = format!("at least {} for listener \"{listener_name}\"", show_duration(least));
+        let help = format!("at least {} for {whose}", show_duration(least));
         findings.warning(tombstone.place.or(timeout.place), message, help);
     }
 }
@@ -286,8 +320,10 @@ fn idle_parts(switch: &Switch, findings: &mut Findings) {
     }
     for participant in &switch.participants {
         let name = &participant.name.value;
-        let listens = |listener: &Listener| listener.acting().any(|acting| acting.value == *name);
-        if are_listeners_sound && !listeners.iter().any(listens) {
+        let listens = |acting: &Found<String>| acting.value == *name;
+        let mut acting = listeners.iter().flat_map(|listener| listener.acting());
+        let mut callers = switch.outside.callers.iter().map(|caller| &caller.participant);
+        if are_listeners_sound && !acting.any(listens) && !callers.any(listens) {
             let message = format!("no listener belongs to participant \"{name}\"");
             never_used(findings, participant.name.place, message);
         } else if are_routes_sound && !routes.iter().any(|route| route.takes(name)) {

@@ -5,12 +5,14 @@
 //! A file without these sections has none of it.
 
 mod bank;
+mod caller;
 mod kinds;
 
 use crate::address::parse_listen;
-use crate::bridge::{BankConfig, HttpConfig, KycConfig, SecretSource};
+use crate::bridge::{BankConfig, CallerConfig, HttpConfig, KycConfig, SecretSource};
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
+pub(super) use caller::Caller;
 use kinds::{as_url, call, one_line, optional_secret, secret, url, variable};
 pub(super) use kinds::{host_of, is_private_host};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,8 +25,9 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const KIB: u32 = 1_024;
 
-/// Most banks, and most payees.
+/// Most banks, most callers, and most payees.
 const BANKS_MAX: usize = 256;
+const CALLERS_MAX: usize = 256;
 const PAYEES_MAX: usize = 10_000;
 
 /// All of it.
@@ -32,6 +35,7 @@ pub(super) struct Outside {
     pub(super) banks: Vec<Bank>,
     pub(super) kyc: Option<Kyc>,
     pub(super) http: Option<Http>,
+    pub(super) callers: Vec<Caller>,
     pub(super) payees: Vec<(Found<String>, PayeePlan)>,
 }
 
@@ -60,6 +64,7 @@ pub(super) struct Http {
     pub(super) listen: Found<SocketAddr>,
     pub(super) public_url: Found<String>,
     pub(super) allow_plaintext: Found<bool>,
+    pub(super) answer: Found<u64>,
     pub(super) config: HttpConfig,
 }
 
@@ -76,9 +81,11 @@ impl Outside {
         let banks = banks.map(|index| Bank::read(root.element("aspsp", index))).collect();
         let kyc = root.has("kyc").then(|| Kyc::read(root.table("kyc")));
         let http = root.has("http").then(|| Http::read(root.table("http")));
+        let callers = 0..count(root, "caller", CALLERS_MAX);
+        let callers = callers.map(|index| Caller::read(root.element("caller", index))).collect();
         let payees = 0..count(root, "payee", PAYEES_MAX);
         let payees = payees.map(|index| payee(root.element("payee", index))).collect();
-        Self { banks, kyc, http, payees }
+        Self { banks, kyc, http, callers, payees }
     }
 }
 
@@ -177,14 +184,18 @@ impl Http {
         let allow_plaintext = section.boolean("allow_plaintext", false);
         let body_max = section.size("body_max", 64 * KIB, KIB..=16_384 * KIB);
         let token = optional_secret(&mut section, ["token_file", "token_env"]);
+        let dialect = section.dialect();
+        let answer = section.duration("answer", 20 * SECOND, 3 * SECOND..=50 * SECOND);
         let config = HttpConfig {
             listen: listen.value,
             public_url: public_url.value.clone(),
             allow_plaintext: allow_plaintext.value,
             body_max: body_max.value,
             token,
+            dialect: dialect.value,
+            answer_ms: answer.value,
         };
-        Self { listen, public_url, allow_plaintext, config }
+        Self { listen, public_url, allow_plaintext, answer, config }
     }
 }
 

@@ -88,14 +88,61 @@ impl Exchange {
 
     /// Sends a message in, and waits for its answer no longer than `most`.
     pub async fn exchange(&self, caller: CallerId, message: Spoken, most: Duration) -> Replied {
-        let (reply, replied) = oneshot::channel();
+        let (reply, mut replied) = oneshot::channel();
         if self.posts.try_send(Posted { caller, message, reply }).is_err() {
             return Replied::Busy;
         }
-        match timeout(most, replied).await {
+        match timeout(most, &mut replied).await {
             Ok(Ok(replied)) => replied,
             // It ended with this in its hands: whether it was carried out is not known here.
-            Ok(Err(_)) | Err(_) => Replied::Late,
+            Ok(Err(_)) => Replied::Late,
+            Err(_) => {
+                // What was said by now counts as heard; nothing can be said any more.
+                replied.close();
+                replied.try_recv().unwrap_or(Replied::Late)
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::runtime::Builder;
+
+    #[test]
+    fn a_full_queue_is_busy_and_says_so_at_once() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (posting, mut posts) = mpsc::channel(1);
+        let exchange = Exchange::new(posting);
+        let say = |exchange: Exchange, most: Duration| async move {
+            exchange.exchange(CallerId(0), Spoken::default(), most).await
+        };
+        let long = Duration::from_secs(60);
+        let waiting = runtime.spawn(say(exchange.clone(), long));
+        while posts.is_empty() {
+            runtime.block_on(tokio::task::yield_now());
+        }
+        assert_eq!(runtime.block_on(say(exchange.clone(), long)), Replied::Busy);
+        let posted = posts.try_recv().unwrap();
+        posted.reply.send(Replied::Answered(Spoken::default())).unwrap();
+        assert_eq!(runtime.block_on(waiting).unwrap(), Replied::Answered(Spoken::default()));
+        // Whoever has given up is not answered any more.
+        assert_eq!(runtime.block_on(say(exchange.clone(), Duration::ZERO)), Replied::Late);
+        assert!(posts.try_recv().unwrap().reply.send(Replied::Busy).is_err());
+        drop(posts);
+        assert_eq!(runtime.block_on(say(exchange, long)), Replied::Busy);
+    }
+
+    #[test]
+    fn fields_stand_in_order_and_their_values_are_not_shown() {
+        let mut spoken = Spoken { mti: *b"0200", ..Spoken::default() };
+        for (number, value) in [(4, "1"), (2, "4111111111111111"), (102, "a"), (4, "2")] {
+            spoken.set(number, value);
+        }
+        let numbers: Vec<u8> = spoken.fields.iter().map(|(number, _)| *number).collect();
+        assert_eq!((numbers, spoken.get(4)), (vec![2, 4, 102], Some(&b"2"[..])));
+        assert_eq!(spoken.get(3), None);
+        assert_eq!(format!("{spoken:?}"), "Spoken(0200 [2, 4, 102])");
     }
 }

@@ -133,6 +133,9 @@ pub struct ParticipantPlan {
     pub file_actions: bool,
     /// By what it is told how a payment at a bank ended: 0620, or 0220 if it knows no 06xx.
     pub told_by: Mti,
+    /// Whether what it sends again has another DE7 although it does not say that it is a repeat:
+    /// then every request of it that moves money is looked for without DE7 (http-contracts 4.5).
+    pub stamps_anew: bool,
 }
 
 /// Hosts that do the same work, each a link with N connections, taken as one destination.
@@ -473,9 +476,16 @@ impl ParticipantPlan {
     #[must_use]
     pub fn named(name: &str) -> Self {
         let grants = Grants::default();
-        let (rate, burst, file_actions) = (0, 0, false);
-        let (name, in_flight_max, told_by) = (name.to_owned(), 256, Self::TOLD_BY);
-        Self { name, in_flight_max, grants, rate, burst, file_actions, told_by }
+        Self {
+            name: name.to_owned(),
+            in_flight_max: 256,
+            grants,
+            rate: 0,
+            burst: 0,
+            file_actions: false,
+            told_by: Self::TOLD_BY,
+            stamps_anew: false,
+        }
     }
 }
 

@@ -197,6 +197,13 @@ impl Wires {
         }
     }
 
+    /// A connection of a link that has no socket and of which nothing is known here: whoever makes
+    /// its messages reports of it. Its serial is no other connection's.
+    #[must_use]
+    pub fn without_socket(&self, link: LinkId) -> ConnectionId {
+        ConnectionId { link, serial: NEXT_SERIAL.fetch_add(1, Ordering::Relaxed) }
+    }
+
     /// Who shakes hands, if that is wanted.
     fn handshaker(&self, is_wanted: bool) -> Result<Option<Handshaker>, TlsError> {
         if !is_wanted {

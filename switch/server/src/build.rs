@@ -7,6 +7,7 @@ use crate::finder::Finder;
 use crate::observe::{Metrics, Observer};
 use crate::operate;
 use crate::orders::Order;
+use crate::port::Port;
 use crate::shard::Shard;
 use crate::start::{StartError, Stopped, socket};
 use crate::status::Status;
@@ -18,6 +19,7 @@ use std::sync::mpsc as threads;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
+use veksel_api::Posted;
 use veksel_codecs::{Codec, Dialect};
 use veksel_config::{SocketConfig, SwitchConfig};
 use veksel_core::{Input, LinkId, Plan, Record, RecordId, Resume, Switch};
@@ -43,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) status: Status,
     pub(crate) enquirer: Enquirer,
     pub(crate) callers: Callers,
+    pub(crate) posts: mpsc::Receiver<Posted>,
     pub(crate) commands: mpsc::Receiver<Input>,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) targets: operate::Targets,
@@ -81,6 +84,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
     let Parts { config, dialects, store, recovered, metrics, status, .. } = parts;
     let (commands, orders, stopping) = (parts.commands, parts.orders, parts.stopping);
     let (targets, enquirer, callers) = (parts.targets, parts.enquirer, parts.callers);
+    let mut port = Port::new(parts.posts);
     let clock = Clock::new();
     let now = clock.now();
     let observer = Observer::new(metrics, &config.plan);
@@ -118,6 +122,13 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
             SocketConfig::Dial(dial) => wires.dial(link, dial, codec).map_err(|error| {
                 socket(format!("link {}", name(&switch, link)), io::Error::other(error))
             })?,
+            SocketConfig::Port(_) => {
+                let callers = config.bridge.callers.iter();
+                let callers = callers.map(|own| (wires.without_socket(link), own.participant));
+                for input in port.open(codec, &callers.collect::<Vec<_>>()) {
+                    switch.handle(now, input);
+                }
+            }
         }
     }
     let shard = Shard {
@@ -129,6 +140,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
         finder,
         enquirer,
         callers,
+        port,
         commands,
         orders,
         targets,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
+use veksel_adapters::providers::Provides;
 use veksel_api::{Bounds, Doors, Engine, Webhooks};
 use veksel_config::bridge::HttpConfig;
 use veksel_config::{ServiceMode, SwitchConfig};
@@ -30,6 +31,8 @@ pub struct Outside {
     pub asks: Arc<dyn Asks>,
     /// Knows the webhooks of the provider of identity checks.
     pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// Billers, and who tells customers something.
+    pub providers: Arc<dyn Provides>,
 }
 
 /// The runtime and its listener.

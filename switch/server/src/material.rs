@@ -16,12 +16,8 @@ pub(crate) fn dialects(config: &SwitchConfig) -> Result<Vec<Dialect>, StartError
 
 /// The dialect a socket speaks.
 pub(crate) fn dialect(socket: &SocketConfig) -> Result<Dialect, StartError> {
-    let name = match socket {
-        SocketConfig::Listen(listen) => &listen.dialect,
-        SocketConfig::Dial(dial) => &dial.dialect,
-    };
     let wrong = |error: &dyn std::fmt::Display| StartError::Dialect(error.to_string());
-    match name {
+    match socket.dialect() {
         DialectName::Shipped(name) => Dialect::shipped(name).map_err(|error| wrong(&error)),
         DialectName::File(path) => {
             let text = fs::read_to_string(path)

@@ -8,6 +8,7 @@ use crate::start::StartError;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use veksel_adapters::providers::Providers;
 use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
 use veksel_adapters::{Adapters, CallEvent, audit, read_secret};
 use veksel_api::{Unwelcome, Webhooks};
@@ -50,7 +51,8 @@ pub(crate) fn configured(bridge: &BridgeConfig, handle: &Handle) -> Result<Outsi
     let adapters = Adapters::new(bridge, &read_secret, sink).map_err(wrong)?;
     handle.spawn(write_down(events));
     let webhooks = bridge.kyc.as_ref().map(webhooks).transpose()?;
-    Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks })
+    let providers = Arc::new(Providers::default());
+    Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks, providers })
 }
 
 /// What knows the webhooks of the provider of identity checks.

@@ -16,6 +16,7 @@ use crate::finder::{Finder, Question};
 use crate::gate::{Gate, Held, Letter};
 use crate::observe::Observer;
 use crate::orders::Order;
+use crate::port::Port;
 use crate::start::Stopped;
 use crate::status::{Picture, Status};
 use crate::upkeep::Upkeep;
@@ -45,6 +46,7 @@ pub(crate) struct Shard {
     pub(crate) finder: Finder,
     pub(crate) enquirer: Enquirer,
     pub(crate) callers: Callers,
+    pub(crate) port: Port,
     /// What operators decide.
     pub(crate) commands: mpsc::Receiver<Input>,
     pub(crate) orders: mpsc::Receiver<Order>,
@@ -82,6 +84,7 @@ enum Wake {
     Found(Input),
     Decided(Input),
     Called(veksel_api::Asked),
+    Posted(veksel_api::Posted),
     Ordered(Order),
     Time,
     Stop,
@@ -131,6 +134,7 @@ impl Turning {
                 Wake::Done(done) => self.take_done(done),
                 Wake::Found(input) | Wake::Decided(input) => self.hear(input),
                 Wake::Called(asked) => self.take_call(asked),
+                Wake::Posted(posted) => self.take_posts(posted),
                 Wake::Ordered(order) => self.obey(order),
                 Wake::Stop => {
                     let drain = u64::try_from(self.shard.drain.as_millis()).unwrap_or(u64::MAX);
@@ -171,6 +175,7 @@ impl Turning {
             Some(input) = shard.commands.recv(), if !is_full => Wake::Decided(input),
             Some(order) = shard.orders.recv() => Wake::Ordered(order),
             Some(asked) = shard.callers.calls.recv(), if !is_full => Wake::Called(asked),
+            Some(posted) = shard.port.posts.recv(), if !is_full => Wake::Posted(posted),
             () = shard.wires.ready(), if !is_full => Wake::Input,
             _ = &mut shard.stop, if !stopping => Wake::Stop,
             () = sleep_until(due) => Wake::Time,
@@ -258,7 +263,13 @@ impl Turning {
 
     fn write(&mut self, letter: Letter) {
         let Letter { connection, message, tag, expires } = letter;
-        self.shard.wires.send(connection, &message, tag, expires);
+        if self.shard.port.is_of(connection) {
+            if let Some(input) = self.shard.port.deliver(connection, &message, tag) {
+                self.shard.switch.handle(self.shard.clock.now(), input);
+            }
+        } else {
+            self.shard.wires.send(connection, &message, tag, expires);
+        }
         self.shard.wires.spare(message);
     }
 

@@ -7,6 +7,7 @@ use crate::material::{dialects, keys};
 use crate::observe::Metrics;
 use crate::operate::{self, COMMANDS_MAX};
 use crate::orders::ORDERS_MAX;
+use crate::port::POSTS_MAX;
 use crate::reload::{Loader, ReloadError, Reloaded, Reloader};
 use crate::status::Status;
 use crate::steer::Desk;
@@ -16,6 +17,7 @@ use std::sync::mpsc as threads;
 use std::time::Duration;
 use std::{io, thread};
 use tokio::sync::{mpsc, oneshot};
+use veksel_api::Exchange;
 use veksel_codecs::Dialect;
 use veksel_config::SwitchConfig;
 use veksel_core::plan::DigestKey;
@@ -89,6 +91,7 @@ pub struct Running {
     reloader: Reloader,
     admin: Option<Admin>,
     http: Option<Http>,
+    exchange: Exchange,
     stop: Option<oneshot::Sender<()>>,
     ended: threads::Receiver<Stopped>,
     thread: Option<thread::JoinHandle<()>>,
@@ -111,6 +114,12 @@ impl Running {
     #[must_use]
     pub fn http(&self) -> Option<SocketAddr> {
         self.http.as_ref().and_then(Http::address)
+    }
+
+    /// The way of messages of configured callers, for programs that have the switch within them.
+    #[must_use]
+    pub fn exchange(&self) -> Exchange {
+        self.exchange.clone()
     }
 
     /// Whether it takes requests and is signed on to a host.
@@ -231,6 +240,8 @@ fn launch(
 ) -> Result<Running, StartError> {
     let recovered = store.open()?;
     let metrics = Metrics::new()?;
+    let (posting, posts) = mpsc::channel(POSTS_MAX);
+    let exchange = Exchange::new(posting);
     let (http, enquirer, callers) = Http::open(&config, outside, &metrics)?;
     let status = Status::default();
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
@@ -256,6 +267,7 @@ fn launch(
             status,
             enquirer,
             callers,
+            posts,
             commands,
             orders,
             stopping,
@@ -273,7 +285,8 @@ fn launch(
     // Only now is there somebody who takes what is called.
     let http = http.map(Http::serve);
     let (stop, admin, thread) = (Some(stop), Some(admin), Some(thread));
-    Ok(Running { addresses, status: shown, reloader, admin, http, stop, ended, thread })
+    let status = shown;
+    Ok(Running { addresses, status, reloader, admin, http, exchange, stop, ended, thread })
 }
 
 pub(crate) fn socket(part: String, source: io::Error) -> StartError {

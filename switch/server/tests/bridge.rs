@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use veksel_adapters::providers::Providers;
 use veksel_config::{BRIDGE_EXAMPLE, ServiceMode, Source, SwitchConfig, load_switch};
 use veksel_core::enquiry::{Ask, Failed, Failure, Verdict};
 use veksel_server::{Answering, Asks, Outside, StartError, Stopped, start_between, start_with};
@@ -23,7 +24,8 @@ impl Asks for Nobody {
 }
 
 fn outside() -> Outside {
-    Outside { asks: Arc::new(Nobody), webhooks: None }
+    let providers = Arc::new(Providers::default());
+    Outside { asks: Arc::new(Nobody), webhooks: None, providers }
 }
 
 /// The example, on ports of its own, with its tokens in this folder.

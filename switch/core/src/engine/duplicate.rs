@@ -36,7 +36,9 @@ impl Switch {
     /// A request that can move or hold money: recognised, looked up, or new.
     pub(super) fn handle_money(&mut self, now: Now, mut seeking: Seeking, has_sought: bool) {
         self.forget_duplicate_if_planted(&mut seeking);
-        let repeat = seeking.message.mti().is_repeat();
+        let stamps_anew = self.plan.participants.get(usize::from(seeking.participant.0));
+        let stamps_anew = stamps_anew.is_some_and(|participant| participant.stamps_anew);
+        let repeat = seeking.message.mti().is_repeat() || stamps_anew;
         let keys = self.durable.keys();
         if let Some(id) = keys.find(&seeking.key, repeat) {
             self.handle_duplicate(now, seeking, id);

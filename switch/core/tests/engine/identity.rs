@@ -161,3 +161,40 @@ fn many_claims_are_recorded_once_in_a_while_and_counted() {
     assert_eq!(notices.len(), 2);
     assert!(notices[1].ends_with("49 more before that were not recorded"), "{}", notices[1]);
 }
+
+#[test]
+fn who_stamps_anew_is_recognised_without_the_time_by_memory_and_by_the_store() {
+    let plan = || {
+        let mut plan = plan();
+        plan.participants[0].stamps_anew = true;
+        plan
+    };
+    let mut world = World::online_with(plan());
+    let (request, _) = world.payment();
+    let answer = answer_to(&request, "00");
+    world.tell(received(BANK, answer));
+    let stored = veksel_core::Stored::gather(world.journal.iter().map(|(_, record)| record));
+    world.take();
+    let mut anew = payment(7);
+    anew.set(field::TRANSMISSION, "1120142999");
+    world.tell(received(ATM, anew.clone()));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+    let mut other = anew.clone();
+    other.set(field::AMOUNT, 77);
+    world.tell(received(ATM, other));
+    assert_eq!(code(&world.sent_to(ATM)), "94");
+    // One that memory does not know is looked for in the store before anything is sent.
+    let mut again = World::online_with(plan());
+    again.answers = false;
+    again.tell(received(ATM, anew.clone()));
+    let find = again.take().into_iter().find_map(|output| match output {
+        Output::Find { txn, .. } => Some(txn),
+        Output::Send { .. } => panic!("sent before it was looked for"),
+        _ => None,
+    });
+    // And another copy meanwhile is not a second one.
+    again.tell(received(ATM, anew));
+    assert_eq!(code(&again.sent_to(ATM)), "09");
+    again.tell(Input::Found { txn: find.unwrap(), stored: Ok(stored) });
+    assert_eq!(code(&again.sent_to(ATM)), "00");
+}

@@ -105,6 +105,7 @@ impl Wires {
             SocketConfig::Dial(config) => {
                 (self.dialling(id, config, codec, old), None, Some(Box::new(config.clone())))
             }
+            SocketConfig::Port(_) => return Err(io::Error::other("this link has no socket")),
         };
         let link = Box::new(link.map_err(io::Error::other)?);
         if let (Some(current), Some(macs)) = (old.and_then(|old| old.macs.as_ref()), &link.macs) {

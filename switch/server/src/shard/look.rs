@@ -12,7 +12,9 @@ impl Turning {
         let now = self.shard.clock.now();
         let tick = now.tick;
         self.shard.callers.forget();
-        let Shard { switch, observer, wires, status, enquirer, callers, .. } = &mut self.shard;
+        self.shard.port.forget();
+        let Shard { switch, observer, wires, status, enquirer, callers, port, .. } =
+            &mut self.shard;
         let plan = switch.plan();
         let count = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
         let groups: Vec<_> = (0..count(plan.groups.len()))
@@ -39,7 +41,7 @@ impl Turning {
         observer.metrics.reversals_open.set(gauge(switch.reversals_open()));
         observer.metrics.backlog.set(gauge(self.backlog.len()));
         observer.metrics.enquiries.set(gauge(enquirer.in_flight()));
-        observer.metrics.callers.set(gauge(callers.len()));
+        observer.metrics.callers.set(gauge(callers.len() + port.len()));
         observer.metrics.payments_open.set(gauge(switch.payments_open()));
         let hours = switch.balance_age(now) / 3_600_000;
         observer.metrics.balance_staleness.set(i64::try_from(hours).unwrap_or(i64::MAX));

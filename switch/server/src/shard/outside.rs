@@ -3,9 +3,13 @@
 use super::Turning;
 use crate::callers::refuse;
 use crate::gate::Held;
-use veksel_api::Asked;
+use crate::port;
+use veksel_api::{Asked, Posted};
 use veksel_core::enquiry::{Ask, CallId, Failed, Failure, Told, Verdict};
 use veksel_core::{Input, Now, RecordId, Tick, Unsent};
+
+/// Messages of callers over HTTP that are taken in one turn.
+const POSTS_TURN: usize = 256;
 
 impl Turning {
     /// Lets it out, or keeps it until its record is durable.
@@ -56,6 +60,22 @@ impl Turning {
 
     fn tell(&mut self, id: CallId, told: Told) {
         self.shard.callers.tell(id, told);
+    }
+
+    /// Takes in what is asked in messages, unless the switch is stopping: what is there, so that
+    /// the records of one turn are one batch.
+    pub(super) fn take_posts(&mut self, first: Posted) {
+        let (mut next, mut taken) = (Some(first), 0_usize);
+        while let Some(posted) = next {
+            if self.draining_until.is_some() {
+                port::refuse(posted.reply);
+            } else if let Some(input) = self.shard.port.take(posted) {
+                self.hear(input);
+            }
+            taken += 1;
+            let has_room = taken < POSTS_TURN && !self.is_full();
+            next = if has_room { self.shard.port.posts.try_recv().ok() } else { None };
+        }
     }
 
     /// Takes a call in, unless the switch is stopping.

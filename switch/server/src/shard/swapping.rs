@@ -82,14 +82,14 @@ impl Turning {
         dialect: veksel_codecs::Dialect,
     ) -> std::io::Result<Option<Renewal>> {
         let wires = &self.shard.wires;
+        if let SocketConfig::Port(_) = socket {
+            // Who calls over HTTP is known at the start.
+            return Ok(None);
+        }
         // A dialect is a file that may say something else under the same name.
         let is_other = wires.dialect(link).is_none_or(|known| known != dialect);
         if fate == Socket::Same && !is_other {
-            let mac = match socket {
-                SocketConfig::Listen(listen) => listen.mac.as_ref(),
-                SocketConfig::Dial(dial) => dial.mac.as_ref(),
-            };
-            return wires.prepare_keys(link, mac);
+            return wires.prepare_keys(link, socket.mac());
         }
         wires.prepare(link, socket, Rc::new(Codec::new(dialect))).map(Some)
     }
