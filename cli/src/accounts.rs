@@ -9,10 +9,14 @@ use crate::operator::{self, Answer, Request};
 use crate::output::{Exit, Failure, Output};
 use crate::reversals::from_here;
 use serde_json::{Map, Value, json};
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use veksel_config::bridge::SecretSource;
 use veksel_config::load_switch;
+
+/// Bytes that are read of what should be a card number.
+const NUMBER_MAX: u64 = 64;
 
 /// Does what was asked.
 ///
@@ -33,6 +37,19 @@ pub(crate) fn accounts(arguments: &Accounts, output: Output) -> Result<Exit, Fai
         }
         AccountsCommand::Unlink(named) => {
             ask(&named.called, "DELETE", &path("/api/accounts/", &named.account), "")?
+        }
+        AccountsCommand::Card(of) => {
+            let number = if of.card_file.as_os_str() == "-" {
+                let mut number = String::new();
+                let read = std::io::stdin().take(NUMBER_MAX).read_to_string(&mut number);
+                read.map_err(|error| Failure::no("card", format!("the input: {error}")))?;
+                number.trim().to_owned()
+            } else {
+                in_file(&of.card_file)?
+            };
+            let body = json!({ "card": number, "remove": of.remove }).to_string();
+            let path = path("/api/accounts/", &of.named.account) + "/cards";
+            ask(&of.named.called, "POST", &path, &body)?
         }
     };
     show(&said, output)

@@ -12,8 +12,12 @@
 mod browser;
 #[path = "bridge/checks.rs"]
 mod checks;
+#[path = "bridge/copies.rs"]
+mod copies;
 #[path = "bridge/demo.rs"]
 mod demo;
+#[path = "bridge/dialects.rs"]
+mod dialects;
 #[path = "bridge/http.rs"]
 mod http;
 #[path = "bridge/rig.rs"]
@@ -22,6 +26,8 @@ mod rig;
 mod seeded;
 #[path = "stage/stage.rs"]
 mod stage;
+#[path = "bridge/stories.rs"]
+mod stories;
 #[path = "bridge/teller.rs"]
 mod teller;
 

@@ -196,6 +196,8 @@ pub mod tags {
     pub const IBAN: &str = "46";
     /// Mobile operator.
     pub const OPERATOR: &str = "47";
+    /// Public address of the terminal, for banks that want to know where their customer is.
+    pub const ADDRESS: &str = "48";
     /// What a bank calls a payment, at most 35 characters.
     pub const PAYMENT: &str = "P1";
     /// Where a customer approves a payment: an id that the portal resolves.

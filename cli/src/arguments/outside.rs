@@ -45,6 +45,8 @@ pub(crate) enum AccountsCommand {
     Show(NamedAccount),
     /// Give a link up, and the consent with it
     Unlink(NamedAccount),
+    /// Let a card stand for a linked account, or no longer: messages may name either
+    Card(CardOfAccount),
 }
 
 impl AccountsCommand {
@@ -53,6 +55,7 @@ impl AccountsCommand {
         match self {
             Self::Link(link) => &link.called,
             Self::Show(named) | Self::Unlink(named) => &named.called,
+            Self::Card(card) => &card.named.called,
         }
     }
 }
@@ -87,6 +90,19 @@ pub(crate) struct NamedAccount {
     pub(crate) account: String,
     #[command(flatten)]
     pub(crate) called: Called,
+}
+
+/// `veksel accounts card`
+#[derive(Args, Debug)]
+pub(crate) struct CardOfAccount {
+    #[command(flatten)]
+    pub(crate) named: NamedAccount,
+    /// File with the card number, so that no shell remembers it; `-` reads it from the input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) card_file: PathBuf,
+    /// It stands for the account no longer
+    #[arg(long)]
+    pub(crate) remove: bool,
 }
 
 /// `veksel customers`

@@ -6,11 +6,74 @@ use crate::stage::{PATIENCE, Process, until, veksel};
 use std::thread;
 use std::time::Duration;
 
+/// An account of the seed tables that the demo does not link, and whose it shall be: the customer
+/// whom the demo has checked.
+const OTHER: &str = "NO2110000000001";
+const CUSTOMER: &str = "C000060-green";
+
 /// What stands behind some words in what was printed, up to the end of the line.
 fn behind(printed: &str, words: &str) -> String {
     let line = printed.lines().find_map(|line| line.split_once(words));
     let (_, value) = line.unwrap_or_else(|| panic!("no `{words}` in {printed}"));
     value.trim().to_owned()
+}
+
+/// The second bank of the demo wants a certificate and TLS of the switch, and says relative
+/// addresses. Its pages are on the plain port of the first one too, where a customer of this test
+/// can read them.
+fn pay_from_the_other_bank(http: &str, page: &str, send: &impl Fn(&[&str]) -> String) {
+    let (host, _) = page.split_once("/dnb/").unwrap();
+    let readable = |page: &str| {
+        let (_, rest) = page.split_once("/sparebank1/").unwrap_or_else(|| panic!("{page}"));
+        format!("{host}/sparebank1/{rest}?auto=approve")
+    };
+    let port: u16 = http.rsplit(':').next().unwrap().parse().unwrap();
+    let call = |method: &str, path: &str, body: &str| {
+        http::request(port, method, path, &[], body.as_bytes()).unwrap()
+    };
+    let wanted = format!(
+        "{{\"account\":\"{OTHER}\",\"bank\":\"sparebank1\",\"iban\":\"{OTHER}\",\
+         \"currency\":\"578\",\"customer\":\"{CUSTOMER}\"}}"
+    );
+    let said = call("POST", "/api/accounts", &wanted);
+    assert_eq!(said.status, 200, "{said:?}");
+    let json = said.json();
+    let approve = json["approve"].as_str().unwrap();
+    assert!(approve.starts_with("https://"), "{approve}");
+    assert_eq!(http::visit(http::visit(&readable(approve)).leads()).status, 200);
+    until("the account at the other bank to be linked", PATIENCE, || {
+        let shown = call("GET", &format!("/api/accounts/{OTHER}"), "");
+        (shown.json()["status"] == "valid").then_some(())
+    });
+    let before = send(&["balance", "--account", OTHER]);
+    assert!(before.starts_with("response 00 approved"), "{before}");
+    let payment = [
+        "transfer",
+        "--from",
+        OTHER,
+        "--into",
+        ACCOUNT,
+        "--amount",
+        "10.00",
+        "--rrn",
+        "MYSECOND0001",
+        "--stan",
+        "2",
+        "--set",
+        "7=1121095100",
+    ];
+    let said = send(&payment);
+    assert!(said.starts_with("response 09"), "{said}");
+    let link = behind(&said, "link ");
+    let portal = call("GET", &format!("/approve/{link}"), "");
+    assert_eq!(http::visit(http::visit(&readable(portal.leads())).leads()).status, 200);
+    let repeat = [&payment[..], &["--repeat"]].concat();
+    until("the other bank to have paid", PATIENCE, || {
+        let said = send(&repeat);
+        assert!(said.starts_with("response 00") || said.starts_with("response 09"), "{said}");
+        said.starts_with("response 00").then_some(())
+    });
+    assert_ne!(send(&["balance", "--account", OTHER]), before, "money left it");
 }
 
 #[test]
@@ -49,6 +112,7 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     });
     let balance = send(&["balance", "--account", ACCOUNT]);
     assert!(balance.contains("\nledger 45080.00 NOK\n"), "{balance}");
+    pay_from_the_other_bank(http, page.leads(), &send);
 
     demo.signal("TERM");
     assert_eq!(demo.end(PATIENCE), Some(0), "{}", std::fs::read_to_string(&log).unwrap());

@@ -42,6 +42,11 @@ pub(crate) struct Bridge {
 impl Bridge {
     /// Everything runs; the settings are of the bank `dnb`.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_with(settings, |_, _| String::new())
+    }
+
+    /// The same, with more in the configuration of the switch, made for its ports and folder.
+    pub(crate) fn start_with(settings: &str, more: impl Fn(Ports, &Path) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = Ports {
             channels: free_port(),
@@ -57,7 +62,7 @@ impl Bridge {
         let write = |name: &str, text: String| std::fs::write(rig.path.join(name), text).unwrap();
         write("bank.toml", bank_toml(ports));
         write("kyc.toml", kyc_toml(ports));
-        write("switch.toml", switch_toml(ports, settings));
+        write("switch.toml", switch_toml(ports, settings) + &more(ports, &rig.path));
         for (name, secret) in
             [("token", "sbx:veksel"), ("key", "sandbox-secret-key"), ("webhook", WEBHOOK_SECRET)]
         {
@@ -73,7 +78,11 @@ impl Bridge {
 
     /// The same, with the account linked and its customer approved.
     pub(crate) fn linked(settings: &str) -> Self {
-        let rig = Self::start(settings);
+        Self::linked_with(settings, |_, _| String::new())
+    }
+
+    pub(crate) fn linked_with(settings: &str, more: impl Fn(Ports, &Path) -> String) -> Self {
+        let rig = Self::start_with(settings, more);
         rig.link(ACCOUNT, APPROVED);
         rig.check(APPROVED, "approved");
         rig
@@ -172,15 +181,43 @@ impl Bridge {
         database.query_row(sql, [parameter], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs()
     }
 
-    /// What the bank's sandbox was asked, as method and path.
+    /// How often the bank's sandbox was asked this, by method and path.
     pub(crate) fn asked(&self, method: &str, path: &str) -> usize {
-        let log = http::request(self.ports.bank, "GET", "/__sandbox/log", &[], b"").unwrap();
+        Self::asked_at(self.ports.bank, method, path)
+    }
+
+    /// The same of the sandbox behind a port.
+    pub(crate) fn asked_at(port: u16, method: &str, path: &str) -> usize {
+        let log = http::request(port, "GET", "/__sandbox/log", &[], b"").unwrap();
         let log = log.json();
         let entries = log.as_array().unwrap().iter();
         let is_meant = |entry: &&Value| {
             entry["method"] == method && entry["path"].as_str().is_some_and(|p| p.starts_with(path))
         };
         entries.filter(is_meant).count()
+    }
+
+    /// Files of the switch that hold these bytes.
+    pub(crate) fn files_with(&self, bytes: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.path).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let is_switchs = name.starts_with("veksel") || name.starts_with("switch");
+            if is_switchs
+                && std::fs::read(&path).unwrap().windows(bytes.len()).any(|part| part == bytes)
+            {
+                found.push(name);
+            }
+        }
+        found
+    }
+
+    /// A sample of the switch's metrics, by its whole name with labels.
+    pub(crate) fn metric(&self, sample: &str) -> f64 {
+        let (_, page) = http_get(self.ports.admin, "/metrics").unwrap();
+        let value = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.trim().parse().unwrap())
     }
 
     /// What `veksel send` prints.
@@ -265,6 +302,9 @@ delay = "100ms"
 
 fn switch_toml(ports: Ports, settings: &str) -> String {
     let Ports { channels, admin, http, cbs, bank, kyc } = ports;
+    // Most tests make a bank fail often, and want to hear each failure.
+    let patient =
+        if settings.contains("breaker_failures") { "" } else { "breaker_failures = 10000" };
     format!(
         r#"
 [log]
@@ -309,7 +349,7 @@ url = "http://127.0.0.1:{bank}/dnb"
 allow_private = true
 retry_wait = "50ms"
 wants_push = true
-breaker_failures = 10000
+{patient}
 {settings}
 [aspsp.deadlines]
 payment = "3s"

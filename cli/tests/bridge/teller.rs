@@ -5,7 +5,7 @@ use crate::stage::{Book, Kind, Payment, Request, Wire};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use veksel_codecs::structured::tags;
-use veksel_codecs::{Message, Mti, ResponseCode, field};
+use veksel_codecs::{Message, ResponseCode, field};
 
 /// How long anything may take that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
@@ -48,7 +48,17 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub(crate) fn open(port: u16) -> Self {
-        Self { wire: Wire::open(port).unwrap(), advised: BTreeMap::new() }
+        Self::on(Wire::open(port).unwrap())
+    }
+
+    /// On a connection in a dialect of its own.
+    pub(crate) fn on(wire: Wire) -> Self {
+        Self { wire, advised: BTreeMap::new() }
+    }
+
+    /// Sends, and does not wait.
+    pub(crate) fn send(&mut self, request: &Request) {
+        self.wire.send(request).unwrap();
     }
 
     /// Asks and waits for the answer.
@@ -64,6 +74,17 @@ impl Teller {
             }
         }
         panic!("no answer to {:?}", request.message);
+    }
+
+    /// The next answer, whatever it is to.
+    pub(crate) fn next(&mut self) -> Message {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(message) = self.hear(Duration::from_millis(200)) {
+                return message;
+            }
+        }
+        panic!("no answer");
     }
 
     /// Waits for the first advice of a payment.
@@ -89,14 +110,14 @@ impl Teller {
     /// The next message that is no advice, if one comes in time.
     fn hear(&mut self, patience: Duration) -> Option<Message> {
         let message = self.wire.receive(patience).unwrap()?;
-        let mti = message.mti().as_str().to_owned();
-        if mti != "0620" && mti != "0621" {
+        let mti = message.mti();
+        if !["0620", "0220"].contains(&mti.original().as_str()) {
             return Some(message);
         }
         let rrn = text(&message, field::RRN);
         self.advised.entry(rrn).or_default().push(code(&message));
         let mut answer = message;
-        answer.set_mti(Mti::known(b"0630"));
+        answer.set_mti(mti.response().unwrap());
         answer.set(field::RESPONSE_CODE, ResponseCode::APPROVED);
         answer.remove(field::ADDITIONAL_DATA);
         self.wire.send(&Request { message: answer }).unwrap();

@@ -66,6 +66,16 @@ impl Rig {
         rig
     }
 
+    /// The same, in a switch that gives its bank so much time that no machine is too slow for what
+    /// a test does meanwhile.
+    pub(crate) fn patient() -> Self {
+        let mut rig = Self::prepare(|_| {});
+        std::fs::write(rig.file("switch.toml"), switch_toml(rig.ports, PATIENT)).unwrap();
+        rig.start_bank();
+        rig.start_switch();
+        rig
+    }
+
     /// Only the files. `change` may put something between switch and bank.
     pub(crate) fn prepare(change: impl FnOnce(&mut Ports)) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -74,7 +84,7 @@ impl Rig {
         change(&mut ports);
         let path = folder.path().to_owned();
         let rig = Self { ports, bank: None, switch: None, folder: Some(folder), path };
-        std::fs::write(rig.file("switch.toml"), switch_toml(ports)).unwrap();
+        std::fs::write(rig.file("switch.toml"), switch_toml(ports, HASTY)).unwrap();
         std::fs::write(rig.file("simulator.toml"), simulator_toml(ports)).unwrap();
         rig
     }
@@ -184,13 +194,29 @@ fn last_lines(path: &Path) -> String {
     lines.get(from..).unwrap_or_default().iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// The example with times that a test can wait for.
-fn switch_toml(ports: Ports) -> String {
+/// How long a payment may take, how long a session may be silent, and how long a stop waits.
+struct Pace {
+    payment: &'static str,
+    echo: &'static str,
+    drain: &'static str,
+    /// How long a channel waits for any answer.
+    channel: &'static str,
+}
+
+/// Times that a test can wait for.
+const HASTY: Pace = Pace { payment: "1s", echo: "1s", drain: "5s", channel: "4s" };
+
+/// Times that are over when something hangs, and never before.
+const PATIENT: Pace = Pace { payment: "25s", echo: "25s", drain: "30s", channel: "40s" };
+
+/// The example at a pace.
+fn switch_toml(ports: Ports, pace: Pace) -> String {
     let Ports { channels, admin, dialled, .. } = ports;
+    let Pace { payment, echo, drain, channel } = pace;
     format!(
         r#"
 [switch]
-drain = "5s"
+drain = "{drain}"
 [log]
 level = "warn"
 format = "pretty"
@@ -207,7 +233,7 @@ name = "channels"
 listen = "127.0.0.1:{channels}"
 participant = "channels"
 frame_deadline = "1s"
-channel_timeout = "4s"
+channel_timeout = "{channel}"
 [[group]]
 name = "cbs"
 connect = ["127.0.0.1:{dialled}"]
@@ -218,10 +244,10 @@ reconnect_min = "20ms"
 reconnect_max = "200ms"
 frame_deadline = "1s"
 [group.session]
-answer = "1s"
-echo_idle = "1s"
+answer = "{echo}"
+echo_idle = "{echo}"
 [group.deadlines]
-payment = "1s"
+payment = "{payment}"
 inquiry = "1s"
 statement = "1s"
 [group.breaker]

@@ -108,10 +108,15 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn open(port: u16) -> io::Result<Self> {
+        Self::open_in(port, Dialect::shipped("cbs-ascii-bin").unwrap())
+    }
+
+    /// In another dialect.
+    pub(crate) fn open_in(port: u16, dialect: Dialect) -> io::Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(Duration::from_secs(2)))?;
-        let codec = Codec::new(Dialect::shipped("cbs-ascii-bin").unwrap());
+        let codec = Codec::new(dialect);
         Ok(Self { stream, codec, input: Vec::new() })
     }
 

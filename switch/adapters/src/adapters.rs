@@ -122,6 +122,7 @@ impl Adapters {
     /// half-way leaves nothing behind but what was sent.
     pub async fn ask(&self, ask: Ask) -> Verdict {
         let chain = Chain::new(ask.within_ms.saturating_sub(GRACE_MS), &ask.trace);
+        let chain = chain.with_customer(ask.address);
         let whole = Duration::from_millis(ask.within_ms.min(86_400_000));
         let asked = tokio::time::timeout(whole, self.route(&chain, &ask)).await;
         asked.unwrap_or_else(|_| {

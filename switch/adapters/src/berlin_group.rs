@@ -117,6 +117,7 @@ impl BerlinGroup {
 
     /// Makes a call, whatever the bank answers.
     async fn send_any(&self, chain: &Chain, request: Request) -> Result<Response, Failure> {
+        let request = chain.located(request, "psu-ip-address")?;
         let mut request = request.identified(self.has_identity);
         let Some(oauth) = &self.oauth else {
             return self.exchange(chain, request).await;

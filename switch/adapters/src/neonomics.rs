@@ -346,6 +346,7 @@ impl Neonomics {
 
     /// Makes a call under our token, once more with a new one if it is refused.
     async fn call(&self, chain: &Chain, request: Request) -> Result<Response, Failure> {
+        let request = chain.located(request, "x-psu-ip-address")?;
         let token = self.oauth.token(&self.executor, chain, None).await?;
         let bearer = |text: &str| format!("Bearer {text}");
         let first = request.clone().secret_header("authorization", &bearer(token.expose()))?;

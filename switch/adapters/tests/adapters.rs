@@ -57,7 +57,8 @@ fn payment() -> Enquiry {
 }
 
 fn ask(to: Addressee, enquiry: Enquiry, within_ms: u64) -> Ask {
-    Ask { id: AskId(1), to, enquiry, within_ms, trace: "trace".to_owned() }
+    let (id, trace, address) = (AskId(1), "trace".to_owned(), None);
+    Ask { id, to, enquiry, within_ms, trace, address }
 }
 
 #[track_caller]

@@ -131,7 +131,7 @@ impl Rig {
 
 async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
     let (id, to, trace) = (AskId(1), Addressee::Bank(BankId(0)), "trace".to_owned());
-    adapters.ask(Ask { id, to, enquiry, within_ms: 8_000, trace }).await
+    adapters.ask(Ask { id, to, enquiry, within_ms: 8_000, trace, address: None }).await
 }
 
 fn failure(verdict: Verdict) -> Failure {

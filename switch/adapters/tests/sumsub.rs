@@ -70,7 +70,8 @@ fn adapter(sandbox: &RunningSandboxes) -> Adapters {
 
 async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
     let trace = "trace".to_owned();
-    adapters.ask(Ask { id: AskId(1), to: Addressee::Kyc, enquiry, within_ms: 5_000, trace }).await
+    let (id, to, address) = (AskId(1), Addressee::Kyc, None);
+    adapters.ask(Ask { id, to, enquiry, within_ms: 5_000, trace, address }).await
 }
 
 fn applicant(customer: &str) -> Enquiry {

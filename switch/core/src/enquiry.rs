@@ -9,6 +9,7 @@ use crate::plan::BankId;
 use crate::record::CardNumber;
 use crate::time::Utc;
 use core::fmt;
+use core::net::IpAddr;
 
 /// Names an enquiry until its verdict comes. Not kept over a restart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -32,6 +33,8 @@ pub struct Ask {
     /// The trace id of the message it belongs to, for `x-request-id` of providers that have one
     /// beside their own and for the audit trail; never an idempotency key.
     pub trace: String,
+    /// Where the customer is who asks this moment, if the message said so.
+    pub address: Option<IpAddr>,
 }
 
 /// Whom an enquiry goes to.

@@ -397,7 +397,7 @@ pub struct Limits {
     pub connections_max: u32,
     /// Payments at banks that are followed; beyond it new ones are answered 91.
     pub payments_max: u32,
-    /// Linked accounts and customers, each.
+    /// Linked accounts, customers and cards, each.
     pub links_max: u32,
 }
 

@@ -118,7 +118,8 @@ mod tests {
             true => Enquiry::Initiate(Box::new(order())),
             false => Enquiry::Review { applicant: "a".into() },
         };
-        Ask { id: AskId(id), to: Addressee::Kyc, enquiry, within_ms: 20, trace: trace.into() }
+        let (id, to, trace) = (AskId(id), Addressee::Kyc, trace.into());
+        Ask { id, to, enquiry, within_ms: 20, trace, address: None }
     }
 
     fn order() -> Order {

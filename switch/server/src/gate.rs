@@ -102,7 +102,10 @@ mod tests {
                 let enquiry = Enquiry::Review { applicant: String::new() };
                 let (id, to) = (AskId(number), Addressee::Kyc);
                 let trace = String::new();
-                Held::Ask(Box::new(Ask { id, to, enquiry, within_ms: 1, trace }), Tick(0))
+                Held::Ask(
+                    Box::new(Ask { id, to, enquiry, within_ms: 1, trace, address: None }),
+                    Tick(0),
+                )
             }
             1 => {
                 let connection = ConnectionId { link: LinkId(0), serial: number };

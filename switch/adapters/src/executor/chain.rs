@@ -1,14 +1,20 @@
 //! The calls behind one enquiry, and what bounds them together.
 
+use super::address::is_public;
+use super::request::Request;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
+use veksel_core::enquiry::Failure;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Chain {
     ends: Instant,
     trace: String,
+    /// Where the customer is, if that is a place on the public Internet.
+    customer: Option<IpAddr>,
     is_open: AtomicBool,
 }
 
@@ -20,7 +26,28 @@ impl Chain {
         Self {
             ends: Instant::now() + within,
             trace: trace.to_owned(),
+            customer: None,
             is_open: AtomicBool::new(false),
+        }
+    }
+
+    /// For a customer who is there: one behind a private address is nowhere that banks know.
+    pub(crate) fn with_customer(self, address: Option<IpAddr>) -> Self {
+        Self { customer: address.filter(|address| is_public(*address)), ..self }
+    }
+
+    /// The same request with the address of the customer in this header, if it has the header and
+    /// the address is known: else it is ours.
+    pub(crate) fn located(
+        &self,
+        request: Request,
+        header: &'static str,
+    ) -> Result<Request, Failure> {
+        match self.customer {
+            Some(address) if !request.text_header(header).is_empty() => {
+                request.header(header, &address.to_string())
+            }
+            Some(_) | None => Ok(request),
         }
     }
 

@@ -9,6 +9,7 @@ use rig::{Rig, Said, json};
 use std::time::Duration;
 use veksel_core::enquiry::{Call, Check, Checks, Failed, Failure, Moved, Secret, Told};
 use veksel_core::fact::{ConsentStatus, Customer, KycStatus, Linked, PaymentState};
+use veksel_core::record::CardNumber;
 use veksel_core::{BankId, Utc};
 
 const STATE: &str = "00112233445566778899aabbccddeeff";
@@ -299,6 +300,45 @@ fn accounts_are_linked_shown_and_given_up() {
     rig.tell(failed(Failed::Unavailable, ""));
     let said = rig.post("/api/accounts", body);
     assert_eq!((said.status, said.header("retry-after")), (503, "1"));
+}
+
+#[test]
+fn cards_stand_for_accounts_and_no_answer_says_their_numbers() {
+    let rig = Rig::new();
+    let (path, number) = ("/api/accounts/10000000001/cards", "4111111111111111");
+    let call = |is_over| {
+        let (account, card) = ("10000000001".into(), CardNumber::new(number));
+        Some(Call::Card { account, card, is_over })
+    };
+    for (more, is_over) in [("", false), (",\"remove\":false", false), (",\"remove\":true", true)] {
+        rig.tell(Told::Noted);
+        let said = rig.post(path, &format!("{{\"card\":\"{number}\"{more}}}"));
+        assert_eq!((said.status, said.body.as_str()), (200, r#"{"status":"ok"}"#));
+        assert_eq!(rig.heard(), call(is_over));
+    }
+    for body in [
+        "{}",
+        r#"{"card":4111111111111111}"#,
+        r#"{"card":"41111111111"}"#,
+        r#"{"card":"41111111111111111111"}"#,
+        r#"{"card":"4111 1111 1111 1111"}"#,
+        r#"{"card":"4111111111111111","remove":"yes"}"#,
+        r#"{"card":"4111111111111111","pin":"1234"}"#,
+    ] {
+        let said = rig.post(path, body);
+        assert_eq!((said.status, rig.heard()), (400, None), "{body}");
+        assert!(!said.body.contains("4111"), "{}", said.body);
+    }
+    let card = format!("{{\"card\":\"{number}\"}}");
+    for (told, status) in
+        [(Told::Unknown, 404), (Told::Busy, 503), (failed(Failed::Duplicate, ""), 409)]
+    {
+        rig.tell(told);
+        let said = rig.post(path, &card);
+        assert_eq!(said.status, status, "{said:?}");
+        assert!(!said.body.contains(number), "{}", said.body);
+        rig.heard();
+    }
 }
 
 #[test]

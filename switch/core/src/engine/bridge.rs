@@ -34,7 +34,9 @@ use crate::pending::Copy;
 use crate::plan::{BankId, BankPlan, ConnectionId, ParticipantId};
 use crate::record::{Inquiry, Known, Reason, Record, RecordId, TxnId, Verdict as Certainty};
 use crate::time::{Now, Tick, Utc};
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
+use veksel_codecs::structured::tags;
 use veksel_codecs::{FieldNumber, Message, ResponseCode, field};
 
 pub(crate) use progress::Stand;
@@ -376,6 +378,7 @@ impl Switch {
     ) {
         self.bridge.last_ask += 1;
         let id = AskId(self.bridge.last_ask);
+        let address = self.address_of(&asked);
         let trace = match &asked {
             Asked::Payment(txn, _) | Asked::Inquiry(txn) => format!("txn-{}", txn.0),
             Asked::Consent(..)
@@ -386,8 +389,26 @@ impl Switch {
             | Asked::Checks(..) => format!("ask-{}", id.0),
         };
         self.bridge.asks.insert(id, asked);
-        let ask = Box::new(Ask { id, to, enquiry, within_ms, trace });
+        let ask = Box::new(Ask { id, to, enquiry, within_ms, trace, address });
         self.outputs.push_back(Output::Ask { after, ask });
+    }
+
+    /// The address of the terminal behind a request that waits, if its customer stands there and
+    /// the message says it (DE48): banks want to know where from they are asked.
+    fn address_of(&self, asked: &Asked) -> Option<IpAddr> {
+        let txn = match asked {
+            Asked::Inquiry(txn) | Asked::Payment(txn, Step::Initiate | Step::Funds) => txn,
+            Asked::Payment(..)
+            | Asked::Consent(..)
+            | Asked::ConsentStatus(_)
+            | Asked::Revoke
+            | Asked::Applicant(..)
+            | Asked::Review(..) => return None,
+        };
+        let held = self.bridge.held.get(txn)?;
+        let text = held.request.get(field::ADDITIONAL_DATA)?;
+        let address = tags::find(&text, tags::ADDRESS)?.trim().parse().ok()?;
+        self.is_attended(held.bank, held.participant).then_some(address)
     }
 
     fn tell(&mut self, now: Now, who: Caller, told: Told, after: Option<RecordId>) {

@@ -222,3 +222,34 @@ fn whoever_waits_too_long_for_taking_back_hears_09_and_then_the_end() {
     world.tell(received(repeat));
     assert_eq!(code(&world.answer()), "00");
 }
+
+#[test]
+fn the_address_of_a_terminal_goes_with_what_its_customer_asks_there() {
+    let here: core::net::IpAddr = "84.208.20.110".parse().unwrap();
+    let told = |mut message: veksel_codecs::Message, text: &str| {
+        message.set(field::ADDITIONAL_DATA, text);
+        received(message)
+    };
+    for (text, expected) in [
+        ("481384.208.20.110", Some(here)),
+        ("14014A481384.208.20.110", None),
+        ("1401A481384.208.20.110", Some(here)),
+        ("4809nonsense!", None),
+        ("1401A", None),
+    ] {
+        let mut world = World::linked();
+        world.tell(told(request("310000", 6, 0), text));
+        assert_eq!(world.asked().address, expected, "{text}");
+        world.tell(told(payment(7), text));
+        let ask = world.asked();
+        assert_eq!(ask.address, expected, "{text}");
+        world.verdict(&ask, initiated(PaymentStatus::Received));
+        // Nobody stands there when we ask by ourselves.
+        assert_eq!(world.pass_until_asked(2_000).unwrap().address, None);
+    }
+    let mut plan = plan();
+    plan.banks[0].attended = vec![veksel_core::ParticipantId(7)];
+    let mut world = World::linked_with(plan);
+    world.tell(told(request("310000", 6, 0), "481384.208.20.110"));
+    assert_eq!(world.asked().address, None, "nobody is there");
+}

@@ -33,9 +33,15 @@ impl Turning {
                 }
                 _ => self.write(letter),
             },
-            Held::Ask(ask, since) => match in_time(*ask, since, now.tick) {
-                Ok(ask) => self.enquire(ask),
-                Err(late) => self.shard.switch.handle(now, late),
+            Held::Ask(ask, since) => match left(&ask, since, now.tick) {
+                Some(within_ms) => self.enquire(Ask { within_ms, ..*ask }),
+                // Nobody is asked, so nothing came of it: an order that waited too long for its
+                // record is not sent after its channel was told.
+                None => {
+                    let verdict = Verdict::Failed(Failure::before(Failed::Unavailable));
+                    let late = Input::Answered { id: ask.id, verdict: Box::new(verdict) };
+                    self.shard.switch.handle(now, late);
+                }
             },
             Held::Told(id, told) => self.tell(id, *told),
         }
@@ -90,16 +96,10 @@ impl Turning {
     }
 }
 
-/// A question with what is left of its time, or if that is over, what the engine hears instead:
-/// nobody was asked, so nothing came of it. An order that waited too long for its record is not
-/// sent after its channel was told.
-fn in_time(mut ask: Ask, since: Tick, now: Tick) -> Result<Ask, Input> {
-    ask.within_ms = ask.within_ms.saturating_sub(now.since(since) / 1_000_000);
-    if ask.within_ms > 0 {
-        return Ok(ask);
-    }
-    let verdict = Box::new(Verdict::Failed(Failure::before(Failed::Unavailable)));
-    Err(Input::Answered { id: ask.id, verdict })
+/// What is left of the time of a question, in milliseconds; `None` if it is over.
+fn left(ask: &Ask, since: Tick, now: Tick) -> Option<u64> {
+    let left = ask.within_ms.saturating_sub(now.since(since) / 1_000_000);
+    (left > 0).then_some(left)
 }
 
 #[cfg(test)]
@@ -109,21 +109,14 @@ mod tests {
 
     #[test]
     fn what_waited_for_its_record_longer_than_it_may_take_is_not_asked() {
-        let ask = || {
-            let enquiry = Enquiry::Review { applicant: String::new() };
-            let (id, to, trace) = (AskId(7), Addressee::Kyc, String::new());
-            Ask { id, to, enquiry, within_ms: 3_000, trace }
-        };
+        let enquiry = Enquiry::Review { applicant: String::new() };
+        let (id, to, trace) = (AskId(7), Addressee::Kyc, String::new());
+        let ask = Ask { id, to, enquiry, within_ms: 3_000, trace, address: None };
         let since = Tick(5_000_000_000);
-        for (waited_ms, left) in [(0, Some(3_000)), (1_200, Some(1_800)), (2_999, Some(1))] {
-            let asked = in_time(ask(), since, since.after_ms(waited_ms)).ok();
-            assert_eq!(asked.map(|ask| ask.within_ms), left, "{waited_ms}");
-        }
-        for waited_ms in [3_000, 60_000] {
-            let late = in_time(ask(), since, since.after_ms(waited_ms));
-            let Err(Input::Answered { id, verdict }) = late else { panic!("{waited_ms}") };
-            let nothing = Verdict::Failed(Failure::before(Failed::Unavailable));
-            assert_eq!((id, *verdict), (AskId(7), nothing));
+        for (waited_ms, expected) in
+            [(0, Some(3_000)), (1_200, Some(1_800)), (2_999, Some(1)), (3_000, None), (9_000, None)]
+        {
+            assert_eq!(left(&ask, since, since.after_ms(waited_ms)), expected, "{waited_ms}");
         }
     }
 }

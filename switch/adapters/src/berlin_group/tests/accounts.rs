@@ -1,6 +1,7 @@
 //! Balances, transactions, confirmation of funds.
 
 use super::{Rig, account, body, failed, header};
+use crate::executor::Chain;
 use crate::executor::tests::server::json;
 use serde_json::json as value;
 use veksel_config::bridge::{PsuHeaders, Quirks};
@@ -61,6 +62,33 @@ async fn a_balance_is_asked_under_the_consent_and_with_what_the_bank_wants_of_th
         let is_required = psu_headers == PsuHeaders::Required;
         assert_eq!(header(request, "psu-user-agent").is_some(), is_required);
         assert!(header(request, "x-request-id").is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_terminal_with_a_public_address_says_where_its_customer_is() {
+    let ours = "203.0.113.7";
+    for (address, is_attended, expected) in [
+        (Some("84.208.20.110"), true, Some("84.208.20.110")),
+        (Some("2a02:2121:1::7"), true, Some("2a02:2121:1::7")),
+        // Behind a private address is nowhere that a bank knows.
+        (Some("10.0.0.7"), true, Some(ours)),
+        (Some("192.168.1.7"), true, Some(ours)),
+        (Some("127.0.0.1"), true, Some(ours)),
+        (Some("::1"), true, Some(ours)),
+        (None, true, Some(ours)),
+        (Some("84.208.20.110"), false, None),
+    ] {
+        let answer =
+            json(200, &value!({"balances": [balance("expected", "NOK", "1")]}).to_string());
+        let quirks = Quirks { psu_headers: PsuHeaders::IfPresent, ..Quirks::default() };
+        let rig = Rig::with(quirks, vec![answer]).await;
+        let address = address.map(|address| address.parse().unwrap());
+        let chain = Chain::new(5_000, "").with_customer(address);
+        let verdict = rig.bank.ask(&chain, &ask(account(), is_attended)).await;
+        assert!(matches!(verdict, Verdict::Balances(_)));
+        let request = &rig.server.requests()[0];
+        assert_eq!(header(request, "psu-ip-address"), expected, "{address:?}");
     }
 }
 
