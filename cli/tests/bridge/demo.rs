@@ -3,6 +3,8 @@
 use crate::http;
 use crate::rig::{ACCOUNT, PAYEE};
 use crate::stage::{PATIENCE, Process, until, veksel};
+use serde_json::Value;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +13,29 @@ fn behind(printed: &str, words: &str) -> String {
     let line = printed.lines().find_map(|line| line.split_once(words));
     let (_, value) = line.unwrap_or_else(|| panic!("no `{words}` in {printed}"));
     value.trim().to_owned()
+}
+
+/// The examples of the README, word for word but for the port.
+fn curl_as_in_the_readme(http: &str) {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl here");
+        return;
+    }
+    let readme = include_str!("../../../README.md");
+    let (_, section) = readme.split_once("## The same over HTTP").unwrap();
+    let script = section.split("```").nth(1).unwrap().replace("http://127.0.0.1:8581", http);
+    let ran = Command::new("sh").args(["-euc", &script]).output().unwrap();
+    let printed = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{printed}{}", String::from_utf8_lossy(&ran.stderr));
+    let said: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [balance, statement, customers, paid, again] = said.as_slice() else { panic!("{printed}") };
+    assert_eq!(balance["ledger"]["minor"], 125_000, "{printed}");
+    assert_eq!(statement["entries"].as_array().map(Vec::len), Some(3), "{printed}");
+    assert_eq!(customers["customers"][0]["customer"], "C000001", "{printed}");
+    assert_eq!(paid["status"], "approved", "{printed}");
+    assert_eq!(again["id"], paid["id"], "{printed}");
+    assert_eq!(again["approvalCode"], paid["approvalCode"], "{printed}");
 }
 
 #[test]
@@ -30,6 +55,8 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     let balance = send(&["balance", "--account", ACCOUNT]);
     let shown = "response 00 approved\nledger 45230.00 NOK\navailable 45230.00 NOK\n";
     assert!(balance.starts_with(shown), "{balance}");
+
+    curl_as_in_the_readme(http);
 
     let same = ["--rrn", "MYFIRST00001", "--stan", "1", "--set", "7=1121095000"];
     let payment = ["transfer", "--from", ACCOUNT, "--into", PAYEE, "--amount", "150.00"];

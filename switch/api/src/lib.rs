@@ -12,7 +12,9 @@
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
 //! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
 //! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs | a token |
+//! | `/api/v1/integration/…` | callers | an API key or a token, and a permission |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
+//! | `GET /api/openapi.json`, `/api/docs` | who wants to know what there is | nothing |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -22,9 +24,12 @@ mod answer;
 mod callback;
 mod calls;
 mod door;
+mod endpoints;
 mod exchange;
 mod guard;
+mod integration;
 mod kyc;
+mod openapi;
 mod push;
 mod serve;
 mod webhook;
@@ -32,5 +37,6 @@ mod webhook;
 pub use calls::{Asked, Engine};
 pub use door::{Count, Doors, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
+pub use integration::{Caller, Integration, TokenError, Tokens};
 pub use serve::{Bounds, serve};
 pub use webhook::{Unwelcome, Webhooks};
