@@ -1,5 +1,5 @@
-//! The description of the API (OpenAPI 3.1), made from the endpoints that are served: an endpoint
-//! is its path, what handles it and what is said of it, in one value, so that none can be served
+//! The description of the API (`OpenAPI` 3.1), made from the endpoints that are served: an
+//! endpoint is its path, what handles it and what is said of it, in one value, so that none can be served
 //! and not described, or the reverse.
 
 mod page;
@@ -138,13 +138,6 @@ impl Endpoint {
     pub(crate) fn takes_json(mut self, schema: Value) -> Self {
         let content = json!({ "application/json": { "schema": schema } });
         self.said["requestBody"] = json!({ "required": true, "content": content });
-        self
-    }
-
-    /// A body of any kind.
-    pub(crate) fn takes_bytes(mut self) -> Self {
-        let content = json!({ "application/octet-stream": {} });
-        self.said["requestBody"] = json!({ "required": false, "content": content });
         self
     }
 

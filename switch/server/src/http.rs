@@ -75,9 +75,10 @@ impl Http {
         let mut http = Self { runtime, address: None, door: None, stop: None };
         if let Some(http_config) = &bridge.http {
             let listener = http.bind(http_config)?;
+            let nobody: Arc<dyn Provides> = Arc::new(Providers::default());
             let (webhooks, providers) = match outside {
                 Some(outside) => (outside.webhooks, outside.providers),
-                None => (None, Arc::new(Providers::default()) as Arc<dyn Provides>),
+                None => (None, nobody),
             };
             let integration = integration(config, http_config, exchange, providers)?;
             let counted = metrics.calls.clone();

@@ -45,7 +45,7 @@ fn what_is_described_is_served_and_nothing_else() {
     let operations = operations(&document);
     assert!(operations.len() >= 30, "{} operations", operations.len());
     for (_, path, _) in &operations {
-        let plain: String = path.replace('{', "").replace('}', "");
+        let plain: String = path.replace(['{', '}'], "");
         for method in METHODS {
             let said = rig.send(&method.to_uppercase(), &plain, &[], "");
             let is_described = operations.iter().any(|(m, p, _)| *m == method && p == path);
