@@ -22,6 +22,26 @@ pub struct BridgeConfig {
     pub callers: Vec<CallerConfig>,
 }
 
+/// What a caller may be let do: a permission for each route, as http-contracts 1.3 names them, and
+/// two of ours.
+pub const PERMISSIONS: [&str; 15] = [
+    "customer_search",
+    "account_search",
+    "account_details",
+    "mini_statement",
+    "account_balance",
+    "mno_validate",
+    "bank_dictionary",
+    "interbank_account_name",
+    "biller_category",
+    "biller_fetch",
+    "biller_package",
+    "send_sms",
+    "send_email",
+    "payment_create",
+    "transaction_view",
+];
+
 /// Somebody whose requests over HTTP become messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerConfig {
@@ -39,6 +59,8 @@ pub struct CallerConfig {
     pub terminal: String,
     /// DE42 of its messages.
     pub acceptor: String,
+    /// DE49 of what names no currency.
+    pub currency: String,
 }
 
 /// Where we are called over HTTP: redirects of customers, pushes of banks, webhooks, and the
@@ -61,6 +83,19 @@ pub struct HttpConfig {
     pub dialect: DialectName,
     /// How long callers wait for the answer to a message, in milliseconds.
     pub answer_ms: u64,
+    /// Whose tokens callers may come with, if any.
+    pub tokens: Option<TokenConfig>,
+}
+
+/// Tokens (JWT) that name a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// The file with the public keys they are verified with, as JSON (JWKS).
+    pub keys: PathBuf,
+    /// Who makes them (`iss`).
+    pub issuer: String,
+    /// Whom they are for (`aud`).
+    pub audience: String,
 }
 
 /// Where a secret stands.

@@ -34,12 +34,16 @@ const ADDED: &str = include_str!("bridge.toml");
 /// The route that goes before the one of the example.
 const ROUTE: &str = "[[route]]\nname = \"linked\"\nto = \"bank\"\nlinked = \"yes\"\n\n";
 
-/// Files with the secrets that the sandboxes take; they open nothing else.
-const SECRETS: [(&str, &str); 3] = [
+/// Files with the secrets that the sandboxes take, and the API key of the caller; they open nothing
+/// else.
+const SECRETS: [(&str, &str); 4] = [
     ("kyc-app-token.secret", APP_TOKEN),
     ("kyc-secret-key.secret", SECRET_KEY),
     ("kyc-webhook.secret", WEBHOOK_SECRET),
+    ("caller.secret", API_KEY),
 ];
+/// What programs say who ask over HTTP.
+pub(super) const API_KEY: &str = "demo-key";
 const APP_TOKEN: &str = "sbx:veksel";
 const SECRET_KEY: &str = "sandbox-secret-key";
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";

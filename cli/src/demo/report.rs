@@ -1,7 +1,7 @@
 //! What a demo says: the banner, the line that is renewed every second, and the end.
 
 use super::agreement::Agreement;
-use super::outside::{ACCOUNT, BANK};
+use super::outside::{ACCOUNT, API_KEY, BANK};
 use crate::output::{Output, Tone, show_micros};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -47,6 +47,7 @@ pub(crate) fn banner(banner: &Banner<'_>) -> String {
          Bank behind the switch (CBS-ISO/1)     {bank}\n  \
          Metrics, /live and /ready              http://{admin}/metrics\n  \
          Accounts, redirects, webhooks          http://{http}/api\n  \
+         HTTP API and its description           http://{http}/api/docs (X-API-Key: {API_KEY})\n  \
          Persistence: {persistence}\n{sandboxes}  \
          Linked: {ACCOUNT} at the sandbox bank {BANK}; its customer may pay\n  \
          Accounts: 10000000001 current 45230.00 NOK; 10000000002 savings 1250.00 NOK, 150 held;\n\

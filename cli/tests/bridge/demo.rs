@@ -3,6 +3,8 @@
 use crate::http;
 use crate::rig::{ACCOUNT, PAYEE};
 use crate::stage::{PATIENCE, Process, until, veksel};
+use serde_json::Value;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -76,6 +78,29 @@ fn pay_from_the_other_bank(http: &str, page: &str, send: &impl Fn(&[&str]) -> St
     assert_ne!(send(&["balance", "--account", OTHER]), before, "money left it");
 }
 
+/// The examples of the README, word for word but for the port.
+fn curl_as_in_the_readme(http: &str) {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl here");
+        return;
+    }
+    let readme = include_str!("../../../README.md");
+    let (_, section) = readme.split_once("## The same over HTTP").unwrap();
+    let script = section.split("```").nth(1).unwrap().replace("http://127.0.0.1:8581", http);
+    let ran = Command::new("sh").args(["-euc", &script]).output().unwrap();
+    let printed = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{printed}{}", String::from_utf8_lossy(&ran.stderr));
+    let said: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [balance, statement, customers, paid, again] = said.as_slice() else { panic!("{printed}") };
+    assert_eq!(balance["ledger"]["minor"], 125_000, "{printed}");
+    assert_eq!(statement["entries"].as_array().map(Vec::len), Some(3), "{printed}");
+    assert_eq!(customers["customers"][0]["customer"], "C000001", "{printed}");
+    assert_eq!(paid["status"], "approved", "{printed}");
+    assert_eq!(again["id"], paid["id"], "{printed}");
+    assert_eq!(again["approvalCode"], paid["approvalCode"], "{printed}");
+}
+
 #[test]
 fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     let folder = tempfile::tempdir().unwrap();
@@ -93,6 +118,8 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     let balance = send(&["balance", "--account", ACCOUNT]);
     let shown = "response 00 approved\nledger 45230.00 NOK\navailable 45230.00 NOK\n";
     assert!(balance.starts_with(shown), "{balance}");
+
+    curl_as_in_the_readme(http);
 
     let same = ["--rrn", "MYFIRST00001", "--stan", "1", "--set", "7=1121095000"];
     let payment = ["transfer", "--from", ACCOUNT, "--into", PAYEE, "--amount", "150.00"];

@@ -9,11 +9,11 @@ mod caller;
 mod kinds;
 
 use crate::address::parse_listen;
-use crate::bridge::{BankConfig, CallerConfig, HttpConfig, KycConfig, SecretSource};
+use crate::bridge::{BankConfig, CallerConfig, HttpConfig, KycConfig, SecretSource, TokenConfig};
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
 pub(super) use caller::Caller;
-use kinds::{as_url, call, one_line, optional_secret, secret, url, variable};
+use kinds::{as_url, call, named_file, one_line, optional_secret, secret, url, variable};
 pub(super) use kinds::{host_of, is_private_host};
 use std::net::{Ipv4Addr, SocketAddr};
 use veksel_core::fact::ApprovalMode;
@@ -186,6 +186,7 @@ impl Http {
         let token = optional_secret(&mut section, ["token_file", "token_env"]);
         let dialect = section.dialect();
         let answer = section.duration("answer", 20 * SECOND, 3 * SECOND..=50 * SECOND);
+        let tokens = tokens(&mut section);
         let config = HttpConfig {
             listen: listen.value,
             public_url: public_url.value.clone(),
@@ -194,8 +195,39 @@ impl Http {
             token,
             dialect: dialect.value,
             answer_ms: answer.value,
+            tokens,
         };
         Self { listen, public_url, allow_plaintext, answer, config }
+    }
+}
+
+/// The keys of tokens, and what their tokens must say: all three, or none.
+fn tokens(section: &mut Section<'_>) -> Option<TokenConfig> {
+    let keys = named_file(section, "token_keys", "the name of a JSON file, or empty");
+    let word = |section: &mut Section<'_>, key| {
+        let missing = Missing::Default(String::new());
+        let parse = |text: &str| {
+            let fits = text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic());
+            fits.then(|| text.to_owned()).ok_or_else(|| "this does not fit".to_owned())
+        };
+        section.parsed(key, missing, "up to 255 characters without spaces", parse, String::clone)
+    };
+    let (issuer, audience) = (word(section, "token_issuer"), word(section, "token_audience"));
+    let place = keys.place.or(issuer.place).or(audience.place);
+    let are_sound = keys.is_sound() && issuer.is_sound() && audience.is_sound();
+    let is_any = keys.value.is_some() || !issuer.value.is_empty() || !audience.value.is_empty();
+    let (issuer, audience) = (issuer.value, audience.value);
+    match keys.value {
+        Some(keys) if !issuer.is_empty() && !audience.is_empty() => {
+            Some(TokenConfig { keys, issuer, audience })
+        }
+        _ => {
+            if is_any && are_sound {
+                let message = "`token_keys`, `token_issuer` and `token_audience` belong together";
+                section.findings.error(place, message.to_owned(), "say all three, or none");
+            }
+            None
+        }
     }
 }
 

@@ -3,5 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, wherever in it")]
 
+mod api;
+mod client;
 mod port;
 mod rig;

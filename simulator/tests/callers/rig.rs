@@ -3,7 +3,8 @@
 use bytes::BytesMut;
 use rusqlite::{Connection, OpenFlags};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use veksel_codecs::{Codec, Dialect, Framing, Message, Step};
@@ -13,6 +14,10 @@ use veksel_simulator::bank::{self, Faults, RunningBank};
 
 /// How long anything may take that must happen. Two busy cores are slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The API keys of the callers.
+pub(crate) const APP_KEY: &str = "key-of-app-1";
+pub(crate) const SHOP_KEY: &str = "key-of-shop-1";
 
 /// How late the bank answers an amount that ends in 68.
 pub(crate) const LATE_MS: u64 = 2_000;
@@ -56,6 +61,11 @@ impl Rig {
             faults: Faults::NONE,
         };
         let bank = bank::start(config).unwrap();
+        for (name, key) in [("app.key", APP_KEY), ("shop.key", SHOP_KEY)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, key).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
         let mut rig = Self { bank, switch: None, folder };
         rig.start_switch();
         rig
@@ -77,6 +87,10 @@ impl Rig {
 
     pub(crate) fn stop_switch(&mut self) {
         assert_eq!(self.switch.take().unwrap().stop(), Stopped::Asked);
+    }
+
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.switch().http().unwrap()
     }
 
     pub(crate) fn channel(&self) -> Channel {
@@ -179,10 +193,13 @@ name = "shop"
 [[caller]]
 name = "app"
 participant = "app"
+key_file = "app.key"
 permissions = ["*"]
 [[caller]]
 name = "shop"
 participant = "shop"
+key_file = "shop.key"
+permissions = ["account_balance"]
 [[listener]]
 name = "channels"
 listen = "127.0.0.1:0"

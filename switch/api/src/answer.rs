@@ -48,6 +48,11 @@ impl Refusal {
         Self { status, code, message: message.into(), retry: false }
     }
 
+    /// The same, to be tried again later.
+    pub(crate) fn again(self) -> Self {
+        Self { retry: true, ..self }
+    }
+
     pub(crate) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }

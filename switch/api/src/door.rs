@@ -3,9 +3,11 @@
 
 use crate::answer::{Answer, Refusal, Trace, json_response};
 use crate::calls::Engine;
+use crate::endpoints::{Wanted, all};
 use crate::guard::Guard;
+use crate::integration::Integration;
+use crate::openapi::{document, serve};
 use crate::webhook::Webhooks;
-use crate::{accounts, callback, kyc, push, webhook};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::PathRejection;
@@ -13,7 +15,6 @@ use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Doors {
     pub is_loopback: bool,
     /// The largest body, in bytes.
     pub body_max: usize,
+    /// Who asks for what channels ask in messages; without it there are no such endpoints.
+    pub integration: Option<Integration>,
     /// Hears of every answer.
     pub count: Count,
 }
@@ -53,36 +56,32 @@ pub(crate) struct Shared {
     pub(crate) webhooks: Option<Arc<dyn Webhooks>>,
     pub(crate) banks: Vec<String>,
     pub(crate) guard: Guard,
+    /// The description of all this.
+    pub(crate) document: String,
+    integration: Option<Integration>,
     body_max: usize,
     count: Count,
 }
 
 pub(crate) type Desk = Arc<Shared>;
 
+impl Shared {
+    /// The integration API, if there is one.
+    pub(crate) fn integration(&self) -> Result<&Integration, Refusal> {
+        self.integration.as_ref().ok_or_else(|| Refusal::not_found("this path"))
+    }
+}
+
 /// The endpoints.
 pub fn router(doors: Doors) -> Router {
-    let Doors { engine, webhooks, banks, token, is_loopback, body_max, count } = doors;
+    let Doors { engine, webhooks, banks, token, is_loopback, body_max, integration, count } = doors;
     let guard = Guard::new(token, is_loopback);
-    let desk = Arc::new(Shared { engine, webhooks, banks, guard, body_max, count });
-    let mut router = Router::new()
-        .route("/api/payments/callback", get(callback::returned))
-        .route("/approve/{link}", get(callback::approve))
-        .route("/api/push/{bank}", post(push::pushed))
-        .route("/api/kyc/initiate", post(kyc::initiate).get(kyc::initiate_by_query))
-        .route("/api/kyc/status/{customer}", get(kyc::status))
-        .route("/api/kyc/checks/{customer}", get(kyc::checks))
-        .route("/api/accounts", post(accounts::link))
-        .route("/api/accounts/{account}", get(accounts::show).delete(accounts::unlink))
-        .route("/api/accounts/{account}/cards", post(accounts::card));
-    for path in ["/health", "/api/health", "/v1/health"] {
-        router = router.route(path, get(health));
-    }
-    if desk.webhooks.is_some() {
-        for path in ["/v1/webhooks/sumsub", "/api/kyc/webhook"] {
-            router = router.route(path, post(webhook::received));
-        }
-    }
-    router
+    let wanted = Wanted { webhooks: webhooks.is_some(), integration: integration.is_some() };
+    let endpoints = all(wanted);
+    let document = document(&endpoints).to_string();
+    let desk = Shared { engine, webhooks, banks, guard, document, integration, body_max, count };
+    let desk = Arc::new(desk);
+    serve(endpoints)
         .fallback(|trace: Trace| async move { Refusal::not_found("this path").respond(&trace) })
         .method_not_allowed_fallback(|trace: Trace| async move {
             let message = "this path is not asked like that";
@@ -94,7 +93,7 @@ pub fn router(doors: Doors) -> Router {
 }
 
 /// Alive. Whether the switch is ready is the operators' business, on their own listener.
-async fn health() -> Response {
+pub(crate) async fn health() -> Response {
     json_response(StatusCode::OK, &json!({ "status": "ok" }))
 }
 

@@ -13,7 +13,9 @@
 //! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
 //! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/kyc/checks/{customer}` | programs | a token |
 //! | `/api/accounts` | programs | a token |
+//! | `/api/v1/integration/…` | callers | an API key or a token, and a permission |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
+//! | `GET /api/openapi.json`, `/api/docs` | who wants to know what there is | nothing |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -23,9 +25,12 @@ mod answer;
 mod callback;
 mod calls;
 mod door;
+mod endpoints;
 mod exchange;
 mod guard;
+mod integration;
 mod kyc;
+mod openapi;
 mod push;
 mod serve;
 mod webhook;
@@ -33,5 +38,6 @@ mod webhook;
 pub use calls::{Asked, Engine};
 pub use door::{Count, Doors, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
+pub use integration::{Caller, Integration, TokenError, Tokens};
 pub use serve::{Bounds, serve};
 pub use webhook::{Unwelcome, Webhooks};

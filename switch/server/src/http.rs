@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
-use veksel_adapters::providers::Provides;
-use veksel_api::{Bounds, Doors, Engine, Webhooks};
+use veksel_adapters::providers::{Providers, Provides};
+use veksel_api::{Bounds, Caller, Doors, Engine, Exchange, Integration, Tokens, Webhooks};
 use veksel_config::bridge::HttpConfig;
 use veksel_config::{ServiceMode, SwitchConfig};
 use veksel_core::enquiry::Secret;
@@ -50,6 +50,7 @@ impl Http {
     pub(crate) fn open(
         config: &SwitchConfig,
         outside: Option<Outside>,
+        exchange: &Exchange,
         metrics: &Metrics,
     ) -> Result<(Option<Self>, Enquirer, Callers), StartError> {
         let bridge = &config.bridge;
@@ -74,7 +75,12 @@ impl Http {
         let mut http = Self { runtime, address: None, door: None, stop: None };
         if let Some(http_config) = &bridge.http {
             let listener = http.bind(http_config)?;
-            let webhooks = outside.and_then(|outside| outside.webhooks);
+            let nobody: Arc<dyn Provides> = Arc::new(Providers::default());
+            let (webhooks, providers) = match outside {
+                Some(outside) => (outside.webhooks, outside.providers),
+                None => (None, nobody),
+            };
+            let integration = integration(config, http_config, exchange, providers)?;
             let counted = metrics.calls.clone();
             let doors = Doors {
                 engine: Engine::new(calling),
@@ -83,6 +89,7 @@ impl Http {
                 token: token(http_config)?,
                 is_loopback: listener.local_addr()?.ip().is_loopback(),
                 body_max: usize::try_from(http_config.body_max).unwrap_or(usize::MAX),
+                integration,
                 count: Arc::new(move |endpoint, status| {
                     let status = status.to_string();
                     counted.with_label_values(&[endpoint, status.as_str()]).inc();
@@ -124,6 +131,41 @@ impl Http {
         drop(self.stop);
         self.runtime.shutdown_timeout(GRACE);
     }
+}
+
+/// What callers over HTTP are served with; `None` if there are none.
+fn integration(
+    config: &SwitchConfig,
+    http: &HttpConfig,
+    exchange: &Exchange,
+    providers: Arc<dyn Provides>,
+) -> Result<Option<Integration>, StartError> {
+    let callers = config.bridge.callers.iter().map(|own| {
+        let part = format!("the key of caller \"{}\"", own.name);
+        let key = own.key.as_ref().map(secret).transpose();
+        let key = key.map_err(|why| StartError::Secret { part, why })?;
+        Ok(Caller { config: own.clone(), key })
+    });
+    let callers = callers.collect::<Result<Vec<_>, StartError>>()?;
+    if callers.is_empty() {
+        return Ok(None);
+    }
+    let tokens = http.tokens.as_ref().map(|own| {
+        let wrong =
+            |why: String| StartError::Secret { part: "`token_keys` of [http]".to_owned(), why };
+        let place = own.keys.display();
+        let keys = std::fs::read_to_string(&own.keys);
+        let keys = keys.map_err(|error| wrong(format!("{place}: {error}")))?;
+        let tokens = Tokens::new(&keys, &own.issuer, &own.audience);
+        tokens.map_err(|error| wrong(format!("{place}: {error}")))
+    });
+    Ok(Some(Integration {
+        exchange: exchange.clone(),
+        callers,
+        tokens: tokens.transpose()?,
+        providers,
+        answer: Duration::from_millis(http.answer_ms),
+    }))
 }
 
 /// What programs must know.

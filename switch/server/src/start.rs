@@ -242,7 +242,7 @@ fn launch(
     let metrics = Metrics::new()?;
     let (posting, posts) = mpsc::channel(POSTS_MAX);
     let exchange = Exchange::new(posting);
-    let (http, enquirer, callers) = Http::open(&config, outside, &metrics)?;
+    let (http, enquirer, callers) = Http::open(&config, outside, &exchange, &metrics)?;
     let status = Status::default();
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
     let deciding = operate::Desk::new(deciding, &config.plan);

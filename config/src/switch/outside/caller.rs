@@ -2,31 +2,11 @@
 
 use super::CallerConfig;
 use super::kinds::optional_secret;
-use crate::bridge::SecretSource;
+use crate::bridge::{PERMISSIONS, SecretSource};
 use crate::findings::Found;
 use crate::section::{Missing, Section};
 use crate::suggest::nearest;
 use veksel_core::plan::ParticipantId;
-
-/// What a caller may be let do: a permission for each route, as http-contracts 1.3 names them, and
-/// two of ours.
-pub(crate) const PERMISSIONS: [&str; 15] = [
-    "customer_search",
-    "account_search",
-    "account_details",
-    "mini_statement",
-    "account_balance",
-    "mno_validate",
-    "bank_dictionary",
-    "interbank_account_name",
-    "biller_category",
-    "biller_fetch",
-    "biller_package",
-    "send_sms",
-    "send_email",
-    "payment_create",
-    "transaction_view",
-];
 
 /// One caller.
 pub(in crate::switch) struct Caller {
@@ -37,6 +17,7 @@ pub(in crate::switch) struct Caller {
     acquirer: String,
     terminal: String,
     acceptor: String,
+    currency: String,
 }
 
 impl Caller {
@@ -75,6 +56,13 @@ impl Caller {
         let missing = Missing::Default("HTTP".to_owned());
         let expected = "1 to 15 characters without spaces around them";
         let acceptor = section.parsed("acceptor", missing, expected, printable(15), String::clone);
+        let currency = |text: &str| {
+            let fits = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+            fits.then(|| text.to_owned()).ok_or_else(|| "DE49 cannot hold it".to_owned())
+        };
+        let missing = Missing::Default("578".to_owned());
+        let expected = "the three digits of ISO 4217 in quotes";
+        let currency = section.parsed("currency", missing, expected, currency, String::clone);
         Self {
             name,
             participant,
@@ -83,6 +71,7 @@ impl Caller {
             acquirer: acquirer.value,
             terminal: terminal.value,
             acceptor: acceptor.value,
+            currency: currency.value,
         }
     }
 
@@ -101,6 +90,7 @@ impl Caller {
             acquirer: if own.is_empty() { institution.to_owned() } else { own.clone() },
             terminal: self.terminal.clone(),
             acceptor: self.acceptor.clone(),
+            currency: self.currency.clone(),
         }
     }
 }

@@ -60,11 +60,19 @@ pub(super) fn identity(
 }
 
 pub(super) fn file(section: &mut Section<'_>, key: &'static str) -> Found<Option<PathBuf>> {
+    named_file(section, key, "the name of a PEM file, or empty")
+}
+
+pub(super) fn named_file(
+    section: &mut Section<'_>,
+    key: &'static str,
+    expected: &str,
+) -> Found<Option<PathBuf>> {
     let folder = section.findings.source().folder.clone();
     let found = section.parsed(
         key,
         Missing::Default(String::new()),
-        "the name of a PEM file, or empty",
+        expected,
         |text| match text.is_empty() || folder.join(text).is_file() {
             true => Ok(text.to_owned()),
             false => Err("there is no such file".to_owned()),

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod document;
+mod provided;
 mod rig;
 
 use rig::{Rig, Said, json};

@@ -1,6 +1,7 @@
 //! The endpoints on a socket of this machine, an engine that says what it is told to say, and a
 //! client of a few lines that shares no code with the server.
 
+use crate::provided::providers;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -11,9 +12,12 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
-use veksel_api::{Asked, Bounds, Doors, Engine, Unwelcome, Webhooks, router, serve};
-use veksel_core::Utc;
+use veksel_api::{
+    Asked, Bounds, Caller, Doors, Engine, Exchange, Integration, Unwelcome, Webhooks, router, serve,
+};
+use veksel_config::bridge::{CallerConfig, PERMISSIONS};
 use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
+use veksel_core::{ParticipantId, Utc};
 
 /// Waiting for anything is over after this.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -103,6 +107,7 @@ impl Rig {
             token,
             is_loopback: true,
             body_max: 4_096,
+            integration: Some(integration()),
             count: Arc::new(move |endpoint, status| {
                 counted.lock().unwrap().push((endpoint.to_owned(), status));
             }),
@@ -232,6 +237,27 @@ fn said(text: &str) -> Said {
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
     Said { status, headers, body: body.to_owned() }
+}
+
+/// Callers without an engine: nothing they ask is taken in.
+fn integration() -> Integration {
+    let config = CallerConfig {
+        name: "app".into(),
+        participant: ParticipantId(0),
+        key: None,
+        permissions: PERMISSIONS.iter().map(|&name| name.to_owned()).collect(),
+        acquirer: "500001".into(),
+        terminal: "HTTP0001".into(),
+        acceptor: "HTTP".into(),
+        currency: "578".into(),
+    };
+    Integration {
+        exchange: Exchange::new(mpsc::channel(1).0),
+        callers: vec![Caller { config, key: Some(Secret::new("app-key")) }],
+        tokens: None,
+        providers: providers(),
+        answer: Duration::from_secs(1),
+    }
 }
 
 async fn engine(

@@ -1,0 +1,374 @@
+//! Every endpoint, with what is said of it. What is served and what the document describes are
+//! both made from this list.
+
+use crate::door::health;
+use crate::integration::{account, payment, provider, search};
+use crate::openapi::{Endpoint, Method, document_of, page, script, style};
+use crate::{accounts, callback, kyc, push, webhook};
+use Method::{Delete, Get, Post};
+use serde_json::{Value, json};
+
+/// Which of the endpoints there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Somebody knows the webhooks of the provider of identity checks.
+    pub(crate) webhooks: bool,
+    /// There are callers.
+    pub(crate) integration: bool,
+}
+
+/// In the order in which people read of them.
+pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
+    let mut all = Vec::new();
+    if wanted.integration {
+        all.extend(inquiries());
+        all.extend(payments());
+        all.extend(providers());
+    }
+    all.extend(linked_accounts());
+    all.extend(identity());
+    all.extend(from_elsewhere());
+    if wanted.webhooks {
+        all.extend(webhooks());
+    }
+    all.extend(about_itself());
+    all
+}
+
+macro_rules! path {
+    ($rest:literal) => {
+        concat!("/api/v1/integration/", $rest)
+    };
+}
+
+fn inquiries() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(Post, path!("account/balance"), account::balance)
+            .about("integration", "What an account holds")
+            .more("0200, DE3 31. Over TCP it is the same.")
+            .permitted("account_balance")
+            .takes::<account::BalanceRequest>()
+            .gives::<account::BalanceAnswer>("200", "What it holds."),
+        Endpoint::new(Post, path!("statement/search"), account::statement)
+            .about("integration", "Entries of an account, the newest first")
+            .more("0200, DE3 38; with `from` or `to` 35.")
+            .permitted("mini_statement")
+            .takes::<account::StatementRequest>()
+            .gives::<account::StatementAnswer>("200", "Its entries."),
+        Endpoint::new(Post, path!("account/details"), account::details)
+            .about("integration", "What the bank says of an account")
+            .more("0200, DE3 94.")
+            .permitted("account_details")
+            .takes::<account::DetailsRequest>()
+            .gives::<account::DetailsAnswer>("200", "What it says."),
+        Endpoint::new(Post, path!("account/search"), search::accounts)
+            .about("integration", "Accounts of a customer, or the one with a number or IBAN")
+            .more("0200, DE3 93. Nothing found is 404.")
+            .permitted("account_search")
+            .takes::<search::AccountRequest>()
+            .gives::<search::AccountAnswer>("200", "Those that fit."),
+        Endpoint::new(Post, path!("customer/search"), search::customers)
+            .about("integration", "Customers by name, phone or number")
+            .more("0200, DE3 92. Nothing found is 404.")
+            .permitted("customer_search")
+            .takes::<search::CustomerRequest>()
+            .gives::<search::CustomerAnswer>("200", "Those that fit."),
+        Endpoint::new(Post, path!("mno/validate"), search::operator)
+            .about("integration", "The operator of a phone number")
+            .more("0200, DE3 95.")
+            .permitted("mno_validate")
+            .takes::<search::OperatorRequest>()
+            .gives::<search::OperatorAnswer>("200", "Its operator."),
+        Endpoint::new(Post, path!("dictionary/bank"), search::banks)
+            .about("integration", "Banks that money can be sent to")
+            .more("0200, DE3 96.")
+            .permitted("bank_dictionary")
+            .takes::<search::BankRequest>()
+            .gives::<search::BankAnswer>("200", "A page of them."),
+        Endpoint::new(Post, path!("interbank/account-name"), search::beneficiary)
+            .about("integration", "Whose account it is at another bank")
+            .more("0200, DE3 97.")
+            .permitted("interbank_account_name")
+            .takes::<search::BeneficiaryRequest>()
+            .gives::<search::BeneficiaryAnswer>("200", "Whose it is."),
+    ]
+}
+
+fn payments() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(Post, path!("payments"), payment::create)
+            .about("integration", "Pay: a transfer or a bill")
+            .more(
+                "0200, DE3 40 or 50. The same key with the same payment is answered again and \
+                 never paid twice, for as long as the journal is kept; with another payment it \
+                 is 409. If nobody waits for the answer any more, an approval is taken back.",
+            )
+            .permitted("payment_create")
+            .parameter("header", "Idempotency-Key", true, key())
+            .takes::<payment::PaymentRequest>()
+            .gives::<payment::PaymentAnswer>("200", "It is paid.")
+            .gives::<payment::PaymentAnswer>("202", "It is under way, or is to be approved."),
+        Endpoint::new(Get, path!("transactions/{id}"), payment::show)
+            .about("integration", "How a payment of this caller ended")
+            .more("0600. A payment that was taken back is `reversed`.")
+            .permitted("transaction_view")
+            .gives::<payment::PaymentAnswer>("200", "How it stands."),
+    ]
+}
+
+fn providers() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(Post, path!("biller/category"), provider::category)
+            .about("integration", "Who can be paid")
+            .permitted("biller_category")
+            .takes::<provider::CategoryRequest>()
+            .gives::<provider::CategoryAnswer>("200", "Billers and their categories."),
+        Endpoint::new(Post, path!("biller/fetch"), provider::bill)
+            .about("integration", "What is due on a bill")
+            .permitted("biller_fetch")
+            .takes::<provider::BillRequest>()
+            .gives::<provider::BillAnswer>("200", "What is due."),
+        Endpoint::new(Post, path!("biller/package"), provider::packages)
+            .about("integration", "What a biller sells")
+            .permitted("biller_package")
+            .takes::<provider::PackageRequest>()
+            .gives::<provider::PackageAnswer>("200", "What it sells."),
+        Endpoint::new(Post, path!("sms/send"), provider::sms)
+            .about("integration", "Send a text message")
+            .permitted("send_sms")
+            .parameter("header", "Idempotency-Key", false, key())
+            .takes::<provider::SmsRequest>()
+            .gives::<provider::SentAnswer>("202", "Somebody took it to deliver it."),
+        Endpoint::new(Post, path!("email/send"), provider::email)
+            .about("integration", "Send a letter")
+            .permitted("send_email")
+            .parameter("header", "Idempotency-Key", false, key())
+            .takes::<provider::EmailRequest>()
+            .gives::<provider::SentAnswer>("202", "Somebody took it to deliver it."),
+    ]
+}
+
+fn linked_accounts() -> Vec<Endpoint> {
+    let request = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["account", "bank", "iban", "currency", "customer"],
+        "properties": {
+            "account": text("DE102 of requests about it.", 28),
+            "bank": text("One of `[[aspsp]]`.", 64),
+            "iban": text("The account at its bank.", 42),
+            "currency": {
+                "description": "The three digits of ISO 4217.",
+                "oneOf": [
+                    { "type": "string", "pattern": "^[0-9]{3}$" },
+                    { "type": "integer", "minimum": 1, "maximum": 999 },
+                ],
+            },
+            "customer": text("Whose it is.", 128),
+        },
+    });
+    let card = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["card"],
+        "properties": {
+            "card": {
+                "type": "string",
+                "pattern": "^[0-9]{12,19}$",
+                "description": "Its number; a keyed hash of it is kept.",
+            },
+            "remove": { "type": "boolean", "description": "Whether it no longer does." },
+        },
+    });
+    vec![
+        Endpoint::new(Post, "/api/accounts", accounts::link)
+            .about("accounts", "Link an account to a bank")
+            .guarded()
+            .takes_json(request)
+            .gives_json("200", "How it stands.", account()),
+        Endpoint::new(Get, "/api/accounts/{account}", accounts::show)
+            .about("accounts", "How a linked account stands")
+            .guarded()
+            .gives_json("200", "How it stands.", account()),
+        Endpoint::new(Delete, "/api/accounts/{account}", accounts::unlink)
+            .about("accounts", "Give up a link")
+            .guarded()
+            .gives_json("200", "It is given up.", either(&[account(), noted()])),
+        Endpoint::new(Post, "/api/accounts/{account}/cards", accounts::card)
+            .about("accounts", "Let a card stand for a linked account, or no longer")
+            .guarded()
+            .takes_json(card)
+            .gives_json("200", "It is noted.", noted()),
+    ]
+}
+
+fn identity() -> Vec<Endpoint> {
+    let request = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["customer"],
+        "properties": {
+            "customer": text("Whom.", 128),
+            "email": maybe("Where the provider may write.", 254),
+            "phone": maybe("Where it may call.", 254),
+            "level": maybe("Which checks; the configured ones without.", 254),
+        },
+    });
+    let mut by_query = Endpoint::new(Get, "/api/kyc/initiate", kyc::initiate_by_query)
+        .about("identity", "The same, for those who were told to get it")
+        .guarded()
+        .parameter("query", "customer", true, text("Whom.", 128));
+    for name in ["email", "phone", "level"] {
+        by_query = by_query.parameter("query", name, false, text("As above.", 254));
+    }
+    vec![
+        Endpoint::new(Post, "/api/kyc/initiate", kyc::initiate)
+            .about("identity", "Begin a check of a customer")
+            .guarded()
+            .takes_json(request)
+            .gives_json("200", "How it stands, and a token for the provider's pages.", customer()),
+        by_query.gives_json("200", "The same.", customer()),
+        Endpoint::new(Get, "/api/kyc/status/{customer}", kyc::status)
+            .about("identity", "How a customer's check stands")
+            .guarded()
+            .gives_json("200", "How it stands.", customer()),
+        Endpoint::new(Get, "/api/kyc/checks/{customer}", kyc::checks)
+            .about("identity", "Each check behind a customer's verification, as it is now")
+            .guarded()
+            .gives_json("200", "What each found.", checks()),
+    ]
+}
+
+fn from_elsewhere() -> Vec<Endpoint> {
+    let pushed = json!({
+        "type": "object",
+        "properties": {
+            "paymentId": maybe("A payment that may stand otherwise now.", 128),
+            "consentId": maybe("A consent that may.", 128),
+        },
+    });
+    vec![
+        Endpoint::new(Get, "/api/payments/callback", callback::returned)
+            .about("customers", "Where customers come back from their bank")
+            .parameter(
+                "query",
+                "s",
+                true,
+                json!({ "type": "string", "pattern": "^[0-9a-fA-F]{32}$" }),
+            )
+            .gives_text(&["200", "400", "500", "503"], "text/html", "A page for the customer."),
+        Endpoint::new(Get, "/approve/{link}", callback::approve)
+            .about("customers", "Where customers approve a payment")
+            .gives_text(&["303"], "text/html", "The bank's page is at `Location`.")
+            .gives_text(&["200", "404", "500", "503"], "text/html", "A page for the customer."),
+        Endpoint::new(Post, "/api/push/{bank}", push::pushed)
+            .about("banks", "A hint of a bank, which is asked then")
+            .takes_json(pushed)
+            .gives_json("200", "It was heard.", noted()),
+    ]
+}
+
+fn webhooks() -> Vec<Endpoint> {
+    let paths = ["/v1/webhooks/sumsub", "/api/kyc/webhook"].into_iter();
+    let webhook = |path| {
+        Endpoint::new(Post, path, webhook::received)
+            .about("banks", "What the provider of identity checks has to say")
+            .more("The digest is that of the body as it came.")
+            .parameter("header", "x-payload-digest", true, json!({ "type": "string" }))
+            .parameter("header", "x-payload-digest-alg", true, json!({ "type": "string" }))
+            .takes_json(json!({ "type": "object" }))
+            .gives_json("200", "It was heard.", noted())
+    };
+    paths.map(webhook).collect()
+}
+
+fn about_itself() -> Vec<Endpoint> {
+    let healthy = |path| {
+        Endpoint::new(Get, path, health).about("itself", "Whether anybody is there").gives_json(
+            "200",
+            "Somebody is.",
+            noted(),
+        )
+    };
+    let mut all: Vec<Endpoint> =
+        ["/health", "/api/health", "/v1/health"].into_iter().map(healthy).collect();
+    all.extend([
+        Endpoint::new(Get, "/api/openapi.json", document_of)
+            .about("itself", "This description")
+            .gives_json("200", "It.", json!({ "type": "object" })),
+        Endpoint::new(Get, "/api/docs", page)
+            .about("itself", "This description for people")
+            .gives_text(&["200"], "text/html", "A page that loads nothing from elsewhere."),
+        Endpoint::new(Get, "/api/docs/page.js", script)
+            .about("itself", "Part of that page")
+            .gives_text(&["200"], "text/javascript", "A module."),
+        Endpoint::new(Get, "/api/docs/page.css", style)
+            .about("itself", "Part of that page")
+            .gives_text(&["200"], "text/css", "A style sheet."),
+    ]);
+    all
+}
+
+fn key() -> Value {
+    json!({ "type": "string", "pattern": "^[!-~]{1,255}$" })
+}
+
+fn text(description: &str, most: usize) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": most, "description": description })
+}
+
+fn maybe(description: &str, most: usize) -> Value {
+    json!({ "type": ["string", "null"], "maxLength": most, "description": description })
+}
+
+fn either(schemas: &[Value]) -> Value {
+    json!({ "anyOf": schemas })
+}
+
+fn noted() -> Value {
+    json!({
+        "type": "object",
+        "required": ["status"],
+        "properties": { "status": { "type": "string", "const": "ok" } },
+    })
+}
+
+fn account() -> Value {
+    let known = json!({ "type": "string" });
+    let perhaps = json!({ "type": ["string", "null"] });
+    json!({
+        "type": "object",
+        "required": ["account", "bank", "iban", "currency", "customer", "status", "isOver"],
+        "properties": {
+            "account": known, "bank": known, "iban": known, "currency": known,
+            "customer": known, "status": known, "until": perhaps, "approve": perhaps,
+            "isOver": { "type": "boolean" },
+        },
+    })
+}
+
+fn checks() -> Value {
+    let found = json!({ "type": "string" });
+    json!({
+        "type": "object",
+        "required": ["customer", "applicantId", "document", "liveness", "faceMatch", "sanctions",
+            "pep"],
+        "properties": {
+            "customer": found, "applicantId": found, "document": found, "liveness": found,
+            "faceMatch": found, "sanctions": found, "pep": found,
+        },
+    })
+}
+
+fn customer() -> Value {
+    let known = json!({ "type": "string" });
+    let perhaps = json!({ "type": ["string", "null"] });
+    json!({
+        "type": "object",
+        "required": ["customer", "status", "level"],
+        "properties": {
+            "customer": known, "applicantId": perhaps, "status": known, "level": known,
+            "reviewedAt": perhaps, "documentUntil": perhaps, "token": known,
+        },
+    })
+}

@@ -1,0 +1,235 @@
+//! Payments: one for each key, however often it is sent; and how they ended.
+//!
+//! The numbers of a payment follow from its key (`Idempotency-Key`) and its caller, so that the
+//! engine and its journal recognise it: the same again is answered again, something else under
+//! the same key is a conflict. No table is kept here, so a restart forgets nothing.
+
+use super::caller::Acting;
+use super::message::{Numbers, amounts, code, request, set, set_tags, tag, text};
+use super::outcome::{meaning, refusal};
+use super::shown;
+use super::text::{Account, AccountType, BillText, BillerId, Currency, Narration, read};
+use crate::answer::{Answer, Refusal, Trace};
+use crate::door::{Desk, answered};
+use crate::exchange::Spoken;
+use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use veksel_codecs::structured::{AVAILABLE, LEDGER, tags};
+use veksel_codecs::{ResponseCode, field};
+
+/// First two digits of DE3.
+const TRANSFER: &str = "40";
+const BILL: &str = "50";
+
+/// The largest amount that DE4 can carry.
+const MINOR_MAX: u64 = 999_999_999_999;
+
+/// Longest key.
+pub(crate) const KEY_MAX: usize = 255;
+
+/// What is to be paid: a transfer or a bill.
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) enum PaymentRequest {
+    /// From one account to another.
+    Transfer {
+        from: Account,
+        to: Account,
+        amount: Amount,
+        #[serde(rename = "fromType")]
+        from_type: Option<AccountType>,
+        #[serde(rename = "toType")]
+        to_type: Option<AccountType>,
+        narration: Option<Narration>,
+    },
+    /// From an account to a biller.
+    Bill {
+        from: Account,
+        biller: BillerId,
+        reference: BillText,
+        bill: Option<BillText>,
+        amount: Amount,
+        #[serde(rename = "fromType")]
+        from_type: Option<AccountType>,
+        narration: Option<Narration>,
+    },
+}
+
+/// How much.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Amount {
+    #[schema(minimum = 1, maximum = 999_999_999_999_u64)]
+    minor: u64,
+    currency: Currency,
+}
+
+/// How a payment stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PaymentAnswer {
+    /// What it is asked after by.
+    id: String,
+    /// `approved`, `partial`, `pending`, `reversed` or `declined`.
+    status: &'static str,
+    /// DE39.
+    response_code: String,
+    /// What that means.
+    meaning: &'static str,
+    /// DE38.
+    approval_code: Option<String>,
+    /// What was paid, in minor units, if that is less than was asked for.
+    paid_minor: Option<u64>,
+    /// Number of the receipt of a bill.
+    receipt: Option<String>,
+    /// What the customer gets for a prepaid service.
+    token: Option<String>,
+    /// Where the customer approves it, if he has to: `/approve/{link}`.
+    approve: Option<String>,
+    /// What is left on the account, if the bank says.
+    ledger_minor: Option<i64>,
+    available_minor: Option<i64>,
+}
+
+/// `POST /api/v1/integration/payments`.
+pub(crate) async fn create(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let said = async {
+        let integration = desk.integration()?;
+        let acting = integration.admit(&headers, "payment_create")?;
+        let key = key(&headers)?;
+        let wanted: PaymentRequest = read(&headers, &body)?;
+        let numbers = Numbers::of_key(&acting.caller.config.name, key);
+        let message = message(&acting, &trace, &numbers, &wanted)?;
+        let answer = integration.ask(&acting, message).await?;
+        told(&numbers, &answer)
+    };
+    answered(said.await, &trace)
+}
+
+/// `GET /api/v1/integration/transactions/{id}`: how the journal says that a payment of this caller
+/// ended.
+pub(crate) async fn show(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let said = async {
+        let integration = desk.integration()?;
+        let acting = integration.admit(&headers, "transaction_view")?;
+        let unknown = || Refusal::not_found("this transaction");
+        let Path(id) = id.map_err(|error| Refusal::bad(error.body_text()))?;
+        let numbers = Numbers::parse(&id).ok_or_else(unknown)?;
+        let question = request(&acting, &trace, *b"0600", &numbers);
+        let answer = integration.ask(&acting, question).await?;
+        match code(&answer) {
+            ResponseCode::NOT_FOUND => Err(unknown()),
+            // That a host or the journal cannot be asked says nothing of the payment.
+            ResponseCode::HOST_UNAVAILABLE => Err(refusal(ResponseCode::HOST_UNAVAILABLE)),
+            code => shown(StatusCode::OK, &standing(&numbers, &answer, code)),
+        }
+    };
+    answered(said.await, &trace)
+}
+
+/// What the answer to a payment is over HTTP.
+fn told(numbers: &Numbers, answer: &Spoken) -> Answer {
+    let code = code(answer);
+    let status = match code {
+        code if code.is_approval() => StatusCode::OK,
+        // It is under way, or its customer has to approve it.
+        ResponseCode::IN_PROGRESS => StatusCode::ACCEPTED,
+        code => return Err(refusal(code)),
+    };
+    shown(status, &standing(numbers, answer, code))
+}
+
+fn standing(numbers: &Numbers, answer: &Spoken, code: ResponseCode) -> PaymentAnswer {
+    let status = match code {
+        ResponseCode::IN_PROGRESS => "pending",
+        ResponseCode::OUTCOME_UNKNOWN => "reversed",
+        code if code.is_partial() => "partial",
+        code if code.is_approval() => "approved",
+        _ => "declined",
+    };
+    let approval = text(answer, field::APPROVAL);
+    let paid = text(answer, field::AMOUNT).parse().ok().filter(|_| code.is_partial());
+    // An amount that cannot be read is one that the bank need not have said.
+    let amounts = amounts(answer).unwrap_or_default();
+    let minor = |wanted: [u8; 2]| {
+        amounts.iter().find(|(kind, _, _)| *kind == wanted).map(|(_, _, minor)| *minor)
+    };
+    PaymentAnswer {
+        id: numbers.id(),
+        status,
+        response_code: code.to_string(),
+        meaning: meaning(code),
+        approval_code: (!approval.is_empty()).then(|| approval.to_owned()),
+        paid_minor: paid,
+        receipt: tag(answer, tags::RECEIPT),
+        token: tag(answer, tags::TOKEN),
+        approve: tag(answer, tags::APPROVE).map(|link| format!("/approve/{link}")),
+        ledger_minor: minor(LEDGER),
+        available_minor: minor(AVAILABLE),
+    }
+}
+
+fn message(
+    acting: &Acting<'_>,
+    trace: &Trace,
+    numbers: &Numbers,
+    wanted: &PaymentRequest,
+) -> Result<Spoken, Refusal> {
+    let mut message = request(acting, trace, *b"0200", numbers);
+    let kind =
+        |kind: &Option<AccountType>| kind.as_ref().map_or("00", AccountType::as_str).to_owned();
+    let (code, from, to, amount, narration) = match wanted {
+        PaymentRequest::Transfer { from, to, amount, from_type, to_type, narration } => {
+            let code = format!("{TRANSFER}{}{}", kind(from_type), kind(to_type));
+            (code, from, to.as_str(), amount, narration)
+        }
+        PaymentRequest::Bill { from, biller, reference, bill, amount, from_type, narration } => {
+            let wanted = [
+                (tags::BILLER, Some(biller.as_str())),
+                (tags::REFERENCE, Some(reference.as_str())),
+                (tags::BILL, bill.as_ref().map(BillText::as_str)),
+            ];
+            set_tags(&mut message, &wanted);
+            let code = format!("{BILL}{}00", kind(from_type));
+            (code, from, biller.as_str(), amount, narration)
+        }
+    };
+    if !(1..=MINOR_MAX).contains(&amount.minor) {
+        return Err(Refusal::bad(format!("`minor` must be 1 to {MINOR_MAX}")));
+    }
+    set(&mut message, field::PROCESSING_CODE, code);
+    set(&mut message, field::AMOUNT, format!("{:012}", amount.minor));
+    set(&mut message, field::CURRENCY, amount.currency.as_str());
+    set(&mut message, field::ACCOUNT, from.as_str());
+    set(&mut message, field::COUNTER_ACCOUNT, to);
+    if let Some(narration) = narration {
+        set(&mut message, field::NARRATION, narration.as_str());
+    }
+    Ok(message)
+}
+
+/// `Idempotency-Key`: without one nobody could tell a payment that is sent again from another.
+pub(super) fn key(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let given = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let given = given.map(str::trim).filter(|key| (1..=KEY_MAX).contains(&key.len()));
+    let plain = given.filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
+    plain.ok_or_else(|| {
+        let message = format!("`Idempotency-Key` must be 1 to {KEY_MAX} characters without spaces");
+        Refusal::new(StatusCode::BAD_REQUEST, "idempotency_key", message)
+    })
+}

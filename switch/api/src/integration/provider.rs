@@ -1,0 +1,301 @@
+//! Billers and messengers: asked of providers over HTTP, not of the engine.
+
+use super::message::Numbers;
+use super::payment::key;
+use super::shown;
+use super::text::{
+    Address, BillText, BillerId, Category, LongText, Mobile, ShortText, Subject, read,
+};
+use crate::answer::{Refusal, Trace};
+use crate::door::{Desk, answered};
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+use veksel_adapters::providers::{BillNumber, Email, Issuer, Provided, Sms, Within};
+use veksel_core::enquiry::Money;
+
+/// For everything behind one request.
+const PROVIDER_TIME: Duration = Duration::from_secs(20);
+
+/// What is said when a provider cannot be asked now.
+const UNAVAILABLE: &str = "the provider is temporarily unavailable";
+
+/// Which billers.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CategoryRequest {
+    category: Option<Category>,
+}
+
+/// Somebody who can be paid.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Biller {
+    biller: String,
+    name: String,
+    category: String,
+    currency: String,
+}
+
+/// Who can be paid, and the categories they are of.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CategoryAnswer {
+    categories: Vec<String>,
+    billers: Vec<Biller>,
+}
+
+/// Which bill.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct BillRequest {
+    biller: BillerId,
+    reference: BillText,
+    bill: Option<BillText>,
+}
+
+/// Minor units of a currency.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Price {
+    minor: u64,
+    currency: String,
+}
+
+/// What is due.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BillAnswer {
+    biller: String,
+    reference: String,
+    bill: Option<String>,
+    due: Price,
+    /// `YYYY-MM-DD`.
+    due_date: Option<String>,
+    /// Whose bill it is.
+    name: Option<String>,
+}
+
+/// Whose packages.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PackageRequest {
+    biller: BillerId,
+}
+
+/// Something a biller sells.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Package {
+    package: String,
+    name: String,
+    /// `null` if the customer says how much.
+    price: Option<Price>,
+}
+
+/// What a biller sells.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PackageAnswer {
+    packages: Vec<Package>,
+}
+
+/// A text message.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SmsRequest {
+    to: Mobile,
+    text: ShortText,
+}
+
+/// A letter.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct EmailRequest {
+    to: Address,
+    subject: Subject,
+    text: LongText,
+}
+
+/// Somebody took it to deliver it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SentAnswer {
+    /// What the provider calls it.
+    id: String,
+}
+
+/// `POST /api/v1/integration/biller/category`.
+pub(crate) async fn category(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let said = async {
+        let integration = desk.integration()?;
+        integration.admit(&headers, "biller_category")?;
+        let CategoryRequest { category } = read(&headers, &body)?;
+        has(integration.providers.has(Issuer::Bill), "billers")?;
+        let category = category.map(|own| own.as_str().to_owned());
+        let found = provided(integration.providers.billers(within(&trace), category)).await?;
+        let mut categories: Vec<String> = found.iter().map(|own| own.category.clone()).collect();
+        categories.sort_unstable();
+        categories.dedup();
+        let billers = found.into_iter().map(|own| Biller {
+            biller: own.id,
+            name: own.name,
+            category: own.category,
+            currency: format!("{:03}", own.currency),
+        });
+        shown(StatusCode::OK, &CategoryAnswer { categories, billers: billers.collect() })
+    };
+    answered(said.await, &trace)
+}
+
+/// `POST /api/v1/integration/biller/fetch`.
+pub(crate) async fn bill(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let said = async {
+        let integration = desk.integration()?;
+        integration.admit(&headers, "biller_fetch")?;
+        let BillRequest { biller, reference, bill } = read(&headers, &body)?;
+        has(integration.providers.has(Issuer::Bill), "billers")?;
+        let number = BillNumber {
+            biller: biller.as_str().to_owned(),
+            reference: reference.as_str().to_owned(),
+            bill: bill.map(|own| own.as_str().to_owned()),
+        };
+        let found = provided(integration.providers.bill_inquiry(within(&trace), number)).await?;
+        let filled = |text: String| (!text.is_empty()).then_some(text);
+        let answer = BillAnswer {
+            biller: found.number.biller,
+            reference: found.number.reference,
+            bill: found.number.bill,
+            due: price(found.due),
+            due_date: filled(found.due_date),
+            name: filled(found.holder),
+        };
+        shown(StatusCode::OK, &answer)
+    };
+    answered(said.await, &trace)
+}
+
+/// `POST /api/v1/integration/biller/package`.
+pub(crate) async fn packages(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let said = async {
+        let integration = desk.integration()?;
+        integration.admit(&headers, "biller_package")?;
+        let PackageRequest { biller } = read(&headers, &body)?;
+        has(integration.providers.has(Issuer::Bill), "billers")?;
+        let biller = biller.as_str().to_owned();
+        let found = provided(integration.providers.packages(within(&trace), biller)).await?;
+        let packages = found.into_iter().map(|own| Package {
+            package: own.id,
+            name: own.name,
+            price: own.price.map(price),
+        });
+        shown(StatusCode::OK, &PackageAnswer { packages: packages.collect() })
+    };
+    answered(said.await, &trace)
+}
+
+/// `POST /api/v1/integration/sms/send`.
+pub(crate) async fn sms(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let said = async {
+        let integration = desk.integration()?;
+        let acting = integration.admit(&headers, "send_sms")?;
+        let SmsRequest { to, text } = read(&headers, &body)?;
+        has(integration.providers.has(Issuer::Sms), "text messages")?;
+        let key = letter_key(&headers, &acting.caller.config.name)?;
+        let sms = Sms { to: to.as_str().to_owned(), text: text.as_str().to_owned(), key };
+        let sent = provided(integration.providers.sms(within(&trace), sms)).await?;
+        shown(StatusCode::ACCEPTED, &SentAnswer { id: sent.id })
+    };
+    answered(said.await, &trace)
+}
+
+/// `POST /api/v1/integration/email/send`.
+pub(crate) async fn email(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let said = async {
+        let integration = desk.integration()?;
+        let acting = integration.admit(&headers, "send_email")?;
+        let EmailRequest { to, subject, text } = read(&headers, &body)?;
+        has(integration.providers.has(Issuer::Email), "letters")?;
+        let key = letter_key(&headers, &acting.caller.config.name)?;
+        let email = Email {
+            to: to.as_str().to_owned(),
+            subject: subject.as_str().to_owned(),
+            text: text.as_str().to_owned(),
+            key,
+        };
+        let sent = provided(integration.providers.email(within(&trace), email)).await?;
+        shown(StatusCode::ACCEPTED, &SentAnswer { id: sent.id })
+    };
+    answered(said.await, &trace)
+}
+
+/// A key that is the same for the same `Idempotency-Key` of a caller, and one of its own for what
+/// comes without.
+fn letter_key(headers: &HeaderMap, caller: &str) -> Result<String, Refusal> {
+    let given = match headers.contains_key("idempotency-key") {
+        true => key(headers)?,
+        false => &Numbers::by_chance()?.id(),
+    };
+    let digest = digest(&SHA256, format!("letter\0{caller}\0{given}").as_bytes());
+    Ok(digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn has(is_there: bool, what: &str) -> Result<(), Refusal> {
+    if is_there {
+        return Ok(());
+    }
+    let message = format!("no provider of {what} is configured");
+    Err(Refusal::new(StatusCode::NOT_FOUND, "no_provider", message))
+}
+
+fn within(trace: &Trace) -> Within {
+    let ms = u64::try_from(PROVIDER_TIME.as_millis()).unwrap_or(u64::MAX);
+    Within { ms, trace: trace.0.clone() }
+}
+
+/// What a provider says within its time.
+async fn provided<T>(asked: Provided<'_, T>) -> Result<T, Refusal> {
+    match timeout(PROVIDER_TIME, asked).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(failure)) => Err(Refusal::of(&failure, UNAVAILABLE)),
+        Err(_) => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            Err(Refusal::new(status, "unavailable", UNAVAILABLE).again())
+        }
+    }
+}
+
+fn price(money: Money) -> Price {
+    Price { minor: money.minor, currency: format!("{:03}", money.currency) }
+}

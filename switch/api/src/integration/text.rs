@@ -1,0 +1,240 @@
+//! Values that callers send, each checked once where it is read. What is wrong is said without
+//! the value.
+
+use crate::answer::Refusal;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Longest value of a tag in DE48.
+const TAG_MAX: usize = 99;
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $fits:expr, $pattern:literal, $wrong:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Deserialize)]
+        #[serde(try_from = "String")]
+        pub(crate) struct $name(String);
+
+        impl $name {
+            pub(crate) fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = &'static str;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                let fits: fn(&str) -> bool = $fits;
+                if fits(&text) { Ok(Self(text)) } else { Err($wrong) }
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let object = ObjectBuilder::new().schema_type(Type::String);
+                object.description(Some($wrong)).pattern(Some($pattern)).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+texts! {
+    /// DE102 or DE103.
+    Account = |text| is_graphic(text, 28), "^[!-~]{1,28}$",
+        "an account is 1 to 28 characters without spaces";
+    /// Account number or IBAN that is searched for.
+    AccountOrIban = |text| is_graphic(text, 34), "^[!-~]{1,34}$",
+        "an account or IBAN is 1 to 34 characters without spaces";
+    /// Two digits of DE3.
+    AccountType = |text| is_digits(text, 2..=2), "^[0-9]{2}$", "an account type is two digits";
+    /// DE49.
+    Currency = |text| is_digits(text, 3..=3) && text != "000", "^(?!000)[0-9]{3}$",
+        "a currency is the three digits of ISO 4217";
+    /// A day.
+    Day = is_day, "^(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+        "a day is YYYY-MM-DD";
+    /// What an earlier answer said.
+    Page = |text| is_graphic(text, 20), "^[!-~]{1,20}$", "a page is what an earlier answer said";
+    /// E.164, with or without its plus.
+    Phone = is_phone, "^[+]?[0-9]{4,15}$",
+        "a phone number is 4 to 15 digits, a plus may stand before them";
+    /// What customers are called.
+    Name = |text| is_printable(text, 64), "^[!-~]([ -~]{0,62}[!-~])?$",
+        "a name is 1 to 64 printable ASCII characters";
+    /// What a bank calls its customer.
+    CustomerId = |text| is_graphic(text, 32), "^[!-~]{1,32}$",
+        "a customer is 1 to 32 characters without spaces";
+    /// The code of a bank in the dictionary.
+    BankCode = |text| is_graphic(text, 11), "^[!-~]{1,11}$",
+        "a bank is 1 to 11 characters without spaces";
+    /// A biller in the bank's list.
+    BillerId = |text| is_graphic(text, 28), "^[!-~]{1,28}$",
+        "a biller is 1 to 28 characters without spaces";
+    /// What the biller calls its customer, and the number of a bill.
+    BillText = |text| is_printable(text, 40), "^[!-~]([ -~]{0,38}[!-~])?$",
+        "a reference or bill number is 1 to 40 printable ASCII characters";
+    /// DE104.
+    Narration = |text| is_printable(text, 100), "^[!-~]([ -~]{0,98}[!-~])?$",
+        "a narration is 1 to 100 printable ASCII characters";
+    /// A category of billers.
+    Category = |text| is_printable(text, 64), "^[!-~]([ -~]{0,62}[!-~])?$",
+        "a category is 1 to 64 printable ASCII characters";
+    /// E.164 with its plus.
+    Mobile = |text| text.starts_with('+') && is_phone(text), "^[+][0-9]{4,15}$",
+        "a number to send to is a plus and 4 to 15 digits";
+    /// What is sent to a phone.
+    ShortText = |text| is_text(text, 1_600), "^[^\\x00-\\x09\\x0B-\\x1F\\x7F-\\x9F]{1,1600}$",
+        "a text is 1 to 1600 characters";
+    /// An e-mail address, without a name.
+    Address = is_address, "^[!#-'*+./0-9=?A-Z^-~-]{1,64}@[A-Za-z0-9.-]{1,180}$",
+        "an address is name@domain";
+    /// The subject of a letter.
+    Subject = |text| is_text(text, 200) && !text.contains('\n'),
+        "^[^\\x00-\\x1F\\x7F-\\x9F]{1,200}$",
+        "a subject is 1 to 200 characters on one line";
+    /// A letter.
+    LongText = |text| is_text(text, 50_000),
+        "^[^\\x00-\\x09\\x0B-\\x1F\\x7F-\\x9F]{1,50000}$",
+        "a letter is 1 to 50000 characters";
+}
+
+fn is_graphic(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Spaces may stand within it.
+fn is_printable(text: &str, most: usize) -> bool {
+    debug_assert!(most <= TAG_MAX + 1, "a tag could not hold it");
+    let fits = (1..=most).contains(&text.len()) && text.trim() == text;
+    fits && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+fn is_text(text: &str, most: usize) -> bool {
+    let is_plain = |letter: char| !letter.is_control() || letter == '\n';
+    (1..=most).contains(&text.chars().count()) && text.chars().all(is_plain)
+}
+
+fn is_digits(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
+    length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_phone(text: &str) -> bool {
+    is_digits(text.strip_prefix('+').unwrap_or(text), 4..=15)
+}
+
+fn is_day(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let mut part = |length, range: std::ops::RangeInclusive<u16>| {
+        let number = parts.next().filter(|part| is_digits(part, length..=length));
+        number.and_then(|part| part.parse().ok()).filter(|number| range.contains(number))
+    };
+    let known = (part(4, 1900..=2999), part(2, 1..=12), part(2, 1..=31));
+    matches!(known, (Some(_), Some(_), Some(_))) && parts.next().is_none()
+}
+
+/// As much as keeps a header from being another one; whether somebody is there, the provider
+/// knows.
+fn is_address(text: &str) -> bool {
+    let Some((name, domain)) = text.rsplit_once('@') else { return false };
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"<>()[],;:\\\"@".contains(&byte);
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    let lengths = (1..=64).contains(&name.len()) && (1..=180).contains(&domain.len());
+    lengths && name.bytes().all(is_plain) && domain.bytes().all(is_host)
+}
+
+/// Reads a body. An error says what is wrong and never what stood there.
+pub(crate) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Refusal> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if !kind.trim().eq_ignore_ascii_case("application/json") {
+        let message = "the body must be application/json";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refusal::new(status, "unsupported_media_type", message));
+    }
+    serde_json::from_slice(body).map_err(|error| Refusal::bad(without_values(&error)))
+}
+
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let (line, column) = (error.line(), error.column());
+    let place = format!("line {line}, column {column}");
+    if !error.is_data() {
+        return format!("the body is no JSON ({place})");
+    }
+    let quotes = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    if quotes.iter().any(|begin| text.starts_with(begin)) {
+        return format!("a value is not of its type ({place})");
+    }
+    let what = text.split(" at line ").next().unwrap_or_default();
+    let what = what.split(", expected").next().unwrap_or_default();
+    // The name of a field that nobody knows is the caller's own.
+    format!("{} ({place})", what.escape_debug().to_string().replace("\\'", "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wanted {
+        #[expect(dead_code, reason = "only reading it matters")]
+        number: u8,
+    }
+
+    fn said(body: &'static str) -> String {
+        let headers = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            "application/json; charset=utf-8".parse().unwrap(),
+        )]);
+        let refused = read::<Wanted>(&headers, &Bytes::from_static(body.as_bytes())).unwrap_err();
+        format!("{refused:?}")
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_value() {
+        for (body, expected) in [
+            ("{}", "missing field `number`"),
+            ("{\"number\":\"4111111111111111\"}", "not of its type (line 1"),
+            ("{\"number\":41111}", "not of its type"),
+            ("{\"number\":1,\"more\":2}", "unknown field `more`"),
+            ("{\"number\":1", "no JSON (line 1, column 11)"),
+            ("[]", ""),
+            ("4111111111111111", ""),
+        ] {
+            let said = said(body);
+            assert!(said.contains(expected), "{said}");
+            assert!(!said.contains("4111"), "{said}");
+        }
+    }
+
+    #[test]
+    fn values_are_what_they_must_be() {
+        fn fits<T: TryFrom<String>>(good: &[&str], bad: &[&str]) {
+            for text in good {
+                assert!(T::try_from((*text).to_owned()).is_ok(), "{text}");
+            }
+            for text in bad {
+                assert!(T::try_from((*text).to_owned()).is_err(), "{text}");
+            }
+        }
+        fits::<Account>(&["1", "NO2110000000001", "a|b"], &["", "1 2", "å", &"1".repeat(29)]);
+        fits::<AccountType>(&["00", "20"], &["0", "000", "2a"]);
+        fits::<Currency>(&["578"], &["000", "NOK", "57"]);
+        fits::<Day>(&["2026-11-21"], &["2026-13-01", "2026-00-01", "20261121", "2026-1-1", "2026"]);
+        fits::<Phone>(&["+4790000001", "90000001"], &["123", "+47 900", "++4790000001"]);
+        fits::<Mobile>(&["+4790000001"], &["90000001", "+"]);
+        fits::<Address>(&["a@b.example"], &["a", "a@", "@b", "a@b@c", "a b@c", "a@b\r\nBcc:x@y"]);
+        fits::<Subject>(&["Hei på deg"], &["", "a\nb", "a\rb"]);
+        fits::<ShortText>(&["Hei\npå deg"], &["", "\u{1b}[2J", &"a".repeat(1_601)]);
+        fits::<Narration>(&["rent for May"], &["", " rent", "rent\n", "hyttetur på fjellet"]);
+    }
+}

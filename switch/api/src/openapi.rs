@@ -1,0 +1,258 @@
+//! The description of the API (`OpenAPI` 3.1), made from the endpoints that are served: an
+//! endpoint is its path, what handles it and what is said of it, in one value, so that none can be served
+//! and not described, or the reverse.
+
+mod page;
+
+use crate::door::Desk;
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, on};
+pub(crate) use page::{document_of, page, script, style};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// Statuses that any endpoint may answer with, and when.
+const ERRORS: &[(&str, &str)] = &[
+    ("400", "The request is not what it must be."),
+    ("401", "Nobody is known by what was given."),
+    ("403", "Whoever asks may not."),
+    ("404", "It is not known here."),
+    ("405", "The path is not asked like that."),
+    ("408", "The request took too long to come in, or to be answered."),
+    ("409", "It contradicts something that is there."),
+    ("413", "The body is too large, or broken off."),
+    ("415", "The body is not application/json."),
+    ("422", "The other side says no."),
+    ("500", "A defect."),
+    ("502", "The other side answered with something that is no answer."),
+    ("503", "It cannot be done now; `Retry-After` says when to try again."),
+    ("504", "No answer came in time; what had an effect is taken back."),
+];
+
+/// How a path is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Delete,
+}
+
+impl Method {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Delete => "delete",
+        }
+    }
+
+    const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+/// An endpoint and what is said of it.
+pub(crate) struct Endpoint {
+    path: &'static str,
+    method: Method,
+    handler: MethodRouter<Desk>,
+    said: Value,
+    schemas: BTreeMap<String, Value>,
+}
+
+impl Endpoint {
+    pub(crate) fn new<H, T>(method: Method, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Desk>,
+        T: 'static,
+    {
+        let mut said = json!({ "responses": {}, "parameters": [] });
+        said["operationId"] = operation_id(method, path).into();
+        for (status, when) in ERRORS {
+            said["responses"][*status] = json!({
+                "description": when,
+                "content": { "application/json": { "schema": reference("Error") } },
+            });
+        }
+        for name in path.split('/').filter_map(|part| part.strip_prefix('{')) {
+            let name = name.trim_end_matches('}');
+            add(
+                &mut said["parameters"],
+                parameter("path", name, true, json!({ "type": "string" })),
+            );
+        }
+        let handler = on(method.filter(), handler);
+        Self { path, method, handler, said, schemas: BTreeMap::new() }
+    }
+
+    /// What it is for.
+    pub(crate) fn about(mut self, tag: &str, summary: &str) -> Self {
+        self.said["tags"] = json!([tag]);
+        self.said["summary"] = summary.into();
+        self
+    }
+
+    /// More about it.
+    pub(crate) fn more(mut self, description: &str) -> Self {
+        self.said["description"] = description.into();
+        self
+    }
+
+    /// A caller with this permission may ask.
+    pub(crate) fn permitted(mut self, permission: &str) -> Self {
+        self.said["security"] = json!([{ "apiKey": [] }, { "bearer": [permission] }]);
+        self.said["x-permission"] = permission.into();
+        self
+    }
+
+    /// Whoever has the token of `[http]` may ask.
+    pub(crate) fn guarded(mut self) -> Self {
+        self.said["security"] = json!([{ "token": [] }]);
+        self
+    }
+
+    pub(crate) fn parameter(
+        mut self,
+        place: &str,
+        name: &str,
+        needed: bool,
+        schema: Value,
+    ) -> Self {
+        add(&mut self.said["parameters"], parameter(place, name, needed, schema));
+        self
+    }
+
+    /// The body, as a type of ours.
+    pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
+        let schema = self.named::<T>();
+        self.takes_json(schema)
+    }
+
+    /// The body, as a schema.
+    pub(crate) fn takes_json(mut self, schema: Value) -> Self {
+        let content = json!({ "application/json": { "schema": schema } });
+        self.said["requestBody"] = json!({ "required": true, "content": content });
+        self
+    }
+
+    /// What it answers if it goes well.
+    pub(crate) fn gives<T: ToSchema>(mut self, status: &str, when: &str) -> Self {
+        let schema = self.named::<T>();
+        self.gives_json(status, when, schema)
+    }
+
+    pub(crate) fn gives_json(mut self, status: &str, when: &str, schema: Value) -> Self {
+        let content = json!({ "application/json": { "schema": schema } });
+        self.said["responses"][status] = json!({ "description": when, "content": content });
+        self
+    }
+
+    /// What is no JSON.
+    pub(crate) fn gives_text(mut self, statuses: &[&str], kind: &str, when: &str) -> Self {
+        for status in statuses {
+            let content = json!({ kind: { "schema": { "type": "string" } } });
+            self.said["responses"][*status] = json!({ "description": when, "content": content });
+        }
+        self
+    }
+
+    /// A schema that others may refer to.
+    fn named<T: ToSchema>(&mut self) -> Value {
+        let mut all = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut all);
+        for (name, schema) in all {
+            // Every schema of the library can be said in JSON.
+            let schema = serde_json::to_value(schema).unwrap_or_default();
+            self.schemas.insert(name, schema);
+        }
+        reference(&T::name())
+    }
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn parameter(place: &str, name: &str, needed: bool, schema: Value) -> Value {
+    json!({ "in": place, "name": name, "required": needed, "schema": schema })
+}
+
+fn add(list: &mut Value, item: Value) {
+    if let Value::Array(items) = list {
+        items.push(item);
+    }
+}
+
+/// `post_account_balance`.
+fn operation_id(method: Method, path: &str) -> String {
+    let path = path.strip_prefix("/api/v1/integration").unwrap_or(path);
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
+    let words: String = path.chars().map(plain).collect();
+    let words: Vec<&str> = words.split('_').filter(|word| !word.is_empty()).collect();
+    format!("{}_{}", method.word(), words.join("_"))
+}
+
+/// The document about these endpoints.
+pub(crate) fn document(endpoints: &[Endpoint]) -> Value {
+    let mut paths = json!({});
+    let mut schemas = BTreeMap::from([("Error".to_owned(), error())]);
+    for endpoint in endpoints {
+        paths[endpoint.path][endpoint.method.word()] = endpoint.said.clone();
+        schemas.extend(endpoint.schemas.clone());
+    }
+    let bearer = |what: &str| json!({ "type": "http", "scheme": "bearer", "description": what });
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Veksel",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "What channels ask in ISO 8583, and what customers, banks and \
+                            providers say over HTTP.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+                "bearer": bearer("The API key of a caller, or a token (JWT) that names it in `sub` \
+                                  and its permissions in `scope`."),
+                "token": bearer("The token of `[http]`."),
+            },
+        },
+    })
+}
+
+/// What every refusal looks like.
+fn error() -> Value {
+    let text = |what: &str| json!({ "type": "string", "description": what });
+    json!({
+        "type": "object",
+        "required": ["error"],
+        "properties": { "error": {
+            "type": "object",
+            "required": ["code", "message", "traceId"],
+            "properties": {
+                "code": text("What kind of refusal it is, for programs."),
+                "message": text("The same for people."),
+                "traceId": text("What logs know the request by; `X-Request-ID` gives one."),
+            },
+        } },
+    })
+}
+
+/// What serves these endpoints.
+pub(crate) fn serve(endpoints: Vec<Endpoint>) -> Router<Desk> {
+    let mut router = Router::new();
+    for Endpoint { path, handler, .. } in endpoints {
+        router = router.route(path, handler);
+    }
+    router
+}

@@ -1,0 +1,126 @@
+//! The description of the API: what it says, and that nothing else is served.
+
+use crate::rig::{Rig, json};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+use veksel_config::bridge::PERMISSIONS;
+
+const METHODS: [&str; 5] = ["get", "post", "put", "delete", "patch"];
+
+fn document(rig: &Rig) -> Value {
+    let said = rig.get("/api/openapi.json");
+    assert_eq!((said.status, said.header("content-type")), (200, "application/json"));
+    json(&said)
+}
+
+/// Method, path and what is said of it.
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    let mut operations = Vec::new();
+    for (path, methods) in paths {
+        let methods = methods.as_object().unwrap().iter();
+        operations.extend(methods.map(|(method, said)| (method.as_str(), path.as_str(), said)));
+    }
+    operations
+}
+
+/// The document as it was agreed. `UPDATE_GOLDEN=1` writes it anew; read the diff.
+#[test]
+fn the_document_is_the_one_that_was_agreed() {
+    let document = document(&Rig::new());
+    let text = format!("{}\n", serde_json::to_string_pretty(&document).unwrap());
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doors/openapi.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &text).unwrap();
+    }
+    let agreed = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert!(agreed == text, "the document is another one; UPDATE_GOLDEN=1 shows how");
+}
+
+#[test]
+fn what_is_described_is_served_and_nothing_else() {
+    let rig = Rig::new();
+    let document = document(&rig);
+    let operations = operations(&document);
+    assert!(operations.len() >= 30, "{} operations", operations.len());
+    for (_, path, _) in &operations {
+        let plain: String = path.replace(['{', '}'], "");
+        for method in METHODS {
+            let said = rig.send(&method.to_uppercase(), &plain, &[], "");
+            let is_described = operations.iter().any(|(m, p, _)| *m == method && p == path);
+            // A path that is not served has no endpoint to be counted under.
+            assert_eq!(rig.counted("none", said.status), 0, "{method} {path}");
+            assert_eq!(said.status != 405, is_described, "{method} {path}: {said:?}");
+        }
+    }
+    // There is one place where routes are made.
+    let mut made = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read_to_string(&path).unwrap().contains(".route(") {
+                made.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert_eq!(made, ["openapi.rs"]);
+}
+
+#[test]
+fn every_operation_has_its_permission_its_errors_and_a_name_of_its_own() {
+    let rig = Rig::new();
+    let document = document(&rig);
+    let operations = operations(&document);
+    let mut names = BTreeSet::new();
+    let mut permissions = BTreeSet::new();
+    for (method, path, said) in &operations {
+        assert!(names.insert(said["operationId"].as_str().unwrap()), "{said}");
+        let responses = said["responses"].as_object().unwrap();
+        assert!(responses.keys().any(|status| status.starts_with(['2', '3'])), "{path}");
+        for status in ["400", "401", "403", "404", "405", "408", "413", "415", "500", "503"] {
+            assert!(responses.contains_key(status), "{method} {path} {status}");
+        }
+        if path.starts_with("/api/v1/integration/") {
+            let permission = said["x-permission"].as_str().unwrap();
+            assert!(permissions.insert(permission.to_owned()), "{permission} twice");
+            assert_eq!(said["security"][1]["bearer"][0], permission);
+        }
+    }
+    let known: BTreeSet<String> = PERMISSIONS.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(permissions, known);
+    // Every reference leads somewhere.
+    let text = document.to_string();
+    for part in text.split("\"#/components/schemas/").skip(1) {
+        let name = part.split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "{name}");
+    }
+}
+
+#[test]
+fn the_page_loads_nothing_from_elsewhere() {
+    let rig = Rig::new();
+    let page = rig.get("/api/docs");
+    assert!(page.status == 200 && page.body.contains("/api/docs/page.js"), "{page:?}");
+    for path in ["/api/docs", "/api/docs/page.js", "/api/docs/page.css"] {
+        let said = rig.get(path);
+        assert_eq!(said.status, 200, "{path}");
+        assert!(said.header("content-security-policy").starts_with("default-src 'none'"));
+        for foreign in ["http://", "https://", "src=\"//", "@import", "innerHTML"] {
+            assert!(!said.body.contains(foreign), "{path}: {foreign}");
+        }
+    }
+}
+
+#[test]
+fn callers_without_an_engine_are_told_that_it_is_busy() {
+    let rig = Rig::new();
+    let headers = [("content-type", "application/json"), ("x-api-key", "app-key")];
+    let path = "/api/v1/integration/account/balance";
+    let said = rig.send("POST", path, &headers, r#"{"account":"1"}"#);
+    assert_eq!((said.status, said.header("retry-after")), (503, "1"), "{said:?}");
+    assert_eq!(json(&said)["error"]["code"], "busy");
+}
