@@ -1,7 +1,7 @@
 //! The endpoints and what all of them have: a trace id, a bound on the body and on the time, a
 //! count, and errors in one form.
 
-use crate::answer::{Answer, Refusal, Trace, json_response};
+use crate::answer::{Answer, Code, Refusal, Trace, json_response};
 use crate::calls::Engine;
 use crate::guard::Guard;
 use crate::webhook::Webhooks;
@@ -15,7 +15,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use veksel_core::enquiry::Secret;
 
 /// How long a body may take to come in.
@@ -24,8 +24,28 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long a request may take altogether. Longer than any call.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 
-/// Told the endpoint, as it is routed, and the status of every answer.
-pub type Count = Arc<dyn Fn(&str, u16) + Send + Sync>;
+/// An answer that was given.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The path as it is routed, names of its parts in place of their values; `none` for one that
+    /// is not.
+    pub endpoint: &'a str,
+    /// Of the answer.
+    pub status: u16,
+    /// The code of an error, of a closed set.
+    pub code: Option<&'static str>,
+    /// From the head of the request to the answer.
+    pub elapsed: Duration,
+}
+
+/// Hears of every answer.
+pub type Count = Arc<dyn Fn(&Seen<'_>) + Send + Sync>;
+
+/// Says whether the switch is healthy, or why not.
+pub type Health = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
+
+/// Where it says so.
+pub const HEALTH_PATHS: [&str; 3] = ["/health", "/api/health", "/v1/health"];
 
 /// What the endpoints work with.
 pub struct Doors {
@@ -43,6 +63,8 @@ pub struct Doors {
     pub is_loopback: bool,
     /// The largest body, in bytes.
     pub body_max: usize,
+    /// Says whether the switch is healthy.
+    pub health: Health,
     /// Hears of every answer.
     pub count: Count,
 }
@@ -53,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) banks: Vec<String>,
     pub(crate) guard: Guard,
     body_max: usize,
+    health: Health,
     count: Count,
 }
 
@@ -60,9 +83,9 @@ pub(crate) type Desk = Arc<Shared>;
 
 /// The endpoints.
 pub fn router(doors: Doors) -> Router {
-    let Doors { engine, webhooks, banks, token, is_loopback, body_max, count } = doors;
+    let Doors { engine, webhooks, banks, token, is_loopback, body_max, health, count } = doors;
     let guard = Guard::new(token, is_loopback);
-    let desk = Arc::new(Shared { engine, webhooks, banks, guard, body_max, count });
+    let desk = Arc::new(Shared { engine, webhooks, banks, guard, body_max, health, count });
     let mut router = Router::new()
         .route("/api/payments/callback", get(callback::returned))
         .route("/approve/{link}", get(callback::approve))
@@ -71,8 +94,8 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/kyc/status/{customer}", get(kyc::status))
         .route("/api/accounts", post(accounts::link))
         .route("/api/accounts/{account}", get(accounts::show).delete(accounts::unlink));
-    for path in ["/health", "/api/health", "/v1/health"] {
-        router = router.route(path, get(health));
+    for path in HEALTH_PATHS {
+        router = router.route(path, get(healthy));
     }
     if desk.webhooks.is_some() {
         for path in ["/v1/webhooks/sumsub", "/api/kyc/webhook"] {
@@ -90,13 +113,26 @@ pub fn router(doors: Doors) -> Router {
         .with_state(desk)
 }
 
-/// Alive. Whether the switch is ready is the operators' business, on their own listener.
-async fn health() -> Response {
-    json_response(StatusCode::OK, &json!({ "status": "ok" }))
+async fn healthy(State(desk): State<Desk>) -> Response {
+    health((desk.health)())
+}
+
+/// Whether the switch listens and records. Whether it is ready, which hosts are there among it, is
+/// the operators' business, on their own listener.
+#[must_use]
+pub fn health(health: Result<(), &'static str>) -> Response {
+    match health {
+        Ok(()) => json_response(StatusCode::OK, &json!({ "status": "ok" })),
+        Err(reason) => {
+            let said = json!({ "status": "unavailable", "reason": reason });
+            json_response(StatusCode::SERVICE_UNAVAILABLE, &said)
+        }
+    }
 }
 
 /// What is done before and after every handler. By the time a handler runs, the body is there.
 async fn around(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     let trace = Trace::of(request.headers());
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let work = async {
@@ -119,7 +155,8 @@ async fn around(State(desk): State<Desk>, request: Request, next: Next) -> Respo
         response.headers_mut().insert("x-request-id", trace);
     }
     let (endpoint, status) = (path.as_deref().unwrap_or("none"), response.status().as_u16());
-    (desk.count)(endpoint, status);
+    let code = response.extensions().get::<Code>().map(|code| code.0);
+    (desk.count)(&Seen { endpoint, status, code, elapsed: begun.elapsed() });
     tracing::debug!(endpoint, status, trace = trace.0, "request over HTTP");
     response
 }

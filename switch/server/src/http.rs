@@ -6,6 +6,7 @@ use crate::material::{secret, webhook_secrets};
 use crate::observe::Metrics;
 use crate::outside::configured;
 use crate::start::{StartError, socket};
+use crate::status::Status;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,7 @@ impl Http {
         config: &SwitchConfig,
         outside: Option<Outside>,
         metrics: &Metrics,
+        status: &Status,
     ) -> Result<(Option<Self>, Enquirer, Callers), StartError> {
         let bridge = &config.bridge;
         let (calling, calls) = mpsc::channel(CALLS_MAX);
@@ -63,7 +65,7 @@ impl Http {
             .enable_all()
             .build()?;
         let outside = match outside {
-            None if is_asked => Some(configured(bridge, runtime.handle())?),
+            None if is_asked => Some(configured(config, runtime.handle(), metrics)?),
             outside => outside,
         };
         let asking = outside.as_ref().map(|outside| Arc::clone(&outside.asks));
@@ -72,7 +74,7 @@ impl Http {
         if let Some(http_config) = &bridge.http {
             let listener = http.bind(http_config)?;
             let webhooks = outside.and_then(|outside| outside.webhooks);
-            let counted = metrics.calls.clone();
+            let (counted, status) = (metrics.clone(), status.clone());
             let doors = Doors {
                 engine: Engine::new(calling),
                 webhooks,
@@ -80,10 +82,8 @@ impl Http {
                 token: token(http_config)?,
                 is_loopback: listener.local_addr()?.ip().is_loopback(),
                 body_max: usize::try_from(http_config.body_max).unwrap_or(usize::MAX),
-                count: Arc::new(move |endpoint, status| {
-                    let status = status.to_string();
-                    counted.with_label_values(&[endpoint, status.as_str()]).inc();
-                }),
+                health: Arc::new(move || status.health()),
+                count: Arc::new(move |seen| counted.called(seen)),
             };
             http.door = Some((listener, doors));
         }

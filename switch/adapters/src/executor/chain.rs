@@ -1,5 +1,6 @@
 //! The calls behind one enquiry, and what bounds them together.
 
+use super::trace::{Trace, Traces};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -8,18 +9,25 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Chain {
     ends: Instant,
-    trace: String,
+    name: String,
+    trace: Trace,
     is_open: AtomicBool,
 }
 
 impl Chain {
-    /// With so many milliseconds from now on.
-    pub(crate) fn new(within_ms: u64, trace: &str) -> Self {
+    /// For what no message is behind, with so many milliseconds from now on.
+    pub(crate) fn new(within_ms: u64, name: &str) -> Self {
+        Self::traced(within_ms, name, Traces::new(0).of(name))
+    }
+
+    /// For a message, with so many milliseconds from now on.
+    pub(crate) fn traced(within_ms: u64, name: &str, trace: Trace) -> Self {
         // Nobody waits a day; it keeps the arithmetic of instants from overflowing.
         let within = Duration::from_millis(within_ms.min(86_400_000));
         Self {
             ends: Instant::now() + within,
-            trace: trace.to_owned(),
+            name: name.to_owned(),
+            trace,
             is_open: AtomicBool::new(false),
         }
     }
@@ -29,8 +37,13 @@ impl Chain {
         self.ends.saturating_duration_since(Instant::now())
     }
 
-    /// The trace id of the message it belongs to.
-    pub(crate) fn trace(&self) -> &str {
+    /// What the message it belongs to is found by.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The trace of that.
+    pub(crate) const fn trace(&self) -> &Trace {
         &self.trace
     }
 

@@ -15,6 +15,7 @@ mod following;
 mod inquiry;
 mod payment;
 mod progress;
+mod trace;
 mod undoing;
 
 use super::Switch;
@@ -363,7 +364,7 @@ impl Switch {
         self.bridge.last_ask += 1;
         let id = AskId(self.bridge.last_ask);
         let trace = match &asked {
-            Asked::Payment(txn, _) | Asked::Inquiry(txn) => format!("txn-{}", txn.0),
+            Asked::Payment(txn, _) | Asked::Inquiry(txn) => self.trace(*txn),
             Asked::Consent(..)
             | Asked::ConsentStatus(_)
             | Asked::Revoke
