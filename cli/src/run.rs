@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
     output.warn_of(&config.warnings);
     veksel_server::init_tracing(&config.log)
         .map_err(|error| Failure::configuration(error.to_string()))?;
+    veksel_server::report_panics();
     let signals = Signals::listen_and_reload()?;
     let listeners = listeners(&config);
     let title = format!("veksel {}  switch \"{}\"\n", env!("CARGO_PKG_VERSION"), config.name);

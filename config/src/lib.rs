@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod address;
+pub mod alert;
 pub mod bridge;
 mod cidr;
 mod findings;
@@ -42,8 +43,8 @@ pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
-    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, SumsubSandbox,
-    WebhookSchedule,
+    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, SandboxConfig,
+    SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{
@@ -52,7 +53,8 @@ pub use simulator::{
 pub use source::Source;
 pub use switch::{
     AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, LogFormat, LogLevel,
-    PortConfig, ServiceMode, SocketConfig, StoreConfig, SwitchConfig, TcpKeepAlive, load_switch,
+    PortConfig, ServiceMode, SocketConfig, StoreConfig, SwitchConfig, TcpKeepAlive, TraceConfig,
+    load_switch,
 };
 pub use tls::{Clients, DialTls, Identities, Identity, ListenTls, Pin, San};
 

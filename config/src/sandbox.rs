@@ -23,6 +23,8 @@ pub struct SandboxConfig {
     pub neonomics: Option<NeonomicsSandbox>,
     /// The wallet.
     pub droppay: Option<DropPaySandbox>,
+    /// Where notifications end up.
+    pub notify: Option<NotifySandbox>,
 }
 
 /// Banks that speak Berlin Group `NextGenPSD2` over the ledger of the bank. Times are in
@@ -109,6 +111,13 @@ pub struct DropPaySandbox {
     pub password: String,
 }
 
+/// Where notifications end up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifySandbox {
+    /// Plain HTTP; port 0 lets the system choose.
+    pub listen: SocketAddr,
+}
+
 /// The banks that can be in [`AspspConfig::banks`].
 pub const ASPSP_BANKS: &[&str] = &["dnb", "nordea", "handelsbanken", "sparebank1", "bulder"];
 
@@ -120,6 +129,7 @@ pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
         sumsub: sumsub(section.table("sumsub")),
         neonomics: neonomics(section.table("neonomics")),
         droppay: droppay(section.table("droppay")),
+        notify: notify(section.table("notify")),
     };
     enabled.then_some(config)
 }
@@ -188,6 +198,12 @@ fn droppay(mut section: Section<'_>) -> Option<DropPaySandbox> {
         username: section.title("username", "393351234567").value,
         password: section.title("password", "sandbox-password").value,
     };
+    enabled.then_some(config)
+}
+
+fn notify(mut section: Section<'_>) -> Option<NotifySandbox> {
+    let enabled = section.boolean("enabled", true).value;
+    let config = NotifySandbox { listen: listen(&mut section, "listen", 8607) };
     enabled.then_some(config)
 }
 

@@ -3,14 +3,17 @@
 //! Opens nothing. The key that digests are made with is a secret and stands in no configuration:
 //! `plan.digest_key` is all zeros here, and the server sets it from the file at `store.keys`.
 
+mod alert;
 mod between;
 mod build;
 mod checks;
 mod identity;
 mod outside;
 mod raw;
+mod trace;
 
 use crate::address::{Destination, DialectName};
+use crate::alert::AlertConfig;
 use crate::bridge::BridgeConfig;
 use crate::cidr::Cidr;
 use crate::findings::Findings;
@@ -32,6 +35,8 @@ use veksel_core::plan::Plan;
 pub(crate) const LAYOUT: Layout = &[
     ("switch", Shape::One),
     ("log", Shape::One),
+    ("alert", Shape::One),
+    ("trace", Shape::One),
     ("admin", Shape::One),
     ("store", Shape::One),
     ("limits", Shape::One),
@@ -77,6 +82,10 @@ pub struct SwitchConfig {
     pub store: StoreConfig,
     /// What is written to standard error.
     pub log: LogConfig,
+    /// Alarms for people.
+    pub alert: AlertConfig,
+    /// Which calls are recorded as traces, and where these go.
+    pub trace: TraceConfig,
     /// Every value that was read, for people.
     pub settings: Settings,
     /// What is probably not meant, though it works.
@@ -274,6 +283,15 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// The least important level written.
     pub level: LogLevel,
+}
+
+/// Traces of calls to third parties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceConfig {
+    /// Where they are posted (OTLP over HTTP), whole; `None` for nowhere.
+    pub endpoint: Option<String>,
+    /// Of a hundred, so many are recorded.
+    pub percent: u32,
 }
 
 /// How a log line looks.

@@ -4,10 +4,11 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeSet;
 use std::path::Path;
+use veksel_config::alert::{AlertConfig, Severity, Sink};
 use veksel_config::bridge::{CallConfig, Quirks, SecretSource};
 use veksel_config::{
     BRIDGE_EXAMPLE, Origin, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, ServiceMode, Settings, SocketConfig,
-    Source, load_simulator, load_switch,
+    Source, TraceConfig, load_simulator, load_switch,
 };
 use veksel_core::plan::{BankPlan, KycPlan, RouteTo};
 
@@ -321,5 +322,30 @@ proptest! {
             let source = source.environment([(variable, value.clone())]).flags([(path, &value)]);
             let _ = load_switch(source).map_err(|problems| problems.to_string());
         }
+    }
+}
+
+#[test]
+fn alarms_and_traces_have_the_numbers_of_the_document() {
+    let load = |flags: &[(&str, &str)]| {
+        load_switch(switch(SWITCH_EXAMPLE).flags(flags.iter().copied()))
+            .unwrap_or_else(|wrong| panic!("{wrong}"))
+    };
+    let config = load(&[]);
+    assert_eq!(config.alert, AlertConfig::default());
+    assert_eq!(config.trace, TraceConfig { endpoint: None, percent: 100 });
+    let real = ("switch.service_mode", "production");
+    assert_eq!(load(&[real]).trace.percent, 10);
+    let quarter = ("trace.sampling", "25%");
+    let collector = ("trace.endpoint", "http://127.0.0.1:4318/v1/traces");
+    let config = load(&[real, quarter, collector, ("alert.critical", "slack,console")]);
+    assert_eq!((config.trace.percent, config.trace.endpoint.as_deref()), (25, Some(collector.1)));
+    assert_eq!(config.alert.sinks(Severity::Critical), [Sink::Slack, Sink::Console]);
+    for (key, wrong) in
+        [("trace.sampling", "101%"), ("trace.sampling", "some"), ("alert.info", "mail")]
+    {
+        let source = switch(SWITCH_EXAMPLE).flags([(key, wrong)]);
+        let problems = load_switch(source).unwrap_err().to_string();
+        assert!(problems.contains(key.split('.').next_back().unwrap()), "{problems}");
     }
 }

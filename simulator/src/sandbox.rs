@@ -12,6 +12,7 @@ mod courier;
 pub mod droppay;
 mod log;
 pub mod neonomics;
+pub mod notify;
 mod query;
 mod serve;
 pub mod stage;

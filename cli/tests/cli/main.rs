@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "that is how tests fail")]
 
+#[cfg(unix)]
+mod alerts;
 mod config;
 mod decode;
 mod dialect;

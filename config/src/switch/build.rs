@@ -105,6 +105,8 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             keep_ms: switch.store.keep.value,
             records_max: switch.store.records_max.value,
         },
+        alert: switch.alert,
+        trace: switch.trace,
         log: LogConfig { format: switch.log_format.value, level: switch.log_level.value },
         settings: Settings::default(),
         warnings: Problems::default(),

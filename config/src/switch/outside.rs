@@ -13,8 +13,8 @@ use crate::bridge::{BankConfig, CallerConfig, HttpConfig, KycConfig, SecretSourc
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
 pub(super) use caller::Caller;
-use kinds::{as_url, call, named_file, one_line, optional_secret, secret, url, variable};
-pub(super) use kinds::{host_of, is_private_host};
+use kinds::{call, named_file, url, variable};
+pub(super) use kinds::{as_url, host_of, is_private_host, one_line, optional_secret, secret};
 use std::net::{Ipv4Addr, SocketAddr};
 use veksel_core::fact::ApprovalMode;
 use veksel_core::plan::{BankPlan, KycPlan, PayeePlan, TierPlan};

@@ -1,10 +1,13 @@
 //! The switch file value by value: types, bounds and defaults, each with its place. What depends
 //! on more than one value is not looked at here.
 
+use super::alert::alert;
 use super::identity::allow;
 use super::outside::Outside;
-use super::{LogFormat, LogLevel, ServiceMode, TcpKeepAlive};
+use super::trace::trace;
+use super::{LogFormat, LogLevel, ServiceMode, TcpKeepAlive, TraceConfig};
 use crate::address::{Destination, DialectName, parse_listen};
+use crate::alert::AlertConfig;
 use crate::cidr::Cidr;
 use crate::findings::{Found, Place};
 use crate::framing::framing;
@@ -68,6 +71,8 @@ pub(super) struct Switch {
     pub(super) allow_mock: Found<bool>,
     pub(super) log_format: Found<LogFormat>,
     pub(super) log_level: Found<LogLevel>,
+    pub(super) alert: AlertConfig,
+    pub(super) trace: TraceConfig,
     pub(super) admin: Found<SocketAddr>,
     pub(super) store: Store,
     pub(super) limits: Limits,
@@ -216,6 +221,8 @@ impl Switch {
         let log_format = log.choice("format", LogFormat::Auto, &FORMATS);
         let log_level = log.choice("level", LogLevel::Info, &LEVELS);
         drop(log);
+        let alert = alert(root.table("alert"));
+        let trace = trace(root.table("trace"), service_mode.value);
         let admin_default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8580));
         let admin = listen(&mut root.table("admin"), Missing::Default(admin_default));
         let store = Store::read(root.table("store"));
@@ -234,6 +241,8 @@ impl Switch {
             allow_mock,
             log_format,
             log_level,
+            alert,
+            trace,
             admin,
             store,
             limits,

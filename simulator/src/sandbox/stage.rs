@@ -4,13 +4,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use veksel_config::{
-    AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, SumsubSandbox, WebhookSchedule,
+    AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, SandboxConfig, SumsubSandbox,
+    WebhookSchedule,
 };
 
 use super::aspsp::{Aspsp, AspspSettings, Bank, Delays};
 use super::ca::{Authority, CaError, Clients, Files};
 use super::droppay::{DropPay, DropPayConfig};
 use super::neonomics::{Neonomics, NeonomicsConfig};
+use super::notify::Notify;
 use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
 use super::{Clock, Mount, RunningSandboxes, SandboxError, start};
 use crate::bank::Desk;
@@ -47,6 +49,7 @@ pub fn set(config: &SandboxConfig, desk: Desk) -> Result<Stage, SandboxError> {
     if let Some(config) = &config.droppay {
         mounts.extend(droppay(config, &clock, &authority)?);
     }
+    mounts.extend(config.notify.as_ref().map(|config| notify(config, &clock)));
     Ok(Stage { running: start(mounts, clock)?, files })
 }
 
@@ -136,6 +139,11 @@ fn droppay(
     let listen = config.tls_listen;
     let encrypted = Mount { name: "droppay-tls".to_owned(), listen, tls: Some(tls), sandbox };
     Ok([plain, encrypted])
+}
+
+fn notify(config: &NotifySandbox, clock: &Clock) -> Mount {
+    let sandbox = Arc::new(Notify::new(clock.clone()));
+    Mount { name: "notify".to_owned(), listen: config.listen, tls: None, sandbox }
 }
 
 /// TLS on an address, where callers may show a certificate.

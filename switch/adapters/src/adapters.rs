@@ -1,12 +1,16 @@
 //! Every third party of the configuration, each behind its adapter, and the way from an enquiry to
 //! the one it is for.
 
+mod renewal;
+
 use crate::berlin_group::BerlinGroup;
 use crate::droppay::DropPay;
 use crate::executor::audit::AuditSink;
+use crate::executor::trace::Traces;
 use crate::executor::{Chain, Circuit, failed};
 use crate::neonomics::Neonomics;
 use crate::sumsub::Sumsub;
+pub use renewal::Certificate;
 use std::path::PathBuf;
 use std::time::Duration;
 use veksel_config::bridge::{BankConfig, BankProfile, BridgeConfig, HttpConfig, SecretSource};
@@ -91,6 +95,7 @@ pub(crate) struct Parts<'a> {
 pub struct Adapters {
     banks: Vec<Bank>,
     kyc: Option<Sumsub>,
+    traces: Traces,
 }
 
 #[derive(Debug)]
@@ -115,14 +120,21 @@ impl Adapters {
         let banks = config.banks.iter().map(|bank| Bank::new(bank, &parts));
         let banks = banks.collect::<Result<_, _>>()?;
         let kyc = config.kyc.as_ref().map(|kyc| Sumsub::new(kyc, &parts)).transpose()?;
-        Ok(Self { banks, kyc })
+        Ok(Self { banks, kyc, traces: Traces::new(100) })
+    }
+
+    /// The same, of whose traces so many of a hundred are recorded.
+    #[must_use]
+    pub fn recording(self, percent: u32) -> Self {
+        Self { traces: Traces::new(percent), ..self }
     }
 
     /// Asks whom the enquiry is for. Never takes longer than the enquiry allows; giving it up
     /// half-way leaves nothing behind but what was sent.
     pub async fn ask(&self, ask: Ask) -> Verdict {
-        let chain = Chain::new(ask.within_ms.saturating_sub(GRACE_MS), &ask.trace);
-        let chain = chain.with_customer(ask.address);
+        let trace = self.traces.of(&ask.trace);
+        let left_ms = ask.within_ms.saturating_sub(GRACE_MS);
+        let chain = Chain::traced(left_ms, &ask.trace, trace).with_customer(ask.address);
         let whole = Duration::from_millis(ask.within_ms.min(86_400_000));
         let asked = tokio::time::timeout(whole, self.route(&chain, &ask)).await;
         asked.unwrap_or_else(|_| {

@@ -23,7 +23,7 @@ use crate::executor::{Chain, Circuit, Executor, Request, Response};
 use crate::oauth::{Oauth, escape};
 use crate::random;
 use outcome::Asked;
-use seal::Seal;
+pub(crate) use seal::{Seal, Seals};
 use veksel_config::bridge::{BankConfig, Identity, OauthConfig, PsuHeaders, Quirks};
 use veksel_core::enquiry::{BankAccount, Enquiry, Failed, Failure, Verdict};
 use wire::Links;
@@ -42,7 +42,7 @@ pub(crate) struct BerlinGroup {
     quirks: Quirks,
     /// The beginning of every address we hand out; `None` if nobody may call us.
     public_url: Option<String>,
-    seal: Option<Seal>,
+    seal: Option<Seals>,
     oauth: Option<Oauth>,
     has_identity: bool,
 }
@@ -66,10 +66,20 @@ impl BerlinGroup {
             name: bank.name.clone(),
             quirks: bank.quirks.clone(),
             public_url: parts.http.map(|http| http.public_url.trim_end_matches('/').to_owned()),
-            seal: seal.map(Seal::new).transpose()?,
+            seal: seal.map(Seals::new).transpose()?,
             oauth,
             has_identity,
         })
+    }
+
+    /// What makes its calls.
+    pub(crate) const fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// What signs them, if anything does.
+    pub(crate) const fn seals(&self) -> Option<&Seals> {
+        self.seal.as_ref()
     }
 
     pub(crate) fn circuits(&self) -> Vec<Circuit> {
@@ -146,8 +156,8 @@ impl BerlinGroup {
             if request.set_header("x-request-id", &number).is_err() {
                 tracing::error!("a number of a request cannot be written");
             }
-            if let Some(seal) = &self.seal {
-                seal.sign(request);
+            if let Some(seals) = &self.seal {
+                seals.current().sign(request);
             }
         };
         let mut response = self.executor.call_with(chain, request, each).await?;

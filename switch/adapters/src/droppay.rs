@@ -67,6 +67,11 @@ impl DropPay {
         Ok(Self { executor, session, remittance_max: config.quirks.remittance_max })
     }
 
+    /// What makes its calls.
+    pub(crate) const fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
     /// How the breakers stand.
     pub(crate) fn circuits(&self) -> Vec<Circuit> {
         self.executor.circuits()

@@ -10,21 +10,28 @@ pub(crate) mod address;
 pub(crate) mod audit;
 mod breaker;
 mod chain;
+mod identity;
 mod request;
 pub(crate) mod retry;
 mod tls;
+pub(crate) mod trace;
 mod wire;
 
 pub(crate) use chain::Chain;
+#[cfg(feature = "otlp")]
+pub(crate) use identity::client;
+pub(crate) use identity::{Held, Known};
 pub(crate) use request::{Request, Response, failed};
 
 use crate::adapters::AdapterError;
-use audit::{AuditSink, CallEvent};
+use crate::random;
+use audit::{AuditSink, CallEvent, Span};
 use breaker::{Breaker, Limits, Pass};
-use reqwest::{Client, Url};
+use identity::Credentials;
+use reqwest::Url;
 use retry::{Profile, Retry};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -42,9 +49,6 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Longest address of a page that customers are sent to.
 const PAGE_MAX: usize = 2_000;
 
-/// Unused connections that are kept.
-const IDLE_MAX: usize = 8;
-
 /// Makes the calls to one provider.
 #[derive(Debug)]
 pub(crate) struct Executor {
@@ -61,9 +65,10 @@ pub(crate) struct Executor {
     /// One of each service.
     breakers: Mutex<BTreeMap<&'static str, Breaker>>,
     started: Instant,
-    stranger: Caller,
+    call: CallConfig,
+    stranger: Arc<Caller>,
     /// With our certificate, if there is one.
-    known: Option<Caller>,
+    known: Option<Credentials>,
     audit: AuditSink,
 }
 
@@ -100,27 +105,6 @@ impl Executor {
         profile: Profile,
         audit: AuditSink,
     ) -> Result<Self, AdapterError> {
-        let trust = call.trust.as_deref();
-        let connect = Duration::from_millis(call.connect_ms);
-        let client = |identity| {
-            let tls = tls::client(&call.url, trust, identity)?;
-            let builder = Client::builder()
-                .tls_backend_preconfigured(tls)
-                .dns_resolver(address::Resolver { allow_private: call.allow_private })
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .no_proxy()
-                .referer(false)
-                .user_agent(concat!("veksel/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(connect)
-                .pool_idle_timeout(IDLE)
-                .pool_max_idle_per_host(IDLE_MAX);
-            let client = builder.build().map_err(|error| AdapterError::Client {
-                url: call.url.clone(),
-                why: error.without_url().to_string(),
-            })?;
-            Ok::<_, AdapterError>(Caller::new(client, IDLE))
-        };
         let base = request::base(&call.url, call.allow_private)
             .map_err(|why| AdapterError::Url { url: call.url.clone(), why })?;
         Ok(Self {
@@ -140,8 +124,9 @@ impl Executor {
             calls: Semaphore::new(usize::try_from(call.calls_max).unwrap_or(usize::MAX >> 4)),
             breakers: Mutex::default(),
             started: Instant::now(),
-            stranger: client(None)?,
-            known: call.identity.as_ref().map(|identity| client(Some(identity))).transpose()?,
+            call: call.clone(),
+            stranger: Arc::new(identity::caller(call, None)?),
+            known: identity::known(call)?.map(Credentials::new),
             audit,
         })
     }
@@ -217,6 +202,9 @@ impl Executor {
         attempt: u32,
         pass: Pass,
     ) -> End {
+        let trace = chain.trace();
+        let (id, parent, is_sampled) = (trace.id(), trace.parent(), trace.is_sampled());
+        let span = Span { trace: id, parent, id: random::bytes(), is_sampled };
         let mut notes = Notes {
             executor: self,
             pass,
@@ -232,11 +220,13 @@ impl Executor {
                 outcome: "given_up",
                 elapsed_us: 0,
                 request_id: request.text_header("x-request-id").to_owned(),
-                trace: chain.trace().to_owned(),
+                trace: chain.name().to_owned(),
+                span,
                 bytes_out: request.body.len() as u64,
                 bytes_in: 0,
             },
         };
+        let traceparent = chain.trace().header(span.id);
         let mut is_cut_off = false;
         let end = match self.client(request) {
             None => End {
@@ -248,8 +238,9 @@ impl Executor {
             },
             Some(client) => {
                 let limit = self.attempt.min(chain.left());
+                let sent = (request, traceparent.as_str());
                 let exchange =
-                    wire::exchange(client, chain, url, request, limit, self.body_max).await;
+                    wire::exchange(&client, chain, url, sent, limit, self.body_max).await;
                 is_cut_off = limit < self.attempt
                     && exchange.as_ref().is_err_and(Missed::is_late)
                     && chain.left().is_zero();
@@ -266,8 +257,37 @@ impl Executor {
         end
     }
 
-    fn client(&self, request: &Request) -> Option<&Caller> {
-        if request.with_identity { self.known.as_ref() } else { Some(&self.stranger) }
+    fn client(&self, request: &Request) -> Option<Arc<Caller>> {
+        match request.with_identity {
+            true => self.known.as_ref().map(Credentials::caller),
+            false => Some(Arc::clone(&self.stranger)),
+        }
+    }
+
+    /// The provider, by the name of its configuration.
+    pub(crate) fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// Our certificate, if it is known by one.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.known.as_ref().map(Credentials::held)
+    }
+
+    /// Reads our certificate again, for [`Self::renew`].
+    ///
+    /// # Errors
+    ///
+    /// If a file is not what it should be.
+    pub(crate) fn prepare(&self) -> Result<Option<Known>, AdapterError> {
+        identity::known(&self.call)
+    }
+
+    /// Shows another certificate from now on.
+    pub(crate) fn renew(&self, known: Known) {
+        if let Some(credentials) = &self.known {
+            credentials.renew(known);
+        }
     }
 
     fn end(&self, result: Result<Response, Missed>) -> End {

@@ -10,6 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use veksel_config::bridge::SecretSource;
 use veksel_core::enquiry::Secret;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
 /// Longest file that is read.
@@ -50,6 +52,23 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     let all = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let all = all.map_err(|_| wrong("a certificate in it is damaged"))?;
     if all.is_empty() { Err(wrong("there is no certificate in it")) } else { Ok(all) }
+}
+
+/// When the first of these certificates ends, in Unix seconds. `path` is where they stand.
+pub(crate) fn not_after(
+    path: &Path,
+    chain: &[CertificateDer<'static>],
+) -> Result<i64, AdapterError> {
+    let wrong = |_| {
+        let why = "a certificate in it is damaged";
+        AdapterError::Content { path: path.to_owned(), why }
+    };
+    let mut first = i64::MAX;
+    for certificate in chain {
+        let (_, parsed) = X509Certificate::from_der(certificate).map_err(wrong)?;
+        first = first.min(parsed.validity().not_after.timestamp());
+    }
+    Ok(first)
 }
 
 /// The key of a file.

@@ -16,17 +16,27 @@ mod dates;
 mod droppay;
 mod executor;
 mod files;
+mod heartbeat;
+mod hook;
 mod iban;
 mod mark;
 mod money;
 mod neonomics;
 mod oauth;
+#[cfg(feature = "otlp")]
+mod otlp;
 pub mod providers;
 mod random;
+mod slack;
 pub mod sumsub;
 
-pub use adapters::{AdapterError, Adapters};
+pub use adapters::{AdapterError, Adapters, Certificate};
 pub use berlin_group::{Pushed, pushed};
 pub use executor::Circuit;
-pub use executor::audit::{AuditSink, CallEvent, audit};
+pub use executor::audit::{AuditSink, CallEvent, Span, audit};
+#[cfg(feature = "otlp")]
+pub use otlp::Collector;
+
 pub use files::read_secret;
+pub use heartbeat::Heartbeat;
+pub use slack::{Posted, Slack};

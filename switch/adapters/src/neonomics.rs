@@ -75,6 +75,11 @@ impl Neonomics {
         })
     }
 
+    /// What makes its calls.
+    pub(crate) const fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
     /// How the breakers stand.
     pub(crate) fn circuits(&self) -> Vec<Circuit> {
         self.executor.circuits()

@@ -90,6 +90,11 @@ impl Sumsub {
         })
     }
 
+    /// What makes its calls.
+    pub(crate) const fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
     /// How the breakers stand.
     pub(crate) fn circuits(&self) -> Vec<Circuit> {
         self.executor.circuits()

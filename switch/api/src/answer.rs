@@ -34,6 +34,10 @@ impl Trace {
     }
 }
 
+/// The code of a refusal, beside the answer that tells it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code(pub(crate) &'static str);
+
 /// Why a request is not carried out.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -138,6 +142,7 @@ impl Refusal {
         let Self { status, code, message, retry } = self;
         let body = json!({ "error": { "code": code, "message": message, "traceId": trace.0 } });
         let mut response = json_response(*status, &body);
+        response.extensions_mut().insert(Code(code));
         if *retry {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

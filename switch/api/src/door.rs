@@ -1,7 +1,7 @@
 //! The endpoints and what all of them have: a trace id, a bound on the body and on the time, a
 //! count, and errors in one form.
 
-use crate::answer::{Answer, Refusal, Trace, json_response};
+use crate::answer::{Answer, Code, Refusal, Trace, json_response};
 use crate::calls::Engine;
 use crate::endpoints::{Wanted, all};
 use crate::guard::Guard;
@@ -17,7 +17,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use veksel_core::enquiry::Secret;
 
 /// How long a body may take to come in.
@@ -26,8 +26,28 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long a request may take altogether. Longer than any call.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 
-/// Told the endpoint, as it is routed, and the status of every answer.
-pub type Count = Arc<dyn Fn(&str, u16) + Send + Sync>;
+/// An answer that was given.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The path as it is routed, names of its parts in place of their values; `none` for one that
+    /// is not.
+    pub endpoint: &'a str,
+    /// Of the answer.
+    pub status: u16,
+    /// The code of an error, of a closed set.
+    pub code: Option<&'static str>,
+    /// From the head of the request to the answer.
+    pub elapsed: Duration,
+}
+
+/// Hears of every answer.
+pub type Count = Arc<dyn Fn(&Seen<'_>) + Send + Sync>;
+
+/// Says whether the switch is healthy, or why not.
+pub type Health = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
+
+/// Where it says so.
+pub const HEALTH_PATHS: [&str; 3] = ["/health", "/api/health", "/v1/health"];
 
 /// What the endpoints work with.
 pub struct Doors {
@@ -47,6 +67,8 @@ pub struct Doors {
     pub body_max: usize,
     /// Who asks for what channels ask in messages; without it there are no such endpoints.
     pub integration: Option<Integration>,
+    /// Says whether the switch is healthy.
+    pub health: Health,
     /// Hears of every answer.
     pub count: Count,
 }
@@ -60,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) document: String,
     integration: Option<Integration>,
     body_max: usize,
+    health: Health,
     count: Count,
 }
 
@@ -74,13 +97,23 @@ impl Shared {
 
 /// The endpoints.
 pub fn router(doors: Doors) -> Router {
-    let Doors { engine, webhooks, banks, token, is_loopback, body_max, integration, count } = doors;
+    let Doors { engine, webhooks, banks, token, is_loopback, .. } = doors;
+    let Doors { body_max, integration, health, count, .. } = doors;
     let guard = Guard::new(token, is_loopback);
     let wanted = Wanted { webhooks: webhooks.is_some(), integration: integration.is_some() };
     let endpoints = all(wanted);
     let document = document(&endpoints).to_string();
-    let desk = Shared { engine, webhooks, banks, guard, document, integration, body_max, count };
-    let desk = Arc::new(desk);
+    let desk = Arc::new(Shared {
+        engine,
+        webhooks,
+        banks,
+        guard,
+        document,
+        integration,
+        body_max,
+        health,
+        count,
+    });
     serve(endpoints)
         .fallback(|trace: Trace| async move { Refusal::not_found("this path").respond(&trace) })
         .method_not_allowed_fallback(|trace: Trace| async move {
@@ -92,13 +125,26 @@ pub fn router(doors: Doors) -> Router {
         .with_state(desk)
 }
 
-/// Alive. Whether the switch is ready is the operators' business, on their own listener.
-pub(crate) async fn health() -> Response {
-    json_response(StatusCode::OK, &json!({ "status": "ok" }))
+pub(crate) async fn healthy(State(desk): State<Desk>) -> Response {
+    health((desk.health)())
+}
+
+/// Whether the switch listens and records. Whether it is ready, which hosts are there among it, is
+/// the operators' business, on their own listener.
+#[must_use]
+pub fn health(health: Result<(), &'static str>) -> Response {
+    match health {
+        Ok(()) => json_response(StatusCode::OK, &json!({ "status": "ok" })),
+        Err(reason) => {
+            let said = json!({ "status": "unavailable", "reason": reason });
+            json_response(StatusCode::SERVICE_UNAVAILABLE, &said)
+        }
+    }
 }
 
 /// What is done before and after every handler. By the time a handler runs, the body is there.
 async fn around(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     let trace = Trace::of(request.headers());
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let work = async {
@@ -121,7 +167,8 @@ async fn around(State(desk): State<Desk>, request: Request, next: Next) -> Respo
         response.headers_mut().insert("x-request-id", trace);
     }
     let (endpoint, status) = (path.as_deref().unwrap_or("none"), response.status().as_u16());
-    (desk.count)(endpoint, status);
+    let code = response.extensions().get::<Code>().map(|code| code.0);
+    (desk.count)(&Seen { endpoint, status, code, elapsed: begun.elapsed() });
     tracing::debug!(endpoint, status, trace = trace.0, "request over HTTP");
     response
 }

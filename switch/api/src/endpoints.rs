@@ -1,7 +1,7 @@
 //! Every endpoint, with what is said of it. What is served and what the document describes are
 //! both made from this list.
 
-use crate::door::health;
+use crate::door::{HEALTH_PATHS, healthy};
 use crate::integration::{account, payment, provider, search};
 use crate::openapi::{Endpoint, Method, document_of, page, script, style};
 use crate::{accounts, callback, kyc, push, webhook};
@@ -283,15 +283,22 @@ fn webhooks() -> Vec<Endpoint> {
 }
 
 fn about_itself() -> Vec<Endpoint> {
-    let healthy = |path| {
-        Endpoint::new(Get, path, health).about("itself", "Whether anybody is there").gives_json(
-            "200",
-            "Somebody is.",
-            noted(),
-        )
+    let unwell = json!({
+        "type": "object",
+        "required": ["status", "reason"],
+        "properties": {
+            "status": { "type": "string", "const": "unavailable" },
+            "reason": { "type": "string" },
+        },
+    });
+    let health = |path| {
+        Endpoint::new(Get, path, healthy)
+            .about("itself", "Whether the switch listens and records")
+            .gives_json("200", "It does.", noted())
+            .gives_json("503", "It does not, and why.", unwell.clone())
     };
     let mut all: Vec<Endpoint> =
-        ["/health", "/api/health", "/v1/health"].into_iter().map(healthy).collect();
+        HEALTH_PATHS.into_iter().map(health).collect();
     all.extend([
         Endpoint::new(Get, "/api/openapi.json", document_of)
             .about("itself", "This description")

@@ -36,7 +36,7 @@ mod serve;
 mod webhook;
 
 pub use calls::{Asked, Engine};
-pub use door::{Count, Doors, router};
+pub use door::{Count, Doors, HEALTH_PATHS, Health, Seen, health, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
 pub use integration::{Caller, Integration, TokenError, Tokens};
 pub use serve::{Bounds, serve};

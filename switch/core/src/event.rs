@@ -22,6 +22,13 @@ pub enum Event {
         /// Of which kind.
         kind: Kind,
     },
+    /// A request took a route.
+    Routed {
+        /// Over which link it came.
+        link: LinkId,
+        /// Its index into the plan's routes.
+        route: usize,
+    },
     /// A request got its answer.
     Answered {
         /// Over which link.

@@ -26,6 +26,15 @@ pub enum Taken {
 }
 
 impl Taken {
+    /// Index into the plan's routes.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Group(route) => route.index,
+            Self::Bank(index) => index,
+        }
+    }
+
     /// The route, if it leads to a group.
     #[must_use]
     pub const fn group(self) -> Option<Route> {

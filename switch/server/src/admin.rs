@@ -1,6 +1,8 @@
 //! The HTTP listener for operators: alive, ready, metrics, and what they decide ([`operate`]).
 //! Without authentication, and so on loopback unless something else guards it.
 
+use crate::alert::Alerts;
+use crate::announce;
 use crate::observe::Metrics;
 use crate::operate;
 use crate::status::Status;
@@ -35,6 +37,7 @@ impl Admin {
         metrics: Metrics,
         status: Status,
         desk: Desk,
+        alerts: Alerts,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -46,9 +49,14 @@ impl Admin {
         let router = Router::new()
             .route("/live", get(live))
             .route("/ready", get(ready))
-            .route("/metrics", get(page))
+            .route("/metrics", get(page));
+        let router = veksel_api::HEALTH_PATHS
+            .into_iter()
+            .fold(router, |router, path| router.route(path, get(health)));
+        let router = router
             .with_state(Shown { metrics, status })
             .merge(operate::router(desk.decisions.clone(), address.ip().is_loopback()))
+            .merge(announce::router(alerts, address.ip().is_loopback()))
             .merge(steer::router(desk, address.ip().is_loopback()));
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = async move {
@@ -74,6 +82,11 @@ impl Admin {
 
 async fn live() -> &'static str {
     "alive\n"
+}
+
+/// Healthy, as [`Status::health`] says.
+async fn health(State(shown): State<Shown>) -> Response {
+    veksel_api::health(shown.status.health())
 }
 
 async fn ready(State(shown): State<Shown>) -> Response {

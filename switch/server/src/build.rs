@@ -1,5 +1,6 @@
 //! The shard's thread: what it is given, and how its parts are built there.
 
+use crate::alert::{Alerts, Approvals};
 use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::enquirer::Enquirer;
@@ -10,7 +11,7 @@ use crate::orders::Order;
 use crate::port::Port;
 use crate::shard::Shard;
 use crate::start::{StartError, Stopped, socket};
-use crate::status::Status;
+use crate::status::{Picture, Status};
 use crate::upkeep::Upkeep;
 use std::io;
 use std::net::SocketAddr;
@@ -42,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) store: Box<dyn Store>,
     pub(crate) recovered: Recovered,
     pub(crate) metrics: Metrics,
+    pub(crate) alerts: Alerts,
+    pub(crate) approvals: Approvals,
     pub(crate) status: Status,
     pub(crate) enquirer: Enquirer,
     pub(crate) callers: Callers,
@@ -87,7 +90,7 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
     let mut port = Port::new(parts.posts);
     let clock = Clock::new();
     let now = clock.now();
-    let observer = Observer::new(metrics, &config.plan);
+    let observer = Observer::new(metrics, &config.plan, parts.alerts, parts.approvals);
     refuse_unknown_groups(&recovered, &config.plan)?;
     let mut switch = Switch::new(config.plan);
     for (id, record) in &recovered.records {
@@ -131,6 +134,8 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
             }
         }
     }
+    let groups = switch.plan().groups.iter().map(|group| (group.name.clone(), 0)).collect();
+    status.set(Picture { groups, serving: true, store: true, ..Picture::default() });
     let shard = Shard {
         clock,
         switch,

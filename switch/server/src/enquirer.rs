@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
+use veksel_adapters::{Certificate, Circuit};
 use veksel_core::Input;
 use veksel_core::enquiry::{Ask, Enquiry, Failed, Failure, Verdict};
 
@@ -28,6 +29,27 @@ pub trait Asks: Send + Sync {
     /// Asks, and says what was found: no later than [`Ask::within_ms`] after this. Dropping the
     /// future gives the question up.
     fn ask(&self, ask: Ask) -> Answering<'_>;
+
+    /// How the breakers of their services stand.
+    fn circuits(&self) -> Vec<Circuit> {
+        Vec::new()
+    }
+
+    /// The certificates that they know us by.
+    fn certificates(&self) -> Vec<Certificate> {
+        Vec::new()
+    }
+
+    /// Reads these certificates again and shows them from now on, all or none; or, for a trial,
+    /// only looks whether that could be done. Gives those that differ.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with one of them; nothing is changed then.
+    fn renew(&self, is_trial: bool) -> Result<Vec<Certificate>, String> {
+        let _ = is_trial;
+        Ok(Vec::new())
+    }
 }
 
 /// Where questions go.
@@ -45,6 +67,11 @@ impl Enquirer {
     pub(crate) fn new(asking: Option<(Handle, Arc<dyn Asks>)>) -> Self {
         let (found, answers) = mpsc::channel(ASKS_MAX);
         Self { asking, room: Arc::new(Semaphore::new(ASKS_MAX)), found, answers }
+    }
+
+    /// Who is asked, if somebody is.
+    pub(crate) fn asks(&self) -> Option<Arc<dyn Asks>> {
+        self.asking.as_ref().map(|(_, asks)| Arc::clone(asks))
     }
 
     /// Asks. Gives back what the engine gets instead, if it cannot be asked now.

@@ -6,6 +6,7 @@ use crate::material::{secret, webhook_secrets};
 use crate::observe::Metrics;
 use crate::outside::configured;
 use crate::start::{StartError, socket};
+use crate::status::Status;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ impl Http {
         outside: Option<Outside>,
         exchange: &Exchange,
         metrics: &Metrics,
+        status: &Status,
     ) -> Result<(Option<Self>, Enquirer, Callers), StartError> {
         let bridge = &config.bridge;
         let (calling, calls) = mpsc::channel(CALLS_MAX);
@@ -67,7 +69,7 @@ impl Http {
             .enable_all()
             .build()?;
         let outside = match outside {
-            None if is_asked => Some(configured(bridge, runtime.handle())?),
+            None if is_asked => Some(configured(config, runtime.handle(), metrics)?),
             outside => outside,
         };
         let asking = outside.as_ref().map(|outside| Arc::clone(&outside.asks));
@@ -81,7 +83,7 @@ impl Http {
                 None => (None, nobody),
             };
             let integration = integration(config, http_config, exchange, providers)?;
-            let counted = metrics.calls.clone();
+            let (counted, status) = (metrics.clone(), status.clone());
             let doors = Doors {
                 engine: Engine::new(calling),
                 webhooks,
@@ -90,10 +92,8 @@ impl Http {
                 is_loopback: listener.local_addr()?.ip().is_loopback(),
                 body_max: usize::try_from(http_config.body_max).unwrap_or(usize::MAX),
                 integration,
-                count: Arc::new(move |endpoint, status| {
-                    let status = status.to_string();
-                    counted.with_label_values(&[endpoint, status.as_str()]).inc();
-                }),
+                health: Arc::new(move || status.health()),
+                count: Arc::new(move |seen| counted.called(seen)),
             };
             http.door = Some((listener, doors));
         }

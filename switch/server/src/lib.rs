@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod alert;
+mod announce;
 mod build;
 mod callers;
 mod clock;
@@ -26,12 +28,14 @@ mod outside;
 mod port;
 mod reload;
 mod shard;
+mod spans;
 mod start;
 mod status;
 mod steer;
 mod traffic;
 mod upkeep;
 
+pub use alert::panics::report_panics;
 pub use enquirer::{Answering, Asks};
 pub use http::Outside;
 pub use log::{WrongFilter, init_tracing};

@@ -2,11 +2,36 @@
 //! field value of a message is ever part of one unless its dialect calls the field open.
 
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 use veksel_config::{LogConfig, LogFormat, LogLevel};
+
+/// The target of alarms in the log, which are told there because they are told, and are no errors.
+pub(crate) const ALERTS: &str = "veksel_alert";
+
+/// Errors since this process began to log.
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines of level `error` there were, whatever of them is written.
+pub(crate) fn errors() -> u64 {
+    ERRORS.load(Ordering::Relaxed)
+}
+
+/// Counts errors.
+struct Counting;
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let about = event.metadata();
+        if *about.level() == Level::ERROR && about.target() != ALERTS {
+            ERRORS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
 
 /// What `VEKSEL_LOG` says is no filter.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -38,13 +63,13 @@ pub fn init_tracing(config: &LogConfig) -> Result<(), WrongFilter> {
         LogFormat::Auto => !terminal,
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(Counting.with_filter(LevelFilter::ERROR));
     // Somebody else, such as a test, may have set one up already; theirs stays.
     let _ = if json {
-        registry.with(lines.json().flatten_event(true)).try_init()
+        registry.with(lines.json().flatten_event(true).with_filter(filter)).try_init()
     } else {
         let colour = terminal && std::env::var_os("NO_COLOR").is_none();
-        registry.with(lines.compact().with_ansi(colour)).try_init()
+        registry.with(lines.compact().with_ansi(colour).with_filter(filter)).try_init()
     };
     Ok(())
 }
@@ -65,6 +90,20 @@ fn check_filter(wanted: &str) -> Result<(), WrongFilter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_counted_and_alarms_are_not() {
+        let before = errors();
+        let registry = tracing_subscriber::registry();
+        let counting = registry.with(Counting.with_filter(LevelFilter::ERROR));
+        tracing::subscriber::with_default(counting, || {
+            tracing::error!("one");
+            tracing::warn!("none");
+            tracing::error!(target: ALERTS, "an alarm");
+            tracing::error!("two");
+        });
+        assert_eq!(errors() - before, 2);
+    }
 
     #[test]
     fn a_mistyped_level_is_refused() {

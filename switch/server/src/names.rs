@@ -5,6 +5,7 @@ pub(crate) type Name = (&'static str, &'static str);
 
 pub(crate) const REQUESTS: Name =
     ("veksel_requests_total", "Requests received from channels, by link and kind.");
+pub(crate) const ROUTED: Name = ("veksel_routed_total", "Requests that took a route, by route.");
 pub(crate) const ANSWERS: Name = (
     "veksel_answers_total",
     "Requests answered, by link, kind, response code, verdict and reason.",
@@ -113,6 +114,52 @@ pub(crate) const BALANCE_STALENESS: Name = (
     "aisp_balance_staleness_hours",
     "How long ago the oldest cached balance of a linked account was seen, in whole hours.",
 );
+pub(crate) const LOGIN_ERRORS: Name =
+    ("bankid_login_errors_total", "Log-ins of people that ended in an error.");
+pub(crate) const UNDERAGE: Name =
+    ("bankid_underage_rejections_total", "People who were turned away because they are too young.");
+pub(crate) const PISP_OPEN: Name = (
+    "pisp_circuit_open",
+    "1 if a bank is not asked for payments because it failed too often, else 0.",
+);
+pub(crate) const WEBHOOK_FAILURES: Name = (
+    "sumsub_webhook_failures_total",
+    "Webhooks of the provider of identity checks that were not taken.",
+);
+pub(crate) const APPROVAL_RATE: Name = (
+    "kyc_approval_rate",
+    "Of the identity checks decided of late, the part that was approved, 0 to 1; NaN if none was.",
+);
+pub(crate) const PROVIDER_BREAKER: Name = (
+    "veksel_provider_breaker_open",
+    "1 if a service of a third party is not called because it failed too often, else 0.",
+);
+pub(crate) const PROVIDER_SECONDS: Name = (
+    "veksel_provider_call_seconds",
+    "Calls to third parties, each attempt from its first step to its last byte, by provider, \
+     service and outcome.",
+);
+pub(crate) const CLIENT_CERTIFICATE: Name = (
+    "tls_client_cert_not_after_seconds",
+    "When a certificate that third parties know us by ends, in Unix time, by provider and usage.",
+);
+pub(crate) const ALERTS: Name =
+    ("veksel_alerts_total", "Alarms that were told, by severity and where.");
+pub(crate) const ALERTS_FAILED: Name =
+    ("veksel_alerts_failed_total", "Attempts to tell an alarm that did not succeed, by where.");
+pub(crate) const SPANS: Name = (
+    "veksel_spans_total",
+    "Calls to third parties that were to be recorded as traces, by what became of that.",
+);
+pub(crate) const ERRORS: Name =
+    ("veksel_errors_total", "Lines of level error that this process wrote to its log.");
+pub(crate) const HEALTHY: Name =
+    ("veksel_healthy", "1 if listeners, journal and store are healthy, else 0.");
+pub(crate) const HELD: Name = ("veksel_journal_held_records", "Records that the journal holds.");
+pub(crate) const HELD_MAX: Name =
+    ("veksel_journal_held_records_max", "Records from which on new payments are refused.");
+pub(crate) const CALL_SECONDS: Name =
+    ("veksel_http_request_seconds", "From a request over HTTP to its answer, by endpoint.");
 pub(crate) const WAITING: Name =
     ("veksel_requests_waiting", "Requests that wait for room at their group, by group.");
 pub(crate) const RECORDS: Name = ("veksel_journal_records_total", "Records made durable.");

@@ -1,15 +1,18 @@
 //! From events and counters to Prometheus. Labels come from the plan and from closed sets.
 
 mod bridge;
+mod doors;
 mod explain;
 mod metrics;
 
+use crate::alert::{Alert, Alerts, Approvals};
 use crate::traffic::Traffic;
 pub(crate) use metrics::Metrics;
 use prometheus::IntCounterVec;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use veksel_codecs::ResponseCode;
+use veksel_config::alert::Severity;
 use veksel_core::plan::LinkRole;
 use veksel_core::{Dropped, Event, GroupId, LinkId, Parking, Plan, Position};
 use veksel_link::{CloseReason, HandshakeFault, LinkStats};
@@ -20,6 +23,8 @@ const ALARM_EVERY: Duration = Duration::from_secs(60);
 /// The shard's side: names of the plan, and what is counted for every message.
 pub(crate) struct Observer {
     pub(crate) metrics: Metrics,
+    pub(crate) alerts: Alerts,
+    approvals: Approvals,
     links: Vec<String>,
     groups: Vec<String>,
     participants: Vec<String>,
@@ -33,7 +38,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn new(metrics: Metrics, plan: &Plan) -> Self {
+    pub(crate) fn new(metrics: Metrics, plan: &Plan, alerts: Alerts, approvals: Approvals) -> Self {
         let groups: Vec<_> = plan.groups.iter().map(|group| group.name.clone()).collect();
         let observer = Self {
             links: plan.links.iter().map(|link| link.name.clone()).collect(),
@@ -45,6 +50,8 @@ impl Observer {
             dropped: BTreeMap::new(),
             groups,
             metrics,
+            alerts,
+            approvals,
         };
         for group in 0..observer.groups.len() {
             let group = GroupId(u16::try_from(group).unwrap_or(u16::MAX));
@@ -94,6 +101,7 @@ impl Observer {
             Event::Answered { link, kind, response, verdict, reason, elapsed, group: _ } => {
                 self.traffic.answered(link, kind, (response, verdict, reason), elapsed);
             }
+            Event::Routed { link: _, route } => self.traffic.routed(route),
             Event::HostAnswered { group, elapsed } => self.traffic.host_answered(group, elapsed),
             Event::Refused { link, response, fault } => {
                 let fault = fault.map_or("none", veksel_codecs::Fault::word);
@@ -126,6 +134,11 @@ impl Observer {
                 let link = self.link(link);
                 self.metrics.clashes.with_label_values(&[link]).inc();
                 tracing::error!(link, "a request has the key of another and other content");
+                self.alerts.raise(Alert::new(
+                    Severity::Medium,
+                    "Key of another request",
+                    format!("{link} sent a request with the key of another and other content"),
+                ));
             }
             Event::Recognised { link, in_flight } => {
                 let labels = [self.link(link), if in_flight { "yes" } else { "no" }];
@@ -152,6 +165,8 @@ impl Observer {
                     group,
                     "a host has other totals than it was told; the journal's audit has them"
                 );
+                let message = format!("{group} has other totals than it was told");
+                self.alerts.raise(Alert::high("Reconciliation out of balance", message));
             }
             Event::ReversalParked { group, why } => {
                 let response = match &why {
@@ -166,6 +181,8 @@ impl Observer {
                     why = why.word(),
                     "a reversal is parked; somebody must look at it"
                 );
+                let message = format!("{}: {}, code {response}", labels[0], why.word());
+                self.alerts.raise(Alert::high("Reversal parked", message));
             }
             Event::Session { connection, state } => {
                 let labels = [self.link(connection.link), state.word()];
@@ -263,6 +280,8 @@ impl Observer {
         if !quiet {
             let seconds = age.as_secs();
             tracing::error!(group = name, seconds, "a reversal is not settled; the host owes it");
+            let message = format!("{name} has not answered one for {} minutes", seconds / 60);
+            self.alerts.raise(Alert::high("Reversal not settled", message));
             self.alarmed.insert(group, Instant::now());
         }
     }
@@ -312,3 +331,6 @@ impl Observer {
 fn closed(response: &ResponseCode) -> &str {
     if response.meaning().is_some() { response.as_str() } else { "other" }
 }
+
+#[cfg(test)]
+mod tests;

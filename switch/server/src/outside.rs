@@ -4,15 +4,18 @@
 use crate::enquirer::{Answering, Asks};
 use crate::http::Outside;
 use crate::material::webhook_secrets;
+use crate::observe::Metrics;
+use crate::spans::Spans;
 use crate::start::StartError;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use veksel_adapters::providers::Providers;
 use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
-use veksel_adapters::{Adapters, CallEvent, audit, read_secret};
+use veksel_adapters::{Adapters, CallEvent, Certificate, Circuit, audit, read_secret};
 use veksel_api::{Unwelcome, Webhooks};
-use veksel_config::bridge::{BridgeConfig, KycConfig};
+use veksel_config::SwitchConfig;
+use veksel_config::bridge::KycConfig;
 use veksel_core::enquiry::{Ask, Event};
 
 /// Calls whose audit line waits to be written.
@@ -24,6 +27,18 @@ struct Configured(Adapters);
 impl Asks for Configured {
     fn ask(&self, ask: Ask) -> Answering<'_> {
         Box::pin(self.0.ask(ask))
+    }
+
+    fn circuits(&self) -> Vec<Circuit> {
+        self.0.circuits()
+    }
+
+    fn certificates(&self) -> Vec<Certificate> {
+        self.0.certificates()
+    }
+
+    fn renew(&self, is_trial: bool) -> Result<Vec<Certificate>, String> {
+        self.0.renew(is_trial).map_err(|error| error.to_string())
     }
 }
 
@@ -45,11 +60,18 @@ impl Webhooks for Verifier {
 }
 
 /// Makes the adapters, and lets their audit trail be written on the runtime of `handle`.
-pub(crate) fn configured(bridge: &BridgeConfig, handle: &Handle) -> Result<Outside, StartError> {
+pub(crate) fn configured(
+    config: &SwitchConfig,
+    handle: &Handle,
+    metrics: &Metrics,
+) -> Result<Outside, StartError> {
+    let bridge = &config.bridge;
     let wrong = |error: veksel_adapters::AdapterError| StartError::Outside(error.to_string());
     let (sink, events) = audit(AUDIT_MAX);
     let adapters = Adapters::new(bridge, &read_secret, sink).map_err(wrong)?;
-    handle.spawn(write_down(events));
+    let adapters = adapters.recording(config.trace.percent);
+    let spans = Spans::new(config, handle, metrics)?;
+    handle.spawn(write_down(events, metrics.clone(), Some(spans)));
     let webhooks = bridge.kyc.as_ref().map(webhooks).transpose()?;
     let providers = Arc::new(Providers::default());
     Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks, providers })
@@ -63,9 +85,17 @@ fn webhooks(kyc: &KycConfig) -> Result<Arc<dyn Webhooks>, StartError> {
     Ok(Arc::new(Verifier(keys)))
 }
 
-/// Writes the audit trail into the log, under a target of its own.
-async fn write_down(mut events: mpsc::Receiver<CallEvent>) {
+/// Writes the audit trail into the log, under a target of its own, and counts how long calls took.
+pub(crate) async fn write_down(
+    mut events: mpsc::Receiver<CallEvent>,
+    metrics: Metrics,
+    spans: Option<Spans>,
+) {
     while let Some(event) = events.recv().await {
+        if let Some(spans) = &spans {
+            spans.note(&event);
+        }
+        let span = hex(&event.span.trace);
         let CallEvent {
             provider,
             service,
@@ -77,12 +107,21 @@ async fn write_down(mut events: mpsc::Receiver<CallEvent>) {
             elapsed_us,
             request_id,
             trace,
+            span: _,
             bytes_out,
             bytes_in,
         } = event;
+        let labels = [provider.as_str(), service, outcome];
+        let seconds = elapsed_us as f64 / 1e6;
+        metrics.provider_seconds.with_label_values(&labels).observe(seconds);
         tracing::info!(
             target: "veksel_audit", provider, service, method, template, attempt, status, outcome,
-            elapsed_us, request_id, trace, bytes_out, bytes_in, "call"
+            elapsed_us, request_id, trace, trace_id = span, bytes_out, bytes_in, "call"
         );
     }
+}
+
+/// Lower-case hexadecimal.
+fn hex(bytes: &[u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(*bytes))
 }

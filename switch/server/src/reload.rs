@@ -5,6 +5,7 @@
 //! where it is and what flags go before it. A file with a mistake changes nothing, and neither
 //! does a key or a dialect that cannot be used, or an address that is taken.
 
+use crate::enquirer::Asks;
 use crate::orders::{Order, Swap, Swapped};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
@@ -52,6 +53,8 @@ struct Inner {
     /// Held while a reload is under way, so that there is one at a time.
     running: Mutex<SwitchConfig>,
     orders: mpsc::Sender<Order>,
+    /// Third parties, whose certificates are read again.
+    asks: Option<Arc<dyn Asks>>,
 }
 
 impl Reloader {
@@ -59,8 +62,9 @@ impl Reloader {
         running: SwitchConfig,
         loader: Option<Loader>,
         orders: mpsc::Sender<Order>,
+        asks: Option<Arc<dyn Asks>>,
     ) -> Self {
-        Self(Arc::new(Inner { loader, running: Mutex::new(running), orders }))
+        Self(Arc::new(Inner { loader, running: Mutex::new(running), orders, asks }))
     }
 
     /// Reads the configuration again and goes by it, or only says what that would change. Waits
@@ -100,6 +104,9 @@ impl Reloader {
                 Err(error) => note(&mut wrong, error.to_string()),
             }
         }
+        if let Err(why) = self.renew(true) {
+            note(&mut wrong, why);
+        }
         if !wrong.is_empty() {
             return Err(invalid(wrong));
         }
@@ -119,8 +126,25 @@ impl Reloader {
         let warnings = config.warnings.clone();
         if !is_trial {
             *running = config;
+            if let Err(error) = self.renew(false) {
+                tracing::error!(error, "certificates for third parties stay as they were");
+            }
         }
         Ok(Reloaded { changes, keys, warnings, is_applied: !is_trial })
+    }
+}
+
+impl Reloader {
+    /// Certificates that third parties know us by: their files may be other ones under the same
+    /// names. For a trial they are read and nothing else.
+    fn renew(&self, is_trial: bool) -> Result<(), String> {
+        let Some(asks) = &self.0.asks else { return Ok(()) };
+        let changed = asks.renew(is_trial)?;
+        for held in changed.iter().filter(|_| !is_trial) {
+            let (provider, usage, not_after) = (&held.provider, held.usage, held.not_after);
+            tracing::info!(provider, usage, not_after, "another certificate is shown from now on");
+        }
+        Ok(())
     }
 }
 

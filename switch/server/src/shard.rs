@@ -9,6 +9,7 @@ mod outside;
 mod report;
 mod swapping;
 
+use crate::alert::Alert;
 use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::enquirer::Enquirer;
@@ -116,6 +117,8 @@ impl Turning {
         loop {
             if let Some(error) = self.failed.take() {
                 tracing::error!(error, "the store failed; nothing unrecorded is acknowledged");
+                let message = "the switch stops: it records before it acts";
+                self.shard.observer.alerts.raise(Alert::critical("Store failed", message));
                 self.shard.status.set(Picture::default());
                 return Stopped::Store(error);
             }

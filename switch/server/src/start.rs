@@ -1,6 +1,7 @@
 //! Building the parts, and the handle by which a running switch is asked and stopped.
 
 use crate::admin::Admin;
+use crate::alert::{Alert, Alerts, Approvals, Watch, Watched};
 use crate::build::{Parts, run};
 use crate::http::{Http, Outside};
 use crate::material::{dialects, keys};
@@ -92,6 +93,7 @@ pub struct Running {
     admin: Option<Admin>,
     http: Option<Http>,
     exchange: Exchange,
+    watch: Option<Watch>,
     stop: Option<oneshot::Sender<()>>,
     ended: threads::Receiver<Stopped>,
     thread: Option<thread::JoinHandle<()>>,
@@ -151,6 +153,10 @@ impl Running {
     /// and stops. What is left in flight is in the journal.
     #[must_use]
     pub fn stop(mut self) -> Stopped {
+        if let Some(watch) = &self.watch {
+            let message = "asked to stop; what is in flight may end";
+            watch.raise(Alert::info("App shutdown", message));
+        }
         // The receiver is gone only if the shard has ended already.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let stopped = self.ended.recv().unwrap_or(Stopped::Panicked);
@@ -168,6 +174,9 @@ impl Running {
         }
         if let Some(http) = self.http.take() {
             http.stop();
+        }
+        if let Some(watch) = self.watch.take() {
+            watch.stop();
         }
     }
 }
@@ -242,16 +251,28 @@ fn launch(
     let metrics = Metrics::new()?;
     let (posting, posts) = mpsc::channel(POSTS_MAX);
     let exchange = Exchange::new(posting);
-    let (http, enquirer, callers) = Http::open(&config, outside, &exchange, &metrics)?;
     let status = Status::default();
+    let (http, enquirer, callers) = Http::open(&config, outside, &exchange, &metrics, &status)?;
+    let alerts = Alerts::new(&config.alert);
+    let approvals = Approvals::new(config.alert.approval_window_ms);
+    let asks = enquirer.asks();
+    let watched = Watched {
+        alerts: alerts.clone(),
+        approvals: approvals.clone(),
+        metrics: metrics.clone(),
+        status: status.clone(),
+        asks: asks.clone(),
+    };
+    let watch = Watch::start(&config, watched)?;
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
     let deciding = operate::Desk::new(deciding, &config.plan);
     let targets = deciding.targets();
     let (ordering, orders) = mpsc::channel(ORDERS_MAX);
-    let reloader = Reloader::new(config.clone(), loader, ordering.clone());
+    let reloader = Reloader::new(config.clone(), loader, ordering.clone(), asks);
     let desk = Desk { decisions: deciding, orders: ordering, reloader: reloader.clone() };
-    let admin = Admin::start(config.admin.listen, metrics.clone(), status.clone(), desk)
-        .map_err(|source| socket(format!("admin listener {}", config.admin.listen), source))?;
+    let admin =
+        Admin::start(config.admin.listen, metrics.clone(), status.clone(), desk, alerts.clone())
+            .map_err(|source| socket(format!("admin listener {}", config.admin.listen), source))?;
     let (stop, stopping) = oneshot::channel();
     let (ready, started) = threads::sync_channel(1);
     let (ending, ended) = threads::sync_channel(1);
@@ -264,6 +285,8 @@ fn launch(
             store,
             recovered,
             metrics,
+            alerts,
+            approvals,
             status,
             enquirer,
             callers,
@@ -285,8 +308,9 @@ fn launch(
     // Only now is there somebody who takes what is called.
     let http = http.map(Http::serve);
     let (stop, admin, thread) = (Some(stop), Some(admin), Some(thread));
-    let status = shown;
-    Ok(Running { addresses, status, reloader, admin, http, exchange, stop, ended, thread })
+    watch.started();
+    let (status, watch) = (shown, Some(watch));
+    Ok(Running { addresses, status, reloader, admin, http, exchange, watch, stop, ended, thread })
 }
 
 pub(crate) fn socket(part: String, source: io::Error) -> StartError {

@@ -17,6 +17,8 @@ pub(crate) struct Traffic {
     metrics: Metrics,
     links: Vec<Link>,
     hosts: Vec<LocalHistogram>,
+    /// In the order of the plan.
+    routes: Vec<LocalIntCounter>,
 }
 
 struct Link {
@@ -39,7 +41,9 @@ impl Traffic {
     pub(crate) fn new(metrics: Metrics, plan: &Plan) -> Self {
         let link = |name: &String| Link { name: name.clone(), kinds: Default::default() };
         let host = |name: &String| metrics.host_seconds.with_label_values(&[name]).local();
+        let route = |name: &String| metrics.routed.with_label_values(&[name]).local();
         Self {
+            routes: plan.routes.iter().map(|plan| route(&plan.name)).collect(),
             links: plan.links.iter().map(|plan| link(&plan.name)).collect(),
             hosts: plan.groups.iter().map(|plan| host(&plan.name)).collect(),
             metrics,
@@ -51,6 +55,9 @@ impl Traffic {
         let more = Self::new(self.metrics.clone(), plan);
         self.links.extend(more.links.into_iter().skip(self.links.len()));
         self.hosts.extend(more.hosts.into_iter().skip(self.hosts.len()));
+        // Routes have no lasting places; what was counted is given to the metrics before.
+        self.flush();
+        self.routes = more.routes;
     }
 
     /// A request came.
@@ -59,6 +66,13 @@ impl Traffic {
         let metric = &self.metrics.requests;
         let make = || metric.with_label_values(&[name, kind.word()]).local();
         figures.requests.get_or_insert_with(make).inc();
+    }
+
+    /// A request took this route.
+    pub(crate) fn routed(&self, route: usize) {
+        if let Some(counter) = self.routes.get(route) {
+            counter.inc();
+        }
     }
 
     /// A request got its answer, so many nanoseconds after it came.
@@ -101,6 +115,7 @@ impl Traffic {
             figures.answers.iter().for_each(|(_, counter)| counter.flush());
         }
         self.hosts.iter().for_each(LocalHistogram::flush);
+        self.routes.iter().for_each(LocalIntCounter::flush);
     }
 }
 

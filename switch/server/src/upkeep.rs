@@ -46,6 +46,21 @@ impl Upkeep {
         Some(Utc(now.utc.0.saturating_sub(self.keep_ms)))
     }
 
+    /// Records the journal holds.
+    pub(crate) const fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// How many it may hold.
+    pub(crate) const fn held_max(&self) -> u64 {
+        self.records_max
+    }
+
+    /// Whether it was full when that was last asked.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
     /// So many records were stored.
     pub(crate) const fn stored(&mut self, count: u64) {
         self.held = self.held.saturating_add(count);

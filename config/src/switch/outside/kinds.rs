@@ -84,7 +84,7 @@ pub(super) fn named_file(
 }
 
 /// A secret in a file, or else in a variable.
-pub(super) fn secret(
+pub(in crate::switch) fn secret(
     section: &mut Section<'_>,
     [file_key, variable_key]: [&'static str; 2],
     default: &'static str,
@@ -96,7 +96,7 @@ pub(super) fn secret(
 }
 
 /// The same where there may be none.
-pub(super) fn optional_secret(
+pub(in crate::switch) fn optional_secret(
     section: &mut Section<'_>,
     [file_key, variable_key]: [&'static str; 2],
 ) -> Option<SecretSource> {
@@ -162,7 +162,7 @@ fn word_of(most: usize) -> impl Fn(&str) -> Result<String, String> {
     }
 }
 
-pub(super) fn one_line(
+pub(in crate::switch) fn one_line(
     section: &mut Section<'_>,
     key: &'static str,
     default: &str,
@@ -182,7 +182,7 @@ pub(super) fn url(section: &mut Section<'_>, missing: Missing<String>) -> Found<
 }
 
 /// The beginning of addresses: scheme, host, perhaps port and path.
-pub(super) fn as_url(text: &str) -> Result<String, String> {
+pub(in crate::switch) fn as_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let rest = rest.ok_or("it begins with neither http:// nor https://")?;
     let host = host_of(text);

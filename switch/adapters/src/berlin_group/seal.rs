@@ -3,7 +3,7 @@
 //! Group's implementation guidelines have it. It is not RFC 9421.
 
 use crate::adapters::AdapterError;
-use crate::executor::Request;
+use crate::executor::{Held, Request};
 use crate::files;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 use rustls::pki_types::PrivateKeyDer;
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 use veksel_config::bridge::Identity;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
@@ -22,8 +23,48 @@ use x509_parser::prelude::FromDer;
 const SIGNED: &[&str] =
     &["digest", "x-request-id", "psu-id", "psu-corporate-id", "tpp-redirect-uri"];
 
+/// What signs now, and where another one is found when its time comes.
+#[derive(Debug)]
+pub(crate) struct Seals {
+    identity: Identity,
+    current: RwLock<Arc<Seal>>,
+}
+
+impl Seals {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    ///
+    /// See [`Seal::new`].
+    pub(super) fn new(identity: &Identity) -> Result<Self, AdapterError> {
+        let current = RwLock::new(Arc::new(Seal::new(identity)?));
+        Ok(Self { identity: identity.clone(), current })
+    }
+
+    /// What signs now.
+    pub(crate) fn current(&self) -> Arc<Seal> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads certificate and key again, for [`Self::renew`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Seal::new`].
+    pub(crate) fn prepare(&self) -> Result<Seal, AdapterError> {
+        Seal::new(&self.identity)
+    }
+
+    /// Signs with another one from now on.
+    pub(crate) fn renew(&self, seal: Seal) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seal);
+    }
+}
+
 /// The certificate and key that sign.
-pub(super) struct Seal {
+pub(crate) struct Seal {
+    /// Until when, and which.
+    pub(crate) held: Held,
     key: KeyPair,
     key_id: String,
     certificate: String,
@@ -71,7 +112,8 @@ impl Seal {
             })
             .collect();
         let key_id = format!("SN={serial},CA={issuer}");
-        Ok(Self { key, key_id, certificate: STANDARD.encode(own) })
+        let held = Held::read(identity)?;
+        Ok(Self { held, key, key_id, certificate: STANDARD.encode(own) })
     }
 
     /// Signs a request as it is. Headers that are set later are not covered.

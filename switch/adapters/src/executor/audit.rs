@@ -26,12 +26,28 @@ pub struct CallEvent {
     pub elapsed_us: u64,
     /// `x-request-id` as it was sent; empty for none.
     pub request_id: String,
-    /// The trace id of the message it belongs to.
+    /// What the message it belongs to is found by in the journal or elsewhere.
     pub trace: String,
+    /// Of the trace, of whoever caused it (zeros for nobody known), and of this attempt, as the
+    /// header `traceparent` has them.
+    pub span: Span,
     /// Bytes of the body that was sent.
     pub bytes_out: u64,
     /// Bytes of the body that was read.
     pub bytes_in: u64,
+}
+
+/// An attempt in its trace (W3C Trace Context).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Span {
+    /// Of all that is done for one message.
+    pub trace: [u8; 16],
+    /// Of whoever handed the trace over; zeros for nobody.
+    pub parent: [u8; 8],
+    /// Of this attempt.
+    pub id: [u8; 8],
+    /// Whether it is recorded.
+    pub is_sampled: bool,
 }
 
 /// Where events go. What does not fit is dropped and counted, because no call waits for its audit
@@ -79,6 +95,7 @@ mod tests {
             elapsed_us: 1,
             request_id: String::new(),
             trace: String::new(),
+            span: Span::default(),
             bytes_out: 0,
             bytes_in: 2,
         }

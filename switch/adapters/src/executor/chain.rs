@@ -2,6 +2,7 @@
 
 use super::address::is_public;
 use super::request::Request;
+use super::trace::{Trace, Traces};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,20 +13,27 @@ use veksel_core::enquiry::Failure;
 #[derive(Debug)]
 pub(crate) struct Chain {
     ends: Instant,
-    trace: String,
+    name: String,
+    trace: Trace,
     /// Where the customer is, if that is a place on the public Internet.
     customer: Option<IpAddr>,
     is_open: AtomicBool,
 }
 
 impl Chain {
-    /// With so many milliseconds from now on.
-    pub(crate) fn new(within_ms: u64, trace: &str) -> Self {
+    /// For what no message is behind, with so many milliseconds from now on.
+    pub(crate) fn new(within_ms: u64, name: &str) -> Self {
+        Self::traced(within_ms, name, Traces::new(0).of(name))
+    }
+
+    /// For a message, with so many milliseconds from now on.
+    pub(crate) fn traced(within_ms: u64, name: &str, trace: Trace) -> Self {
         // Nobody waits a day; it keeps the arithmetic of instants from overflowing.
         let within = Duration::from_millis(within_ms.min(86_400_000));
         Self {
             ends: Instant::now() + within,
-            trace: trace.to_owned(),
+            name: name.to_owned(),
+            trace,
             customer: None,
             is_open: AtomicBool::new(false),
         }
@@ -56,8 +64,13 @@ impl Chain {
         self.ends.saturating_duration_since(Instant::now())
     }
 
-    /// The trace id of the message it belongs to.
-    pub(crate) fn trace(&self) -> &str {
+    /// What the message it belongs to is found by.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The trace of that.
+    pub(crate) const fn trace(&self) -> &Trace {
         &self.trace
     }
 

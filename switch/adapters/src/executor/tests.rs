@@ -436,3 +436,31 @@ async fn customers_are_sent_to_pages_only() {
     }
     assert_eq!(executor.page(&format!("/{}", "x".repeat(2_000))), None);
 }
+
+#[tokio::test]
+async fn every_attempt_has_a_place_of_its_own_in_the_trace_of_its_message() {
+    let server = Server::start(vec![Act::Say(LIMITED), Act::Say(OK)]).await;
+    let mut rig = Rig::at(&server.url());
+    let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let trace = super::trace::Traces::new(0).of(given);
+    let chain = Chain::traced(5_000, given, trace);
+    assert_eq!(rig.executor.call(&chain, read()).await.unwrap().status, 200);
+    let headers: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|request| {
+            let line = request.lines().find_map(|line| line.strip_prefix("traceparent: "));
+            line.unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(headers.len(), 2);
+    assert_ne!(headers[0], headers[1]);
+    for header in headers {
+        let event = rig.events.try_recv().unwrap();
+        assert!(header.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"), "{header}");
+        assert!(header.ends_with("-01"), "{header}");
+        assert_eq!(header.get(36..52), Some(crate::random::hex(&event.span.id).as_str()));
+        assert_eq!(event.span.parent, [0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7]);
+        assert!(event.span.is_sampled);
+    }
+}

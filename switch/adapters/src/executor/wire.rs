@@ -68,7 +68,7 @@ pub(super) async fn exchange(
     caller: &Caller,
     chain: &Chain,
     url: &Url,
-    request: &Request,
+    (request, traceparent): (&Request, &str),
     limit: Duration,
     body_max: usize,
 ) -> Result<Response, Missed> {
@@ -81,7 +81,7 @@ pub(super) async fn exchange(
     let lost = Lost { moves_money, has_body, sent: Arc::clone(&sent), caller, begun };
     let mut builder = caller.client.request(request.method.clone(), url.clone());
     builder = builder.header("accept", "application/json, application/problem+json");
-    builder = builder.headers(request.headers.clone());
+    builder = builder.headers(request.headers.clone()).header("traceparent", traceparent);
     if !bare {
         let bytes = has_body.then(|| request.body.clone());
         builder = builder.body(reqwest::Body::wrap(Watched { bytes, sent }));

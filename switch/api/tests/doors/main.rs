@@ -373,6 +373,22 @@ fn programs_must_know_the_token_and_others_need_none() {
 }
 
 #[test]
+fn health_is_what_the_switch_says_under_every_name() {
+    let rig = Rig::new();
+    for path in ["/health", "/api/health", "/v1/health"] {
+        let said = rig.get(path);
+        assert_eq!((said.status, said.body.as_str()), (200, r#"{"status":"ok"}"#), "{path}");
+    }
+    *rig.health.lock().unwrap() = Err("the journal is full");
+    for path in ["/health", "/api/health", "/v1/health"] {
+        let said = rig.get(path);
+        assert_eq!(said.status, 503, "{path}");
+        assert_eq!(json(&said)["reason"], "the journal is full");
+        assert!(!said.body.contains(r#""status":"ok""#), "{path}");
+    }
+}
+
+#[test]
 fn what_is_no_request_is_answered_and_hurts_nobody() {
     let rig = Rig::new();
     for (method, path, headers, body, status) in [

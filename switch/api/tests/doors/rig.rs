@@ -13,9 +13,11 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use veksel_api::{
-    Asked, Bounds, Caller, Doors, Engine, Exchange, Integration, Unwelcome, Webhooks, router, serve,
+    Asked, Bounds, Caller, Doors, Engine, Exchange, Integration, Seen, Unwelcome, Webhooks, router,
+    serve,
 };
 use veksel_config::bridge::{CallerConfig, PERMISSIONS};
+use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
 use veksel_core::{ParticipantId, Utc};
 
@@ -30,6 +32,8 @@ pub(crate) struct Rig {
     answers: Answers,
     calls: Arc<Mutex<VecDeque<Call>>>,
     counts: Arc<Mutex<Vec<(String, u16)>>>,
+    /// What the switch says of its health.
+    pub(crate) health: Arc<Mutex<Result<(), &'static str>>>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
 }
 
@@ -100,6 +104,8 @@ impl Rig {
         runtime.spawn(engine(calls, Arc::clone(&answers), Arc::clone(&heard)));
         let counts: Arc<Mutex<Vec<(String, u16)>>> = Arc::default();
         let counted = Arc::clone(&counts);
+        let health = Arc::new(Mutex::new(Ok(())));
+        let asked = Arc::clone(&health);
         let doors = Doors {
             engine: Engine::new(calling),
             webhooks: Some(Arc::new(Credulous)),
@@ -108,8 +114,9 @@ impl Rig {
             is_loopback: true,
             body_max: 4_096,
             integration: Some(integration()),
-            count: Arc::new(move |endpoint, status| {
-                counted.lock().unwrap().push((endpoint.to_owned(), status));
+            health: Arc::new(move || *asked.lock().unwrap()),
+            count: Arc::new(move |seen: &Seen<'_>| {
+                counted.lock().unwrap().push((seen.endpoint.to_owned(), seen.status));
             }),
         };
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -119,7 +126,7 @@ impl Rig {
         let until = async { stopped.await.unwrap_or_default() };
         runtime.spawn(serve(listener, router(doors), bounds, until));
         let stop = Mutex::new(Some(stop));
-        Self { _runtime: runtime, address, answers, calls: heard, counts, stop }
+        Self { _runtime: runtime, address, answers, calls: heard, counts, health, stop }
     }
 
     /// The engine says this to the next call.

@@ -48,6 +48,7 @@ impl Switch {
         if let Err(why) = self.admit(now, &seeking, is_charged) {
             return self.shed(now, seeking, why);
         }
+        self.count(Event::Routed { link: seeking.connection.link, route: taken.index() });
         let route = match taken {
             Taken::Group(route) => route,
             Taken::Bank(index) => return self.handle_at_bank(now, seeking, index, is_charged),

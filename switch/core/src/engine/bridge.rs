@@ -19,6 +19,7 @@ mod payment;
 mod progress;
 mod reads;
 mod taken_back;
+mod trace;
 mod undoing;
 
 use super::Switch;
@@ -380,7 +381,7 @@ impl Switch {
         let id = AskId(self.bridge.last_ask);
         let address = self.address_of(&asked);
         let trace = match &asked {
-            Asked::Payment(txn, _) | Asked::Inquiry(txn) => format!("txn-{}", txn.0),
+            Asked::Payment(txn, _) | Asked::Inquiry(txn) => self.trace(*txn),
             Asked::Consent(..)
             | Asked::ConsentStatus(_)
             | Asked::Revoke

@@ -207,3 +207,28 @@ fn a_balance_of_one_owner_is_never_shown_to_the_next() {
     let answer = answered(&mut world, failed(Failed::Unavailable, false));
     assert_eq!(code(&answer), "91");
 }
+
+#[test]
+fn a_trace_in_de59_leads_to_the_calls_and_goes_back_unaltered() {
+    let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut world = World::linked();
+    let asked = |world: &mut World, stan, echo: Option<&str>| {
+        let mut message = request("311000", stan, 0);
+        if let Some(echo) = echo {
+            message.set(field::ECHO_DATA, echo);
+        }
+        world.tell(received(message));
+        let ask = world.asked();
+        world.verdict(&ask, Verdict::Balances(BALANCES));
+        let back = world.answer().get(field::ECHO_DATA).map(|text| String::from(&*text));
+        (ask.trace, back)
+    };
+    let traced = asked(&mut world, 7, Some(given));
+    assert_eq!(traced, (given.to_owned(), Some(given.to_owned())));
+    // What names no trace is echoed and leaves for nobody else.
+    let (trace, back) = asked(&mut world, 8, Some("branch 17"));
+    assert!(trace.starts_with("txn-"), "{trace}");
+    assert_eq!(back.as_deref(), Some("branch 17"));
+    let (trace, back) = asked(&mut world, 9, None);
+    assert!(trace.starts_with("txn-") && back.is_none(), "{trace}");
+}

@@ -1,13 +1,24 @@
 //! What happens over HTTP: enquiries, payments at banks, cached balances, consents and checks.
 
 use super::{Observer, closed};
+use crate::alert::Alert;
 use veksel_core::enquiry::Addressee;
-use veksel_core::fact::PaymentState;
+use veksel_core::fact::{Case, KycStatus, PaymentState};
 use veksel_core::{BankId, Event};
 
 impl Observer {
     fn bank(&self, bank: BankId) -> &str {
         self.banks.get(usize::from(bank.0)).map_or("?", String::as_str)
+    }
+
+    /// Notes a decision for the part that is approved.
+    fn decided(&self, status: KycStatus) {
+        let is_approved = match status {
+            KycStatus::Approved => true,
+            KycStatus::Resubmit | KycStatus::Rejected | KycStatus::Risk => false,
+            KycStatus::None | KycStatus::Pending | KycStatus::OnHold => return,
+        };
+        self.approvals.note(self.alerts.now_ms(), is_approved);
     }
 
     /// Counts an event of the bridge, and logs it if somebody may have to act on it.
@@ -23,6 +34,8 @@ impl Observer {
                 metrics.enquiry_verdicts.with_label_values(&[who, outcome]).inc();
                 if failed.is_some_and(veksel_core::enquiry::Failed::is_alarming) {
                     tracing::error!(who, outcome, "a provider does not accept who we are");
+                    let message = format!("{who} does not accept who we are");
+                    self.alerts.raise(Alert::critical("Credentials refused", message));
                 } else if failed.is_some() {
                     tracing::debug!(who, outcome, "an enquiry failed");
                 }
@@ -49,8 +62,14 @@ impl Observer {
             }
             Event::Case { txn, case } => {
                 metrics.payment_cases.with_label_values(&[case.word()]).inc();
+                let is_late = case == Case::LateCompletion;
                 let (txn, case) = (txn.0, case.word());
                 tracing::error!(txn, case, "a person must look at a payment at a bank");
+                let message = format!("payment {txn}: {case}");
+                self.alerts.raise(match is_late {
+                    true => Alert::critical("Late completion", message),
+                    false => Alert::high("Payment needs a person", message),
+                });
             }
             Event::Consent { bank, status } => {
                 let labels = [self.bank(bank), status.word()];
@@ -59,6 +78,7 @@ impl Observer {
             }
             Event::Checked { status } => {
                 metrics.checks.with_label_values(&[status.word()]).inc();
+                self.decided(status);
                 tracing::info!(status = status.word(), "identity check");
             }
             Event::Advised { link, attempt } => {
@@ -68,6 +88,8 @@ impl Observer {
             Event::Unadvised { txn } => {
                 let txn = txn.0;
                 tracing::error!(txn, "no channel takes the advice how a payment ended");
+                let message = format!("no channel takes the advice about payment {txn}");
+                self.alerts.raise(Alert::high("Advice not taken", message));
             }
             _ => {}
         }

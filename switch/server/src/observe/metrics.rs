@@ -3,7 +3,7 @@
 use crate::names::{self, Name};
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
@@ -18,6 +18,7 @@ const SECONDS: &[f64] = &[
 pub(crate) struct Metrics {
     pub(super) registry: Registry,
     pub(crate) requests: IntCounterVec,
+    pub(crate) routed: IntCounterVec,
     pub(crate) answers: IntCounterVec,
     pub(crate) answer_seconds: HistogramVec,
     pub(crate) host_seconds: HistogramVec,
@@ -44,13 +45,29 @@ pub(crate) struct Metrics {
     pub(super) bank_declines: IntCounterVec,
     pub(super) cached_balances: IntCounterVec,
     pub(super) payments: IntCounterVec,
-    pub(super) payment_failures: IntCounter,
+    pub(crate) payment_failures: IntCounter,
     pub(crate) payments_open: IntGauge,
     pub(super) payment_cases: IntCounterVec,
     pub(super) payment_advices: IntCounterVec,
     pub(super) consents: IntCounterVec,
     pub(super) checks: IntCounterVec,
-    pub(crate) balance_staleness: IntGauge,
+    pub(crate) balance_staleness: Gauge,
+    pub(crate) login_errors: IntCounter,
+    pub(crate) underage: IntCounter,
+    pub(crate) pisp_open: IntGauge,
+    pub(crate) webhook_failures: IntCounter,
+    pub(crate) approval_rate: Gauge,
+    pub(crate) provider_breaker: IntGaugeVec,
+    pub(crate) provider_seconds: HistogramVec,
+    pub(crate) client_certificate: IntGaugeVec,
+    pub(crate) alerts: IntCounterVec,
+    pub(crate) alerts_failed: IntCounterVec,
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing counts it"))]
+    pub(crate) spans: IntCounterVec,
+    pub(crate) errors: IntCounter,
+    pub(crate) healthy: IntGauge,
+    pub(crate) held: IntGauge,
+    pub(crate) held_max: IntGauge,
     pub(super) hosts_online: IntGaugeVec,
     pub(super) connections: IntGaugeVec,
     pub(super) buffered: IntGaugeVec,
@@ -73,6 +90,7 @@ pub(crate) struct Metrics {
     pub(crate) enquiries_refused: IntCounter,
     pub(crate) callers: IntGauge,
     pub(crate) calls: IntCounterVec,
+    pub(crate) call_seconds: HistogramVec,
 }
 
 impl Metrics {
@@ -82,6 +100,7 @@ impl Metrics {
         let made = Made { registry: &registry };
         Ok(Self {
             requests: made.counters(names::REQUESTS, &["link", "kind"])?,
+            routed: made.counters(names::ROUTED, &["route"])?,
             answers: made
                 .counters(names::ANSWERS, &["link", "kind", "response", "verdict", "reason"])?,
             answer_seconds: made.histograms(names::ANSWER_SECONDS, &["link", "kind"])?,
@@ -117,7 +136,23 @@ impl Metrics {
             payment_advices: made.counters(names::PAYMENT_ADVICES, &["link", "repeat"])?,
             consents: made.counters(names::CONSENTS, &["bank", "status"])?,
             checks: made.counters(names::CHECKS, &["status"])?,
-            balance_staleness: made.gauge(names::BALANCE_STALENESS)?,
+            balance_staleness: made.number(names::BALANCE_STALENESS)?,
+            login_errors: made.counter(names::LOGIN_ERRORS)?,
+            underage: made.counter(names::UNDERAGE)?,
+            pisp_open: made.gauge(names::PISP_OPEN)?,
+            webhook_failures: made.counter(names::WEBHOOK_FAILURES)?,
+            approval_rate: made.number(names::APPROVAL_RATE)?,
+            provider_breaker: made.gauges(names::PROVIDER_BREAKER, &["provider", "service"])?,
+            provider_seconds: made
+                .histograms(names::PROVIDER_SECONDS, &["provider", "service", "outcome"])?,
+            client_certificate: made.gauges(names::CLIENT_CERTIFICATE, &["provider", "usage"])?,
+            alerts: made.counters(names::ALERTS, &["severity", "sink"])?,
+            alerts_failed: made.counters(names::ALERTS_FAILED, &["sink"])?,
+            spans: made.counters(names::SPANS, &["result"])?,
+            errors: made.counter(names::ERRORS)?,
+            healthy: made.gauge(names::HEALTHY)?,
+            held: made.gauge(names::HELD)?,
+            held_max: made.gauge(names::HELD_MAX)?,
             hosts_online: made.gauges(names::HOSTS_ONLINE, &["group"])?,
             connections: made.gauges(names::CONNECTIONS, &["link"])?,
             buffered: made.gauges(names::BUFFERED, &["link"])?,
@@ -140,6 +175,7 @@ impl Metrics {
             enquiries_refused: made.counter(names::ENQUIRIES_REFUSED)?,
             callers: made.gauge(names::CALLERS)?,
             calls: made.counters(names::CALLS, &["endpoint", "status"])?,
+            call_seconds: made.histograms(names::CALL_SECONDS, &["endpoint"])?,
             registry,
         })
     }
@@ -169,6 +205,10 @@ impl Made<'_> {
 
     fn gauge(&self, (name, help): Name) -> Result<IntGauge, prometheus::Error> {
         self.keep(IntGauge::new(name, help)?)
+    }
+
+    fn number(&self, (name, help): Name) -> Result<Gauge, prometheus::Error> {
+        self.keep(Gauge::new(name, help)?)
     }
 
     fn histogram(&self, (name, help): Name) -> Result<Histogram, prometheus::Error> {

@@ -1,9 +1,13 @@
 //! What is looked at a few times a second: gauges, the picture, the journal's age and size.
 
 use super::{Shard, Turning};
+use crate::alert::Alert;
 use crate::status::Picture;
 use std::time::Duration;
-use veksel_core::{GroupId, Input, LinkId, Switch};
+use veksel_core::{GroupId, Input, LinkId, Switch, Tick};
+
+/// How long a batch of records may take to become durable before the journal is not healthy.
+const JOURNAL_MAX_NS: u64 = 5_000_000_000;
 
 impl Turning {
     /// Renews gauges and the picture, and looks after the journal.
@@ -13,6 +17,7 @@ impl Turning {
         let tick = now.tick;
         self.shard.callers.forget();
         self.shard.port.forget();
+        let journal = self.journal_trouble(tick);
         let Shard { switch, observer, wires, status, enquirer, callers, port, .. } =
             &mut self.shard;
         let plan = switch.plan();
@@ -26,8 +31,13 @@ impl Turning {
             observer.waiting(GroupId(place), switch.waiting(GroupId(place)));
         }
         let breakers = breakers(switch);
-        for place in 0..count(plan.links.len()) {
-            observer.link_stats(LinkId(place), &wires.stats(LinkId(place)));
+        let mut certificates = Vec::new();
+        for (place, link) in (0..count(plan.links.len())).zip(&plan.links) {
+            let stats = wires.stats(LinkId(place));
+            if stats.tls_expires > 0 {
+                certificates.push((link.name.clone(), stats.tls_expires));
+            }
+            observer.link_stats(LinkId(place), &stats);
         }
         for (place, group) in (0..).zip(&switch.plan().groups) {
             let age = Duration::from_nanos(switch.reversal_age(GroupId(place), tick));
@@ -43,19 +53,44 @@ impl Turning {
         observer.metrics.enquiries.set(gauge(enquirer.in_flight()));
         observer.metrics.callers.set(gauge(callers.len() + port.len()));
         observer.metrics.payments_open.set(gauge(switch.payments_open()));
-        let hours = switch.balance_age(now) / 3_600_000;
-        observer.metrics.balance_staleness.set(i64::try_from(hours).unwrap_or(i64::MAX));
-        let serving = self.draining_until.is_none();
-        status.set(Picture { groups, breakers, serving, store: self.failed.is_none() });
+        let balance_age_ms = switch.balance_age(now);
+        observer.metrics.balance_staleness.set(balance_age_ms as f64 / 3.6e6);
+        status.set(Picture {
+            groups,
+            breakers,
+            serving: self.draining_until.is_none(),
+            store: self.failed.is_none(),
+            journal,
+            balance_age_ms,
+            certificates,
+        });
+    }
+
+    /// What keeps records from being made durable.
+    fn journal_trouble(&self, tick: Tick) -> Option<&'static str> {
+        let waits = self.handed.front().map_or(0, |(_, since)| tick.since(*since));
+        if self.shard.upkeep.is_full() {
+            Some("the journal is full")
+        } else if waits > JOURNAL_MAX_NS || self.is_full() {
+            Some("the journal does not keep up")
+        } else {
+            None
+        }
     }
 
     fn look_after_journal(&mut self) {
         let now = self.shard.clock.now();
+        let metrics = &self.shard.observer.metrics;
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        metrics.held.set(gauge(self.shard.upkeep.held()));
+        metrics.held_max.set(gauge(self.shard.upkeep.held_max()));
         if let Some(before) = self.shard.upkeep.trim(now) {
             self.shard.committer.trim(before);
         }
         if let Some(full) = self.shard.upkeep.change() {
             if full {
+                let message = "new payments are refused until room is made";
+                self.shard.observer.alerts.raise(Alert::critical("Journal full", message));
                 tracing::error!("the journal is full; new payments are refused until room is made");
             } else {
                 tracing::info!("the journal has room again");

@@ -1,7 +1,7 @@
 //! Who we are: tokens and signatures.
 
 use super::{account, bank, failed, header, order};
-use crate::adapters::{AdapterError, Parts};
+use crate::adapters::{AdapterError, Adapters, Certificate, Parts};
 use crate::berlin_group::BerlinGroup;
 use crate::berlin_group::seal::tests::{rsa, written};
 use crate::executor::Chain;
@@ -13,8 +13,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use veksel_config::bridge::{CallConfig, OauthConfig, Quirks, SecretSource};
-use veksel_core::enquiry::{Enquiry, Failed, Secret, Verdict};
+use veksel_config::bridge::{
+    BankConfig, BankProfile, BridgeConfig, CallConfig, Identity, OauthConfig, Quirks, SecretSource,
+};
+use veksel_core::enquiry::{Addressee, Ask, AskId, Enquiry, Failed, Money, Secret, Verdict};
+use veksel_core::plan::BankId;
 
 const TAKEN: &str = r#"{"transactionStatus":"ACSC","paymentId":"1"}"#;
 const EXPIRED: &str = r#"{"tppMessages":[{"category":"ERROR","code":"TOKEN_EXPIRED"}]}"#;
@@ -182,4 +185,64 @@ async fn a_bank_is_called_under_our_certificate() {
     let verdict = bank.ask(&Chain::new(5_000, ""), &Enquiry::Initiate(Box::new(order()))).await;
     failed(&verdict, Failed::Credentials, false, "tls_certificate");
     assert_eq!(requests.load(Ordering::Relaxed), 1);
+}
+
+/// Copies a certificate and its key to where others are looked for.
+fn replace(target: &Identity, by: &Identity) {
+    std::fs::copy(&by.certificate, &target.certificate).unwrap();
+    std::fs::copy(&by.key, &target.key).unwrap();
+}
+
+#[tokio::test]
+async fn certificates_are_renewed_while_the_bank_is_called_all_or_none() {
+    let (ours, strangers) = (tls::Authority::new("ours"), tls::Authority::new("strangers"));
+    let door = tls::Authority::new("bank");
+    let (url, _requests) = tls::server(&door, &ours).await;
+    let identity = strangers.identity("tpp.example");
+    let seal = written(&rsa());
+    let config = bank(&url, Quirks::default());
+    let call = CallConfig {
+        trust: Some(door.trust()),
+        identity: Some(identity.clone()),
+        breaker_failures: 100,
+        ..config.call
+    };
+    let profile = BankProfile::BerlinGroup { seal: Some(seal.identity.clone()), oauth: None };
+    let banks = vec![BankConfig { call, profile, ..config }];
+    let config = BridgeConfig { banks, kyc: None, http: None };
+    let adapters = Adapters::new(&config, &crate::read_secret, audit(100).0).unwrap();
+    let held = adapters.certificates();
+    let names: Vec<_> = held.iter().map(|one| (one.provider.as_str(), one.usage)).collect();
+    assert_eq!(names, [("fjord", "qwac"), ("fjord", "qseal")]);
+    assert!(held.iter().all(|one| one.not_after > 1_700_000_000), "{held:?}");
+    let ask = || Ask {
+        id: AskId(1),
+        to: Addressee::Bank(BankId(0)),
+        enquiry: Enquiry::Funds { account: account(), amount: Money { minor: 1, currency: 578 } },
+        within_ms: 5_000,
+        trace: String::new(),
+    };
+    let why = |verdict| match verdict {
+        Verdict::Failed(failure) => failure.why,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(why(adapters.ask(ask()).await), Failed::Credentials);
+    assert_eq!(adapters.renew(false).unwrap(), [], "the same files are the same certificates");
+    // One that is right and one that is not: neither is used.
+    let other = written(&rsa());
+    replace(&identity, &ours.identity("tpp.example"));
+    std::fs::write(&seal.identity.certificate, "nothing").unwrap();
+    let shown = adapters.renew(false).unwrap_err().to_string();
+    assert!(shown.contains("seal.pem"), "{shown}");
+    assert_eq!(why(adapters.ask(ask()).await), Failed::Credentials);
+    // Both are right; to try is not to use.
+    replace(&seal.identity, &other.identity);
+    let both = ["qwac", "qseal"];
+    let usages = |all: Vec<Certificate>| all.iter().map(|one| one.usage).collect::<Vec<_>>();
+    assert_eq!(usages(adapters.renew(true).unwrap()), both);
+    assert_eq!(why(adapters.ask(ask()).await), Failed::Credentials);
+    assert_eq!(usages(adapters.renew(false).unwrap()), both);
+    // The door is open now; what stands behind it answers with nothing that means anything.
+    assert_eq!(why(adapters.ask(ask()).await), Failed::Malfunction);
+    assert_eq!(adapters.renew(false).unwrap(), []);
 }

@@ -1,0 +1,108 @@
+//! Alarms of the whole process: the variable of the address, signals, errors in the log, and
+//! standard error where there is no channel.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use veksel_simulator::sandbox::notify::Notify;
+use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
+
+fn channel() -> (RunningSandboxes, Notify) {
+    let clock = Clock::default();
+    let notify = Notify::new(clock.clone());
+    let mount = Mount {
+        name: "notify".to_owned(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: None,
+        sandbox: Arc::new(notify.clone()),
+    };
+    (start(vec![mount], clock).unwrap(), notify)
+}
+
+/// A switch on ports of its own, from a file in this folder.
+fn switch(folder: &Path, address: Option<&str>) -> Child {
+    let file = folder.join("switch.toml");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/switch.toml");
+    std::fs::copy(example, &file).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_veksel"));
+    command.args(["run", "--config", &file.display().to_string()]);
+    for set in [
+        "listener.channels.listen=127.0.0.1:0",
+        "admin.listen=127.0.0.1:0",
+        "alert.allow_private=true",
+    ] {
+        command.args(["--set", set]);
+    }
+    command.env_remove("SLACK_WEBHOOK_URL").env_remove("VEKSEL_LOG");
+    if let Some(address) = address {
+        command.env("SLACK_WEBHOOK_URL", address);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// What it wrote to standard error until its end.
+fn end(mut child: Child) -> String {
+    signal(&child, "-TERM");
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+    said
+}
+
+#[track_caller]
+fn wait_for(notify: &Notify, part: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let found = notify.messages().into_iter().find(|one| one.text.contains(part));
+        if let Some(found) = found {
+            return found.text;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "no {part}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn start_errors_and_stop_of_a_process_are_told_in_the_channel() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sandboxes, notify) = channel();
+    let address = sandboxes.address("notify").unwrap();
+    let child = switch(folder.path(), Some(&format!("http://{address}/services/T0/B0/hushhush")));
+    let said = wait_for(&notify, "Title: App startup");
+    assert!(said.starts_with("\u{2139}\u{fe0f} Veksel Sandbox Alert \u{2014} Info\n"), "{said}");
+    // Eight mistakes in a file that is to be read again are eight errors in the log.
+    let wrong: String = (0..8).map(|number| format!("wrong_{number} = 1\n")).collect();
+    std::fs::write(folder.path().join("switch.toml"), wrong).unwrap();
+    signal(&child, "-HUP");
+    let said = wait_for(&notify, "Title: Error spike detected");
+    assert!(said.contains("Alert \u{2014} Critical\n"), "{said}");
+    assert!(said.contains(" errors in the last 60 seconds\nTime: "), "{said}");
+    let log = end(child);
+    wait_for(&notify, "Title: App shutdown");
+    assert!(!log.contains("hushhush"), "{log}");
+}
+
+#[test]
+fn without_an_address_alarms_are_lines_of_json_on_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = switch(folder.path(), None);
+    // It takes signals once it says so, and the first line is written after that.
+    let mut first = [0; 1];
+    child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let log = format!("{}{}", char::from(first[0]), end(child));
+    for title in ["App startup", "App shutdown"] {
+        let line = log.lines().find(|line| line.contains(title));
+        let line = line.unwrap_or_else(|| panic!("no {title}: {log}"));
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["severity"], &line["title"]), (&"info".into(), &title.into()));
+        assert_eq!(line["target"], "veksel_alert");
+    }
+}
