@@ -42,8 +42,8 @@ pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
-    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, SumsubSandbox,
-    WebhookSchedule,
+    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, OidcSandbox, SandboxConfig,
+    SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{

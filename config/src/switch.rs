@@ -42,6 +42,7 @@ pub(crate) const LAYOUT: Layout = &[
     ("aspsp", Shape::Many),
     ("kyc", Shape::One),
     ("http", Shape::One),
+    ("identity", Shape::One),
     ("payee", Shape::Many),
 ];
 

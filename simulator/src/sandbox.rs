@@ -12,6 +12,7 @@ mod courier;
 pub mod droppay;
 mod log;
 pub mod neonomics;
+pub mod oidc;
 mod query;
 mod serve;
 pub mod stage;
@@ -91,6 +92,9 @@ pub enum SandboxError {
     /// The key of a sandbox that signs tokens cannot be made.
     #[error(transparent)]
     Key(#[from] droppay::NoKey),
+    /// The same of the one that signs people in.
+    #[error(transparent)]
+    SigningKey(#[from] oidc::NoSigningKey),
     /// Their thread ended by a panic: a defect.
     #[error("the sandboxes' thread ended by a panic")]
     Panicked,

@@ -5,12 +5,14 @@
 //! A file without these sections has none of it.
 
 mod bank;
+mod bankid;
 mod kinds;
 
 use crate::address::parse_listen;
 use crate::bridge::{BankConfig, HttpConfig, KycConfig, SecretSource};
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
+pub(super) use bankid::{BankId, bare as bare_addresses};
 use kinds::{as_url, call, one_line, optional_secret, secret, url, variable};
 pub(super) use kinds::{host_of, is_private_host};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,6 +34,7 @@ pub(super) struct Outside {
     pub(super) banks: Vec<Bank>,
     pub(super) kyc: Option<Kyc>,
     pub(super) http: Option<Http>,
+    pub(super) identity: Option<BankId>,
     pub(super) payees: Vec<(Found<String>, PayeePlan)>,
 }
 
@@ -76,9 +79,10 @@ impl Outside {
         let banks = banks.map(|index| Bank::read(root.element("aspsp", index))).collect();
         let kyc = root.has("kyc").then(|| Kyc::read(root.table("kyc")));
         let http = root.has("http").then(|| Http::read(root.table("http")));
+        let identity = root.has("identity").then(|| BankId::read(root.table("identity")));
         let payees = 0..count(root, "payee", PAYEES_MAX);
         let payees = payees.map(|index| payee(root.element("payee", index))).collect();
-        Self { banks, kyc, http, payees }
+        Self { banks, kyc, http, identity, payees }
     }
 }
 

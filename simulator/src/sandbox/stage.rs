@@ -4,13 +4,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use veksel_config::{
-    AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, SumsubSandbox, WebhookSchedule,
+    AspspConfig, DropPaySandbox, NeonomicsSandbox, OidcSandbox, SandboxConfig, SumsubSandbox,
+    WebhookSchedule,
 };
 
 use super::aspsp::{Aspsp, AspspSettings, Bank, Delays};
 use super::ca::{Authority, CaError, Clients, Files};
 use super::droppay::{DropPay, DropPayConfig};
 use super::neonomics::{Neonomics, NeonomicsConfig};
+use super::oidc::{NoSigningKey, Oidc, OidcConfig};
 use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
 use super::{Clock, Mount, RunningSandboxes, SandboxError, start};
 use crate::bank::Desk;
@@ -46,6 +48,9 @@ pub fn set(config: &SandboxConfig, desk: Desk) -> Result<Stage, SandboxError> {
     mounts.extend(config.neonomics.as_ref().map(|config| neonomics(config, &clock)));
     if let Some(config) = &config.droppay {
         mounts.extend(droppay(config, &clock, &authority)?);
+    }
+    if let Some(config) = &config.oidc {
+        mounts.push(oidc(config, &clock)?);
     }
     Ok(Stage { running: start(mounts, clock)?, files })
 }
@@ -136,6 +141,19 @@ fn droppay(
     let listen = config.tls_listen;
     let encrypted = Mount { name: "droppay-tls".to_owned(), listen, tls: Some(tls), sandbox };
     Ok([plain, encrypted])
+}
+
+fn oidc(config: &OidcSandbox, clock: &Clock) -> Result<Mount, NoSigningKey> {
+    let settings = OidcConfig {
+        client_id: config.client_id.clone(),
+        client_secret: config.client_secret.clone(),
+        client_key: None,
+        redirect_uris: config.redirect_uris.clone(),
+        code_ms: config.code_ms,
+        token_ms: config.token_ms,
+    };
+    let sandbox = Arc::new(Oidc::new(settings, clock.clone())?);
+    Ok(Mount { name: "oidc".to_owned(), listen: config.listen, tls: None, sandbox })
 }
 
 /// TLS on an address, where callers may show a certificate.

@@ -21,6 +21,7 @@ mod mark;
 mod money;
 mod neonomics;
 mod oauth;
+pub mod oidc;
 mod random;
 pub mod sumsub;
 

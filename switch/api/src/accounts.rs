@@ -1,7 +1,8 @@
 //! Linked accounts: link one, see one, give one up.
 
 use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::door::{Desk, answered, nothing_else, object, one_line, text};
+use crate::caller::{Act, Caller};
+use crate::door::{Desk, answered, nothing_else, object, one_line, optional, text};
 use crate::kyc::CUSTOMER_MAX;
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Told};
-use veksel_core::fact::Linked;
+use veksel_core::fact::{ConsentStatus, Linked};
 
 /// How long the bank may take to say where its customer approves.
 const LINK_TIME: Duration = Duration::from_secs(45);
@@ -38,18 +39,44 @@ pub(crate) async fn link(
     body: Bytes,
 ) -> Response {
     let linked = async {
-        desk.guard.check(&headers)?;
-        let call = wanted(&desk, object(&headers, &body)?)?;
-        told(desk.engine.call(call, LINK_TIME).await)
+        let caller = desk.caller(&headers, Act::Change)?;
+        let wanted = wanted(&desk, &caller, object(&headers, &body)?)?;
+        if let (Caller::Person(_), Call::Link { account, .. }) = (&caller, &wanted) {
+            unclaimed(&desk, &caller, account).await?;
+        }
+        told(desk.engine.call(wanted, LINK_TIME).await, &caller)
     };
     answered(linked.await, &trace)
 }
 
-fn wanted(desk: &Desk, mut object: Map<String, Value>) -> Result<Call, Refusal> {
-    let account = text(&mut object, "account", ACCOUNT_MAX)?;
-    if !account.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Refusal::bad("`account` is no DE102"));
+/// A person takes no account over that somebody else has linked. While his bank has not agreed, it
+/// is not linked: who only asks keeps nobody out.
+async fn unclaimed(desk: &Desk, caller: &Caller, account: &str) -> Result<(), Refusal> {
+    match held(desk, account).await? {
+        Some(linked)
+            if linked.status == ConsentStatus::Valid && !caller.may_see(&linked.customer) =>
+        {
+            let message = "another customer has linked this account";
+            Err(Refusal::new(StatusCode::CONFLICT, "linked_elsewhere", message))
+        }
+        Some(_) | None => Ok(()),
     }
+}
+
+/// How an account is linked; `None` if it is not.
+async fn held(desk: &Desk, account: &str) -> Result<Option<Linked>, Refusal> {
+    let call = Call::Linked { account: account.to_owned() };
+    match desk.engine.call(call, SHOW_TIME).await {
+        Told::Linked { linked, .. } => Ok(Some(*linked)),
+        Told::Noted | Told::Unknown => Ok(None),
+        Told::Busy => Err(Refusal::busy()),
+        Told::Failed(failure) => Err(Refusal::of(&failure, UNAVAILABLE)),
+        Told::Payment(_) | Told::Approve(_) | Told::Checked { .. } => Err(Refusal::defect()),
+    }
+}
+
+fn wanted(desk: &Desk, caller: &Caller, mut object: Map<String, Value>) -> Result<Call, Refusal> {
+    let account = optional(&mut object, "account", ACCOUNT_MAX)?;
     let bank = text(&mut object, "bank", BANK_MAX)?;
     if !desk.banks.contains(&bank) {
         return Err(Refusal::bad(format!("`bank` must be one of: {}", desk.banks.join(", "))));
@@ -59,10 +86,27 @@ fn wanted(desk: &Desk, mut object: Map<String, Value>) -> Result<Call, Refusal> 
     if !is_iban(&iban) {
         return Err(Refusal::bad("`iban` is no IBAN"));
     }
+    let account = account_of(caller, account, &iban)?;
     let currency = currency(&mut object)?;
-    let customer = text(&mut object, "customer", CUSTOMER_MAX)?;
+    let customer = caller.customer(optional(&mut object, "customer", CUSTOMER_MAX)?)?;
     nothing_else(&object)?;
     Ok(Call::Link { account, bank, iban, currency, customer })
+}
+
+/// What messages call the account. A person has proved nothing but the IBAN, once his bank agrees,
+/// so that is what his account is called.
+fn account_of(caller: &Caller, given: Option<String>, iban: &str) -> Result<String, Refusal> {
+    let account = match (caller, given) {
+        (Caller::Program, Some(account)) => account,
+        (Caller::Program, None) => return Err(Refusal::bad("`account` is missing")),
+        (Caller::Person(_), None) => iban.to_owned(),
+        (Caller::Person(_), Some(account)) if account == iban => account,
+        (Caller::Person(_), Some(_)) => {
+            return Err(Refusal::bad("`account` of whoever is signed in is the IBAN"));
+        }
+    };
+    let fits = account.len() <= ACCOUNT_MAX && account.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(account) } else { Err(Refusal::bad("`account` is no DE102")) }
 }
 
 /// Three digits of ISO 4217, as a text or a number.
@@ -105,8 +149,9 @@ pub(crate) async fn show(
     account: Result<Path<String>, PathRejection>,
 ) -> Response {
     let shown = async {
-        let account = named(&desk, &headers, account)?;
-        told(desk.engine.call(Call::Linked { account }, SHOW_TIME).await)
+        let caller = desk.caller(&headers, Act::Look)?;
+        let account = named(account)?;
+        told(desk.engine.call(Call::Linked { account }, SHOW_TIME).await, &caller)
     };
     answered(shown.await, &trace)
 }
@@ -119,24 +164,31 @@ pub(crate) async fn unlink(
     account: Result<Path<String>, PathRejection>,
 ) -> Response {
     let gone = async {
-        let account = named(&desk, &headers, account)?;
-        told(desk.engine.call(Call::Unlink { account }, LINK_TIME).await)
+        let caller = desk.caller(&headers, Act::Change)?;
+        let account = named(account)?;
+        if caller != Caller::Program {
+            let linked = held(&desk, &account).await?;
+            let is_own = linked.is_some_and(|linked| caller.may_see(&linked.customer));
+            if !is_own {
+                return Err(Refusal::not_found("this account"));
+            }
+        }
+        told(desk.engine.call(Call::Unlink { account }, LINK_TIME).await, &caller)
     };
     answered(gone.await, &trace)
 }
 
-fn named(
-    desk: &Desk,
-    headers: &HeaderMap,
-    account: Result<Path<String>, PathRejection>,
-) -> Result<String, Refusal> {
-    desk.guard.check(headers)?;
+fn named(account: Result<Path<String>, PathRejection>) -> Result<String, Refusal> {
     let Path(account) = account.map_err(|error| Refusal::bad(error.body_text()))?;
     one_line(&account, ACCOUNT_MAX).ok_or_else(|| Refusal::bad("this is no account"))
 }
 
-fn told(told: Told) -> Answer {
+fn told(told: Told, caller: &Caller) -> Answer {
     match told {
+        // Whose it is says more than whether there is one.
+        Told::Linked { linked, .. } if !caller.may_see(&linked.customer) => {
+            Err(Refusal::not_found("this account"))
+        }
         Told::Linked { linked, approve } => {
             Ok(json_response(StatusCode::OK, &shown(&linked, approve.as_deref())))
         }

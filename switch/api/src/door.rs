@@ -4,8 +4,9 @@
 use crate::answer::{Answer, Refusal, Trace, json_response};
 use crate::calls::Engine;
 use crate::guard::Guard;
+use crate::identity::Identity;
 use crate::webhook::Webhooks;
-use crate::{accounts, callback, kyc, push, webhook};
+use crate::{accounts, callback, identity, kyc, push, webhook};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
@@ -34,6 +35,8 @@ pub struct Doors {
     /// Knows the webhooks of the provider of identity checks; without it there is no such
     /// endpoint.
     pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// Signs people in; without it nobody can.
+    pub identity: Option<Identity>,
     /// Names of the banks, in the order of the plan.
     pub banks: Vec<String>,
     /// What programs must know. `None` lets in programs of this machine, and nobody if the
@@ -50,6 +53,7 @@ pub struct Doors {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) webhooks: Option<Arc<dyn Webhooks>>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) banks: Vec<String>,
     pub(crate) guard: Guard,
     body_max: usize,
@@ -60,9 +64,9 @@ pub(crate) type Desk = Arc<Shared>;
 
 /// The endpoints.
 pub fn router(doors: Doors) -> Router {
-    let Doors { engine, webhooks, banks, token, is_loopback, body_max, count } = doors;
+    let Doors { engine, webhooks, identity, banks, token, is_loopback, body_max, count } = doors;
     let guard = Guard::new(token, is_loopback);
-    let desk = Arc::new(Shared { engine, webhooks, banks, guard, body_max, count });
+    let desk = Arc::new(Shared { engine, webhooks, identity, banks, guard, body_max, count });
     let mut router = Router::new()
         .route("/api/payments/callback", get(callback::returned))
         .route("/approve/{link}", get(callback::approve))
@@ -78,6 +82,13 @@ pub fn router(doors: Doors) -> Router {
         for path in ["/v1/webhooks/sumsub", "/api/kyc/webhook"] {
             router = router.route(path, post(webhook::received));
         }
+    }
+    if desk.identity.is_some() {
+        router = router
+            .route("/api/auth/bankid", get(identity::initiate))
+            .route("/api/auth/bankid/callback", get(identity::returned))
+            .route("/api/auth/me", get(identity::me))
+            .route("/api/auth/logout", post(identity::logout));
     }
     router
         .fallback(|trace: Trace| async move { Refusal::not_found("this path").respond(&trace) })

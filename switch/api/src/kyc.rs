@@ -2,7 +2,8 @@
 //! knows itself; nothing here is needed for that.
 
 use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::door::{Desk, answered, nothing_else, object, one_line, optional, text};
+use crate::caller::{Act, Caller, others};
+use crate::door::{Desk, answered, nothing_else, object, one_line, optional};
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -35,8 +36,8 @@ pub(crate) async fn initiate(
     body: Bytes,
 ) -> Response {
     let begun = async {
-        desk.guard.check(&headers)?;
-        begin(&desk, object(&headers, &body)?).await
+        let caller = desk.caller(&headers, Act::Change)?;
+        begin(&desk, &caller, object(&headers, &body)?).await
     };
     answered(begun.await, &trace)
 }
@@ -49,7 +50,8 @@ pub(crate) async fn initiate_by_query(
     RawQuery(query): RawQuery,
 ) -> Response {
     let begun = async {
-        desk.guard.check(&headers)?;
+        // It is asked like a look, and is none.
+        let caller = desk.caller(&headers, Act::Change)?;
         let mut object = Map::new();
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let twice = object.insert(key.clone().into_owned(), value.into_owned().into());
@@ -57,14 +59,14 @@ pub(crate) async fn initiate_by_query(
                 return Err(Refusal::bad(format!("`{}` is there twice", key.escape_debug())));
             }
         }
-        begin(&desk, object).await
+        begin(&desk, &caller, object).await
     };
     answered(begun.await, &trace)
 }
 
-async fn begin(desk: &Desk, mut object: Map<String, Value>) -> Answer {
+async fn begin(desk: &Desk, caller: &Caller, mut object: Map<String, Value>) -> Answer {
     let call = Call::Check {
-        customer: text(&mut object, "customer", CUSTOMER_MAX)?,
+        customer: caller.customer(optional(&mut object, "customer", CUSTOMER_MAX)?)?,
         email: optional(&mut object, "email", CONTACT_MAX)?,
         phone: optional(&mut object, "phone", CONTACT_MAX)?,
         level: optional(&mut object, "level", CONTACT_MAX)?.unwrap_or_default(),
@@ -98,10 +100,13 @@ pub(crate) async fn status(
     customer: Result<Path<String>, PathRejection>,
 ) -> Response {
     let found = async {
-        desk.guard.check(&headers)?;
+        let caller = desk.caller(&headers, Act::Look)?;
         let Path(customer) = customer.map_err(|error| Refusal::bad(error.body_text()))?;
         let customer =
             one_line(&customer, CUSTOMER_MAX).ok_or_else(|| Refusal::bad("this is no customer"))?;
+        if !caller.may_see(&customer) {
+            return Err(others());
+        }
         match desk.engine.call(Call::Checked { customer }, STATUS_TIME).await {
             Told::Checked { customer, .. } => {
                 Ok(json_response(StatusCode::OK, &Value::Object(shown(&customer))))

@@ -8,9 +8,10 @@ use crate::start::StartError;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use veksel_adapters::oidc::Oidc;
 use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
 use veksel_adapters::{Adapters, CallEvent, audit, read_secret};
-use veksel_api::{Unwelcome, Webhooks};
+use veksel_api::{Identity, Unwelcome, Webhooks};
 use veksel_config::bridge::{BridgeConfig, KycConfig};
 use veksel_core::enquiry::{Ask, Event};
 
@@ -51,6 +52,19 @@ pub(crate) fn configured(bridge: &BridgeConfig, handle: &Handle) -> Result<Outsi
     handle.spawn(write_down(events));
     let webhooks = bridge.kyc.as_ref().map(webhooks).transpose()?;
     Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks })
+}
+
+/// What signs people in, if anybody is to.
+pub(crate) fn identity(
+    bridge: &BridgeConfig,
+    handle: &Handle,
+) -> Result<Option<Identity>, StartError> {
+    let (Some(config), Some(http)) = (&bridge.identity, &bridge.http) else { return Ok(None) };
+    let (sink, events) = audit(AUDIT_MAX);
+    let oidc = Oidc::new(config, http, &read_secret, &sink);
+    let oidc = oidc.map_err(|error| StartError::Outside(format!("[identity]: {error}")))?;
+    handle.spawn(write_down(events));
+    Ok(Some(Identity::new(oidc, config, http)))
 }
 
 /// What knows the webhooks of the provider of identity checks.
