@@ -333,7 +333,10 @@ fn forms(pid: &str) -> Vec<Vec<u8>> {
         // Whoever tries all numbers finds it.
         plain.into_bytes(),
         digest.as_ref().to_vec(),
+        // However it stands in a longer text.
         base64(&digits),
+        base64(&digits[1..]),
+        base64(&digits[2..]),
     ]
 }
 

@@ -5,8 +5,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 use veksel_adapters::oidc::{Claim, NotSigned, Oidc, Person, Returned, Wish};
 use veksel_adapters::{AdapterError, audit};
 use veksel_config::bridge::{ClientAuth, ClientKey, IdHash, IdentityConfig, SecretSource};
@@ -258,6 +261,78 @@ async fn every_failure_of_the_provider_has_its_name_and_no_code_goes_twice() {
     }
     assert_eq!(rig.sign_in("cancel").await.unwrap_err(), NotSigned::Cancelled);
     assert!(rig.sign_in("eva").await.is_ok());
+}
+
+/// Titles of alarms, and everything else that is said.
+#[derive(Clone, Default)]
+struct Ear {
+    alarms: Arc<Mutex<Vec<(String, String)>>>,
+    said: Arc<Mutex<String>>,
+}
+
+#[derive(Default)]
+struct Fields(String, String, String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let text = format!("{value:?}");
+        match field.name() {
+            "title" => self.0 = text.trim_matches('"').to_owned(),
+            "severity" => self.1 = text.trim_matches('"').to_owned(),
+            _ => {}
+        }
+        self.2.push_str(&format!("{}={text} ", field.name()));
+    }
+}
+
+impl Subscriber for Ear {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        if event.metadata().target() == "alert" {
+            self.alarms.lock().unwrap().push((fields.0, fields.1));
+        }
+        self.said.lock().unwrap().push_str(&fields.2);
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn alarms_say_what_a_person_must_look_at_and_nobody_says_who_it_was() {
+    let rig = Rig::new();
+    let ear = Ear::default();
+    let _heard = tracing::subscriber::set_default(ear.clone());
+    for (fault, alarm) in [
+        ("unauthorized_client", Some(("client id invalid", "critical"))),
+        ("unknown_kid", Some(("keys of the identity provider cannot be used", "high"))),
+        ("token_down", Some(("identity provider unreachable", "high"))),
+        ("server_error", Some(("identity provider unreachable", "high"))),
+        ("invalid_grant", None),
+        ("broken_pid", None),
+        ("wrong_aud", None),
+    ] {
+        ear.alarms.lock().unwrap().clear();
+        rig.refused(fault).await;
+        let alarms = ear.alarms.lock().unwrap().clone();
+        let expected = alarm.map(|(title, severity)| (title.to_owned(), severity.to_owned()));
+        assert_eq!(alarms, expected.into_iter().collect::<Vec<_>>(), "{fault}");
+    }
+    rig.sign_in("kari").await.unwrap();
+    rig.sign_in("ung").await.unwrap_err();
+    let said = ear.said.lock().unwrap().clone();
+    assert!(said.contains("claim=\"aud\""), "{said}");
+    for hidden in [PID, "17829000025", "Nordmann", "sandbox-client-secret", "1990-02-17"] {
+        assert!(!said.contains(hidden), "{hidden} in {said}");
+    }
 }
 
 #[tokio::test]
