@@ -194,6 +194,7 @@ fn simulator(
         ("sandbox.droppay.listen", ANYWHERE.to_owned()),
         ("sandbox.droppay.tls_listen", ANYWHERE.to_owned()),
         ("sandbox.notify.listen", ANYWHERE.to_owned()),
+        ("sandbox.oidc.listen", ANYWHERE.to_owned()),
     ];
     let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
     let source = source.flags(settings).flags(door.simulator()).known_dialects(&dialects());

@@ -4,6 +4,7 @@
 //! server; none of them is a value here.
 
 use crate::address::DialectName;
+use crate::cidr::Cidr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use veksel_core::plan::ParticipantId;
@@ -18,6 +19,8 @@ pub struct BridgeConfig {
     pub kyc: Option<KycConfig>,
     /// Where we are called; `None` if nobody may.
     pub http: Option<HttpConfig>,
+    /// Who signs people in; `None` if nobody is.
+    pub identity: Option<IdentityConfig>,
     /// Who may ask over HTTP for what channels ask in messages.
     pub callers: Vec<CallerConfig>,
 }
@@ -264,6 +267,120 @@ pub struct KycConfig {
     pub token_seconds: u32,
     /// Labels of a refusal that mean a risk rather than a bad picture.
     pub risk_labels: Vec<String>,
+}
+
+/// The provider that signs people in (OpenID Connect), and what becomes of whom it knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityConfig {
+    /// How it is called; its address is that of the realm.
+    pub call: CallConfig,
+    /// Whether nobody is asked and test persons sign in.
+    pub mock: bool,
+    /// Chooses the test persons.
+    pub mock_seed: u64,
+    /// Where the discovery document stands, whole.
+    pub discovery_url: String,
+    /// `iss` that is expected, in place of what the document says; so with the next three.
+    pub issuer: Option<String>,
+    /// Where people sign in.
+    pub authorize_url: Option<String>,
+    /// Where a code becomes a token.
+    pub token_url: Option<String>,
+    /// Where its keys stand.
+    pub jwks_url: Option<String>,
+    /// Where people come back, whole; `None` is below the public address.
+    pub callback_url: Option<String>,
+    /// Where an app wants them back. Kept for who asks; no app is ours.
+    pub callback_url_mobile: Option<String>,
+    /// Who we are.
+    pub client_id: SecretSource,
+    /// The secret that goes with it.
+    pub client_secret: SecretSource,
+    /// The key that signs in its place.
+    pub client_key: Option<ClientKey>,
+    /// How we prove who we are; the first that the provider takes too.
+    pub auths: Vec<ClientAuth>,
+    /// Whether what is asked goes ahead of the person (RFC 9126), if the provider takes that.
+    pub par: bool,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// Claims that may hold the national id; the first that is there counts.
+    pub pid_claims: Vec<String>,
+    /// `acr` that are good enough; none asks for none.
+    pub acr: Vec<String>,
+    /// How long ago a person may have signed in at the provider, in milliseconds; 0 is any time.
+    pub max_age_ms: u64,
+    /// The youngest age, in years.
+    pub years_min: u32,
+    /// The key of the hash of national ids.
+    pub pepper: Option<SecretSource>,
+    /// How national ids are hashed.
+    pub hash: IdHash,
+    /// How long the discovery document is kept, in milliseconds.
+    pub discovery_ms: u64,
+    /// How long keys are kept, in milliseconds.
+    pub jwks_ms: u64,
+    /// How long after its keys were fetched nobody fetches them again, in milliseconds.
+    pub jwks_floor_ms: u64,
+    /// How far its clock may be off, in milliseconds.
+    pub skew_ms: u64,
+    /// How long a person may take to sign in, in milliseconds.
+    pub flow_ms: u64,
+    /// People who may be on their way at one time.
+    pub flows_max: u32,
+    /// How long a person stays signed in, in milliseconds.
+    pub session_ms: u64,
+    /// How long without a request, in milliseconds.
+    pub session_idle_ms: u64,
+    /// People who may be signed in at one time.
+    pub sessions_max: u32,
+    /// Requests of one address to sign in, within `rate_window_ms`.
+    pub rate_max: u32,
+    /// The window, in milliseconds.
+    pub rate_window_ms: u64,
+    /// Proxies that are believed when they say for whom they ask.
+    pub proxies: Vec<Cidr>,
+}
+
+/// A key of ours that the provider knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientKey {
+    /// The private key, PEM.
+    pub path: PathBuf,
+    /// `kid`; empty for none.
+    pub id: String,
+}
+
+/// How a client proves who it is at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// Its secret in the body.
+    Post,
+    /// Its secret in a header.
+    Basic,
+    /// A token it signs itself (RFC 7523).
+    KeyJwt,
+}
+
+impl ClientAuth {
+    /// As OAuth names it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Post => "client_secret_post",
+            Self::Basic => "client_secret_basic",
+            Self::KeyJwt => "private_key_jwt",
+        }
+    }
+}
+
+/// How a national id becomes the name of a customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdHash {
+    /// HMAC-SHA-256 under a key of ours.
+    Hmac,
+    /// SHA-256 alone, as old records may have it: all ids can be tried in seconds.
+    Compat,
 }
 
 impl CallConfig {

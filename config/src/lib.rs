@@ -43,7 +43,8 @@ pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
-    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, SandboxConfig,
+    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, OidcSandbox,
+    SandboxConfig,
     SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};

@@ -25,6 +25,8 @@ pub struct SandboxConfig {
     pub droppay: Option<DropPaySandbox>,
     /// Where notifications end up.
     pub notify: Option<NotifySandbox>,
+    /// Who signs people in.
+    pub oidc: Option<OidcSandbox>,
 }
 
 /// Banks that speak Berlin Group `NextGenPSD2` over the ledger of the bank. Times are in
@@ -118,6 +120,23 @@ pub struct NotifySandbox {
     pub listen: SocketAddr,
 }
 
+/// A provider of OpenID Connect that plays BankID and ID-porten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcSandbox {
+    /// Plain HTTP; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Of the one client that is known.
+    pub client_id: String,
+    /// Of that client.
+    pub client_secret: String,
+    /// Where its people may be sent back to, each exactly.
+    pub redirect_uris: Vec<String>,
+    /// How long a code is good, in milliseconds.
+    pub code_ms: u64,
+    /// How long a token is good, in milliseconds.
+    pub token_ms: u64,
+}
+
 /// The banks that can be in [`AspspConfig::banks`].
 pub const ASPSP_BANKS: &[&str] = &["dnb", "nordea", "handelsbanken", "sparebank1", "bulder"];
 
@@ -130,6 +149,7 @@ pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
         neonomics: neonomics(section.table("neonomics")),
         droppay: droppay(section.table("droppay")),
         notify: notify(section.table("notify")),
+        oidc: oidc(section.table("oidc")),
     };
     enabled.then_some(config)
 }
@@ -203,7 +223,27 @@ fn droppay(mut section: Section<'_>) -> Option<DropPaySandbox> {
 
 fn notify(mut section: Section<'_>) -> Option<NotifySandbox> {
     let enabled = section.boolean("enabled", true).value;
-    let config = NotifySandbox { listen: listen(&mut section, "listen", 8607) };
+    let config = NotifySandbox { listen: listen(&mut section, "listen", 8608) };
+    enabled.then_some(config)
+}
+
+fn oidc(mut section: Section<'_>) -> Option<OidcSandbox> {
+    const CALLBACK: &str = "http://127.0.0.1:8581/api/auth/bankid/callback";
+    let enabled = section.boolean("enabled", true).value;
+    let parse = |text: &str| match text.contains("://") && !text.contains(['#', ' ']) {
+        true => Ok(text.to_owned()),
+        false => Err("this is no such address".to_owned()),
+    };
+    let expected = "whole addresses, without a fragment";
+    let uris = section.list_or("redirect_uris", &[CALLBACK], expected, parse, String::clone);
+    let config = OidcSandbox {
+        listen: listen(&mut section, "listen", 8607),
+        client_id: section.title("client_id", "sandbox-client").value,
+        client_secret: section.title("client_secret", "sandbox-client-secret").value,
+        redirect_uris: uris.value.into_iter().map(|found| found.value).collect(),
+        code_ms: section.duration("code", 60_000, 1_000..=600_000).value,
+        token_ms: section.duration("token", 300_000, 1_000..=86_400_000).value,
+    };
     enabled.then_some(config)
 }
 

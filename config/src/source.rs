@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// Variables as names and values; those without the prefix `VEKSEL_` are passed over, but for
-    /// `SERVICE_MODE`, `NEXT_PUBLIC_SERVICE_MODE` and `SUMSUB_API_URL`, which say what nothing
+    /// `SERVICE_MODE`, `NEXT_PUBLIC_SERVICE_MODE`, `SUMSUB_API_URL` and `BANKID_*`, which say what nothing
     /// else does.
     #[must_use]
     pub fn environment<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
@@ -133,6 +133,16 @@ impl Given {
         match self.name.as_str() {
             "SERVICE_MODE" | "NEXT_PUBLIC_SERVICE_MODE" => Some(("switch", "service_mode")),
             "SUMSUB_API_URL" => Some(("kyc", "url")),
+            "BANKID_MOCK" => Some(("identity", "mock")),
+            "BANKID_DISCOVERY_URL" => Some(("identity", "discovery_url")),
+            "BANKID_ISSUER" => Some(("identity", "issuer")),
+            "BANKID_AUTHORIZE_URL" => Some(("identity", "authorize_url")),
+            "BANKID_TOKEN_URL" => Some(("identity", "token_url")),
+            "BANKID_JWKS_URL" => Some(("identity", "jwks_url")),
+            "BANKID_CALLBACK_URL" => Some(("identity", "callback_url")),
+            "BANKID_CALLBACK_URL_MOBILE" => Some(("identity", "callback_url_mobile")),
+            "BANKID_CLIENT_ID_FILE" => Some(("identity", "client_id_file")),
+            "BANKID_CLIENT_SECRET_FILE" => Some(("identity", "client_secret_file")),
             _ => None,
         }
     }

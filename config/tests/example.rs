@@ -71,7 +71,7 @@ fn complain_of_bridge(text: &str, settings: &Settings) -> Vec<String> {
         match *parts.first()? {
             "aspsp" => drop(parts.remove(1)),
             "caller" => drop(parts.remove(1)),
-            "kyc" | "http" => {}
+            "kyc" | "http" | "identity" => {}
             payee if payee.starts_with("payee[") => parts[0] = "payee",
             _ => return None,
         }
@@ -160,7 +160,50 @@ fn variables_of_other_programs_say_what_nothing_else_says() {
     assert_eq!((config.mode, url(&config)), (ServiceMode::Mock, "http://127.0.0.1:8640".into()));
     let named = ("VEKSEL_SWITCH__SERVICE_MODE", "sandbox");
     assert_eq!(load(&bare, &[named, mock]).mode, ServiceMode::Sandbox);
+    let config = load(
+        &BRIDGE_EXAMPLE
+            .lines()
+            .filter(|line| !line.starts_with("mock = ") && !line.contains("_url = \"\""))
+            .filter(|line| {
+                let keys = ["issuer = ", "callback_url_mobile = ", "client_id_", "client_secret_"];
+                !keys.iter().any(|key| line.starts_with(key))
+            })
+            .collect::<Vec<_>>()
+            .join("\n"),
+        &[
+            ("BANKID_AUTHORIZE_URL", "http://127.0.0.1:1/auth"),
+            ("BANKID_CALLBACK_URL", "http://127.0.0.1:8581/api/auth/bankid/callback"),
+            ("BANKID_CALLBACK_URL_MOBILE", "drop://auth/callback"),
+            ("BANKID_CLIENT_ID_FILE", "id"),
+            ("BANKID_CLIENT_SECRET_FILE", "secret"),
+            ("BANKID_DISCOVERY_URL", "http://127.0.0.1:1/discovery"),
+            ("BANKID_ISSUER", "http://127.0.0.1:1"),
+            ("BANKID_JWKS_URL", "http://127.0.0.1:1/certs"),
+            ("BANKID_MOCK", "true"),
+            ("BANKID_TOKEN_URL", "http://127.0.0.1:1/token"),
+        ],
+    );
+    let identity = config.bridge.identity.unwrap();
+    assert!(identity.mock);
+    assert_eq!(identity.discovery_url, "http://127.0.0.1:1/discovery");
+    assert_eq!(identity.issuer.as_deref(), Some("http://127.0.0.1:1"));
+    assert_eq!(identity.authorize_url.as_deref(), Some("http://127.0.0.1:1/auth"));
+    assert_eq!(identity.token_url.as_deref(), Some("http://127.0.0.1:1/token"));
+    assert_eq!(identity.jwks_url.as_deref(), Some("http://127.0.0.1:1/certs"));
+    assert_eq!(
+        identity.callback_url.as_deref(),
+        Some("http://127.0.0.1:8581/api/auth/bankid/callback")
+    );
+    assert_eq!(identity.callback_url_mobile.as_deref(), Some("drop://auth/callback"));
+    assert!(matches!(&identity.client_id, SecretSource::File(path) if path.ends_with("id")));
+    let secret = &identity.client_secret;
+    assert!(matches!(secret, SecretSource::File(path) if path.ends_with("secret")));
+    let config = load(BRIDGE_EXAMPLE, &[]);
+    let identity = config.bridge.identity.unwrap();
+    assert_eq!(identity.client_id, SecretSource::Env("BANKID_CLIENT_ID".into()));
+    assert_eq!(identity.client_secret, SecretSource::Env("BANKID_CLIENT_SECRET".into()));
     // Without the section there is nothing to say it of.
+    assert!(load(SWITCH_EXAMPLE, &[("BANKID_MOCK", "true")]).bridge.identity.is_none());
     assert!(load(SWITCH_EXAMPLE, &[sandbox]).bridge.kyc.is_none());
     let error = load_switch(switch(&bare).environment([("SERVICE_MODE", "prod")])).unwrap_err();
     assert!(error.to_string().contains("SERVICE_MODE"), "{error}");

@@ -13,6 +13,7 @@ pub mod droppay;
 mod log;
 pub mod neonomics;
 pub mod notify;
+pub mod oidc;
 mod query;
 mod serve;
 pub mod stage;
@@ -92,6 +93,9 @@ pub enum SandboxError {
     /// The key of a sandbox that signs tokens cannot be made.
     #[error(transparent)]
     Key(#[from] droppay::NoKey),
+    /// The same of the one that signs people in.
+    #[error(transparent)]
+    SigningKey(#[from] oidc::NoSigningKey),
     /// Their thread ended by a panic: a defect.
     #[error("the sandboxes' thread ended by a panic")]
     Panicked,

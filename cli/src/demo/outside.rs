@@ -36,17 +36,23 @@ const ROUTE: &str = "[[route]]\nname = \"linked\"\nto = \"bank\"\nlinked = \"yes
 
 /// Files with the secrets that the sandboxes take, and the API key of the caller; they open nothing
 /// else.
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 7] = [
     ("kyc-app-token.secret", APP_TOKEN),
     ("kyc-secret-key.secret", SECRET_KEY),
     ("kyc-webhook.secret", WEBHOOK_SECRET),
     ("caller.secret", API_KEY),
+    ("bankid-client-id.secret", CLIENT_ID),
+    ("bankid-client-secret.secret", CLIENT_SECRET),
+    ("bankid-pepper.secret", PEPPER),
 ];
 /// What programs say who ask over HTTP.
 pub(super) const API_KEY: &str = "demo-key";
 const APP_TOKEN: &str = "sbx:veksel";
 const SECRET_KEY: &str = "sandbox-secret-key";
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
+const CLIENT_ID: &str = "sandbox-client";
+const CLIENT_SECRET: &str = "sandbox-client-secret";
+const PEPPER: &str = "people of a demo have nothing to hide";
 
 /// From the documents to the decision: nobody wants to wait for a demo.
 const CHECK_TAKES: &str = "200ms";
@@ -69,8 +75,9 @@ impl Door {
     }
 
     /// What the sandboxes are told.
-    pub(super) fn simulator(&self) -> [(&'static str, String); 6] {
+    pub(super) fn simulator(&self) -> [(&'static str, String); 9] {
         let webhook = format!("http://{}/v1/webhooks/sumsub", self.address);
+        let back = format!("http://{}/api/auth/bankid/callback", self.address);
         [
             ("sandbox.sumsub.app_token", APP_TOKEN.to_owned()),
             ("sandbox.sumsub.secret_key", SECRET_KEY.to_owned()),
@@ -78,6 +85,9 @@ impl Door {
             ("sandbox.sumsub.webhook_url", webhook),
             ("sandbox.sumsub.submits_alone", "true".to_owned()),
             ("sandbox.sumsub.delay", CHECK_TAKES.to_owned()),
+            ("sandbox.oidc.client_id", CLIENT_ID.to_owned()),
+            ("sandbox.oidc.client_secret", CLIENT_SECRET.to_owned()),
+            ("sandbox.oidc.redirect_uris", back),
         ]
     }
 
@@ -106,6 +116,7 @@ impl Door {
         Ok(vec![
             ("http.listen", address.to_string()),
             ("http.public_url", format!("http://{address}")),
+            ("identity.url", format!("http://{}/auth/realms/current", place("oidc")?)),
             ("kyc.url", format!("http://{}", place("sumsub")?)),
             ("aspsp.dnb.url", format!("http://{plain}/dnb")),
             ("aspsp.sparebank1.url", format!("https://{encrypted}/sparebank1")),

@@ -271,6 +271,8 @@ enabled = false
 enabled = false
 [sandbox.droppay]
 enabled = false
+[sandbox.oidc]
+enabled = false
 "#
     )
 }
@@ -289,6 +291,8 @@ enabled = false
 [sandbox.neonomics]
 enabled = false
 [sandbox.droppay]
+enabled = false
+[sandbox.oidc]
 enabled = false
 [sandbox.sumsub]
 listen = "127.0.0.1:{kyc}"

@@ -2,10 +2,10 @@
 //! come back, that a production switch calls nobody of this machine, that routes and banks fit.
 
 use super::checks::{Patience, patience};
-use super::outside::{Bank, Http, host_of, is_private_host};
+use super::outside::{Bank, BankId, Http, bare_addresses, host_of, is_private_host};
 use super::raw::{Route, Switch};
 use super::{DEADLINE_MARGIN_MS, ServiceMode};
-use crate::bridge::BankProfile;
+use crate::bridge::{BankProfile, IdHash};
 use crate::findings::{Findings, Found, Place};
 use crate::unit::show_duration;
 use std::net::IpAddr;
@@ -36,6 +36,9 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     }
     for route in &switch.routes {
         to_banks(switch, route, findings);
+    }
+    if let Some(identity) = &outside.identity {
+        signing_in(identity, outside.http.as_ref(), is_production, findings);
     }
     let is_asked = switch.routes.iter().any(|route| route.leads_to_bank());
     if let (false, false, Some(bank)) = (is_asked, switch.routes.is_empty(), outside.banks.first())
@@ -70,6 +73,54 @@ fn listener(http: &Http, is_production: bool, findings: &mut Findings) {
     }
 }
 
+/// Who signs in is who the provider says, so in production there is a real one.
+fn signing_in(
+    identity: &BankId,
+    http: Option<&Http>,
+    is_production: bool,
+    findings: &mut Findings,
+) {
+    let Some(http) = http else {
+        let message = "[identity] and no [http]".to_owned();
+        let help = "people come back there, once they have signed in";
+        findings.error(identity.mock.place.or(identity.url.place), message, help);
+        return;
+    };
+    for (key, place) in bare_addresses(&identity.addresses) {
+        let message = format!("`{key}` of [identity] is called without TLS");
+        findings.error(place, message, "http:// is for this machine and private networks");
+    }
+    let callback = &identity.callback_url;
+    let is_bare = callback.value.starts_with("http://");
+    if callback.is_sound() && is_bare && !is_private_host(host_of(&callback.value)) {
+        let message = "people come back to `callback_url` without TLS".to_owned();
+        findings.error(callback.place, message, "their code could be read on its way");
+    }
+    let public = &http.public_url;
+    let own = format!("{}{CALLBACK}", public.value);
+    if callback.is_sound() && !callback.value.is_empty() && callback.value != own {
+        let message = "`callback_url` is not where people come back".to_owned();
+        let help = format!("with this `public_url` it is {own}, unless something rewrites it");
+        findings.warning(callback.place, message, help);
+    }
+    if !is_production {
+        return;
+    }
+    if identity.mock.is_sound() && identity.mock.value {
+        let message = "[identity] signs anybody in (`mock`)".to_owned();
+        let why = "`service_mode` is \"production\"; `allow_mock_in_prod = true` lets it be";
+        findings.error(identity.mock.place, message, why);
+    }
+    if identity.hash.is_sound() && identity.hash.value == IdHash::Compat {
+        let message = "national ids are hashed without a key (`hash`)".to_owned();
+        let help = "whoever has the hashes has the ids within seconds";
+        findings.warning(identity.hash.place, message, help);
+    }
+}
+
+/// Where people come back, below the public address.
+const CALLBACK: &str = "/api/auth/bankid/callback";
+
 /// Everybody who is called, with the address and whether it may be a private one.
 fn called(switch: &Switch) -> Vec<(String, &Found<String>, bool)> {
     let mut all = Vec::new();
@@ -83,8 +134,15 @@ fn called(switch: &Switch) -> Vec<(String, &Found<String>, bool)> {
     }
     let kyc = switch.outside.kyc.iter();
     all.extend(kyc.map(|kyc| ("[kyc]".to_owned(), &kyc.url, kyc.config.call.allow_private)));
+    // The mock asks nobody.
+    let identity = outside_identity(switch);
+    all.extend(identity.map(|it| ("[identity]".to_owned(), &it.url, it.config.call.allow_private)));
     all.retain(|(_, url, _)| url.is_sound());
     all
+}
+
+fn outside_identity(switch: &Switch) -> impl Iterator<Item = &BankId> {
+    switch.outside.identity.iter().filter(|identity| !identity.mock.value)
 }
 
 /// What is not encrypted does not leave our networks, whatever is allowed.

@@ -96,6 +96,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             kyc: switch.outside.kyc.map(|kyc| kyc.config),
             http: switch.outside.http.map(|http| http.config),
             callers,
+            identity: switch.outside.identity.map(|identity| identity.config),
         },
         admin: AdminConfig { listen: switch.admin.value },
         store: StoreConfig {

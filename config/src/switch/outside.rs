@@ -5,6 +5,7 @@
 //! A file without these sections has none of it.
 
 mod bank;
+mod bankid;
 mod caller;
 mod kinds;
 
@@ -12,6 +13,7 @@ use crate::address::parse_listen;
 use crate::bridge::{BankConfig, CallerConfig, HttpConfig, KycConfig, SecretSource, TokenConfig};
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
+pub(super) use bankid::{BankId, bare as bare_addresses};
 pub(super) use caller::Caller;
 use kinds::{call, named_file, url, variable};
 pub(super) use kinds::{as_url, host_of, is_private_host, one_line, optional_secret, secret};
@@ -36,6 +38,7 @@ pub(super) struct Outside {
     pub(super) kyc: Option<Kyc>,
     pub(super) http: Option<Http>,
     pub(super) callers: Vec<Caller>,
+    pub(super) identity: Option<BankId>,
     pub(super) payees: Vec<(Found<String>, PayeePlan)>,
 }
 
@@ -81,11 +84,12 @@ impl Outside {
         let banks = banks.map(|index| Bank::read(root.element("aspsp", index))).collect();
         let kyc = root.has("kyc").then(|| Kyc::read(root.table("kyc")));
         let http = root.has("http").then(|| Http::read(root.table("http")));
+        let identity = root.has("identity").then(|| BankId::read(root.table("identity")));
         let callers = 0..count(root, "caller", CALLERS_MAX);
         let callers = callers.map(|index| Caller::read(root.element("caller", index))).collect();
         let payees = 0..count(root, "payee", PAYEES_MAX);
         let payees = payees.map(|index| payee(root.element("payee", index))).collect();
-        Self { banks, kyc, http, callers, payees }
+        Self { banks, kyc, http, identity, callers, payees }
     }
 }
 

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use veksel_config::{
-    AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, SandboxConfig, SumsubSandbox,
+    AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig,
+    SumsubSandbox,
     WebhookSchedule,
 };
 
@@ -13,6 +14,7 @@ use super::ca::{Authority, CaError, Clients, Files};
 use super::droppay::{DropPay, DropPayConfig};
 use super::neonomics::{Neonomics, NeonomicsConfig};
 use super::notify::Notify;
+use super::oidc::{NoSigningKey, Oidc, OidcConfig};
 use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
 use super::{Clock, Mount, RunningSandboxes, SandboxError, start};
 use crate::bank::Desk;
@@ -50,6 +52,9 @@ pub fn set(config: &SandboxConfig, desk: Desk) -> Result<Stage, SandboxError> {
         mounts.extend(droppay(config, &clock, &authority)?);
     }
     mounts.extend(config.notify.as_ref().map(|config| notify(config, &clock)));
+    if let Some(config) = &config.oidc {
+        mounts.push(oidc(config, &clock)?);
+    }
     Ok(Stage { running: start(mounts, clock)?, files })
 }
 
@@ -144,6 +149,19 @@ fn droppay(
 fn notify(config: &NotifySandbox, clock: &Clock) -> Mount {
     let sandbox = Arc::new(Notify::new(clock.clone()));
     Mount { name: "notify".to_owned(), listen: config.listen, tls: None, sandbox }
+}
+
+fn oidc(config: &OidcSandbox, clock: &Clock) -> Result<Mount, NoSigningKey> {
+    let settings = OidcConfig {
+        client_id: config.client_id.clone(),
+        client_secret: config.client_secret.clone(),
+        client_key: None,
+        redirect_uris: config.redirect_uris.clone(),
+        code_ms: config.code_ms,
+        token_ms: config.token_ms,
+    };
+    let sandbox = Arc::new(Oidc::new(settings, clock.clone())?);
+    Ok(Mount { name: "oidc".to_owned(), listen: config.listen, tls: None, sandbox })
 }
 
 /// TLS on an address, where callers may show a certificate.

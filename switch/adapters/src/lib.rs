@@ -23,6 +23,7 @@ mod mark;
 mod money;
 mod neonomics;
 mod oauth;
+pub mod oidc;
 #[cfg(feature = "otlp")]
 mod otlp;
 pub mod providers;

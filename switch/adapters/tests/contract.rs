@@ -185,6 +185,7 @@ async fn exchanges() -> Vec<Exchange> {
             quirks: Quirks { wants_push: true, ..Quirks::default() },
         }],
         kyc: None,
+        identity: None,
         http: Some(HttpConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: "https://tpp.example".to_owned(),

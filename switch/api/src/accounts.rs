@@ -1,16 +1,21 @@
 //! Linked accounts: link one, see one, give one up, and the cards that stand for one.
 
-use crate::answer::{Answer, Refusal, json_response};
-use crate::door::{Name, Program, Shared, name, nothing_else, object, text};
+use crate::answer::{Answer, Refusal, Trace, json_response};
+use crate::caller::{Act, Caller};
+use crate::door::{
+    Desk, Name, Program, Shared, answered, name, nothing_else, object, one_line, optional, text,
+};
 use crate::kyc::CUSTOMER_MAX;
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Told};
-use veksel_core::fact::Linked;
+use veksel_core::fact::{ConsentStatus, Linked};
 use veksel_core::record::CardNumber;
 
 /// How long the bank may take to say where its customer approves.
@@ -34,19 +39,49 @@ const UNAVAILABLE: &str = "the bank is temporarily unavailable";
 
 /// `POST /api/accounts` with `{"account":"…","bank":"…","iban":"…","currency":"578",
 /// "customer":"…"}`.
-pub(crate) async fn link(program: Program, headers: HeaderMap, body: Bytes) -> Response {
-    let linked = async |desk: &Shared| {
-        let call = wanted(desk, object(&headers, &body)?)?;
-        told(desk.engine.call(call, LINK_TIME).await)
+pub(crate) async fn link(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let linked = async {
+        let caller = desk.caller(&headers, Act::Change)?;
+        let wanted = wanted(&desk, &caller, object(&headers, &body)?)?;
+        if let (Caller::Person(_), Call::Link { account, .. }) = (&caller, &wanted) {
+            unclaimed(&desk, &caller, account).await?;
+        }
+        told(desk.engine.call(wanted, LINK_TIME).await, &caller)
     };
-    program.answer(linked).await
+    answered(linked.await, &trace)
 }
 
-fn wanted(desk: &Shared, mut object: Map<String, Value>) -> Result<Call, Refusal> {
-    let account = text(&mut object, "account", ACCOUNT_MAX)?;
-    if !account.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Refusal::bad("`account` is no DE102"));
+/// A person takes no account over that somebody else has linked. While his bank has not agreed, it
+/// is not linked: who only asks keeps nobody out.
+async fn unclaimed(desk: &Desk, caller: &Caller, account: &str) -> Result<(), Refusal> {
+    match held(desk, account).await? {
+        Some(linked)
+            if linked.status == ConsentStatus::Valid && !caller.may_see(&linked.customer) =>
+        {
+            let message = "another customer has linked this account";
+            Err(Refusal::new(StatusCode::CONFLICT, "linked_elsewhere", message))
+        }
+        Some(_) | None => Ok(()),
     }
+}
+
+/// How an account is linked; `None` if it is not.
+async fn held(desk: &Desk, account: &str) -> Result<Option<Linked>, Refusal> {
+    let call = Call::Linked { account: account.to_owned() };
+    match desk.engine.call(call, SHOW_TIME).await {
+        Told::Linked { linked, .. } => Ok(Some(*linked)),
+        Told::Noted | Told::Unknown => Ok(None),
+        other => Err(instead(other)),
+    }
+}
+
+fn wanted(desk: &Desk, caller: &Caller, mut object: Map<String, Value>) -> Result<Call, Refusal> {
+    let account = optional(&mut object, "account", ACCOUNT_MAX)?;
     let bank = text(&mut object, "bank", BANK_MAX)?;
     if !desk.banks.contains(&bank) {
         return Err(Refusal::bad(format!("`bank` must be one of: {}", desk.banks.join(", "))));
@@ -56,10 +91,27 @@ fn wanted(desk: &Shared, mut object: Map<String, Value>) -> Result<Call, Refusal
     if !is_iban(&iban) {
         return Err(Refusal::bad("`iban` is no IBAN"));
     }
+    let account = account_of(caller, account, &iban)?;
     let currency = currency(&mut object)?;
-    let customer = text(&mut object, "customer", CUSTOMER_MAX)?;
+    let customer = caller.customer(optional(&mut object, "customer", CUSTOMER_MAX)?)?;
     nothing_else(&object)?;
     Ok(Call::Link { account, bank, iban, currency, customer })
+}
+
+/// What messages call the account. A person has proved nothing but the IBAN, once his bank agrees,
+/// so that is what his account is called.
+fn account_of(caller: &Caller, given: Option<String>, iban: &str) -> Result<String, Refusal> {
+    let account = match (caller, given) {
+        (Caller::Program, Some(account)) => account,
+        (Caller::Program, None) => return Err(Refusal::bad("`account` is missing")),
+        (Caller::Person(_), None) => iban.to_owned(),
+        (Caller::Person(_), Some(account)) if account == iban => account,
+        (Caller::Person(_), Some(_)) => {
+            return Err(Refusal::bad("`account` of whoever is signed in is the IBAN"));
+        }
+    };
+    let fits = account.len() <= ACCOUNT_MAX && account.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(account) } else { Err(Refusal::bad("`account` is no DE102")) }
 }
 
 /// Three digits of ISO 4217, as a text or a number.
@@ -95,21 +147,40 @@ fn is_iban(text: &str) -> bool {
 }
 
 /// `GET /api/accounts/{account}`.
-pub(crate) async fn show(program: Program, account: Name) -> Response {
-    let shown = async |desk: &Shared| {
-        let account = name(account, ACCOUNT_MAX, "account")?;
-        told(desk.engine.call(Call::Linked { account }, SHOW_TIME).await)
+pub(crate) async fn show(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    account: Result<Path<String>, PathRejection>,
+) -> Response {
+    let shown = async {
+        let caller = desk.caller(&headers, Act::Look)?;
+        let account = named(account)?;
+        told(desk.engine.call(Call::Linked { account }, SHOW_TIME).await, &caller)
     };
-    program.answer(shown).await
+    answered(shown.await, &trace)
 }
 
 /// `DELETE /api/accounts/{account}`.
-pub(crate) async fn unlink(program: Program, account: Name) -> Response {
-    let gone = async |desk: &Shared| {
-        let account = name(account, ACCOUNT_MAX, "account")?;
-        told(desk.engine.call(Call::Unlink { account }, LINK_TIME).await)
+pub(crate) async fn unlink(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    account: Result<Path<String>, PathRejection>,
+) -> Response {
+    let gone = async {
+        let caller = desk.caller(&headers, Act::Change)?;
+        let account = named(account)?;
+        if caller != Caller::Program {
+            let linked = held(&desk, &account).await?;
+            let is_own = linked.is_some_and(|linked| caller.may_see(&linked.customer));
+            if !is_own {
+                return Err(Refusal::not_found("this account"));
+            }
+        }
+        told(desk.engine.call(Call::Unlink { account }, LINK_TIME).await, &caller)
     };
-    program.answer(gone).await
+    answered(gone.await, &trace)
 }
 
 /// `POST /api/accounts/{account}/cards` with `{"card":"…"}`: the card stands for the account from
@@ -134,20 +205,33 @@ pub(crate) async fn card(
         };
         nothing_else(&object)?;
         let card = CardNumber::new(&card);
-        told(desk.engine.call(Call::Card { account, card, is_over }, SHOW_TIME).await)
+        told(desk.engine.call(Call::Card { account, card, is_over }, SHOW_TIME).await, &Caller::Program)
     };
     program.answer(noted).await
 }
 
-fn told(told: Told) -> Answer {
+fn named(account: Result<Path<String>, PathRejection>) -> Result<String, Refusal> {
+    let Path(account) = account.map_err(|error| Refusal::bad(error.body_text()))?;
+    one_line(&account, ACCOUNT_MAX).ok_or_else(|| Refusal::bad("this is no account"))
+}
+
+fn told(told: Told, caller: &Caller) -> Answer {
     match told {
+        // Whose it is says more than whether there is one.
+        Told::Linked { linked, .. } if !caller.may_see(&linked.customer) => {
+            Err(Refusal::not_found("this account"))
+        }
         Told::Linked { linked, approve } => {
             Ok(json_response(StatusCode::OK, &shown(&linked, approve.as_deref())))
         }
         // A link that is given up has nothing to show.
         Told::Noted => Ok(json_response(StatusCode::OK, &json!({ "status": "ok" }))),
-        other => Err(Refusal::instead(other, Refusal::not_found("this account"), UNAVAILABLE)),
+        other => Err(instead(other)),
     }
+}
+
+fn instead(told: Told) -> Refusal {
+    Refusal::instead(told, Refusal::not_found("this account"), UNAVAILABLE)
 }
 
 /// The caller named the account; of the IBAN the end is enough to know it again.

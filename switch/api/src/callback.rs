@@ -89,7 +89,7 @@ fn state(query: &str) -> Option<[u8; 16]> {
 }
 
 /// A heading and a line.
-type Said = (&'static str, &'static str);
+pub(crate) type Said = (&'static str, &'static str);
 
 const UNKNOWN: Said = ("Not known", "This address is not, or no longer, one of a payment.");
 const BUSY: Said = ("One moment", "We are busy. Please reload this page.");
@@ -122,7 +122,7 @@ const fn of_consent(status: ConsentStatus) -> Said {
     }
 }
 
-fn page(status: StatusCode, (heading, line): Said, trace: &Trace) -> Response {
+pub(crate) fn page(status: StatusCode, (heading, line): Said, trace: &Trace) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

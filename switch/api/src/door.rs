@@ -5,6 +5,7 @@ use crate::answer::{Answer, Code, Refusal, Trace, json_response};
 use crate::calls::Engine;
 use crate::endpoints::{Wanted, all};
 use crate::guard::Guard;
+use crate::identity::Identity;
 use crate::integration::Integration;
 use crate::openapi::{document, serve};
 use crate::webhook::Webhooks;
@@ -56,6 +57,8 @@ pub struct Doors {
     /// Knows the webhooks of the provider of identity checks; without it there is no such
     /// endpoint.
     pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// Signs people in; without it nobody can.
+    pub identity: Option<Identity>,
     /// Names of the banks, in the order of the plan.
     pub banks: Vec<String>,
     /// What programs must know. `None` lets in programs of this machine, and nobody if the
@@ -76,6 +79,7 @@ pub struct Doors {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) webhooks: Option<Arc<dyn Webhooks>>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) banks: Vec<String>,
     pub(crate) guard: Guard,
     /// The description of all this.
@@ -97,15 +101,20 @@ impl Shared {
 
 /// The endpoints.
 pub fn router(doors: Doors) -> Router {
-    let Doors { engine, webhooks, banks, token, is_loopback, .. } = doors;
+    let Doors { engine, webhooks, identity, banks, token, is_loopback, .. } = doors;
     let Doors { body_max, integration, health, count, .. } = doors;
     let guard = Guard::new(token, is_loopback);
-    let wanted = Wanted { webhooks: webhooks.is_some(), integration: integration.is_some() };
+    let wanted = Wanted {
+        webhooks: webhooks.is_some(),
+        identity: identity.is_some(),
+        integration: integration.is_some(),
+    };
     let endpoints = all(wanted);
     let document = document(&endpoints).to_string();
     let desk = Arc::new(Shared {
         engine,
         webhooks,
+        identity,
         banks,
         guard,
         document,

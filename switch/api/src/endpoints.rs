@@ -4,7 +4,7 @@
 use crate::door::{HEALTH_PATHS, healthy};
 use crate::integration::{account, payment, provider, search};
 use crate::openapi::{Endpoint, Method, document_of, page, script, style};
-use crate::{accounts, callback, kyc, push, webhook};
+use crate::{accounts, callback, identity, kyc, push, webhook};
 use Method::{Delete, Get, Post};
 use serde_json::{Value, json};
 
@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 pub(crate) struct Wanted {
     /// Somebody knows the webhooks of the provider of identity checks.
     pub(crate) webhooks: bool,
+    /// People sign in.
+    pub(crate) identity: bool,
     /// There are callers.
     pub(crate) integration: bool,
 }
@@ -26,7 +28,10 @@ pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
         all.extend(providers());
     }
     all.extend(linked_accounts());
-    all.extend(identity());
+    all.extend(customers());
+    if wanted.identity {
+        all.extend(people());
+    }
     all.extend(from_elsewhere());
     if wanted.webhooks {
         all.extend(webhooks());
@@ -202,7 +207,7 @@ fn linked_accounts() -> Vec<Endpoint> {
     ]
 }
 
-fn identity() -> Vec<Endpoint> {
+fn customers() -> Vec<Endpoint> {
     let request = json!({
         "type": "object",
         "additionalProperties": false,
@@ -236,6 +241,45 @@ fn identity() -> Vec<Endpoint> {
             .about("identity", "Each check behind a customer's verification, as it is now")
             .guarded()
             .gives_json("200", "What each found.", checks()),
+    ]
+}
+
+fn people() -> Vec<Endpoint> {
+    let person = json!({
+        "type": "object",
+        "required": ["customer", "name", "acr", "amr", "signedInAt", "expiresAt", "csrfToken"],
+        "properties": {
+            "customer": { "type": "string" },
+            "name": { "type": ["string", "null"] },
+            "acr": { "type": ["string", "null"] },
+            "amr": { "type": ["array", "string", "null"] },
+            "signedInAt": { "type": "string" },
+            "expiresAt": { "type": "string" },
+            "csrfToken": { "type": "string" },
+        },
+    });
+    let word = || json!({ "type": "string" });
+    let mut returned = Endpoint::new(Get, "/api/auth/bankid/callback", identity::returned)
+        .about("people", "Where people come back from the provider of identities")
+        .leads("To where the person was before.");
+    for name in ["state", "code", "error", "iss"] {
+        returned = returned.parameter("query", name, false, word());
+    }
+    vec![
+        Endpoint::new(Get, "/api/auth/bankid", identity::initiate)
+            .about("people", "Sign in")
+            .parameter("query", "return_to", false, word())
+            .parameter("query", "person", false, word())
+            .leads("To the page of the provider of identities."),
+        returned,
+        Endpoint::new(Get, "/api/auth/me", identity::me)
+            .about("people", "Who is signed in")
+            .gives_json("200", "This person.", person),
+        Endpoint::new(Post, "/api/auth/logout", identity::logout)
+            .about("people", "Sign out")
+            .more("`x-csrf-token` must be what `/api/auth/me` says.")
+            .parameter("header", "x-csrf-token", false, word())
+            .gives_json("200", "Nobody is signed in any more.", noted()),
     ]
 }
 

@@ -1,10 +1,14 @@
 //! Identity checks: begin one, and how one stands. The switch decides about payments by what it
 //! knows itself; nothing here is needed for that.
 
-use crate::answer::{Answer, Refusal, json_response};
-use crate::door::{Name, Program, Shared, name, nothing_else, object, optional, text};
+use crate::answer::{Answer, Refusal, Trace, json_response};
+use crate::caller::{Act, Caller, others};
+use crate::door::{
+    Desk, Name, Program, Shared, answered, name, nothing_else, object, one_line, optional,
+};
 use axum::body::Bytes;
-use axum::extract::RawQuery;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -27,13 +31,29 @@ const CONTACT_MAX: usize = 254;
 const UNAVAILABLE: &str = "verification temporarily unavailable";
 
 /// `POST /api/kyc/initiate` with `{"customer":"…","email":"…","phone":"…","level":"…"}`.
-pub(crate) async fn initiate(program: Program, headers: HeaderMap, body: Bytes) -> Response {
-    program.answer(async |desk| begin(desk, object(&headers, &body)?).await).await
+pub(crate) async fn initiate(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let begun = async {
+        let caller = desk.caller(&headers, Act::Change)?;
+        begin(&desk, &caller, object(&headers, &body)?).await
+    };
+    answered(begun.await, &trace)
 }
 
 /// The same with a query, for those who were told to `GET` it.
-pub(crate) async fn initiate_by_query(program: Program, RawQuery(query): RawQuery) -> Response {
-    let begun = async |desk: &Shared| {
+pub(crate) async fn initiate_by_query(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let begun = async {
+        // It is asked like a look, and is none.
+        let caller = desk.caller(&headers, Act::Change)?;
         let mut object = Map::new();
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let twice = object.insert(key.clone().into_owned(), value.into_owned().into());
@@ -41,14 +61,14 @@ pub(crate) async fn initiate_by_query(program: Program, RawQuery(query): RawQuer
                 return Err(Refusal::bad(format!("`{}` is there twice", key.escape_debug())));
             }
         }
-        begin(desk, object).await
+        begin(&desk, &caller, object).await
     };
-    program.answer(begun).await
+    answered(begun.await, &trace)
 }
 
-async fn begin(desk: &Shared, mut object: Map<String, Value>) -> Answer {
+async fn begin(desk: &Desk, caller: &Caller, mut object: Map<String, Value>) -> Answer {
     let call = Call::Check {
-        customer: text(&mut object, "customer", CUSTOMER_MAX)?,
+        customer: caller.customer(optional(&mut object, "customer", CUSTOMER_MAX)?)?,
         email: optional(&mut object, "email", CONTACT_MAX)?,
         phone: optional(&mut object, "phone", CONTACT_MAX)?,
         level: optional(&mut object, "level", CONTACT_MAX)?.unwrap_or_default(),
@@ -71,9 +91,20 @@ async fn begin(desk: &Shared, mut object: Map<String, Value>) -> Answer {
 }
 
 /// `GET /api/kyc/status/{customer}`.
-pub(crate) async fn status(program: Program, customer: Name) -> Response {
-    let found = async |desk: &Shared| {
-        let customer = name(customer, CUSTOMER_MAX, "customer")?;
+pub(crate) async fn status(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    customer: Result<Path<String>, PathRejection>,
+) -> Response {
+    let found = async {
+        let caller = desk.caller(&headers, Act::Look)?;
+        let Path(customer) = customer.map_err(|error| Refusal::bad(error.body_text()))?;
+        let customer =
+            one_line(&customer, CUSTOMER_MAX).ok_or_else(|| Refusal::bad("this is no customer"))?;
+        if !caller.may_see(&customer) {
+            return Err(others());
+        }
         match desk.engine.call(Call::Checked { customer }, STATUS_TIME).await {
             Told::Checked { customer, .. } => {
                 Ok(json_response(StatusCode::OK, &Value::Object(shown(&customer))))
@@ -81,7 +112,7 @@ pub(crate) async fn status(program: Program, customer: Name) -> Response {
             other => Err(instead(other)),
         }
     };
-    program.answer(found).await
+    answered(found.await, &trace)
 }
 
 /// `GET /api/kyc/checks/{customer}`: each check behind a verification, as the provider says now.

@@ -3,7 +3,7 @@
 //!
 //! A handler translates a request into a [`Call`](veksel_core::enquiry::Call), waits for what is
 //! [`Told`](veksel_core::enquiry::Told), and translates that back. It decides nothing, keeps
-//! nothing and reads no journal. What a call leads to is durable before it is answered.
+//! nothing but who is signed in, and reads no journal. What a call leads to is durable before it is answered.
 //!
 //! | path | who calls | asked of them |
 //! |---|---|---|
@@ -11,8 +11,9 @@
 //! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they saw |
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
 //! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
-//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/kyc/checks/{customer}` | programs | a token |
-//! | `/api/accounts` | programs | a token |
+//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs, people | a token; a session |
+//! | `/api/kyc/checks/{customer}`, `/api/accounts/{account}/cards` | programs | a token |
+//! | `/api/auth/…` | people who sign in | what their provider says |
 //! | `/api/v1/integration/…` | callers | an API key or a token, and a permission |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
 //! | `GET /api/openapi.json`, `/api/docs` | who wants to know what there is | nothing |
@@ -23,21 +24,27 @@
 mod accounts;
 mod answer;
 mod callback;
+mod caller;
 mod calls;
 mod door;
 mod endpoints;
 mod exchange;
 mod guard;
+mod identity;
 mod integration;
 mod kyc;
 mod openapi;
+mod origin;
 mod push;
+mod rate;
 mod serve;
+mod session;
 mod webhook;
 
 pub use calls::{Asked, Engine};
 pub use door::{Count, Doors, HEALTH_PATHS, Health, Seen, health, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
+pub use identity::Identity;
 pub use integration::{Caller, Integration, TokenError, Tokens};
 pub use serve::{Bounds, serve};
 pub use webhook::{Unwelcome, Webhooks};

@@ -25,6 +25,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("413", "The body is too large, or broken off."),
     ("415", "The body is not application/json."),
     ("422", "The other side says no."),
+    ("429", "Too often; `Retry-After` says when to try again."),
     ("500", "A defect."),
     ("502", "The other side answered with something that is no answer."),
     ("503", "It cannot be done now; `Retry-After` says when to try again."),
@@ -150,6 +151,12 @@ impl Endpoint {
     pub(crate) fn gives_json(mut self, status: &str, when: &str, schema: Value) -> Self {
         let content = json!({ "application/json": { "schema": schema } });
         self.said["responses"][status] = json!({ "description": when, "content": content });
+        self
+    }
+
+    /// An answer that leads elsewhere and says nothing itself.
+    pub(crate) fn leads(mut self, when: &str) -> Self {
+        self.said["responses"]["303"] = json!({ "description": when });
         self
     }
 

@@ -4,7 +4,7 @@ use crate::callers::{CALLS_MAX, Callers};
 use crate::enquirer::{Asks, Enquirer};
 use crate::material::{secret, webhook_secrets};
 use crate::observe::Metrics;
-use crate::outside::configured;
+use crate::outside::{configured, identity};
 use crate::start::{StartError, socket};
 use crate::status::Status;
 use std::net::SocketAddr;
@@ -87,6 +87,7 @@ impl Http {
             let doors = Doors {
                 engine: Engine::new(calling),
                 webhooks,
+                identity: identity(bridge, http.runtime.handle())?,
                 banks: config.plan.banks.iter().map(|bank| bank.name.clone()).collect(),
                 token: token(http_config)?,
                 is_loopback: listener.local_addr()?.ip().is_loopback(),

@@ -10,12 +10,13 @@ use crate::start::StartError;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use veksel_adapters::oidc::Oidc;
 use veksel_adapters::providers::Providers;
 use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
 use veksel_adapters::{Adapters, CallEvent, Certificate, Circuit, audit, read_secret};
-use veksel_api::{Unwelcome, Webhooks};
+use veksel_api::{Identity, Unwelcome, Webhooks};
 use veksel_config::SwitchConfig;
-use veksel_config::bridge::KycConfig;
+use veksel_config::bridge::{BridgeConfig, KycConfig};
 use veksel_core::enquiry::{Ask, Event};
 
 /// Calls whose audit line waits to be written.
@@ -75,6 +76,19 @@ pub(crate) fn configured(
     let webhooks = bridge.kyc.as_ref().map(webhooks).transpose()?;
     let providers = Arc::new(Providers::default());
     Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks, providers })
+}
+
+/// What signs people in, if anybody is to.
+pub(crate) fn identity(
+    bridge: &BridgeConfig,
+    handle: &Handle,
+) -> Result<Option<Identity>, StartError> {
+    let (Some(config), Some(http)) = (&bridge.identity, &bridge.http) else { return Ok(None) };
+    let (sink, events) = audit(AUDIT_MAX);
+    let oidc = Oidc::new(config, http, &read_secret, &sink);
+    let oidc = oidc.map_err(|error| StartError::Outside(format!("[identity]: {error}")))?;
+    handle.spawn(write_down(events));
+    Ok(Some(Identity::new(oidc, config, http)))
 }
 
 /// What knows the webhooks of the provider of identity checks.

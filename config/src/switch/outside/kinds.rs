@@ -121,7 +121,7 @@ fn both(
 }
 
 /// It is read at the start, and need not be there to check a configuration.
-fn secret_file(section: &mut Section<'_>, key: &'static str) -> Found<Option<PathBuf>> {
+pub(super) fn secret_file(section: &mut Section<'_>, key: &'static str) -> Found<Option<PathBuf>> {
     let folder = section.findings.source().folder.clone();
     let parse = |text: &str| match text.contains('\0') {
         true => Err("it holds a zero byte".to_owned()),

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use veksel_api::{
-    Asked, Bounds, Caller, Doors, Engine, Exchange, Integration, Seen, Unwelcome, Webhooks, router,
-    serve,
+    Asked, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Seen, Unwelcome,
+    Webhooks, router, serve,
 };
 use veksel_config::bridge::{CallerConfig, PERMISSIONS};
 use veksel_core::Utc;
@@ -89,14 +89,19 @@ impl Webhooks for Credulous {
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self::start(None)
+        Self::start(None, None)
     }
 
     pub(crate) fn with_token(token: &str) -> Self {
-        Self::start(Some(Secret::new(token)))
+        Self::start(Some(Secret::new(token)), None)
     }
 
-    fn start(token: Option<Secret>) -> Self {
+    /// People sign in too.
+    pub(crate) fn with_people(token: &str, identity: Identity) -> Self {
+        Self::start(Some(Secret::new(token)), Some(identity))
+    }
+
+    fn start(token: Option<Secret>, identity: Option<Identity>) -> Self {
         let runtime = Runtime::new().unwrap();
         let (calling, calls) = mpsc::channel(4);
         let answers = Answers::default();
@@ -109,6 +114,7 @@ impl Rig {
         let doors = Doors {
             engine: Engine::new(calling),
             webhooks: Some(Arc::new(Credulous)),
+            identity,
             banks: vec!["nordbank".into(), "sorbank".into()],
             token,
             is_loopback: true,
@@ -127,6 +133,14 @@ impl Rig {
         runtime.spawn(serve(listener, router(doors), bounds, until));
         let stop = Mutex::new(Some(stop));
         Self { _runtime: runtime, address, answers, calls: heard, counts, health, stop }
+    }
+
+    /// The engine says these, one after the other, to the next calls.
+    pub(crate) fn tell_all(&self, all: impl IntoIterator<Item = Told>) {
+        let mut answers = self.answers.lock().unwrap();
+        answers.clear();
+        answers.extend(all.into_iter().map(|told| (Duration::ZERO, told)));
+        self.calls.lock().unwrap().clear();
     }
 
     /// The engine says this to the next call.
