@@ -26,6 +26,7 @@ impl FieldSet {
     }
 
     /// The bit of a field in the bitmap it belongs to; the other bitmaps have none.
+    #[inline]
     const fn bits(number: FieldNumber) -> [u64; 3] {
         let place = number.get().wrapping_sub(1);
         let bit = (1u64 << 63) >> (place & 63);
@@ -38,9 +39,18 @@ impl FieldSet {
     }
 
     /// The same set with one more field.
+    #[inline]
     #[must_use]
     pub const fn with(self, number: FieldNumber) -> Self {
-        self.union(Self(Self::bits(number)))
+        let [first, second, third] = self.0;
+        let place = number.get().wrapping_sub(1);
+        let bit = (1u64 << 63) >> (place & 63);
+        Self(match place >> 6 {
+            0 => [first | bit, second, third],
+            1 => [first, second | bit, third],
+            2 => [first, second, third | bit],
+            _ => self.0,
+        })
     }
 
     /// The same set without a field.
@@ -113,22 +123,42 @@ impl FieldSet {
     /// How many fields of the set come before this one, if it is in the set.
     #[inline]
     pub(crate) const fn place(self, number: FieldNumber) -> Option<usize> {
-        if self.has(number) { Some(self.rank(number)) } else { None }
-    }
-
-    /// Whether every field of the set comes before this one; never of the message type.
-    #[inline]
-    pub(crate) const fn ends_before(self, number: FieldNumber) -> bool {
         let [first, second, third] = self.0;
         let place = number.get().wrapping_sub(1);
-        // The bit of the field and those behind it in its bitmap.
-        let behind = u64::MAX >> (place & 63);
-        match place >> 6 {
-            0 => (first & behind) | second | third == 0,
-            1 => (second & behind) | third == 0,
-            2 => third & behind == 0,
-            _ => false,
+        let (bitmap, before) = match place >> 6 {
+            0 => (first, 0),
+            1 => (second, first.count_ones()),
+            2 => (third, first.count_ones().wrapping_add(second.count_ones())),
+            _ => return None,
+        };
+        // The bits down to that of the field, which is the last.
+        let above = bitmap >> (63 & !place);
+        if above & 1 == 0 {
+            return None;
         }
+        Some(before.wrapping_add((above >> 1).count_ones()) as usize)
+    }
+
+    /// Adds a field if it comes after every other of the set, and says whether it did. Never the
+    /// message type.
+    #[inline]
+    pub(crate) const fn push(&mut self, number: FieldNumber) -> bool {
+        let [first, second, third] = &mut self.0;
+        let place = number.get().wrapping_sub(1);
+        let bit = (1u64 << 63) >> (place & 63);
+        // The bit of the field and those behind it in its bitmap.
+        let behind = bit | bit.wrapping_sub(1);
+        let (bitmap, others) = match place >> 6 {
+            0 => (first, *second | *third),
+            1 => (second, *third),
+            2 => (third, 0),
+            _ => return false,
+        };
+        let is_last = (*bitmap & behind) | others == 0;
+        if is_last {
+            *bitmap |= bit;
+        }
+        is_last
     }
 
     /// How many fields of the set come before this one.
@@ -187,17 +217,22 @@ mod tests {
         let numbers = [2u8, 3, 64, 65, 66, 127, 128, 129, 130, 191, 192];
         let set: FieldSet = numbers.into_iter().filter_map(FieldNumber::new).collect();
         for (place, number) in numbers.into_iter().enumerate() {
-            assert_eq!(set.rank(FieldNumber::new(number).unwrap()), place, "{number}");
+            let number = FieldNumber::new(number).unwrap();
+            assert_eq!((set.rank(number), set.place(number)), (place, Some(place)), "{number}");
         }
         assert_eq!(set.iter().map(FieldNumber::get).collect::<Vec<_>>(), numbers);
         assert_eq!(set.len() as usize, numbers.len());
         for number in (2..=192).filter_map(FieldNumber::new) {
             let ends = set.minus(FieldSet::EMPTY.with(number)).iter().all(|n| n < number);
-            assert_eq!(set.ends_before(number), ends && !set.has(number), "{number}");
+            let mut longer = set;
+            assert_eq!(longer.push(number), ends && !set.has(number), "{number}");
+            assert_eq!(longer, if longer == set { set } else { set.with(number) });
         }
-        assert!(!FieldSet::EMPTY.ends_before(FieldNumber::MTI));
+        let mut none = FieldSet::EMPTY;
+        assert!(!none.push(FieldNumber::MTI) && none.is_empty());
         for number in [FieldNumber::MTI, FieldNumber::BITMAP, FieldNumber::new(67).unwrap()] {
             assert!(!set.has(number) && set.without(number) == set, "{number}");
+            assert_eq!(set.place(number), None, "{number}");
         }
     }
 }

@@ -52,6 +52,26 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    /// Every form, in the order of their numbers.
+    const ALL: [Self; 16] = [
+        Self::Text,
+        Self::PackedLeft,
+        Self::PackedRight,
+        Self::Raw,
+        Self::Ebcdic037,
+        Self::Ebcdic500,
+        Self::Ebcdic1047,
+        Self::Hex,
+        Self::HexEbcdic,
+        Self::Nibbles,
+        Self::NibblesLeft,
+        Self::NibblesRight,
+        Self::Signed,
+        Self::SignedOdd,
+        Self::SignedEbcdic,
+        Self::SignedEbcdicOdd,
+    ];
+
     /// Whether it is one of the forms that the fast walks know.
     pub(crate) const fn is_plain(self) -> bool {
         matches!(self, Self::Text | Self::PackedLeft | Self::PackedRight | Self::Raw)
@@ -62,15 +82,11 @@ impl Form {
     }
 }
 
-/// Where a field lies in the buffer. Eight bytes, because the codec writes one for every field of
-/// every message.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
-    /// Where its length, or else its content, begins.
-    pub(crate) start: u32,
-    /// What lies there.
-    pub(crate) shape: Shape,
-}
+/// Where a field lies in the buffer, and what lies there. Eight bytes, because the codec writes one
+/// for every field of every message, and one number, because it compares them: in the lower half
+/// where its length, or else its content, begins; in the upper its [`Shape`].
+#[derive(Clone, Copy)]
+pub(crate) struct Slot(u64);
 
 /// What a field looks like wherever it lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,17 +109,60 @@ impl Shape {
             _ => self.units,
         }
     }
+
+    /// The same as a number: units in the lower half, then the prefix and the form.
+    #[inline(always)]
+    pub(crate) const fn word(self) -> u32 {
+        self.units as u32 | ((self.prefix as u32) << 16) | ((self.form as u32) << 24)
+    }
 }
 
 impl Slot {
     /// What stands in a place that is about to be filled.
-    pub(crate) const EMPTY: Self =
-        Self { start: 0, shape: Shape { units: 0, prefix: 0, form: Form::Raw } };
+    pub(crate) const EMPTY: Self = Self(0);
+
+    #[inline(always)]
+    pub(crate) const fn new(start: u32, shape: Shape) -> Self {
+        Self(start as u64 | ((shape.word() as u64) << 32))
+    }
+
+    /// The same as a number.
+    #[inline(always)]
+    pub(crate) const fn word(self) -> u64 {
+        self.0
+    }
+
+    /// Where it begins.
+    #[inline(always)]
+    pub(crate) const fn start(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    /// Characters, digits or bytes of its content; see [`Shape`].
+    #[inline(always)]
+    pub(crate) const fn units(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+
+    /// What lies there.
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "there are sixteen forms for four bits")]
+    pub(crate) const fn shape(self) -> Shape {
+        let form = Form::ALL[((self.0 >> 56) & 15) as usize];
+        Shape { units: self.units(), prefix: (self.0 >> 48) as u8, form }
+    }
 
     #[inline]
-    pub(crate) fn content(self) -> core::ops::Range<usize> {
-        let start = (self.start as usize).saturating_add(self.shape.prefix.into());
-        start..start.saturating_add(self.shape.width().into())
+    pub(crate) const fn content(self) -> core::ops::Range<usize> {
+        let shape = self.shape();
+        let start = self.start().saturating_add(shape.prefix as usize);
+        start..start.saturating_add(shape.width() as usize)
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slot({}, {:?})", self.start(), self.shape())
     }
 }
 
@@ -240,10 +299,22 @@ impl Message {
     #[inline]
     #[must_use]
     pub fn expose(&self, number: FieldNumber) -> Option<Raw<'_>> {
-        let slot = *self.slot(number)?;
+        self.raw(*self.slot(number)?)
+    }
+
+    /// Every field and its canonical value, in ascending order, sensitive or not; see
+    /// [`Message::expose`]. Quicker than to ask for one after another.
+    pub fn values(&self) -> impl Iterator<Item = (FieldNumber, Raw<'_>)> {
+        let slots = self.present.iter().zip(&self.slots);
+        slots.filter_map(|(number, slot)| Some((number, self.raw(*slot)?)))
+    }
+
+    /// What lies in a slot.
+    #[inline]
+    fn raw(&self, slot: Slot) -> Option<Raw<'_>> {
         let bytes = self.bytes.get(slot.content())?;
-        let digits = slot.shape.units;
-        Some(match slot.shape.form {
+        let digits = slot.units();
+        Some(match slot.shape().form {
             Form::Text => Raw::Text(bytes),
             Form::PackedLeft => Raw::Packed { bytes, digits, left: true },
             Form::PackedRight => Raw::Packed { bytes, digits, left: false },
@@ -283,14 +354,14 @@ impl Message {
     /// Where a field begins in the frame; `None` if it is absent or was set here.
     #[must_use]
     pub fn offset(&self, number: FieldNumber) -> Option<usize> {
-        let start = self.slot(number)?.start as usize;
+        let start = self.slot(number)?.start();
         (start < self.frame_end).then_some(start)
     }
 
     /// Where the content of a field begins in the frame; 0 if it is absent or was set here.
     pub(crate) fn content_offset(&self, number: FieldNumber) -> u32 {
         // An empty content may begin where the frame ends, but its length lies in the frame.
-        let slot = self.slot(number).filter(|slot| (slot.start as usize) < self.frame_end);
+        let slot = self.slot(number).filter(|slot| slot.start() < self.frame_end);
         slot.map_or(0, |slot| u32::try_from(slot.content().start).unwrap_or(0))
     }
 
@@ -304,30 +375,30 @@ impl Message {
     fn give_back(&mut self, number: FieldNumber) {
         let Some(slot) = self.slot(number).copied() else { return };
         let is_last = slot.content().end == self.bytes.len()
-            && slot.start as usize >= self.frame_end
-            && self.slots.iter().all(|other| other.start <= slot.start);
+            && slot.start() >= self.frame_end
+            && self.slots.iter().all(|other| other.start() <= slot.start());
         if is_last {
-            self.bytes.truncate(slot.start as usize);
+            self.bytes.truncate(slot.start());
         }
     }
 
+    #[inline]
     pub(crate) fn put(&mut self, number: FieldNumber, value: &[u8], form: Form) {
         // A value no frame can carry is cut; a codec then refuses it as too long.
         let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
-        let units = u16::try_from(value.len()).unwrap_or(u16::MAX);
         // Most messages are made in the order of their fields.
-        let is_last = self.present.ends_before(number);
-        if !is_last {
-            self.give_back(number);
+        if !self.present.push(number) {
+            return self.put_between(number, value, form);
         }
-        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.bytes.extend_from_slice(value);
-        let slot = Slot { start, shape: Shape { units, prefix: 0, form } };
-        if is_last {
-            self.slots.push(slot);
-            self.present = self.present.with(number);
-            return;
-        }
+        let slot = self.append(value, form);
+        self.slots.push(slot);
+    }
+
+    /// Sets a field that is there, or is followed by others.
+    #[inline(never)]
+    fn put_between(&mut self, number: FieldNumber, value: &[u8], form: Form) {
+        self.give_back(number);
+        let slot = self.append(value, form);
         let rank = self.present.rank(number);
         if self.present.has(number) {
             if let Some(place) = self.slots.get_mut(rank) {
@@ -337,6 +408,15 @@ impl Message {
             self.slots.insert(rank.min(self.slots.len()), slot);
             self.present = self.present.with(number);
         }
+    }
+
+    /// Puts a value behind the others; it is no longer than a slot can say.
+    #[inline]
+    fn append(&mut self, value: &[u8], form: Form) -> Slot {
+        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(value);
+        let units = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        Slot::new(start, Shape { units, prefix: 0, form })
     }
 }
 
@@ -367,6 +447,16 @@ impl fmt::Debug for Message {
 mod tests {
     use super::*;
     use crate::field;
+
+    #[test]
+    fn a_slot_is_what_it_was_made_of() {
+        for (number, form) in Form::ALL.into_iter().enumerate() {
+            assert_eq!(form as usize, number);
+            let shape = Shape { units: 0xFEDC, prefix: 6, form };
+            let slot = Slot::new(0xFFFF_FFFE, shape);
+            assert_eq!((slot.start(), slot.units(), slot.shape()), (0xFFFF_FFFE, 0xFEDC, shape));
+        }
+    }
 
     #[test]
     fn values_set_in_any_order_are_found() {

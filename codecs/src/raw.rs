@@ -59,6 +59,12 @@ pub struct Text<'a>(Characters<'a>);
 #[derive(Clone)]
 enum Characters<'a> {
     Borrowed(&'a [u8]),
+    /// Most packed numbers: those from `from` up to `to`.
+    Few {
+        characters: [u8; 16],
+        from: u8,
+        to: u8,
+    },
     Unpacked(SmallVec<[u8; 64]>),
 }
 
@@ -76,6 +82,9 @@ impl Characters<'_> {
     fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
+            Self::Few { characters, from, to } => {
+                characters.get(usize::from(*from)..usize::from(*to)).unwrap_or_default()
+            }
             Self::Unpacked(bytes) => bytes,
         }
     }
@@ -141,9 +150,7 @@ impl<'a> Raw<'a> {
     pub fn text(self) -> Option<Text<'a>> {
         match self {
             Self::Text(bytes) => Some(Text(Characters::Borrowed(bytes))),
-            Self::Packed { bytes, digits, left } => {
-                Some(Text(Characters::Unpacked(unpacked(bytes, digits, left))))
-            }
+            Self::Packed { bytes, digits, left } => Some(Text(unpacked(bytes, digits, left))),
             Self::Coded { bytes, coding } if !coding.is_binary() => {
                 Some(Text(Characters::Unpacked(decoded(bytes, coding))))
             }
@@ -191,9 +198,7 @@ impl<'a> Raw<'a> {
     pub(crate) fn canonical(self) -> Text<'a> {
         match self {
             Self::Text(bytes) | Self::Binary(bytes) => Text(Characters::Borrowed(bytes)),
-            Self::Packed { bytes, digits, left } => {
-                Text(Characters::Unpacked(unpacked(bytes, digits, left)))
-            }
+            Self::Packed { bytes, digits, left } => Text(unpacked(bytes, digits, left)),
             Self::Coded { bytes, coding } => Text(Characters::Unpacked(decoded(bytes, coding))),
         }
     }
@@ -205,7 +210,37 @@ impl<'a> Raw<'a> {
 }
 
 /// The characters of packed digits.
-fn unpacked(bytes: &[u8], digits: u16, left: bool) -> SmallVec<[u8; 64]> {
+#[inline]
+fn unpacked<'a>(bytes: &[u8], digits: u16, left: bool) -> Characters<'a> {
+    if bytes.len() > 8 {
+        return Characters::Unpacked(unpacked_many(bytes, digits, left));
+    }
+    let from = u8::from(left) & (digits as u8) & 1;
+    // Two for each byte there is, whatever is said.
+    let most = (bytes.len() as u8).wrapping_mul(2);
+    let to = u8::try_from(digits).unwrap_or(most).saturating_add(from).min(most);
+    let mut characters = [0; 16];
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let at = bytes.len().wrapping_mul(2).wrapping_sub(8);
+        if let Some(place) = characters.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+            *place = words::unpack(*last);
+        }
+        if let Some(place) = characters.first_chunk_mut() {
+            *place = words::unpack(*first);
+        }
+    } else if let Some(place) = characters.first_chunk_mut() {
+        *place = words::unpack(match *bytes {
+            [a, b, c, ..] => [a, b, c, 0],
+            [a, b] => [a, b, 0, 0],
+            [a] => [a, 0, 0, 0],
+            [] => [0; 4],
+        });
+    }
+    Characters::Few { characters, from, to }
+}
+
+/// More of them than a few.
+fn unpacked_many(bytes: &[u8], digits: u16, left: bool) -> SmallVec<[u8; 64]> {
     let digits = usize::from(digits);
     let mut characters = SmallVec::new();
     let (chunks, rest) = bytes.as_chunks::<4>();

@@ -1,9 +1,7 @@
 //! Bytes many at a time: content classes, packed digits and hexadecimal characters.
 //!
-//! A class is said twice. A function named `…_strangers` gives a word that is zero exactly if each
-//! of its eight bytes is of the class; which bits are set otherwise means nothing. The other asks
-//! one byte without branches: asked of sixteen in an array it becomes a few instructions on
-//! vectors, which the compiler finds by itself.
+//! A class asks one byte without branches: asked of sixteen in an array it becomes a few
+//! instructions on vectors, which the compiler finds by itself.
 
 /// The same byte eight times.
 const fn eight(byte: u8) -> u64 {
@@ -13,23 +11,21 @@ const fn eight(byte: u8) -> u64 {
 /// Whether all bytes belong to a class. What is left at the end is looked at together with bytes
 /// before it once more, so that there is no loop over single bytes.
 #[inline(always)]
-fn all(bytes: &[u8], belongs: impl Fn(u8) -> bool, strangers: impl Fn(u64) -> u64) -> bool {
+fn all(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> bool {
     if let Some(last) = bytes.last_chunk::<16>() {
-        let block = |block: &[u8; 16]| block.iter().fold(true, |good, byte| good & belongs(*byte));
         // A sum of blocks would have the compiler take them apart.
         for each in bytes.as_chunks::<16>().0 {
-            if !block(each) {
+            if !block(each, &belongs) {
                 return false;
             }
         }
-        return block(last);
+        return block(last, &belongs);
     }
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        return strangers(u64::from_le_bytes(*first)) | strangers(u64::from_le_bytes(*last)) == 0;
+        return block(first, &belongs) && block(last, &belongs);
     }
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-        return strangers(u64::from(first) | (u64::from(last) << 32)) == 0;
+        return block(first, &belongs) && block(last, &belongs);
     }
     match *bytes {
         [a, b, c, ..] => belongs(a) & belongs(b) & belongs(c),
@@ -39,59 +35,64 @@ fn all(bytes: &[u8], belongs: impl Fn(u8) -> bool, strangers: impl Fn(u64) -> u6
     }
 }
 
+/// The same of so many bytes together.
+#[inline(always)]
+fn block<const WIDTH: usize>(block: &[u8; WIDTH], belongs: impl Fn(u8) -> bool) -> bool {
+    block.iter().fold(true, |good, byte| good & belongs(*byte))
+}
+
 /// Whether all bytes are digits.
 #[inline(always)]
 pub(crate) fn are_digits(bytes: &[u8]) -> bool {
-    all(bytes, digit, digit_strangers)
+    all(bytes, digit)
 }
 
 /// Whether all bytes are digits of EBCDIC, which are the same in every page.
 #[inline(always)]
 pub(crate) fn are_ebcdic_digits(bytes: &[u8]) -> bool {
-    let strangers = |word| digit_strangers(word ^ eight(0xC0));
-    all(bytes, |byte| digit(byte ^ 0xC0), strangers)
+    all(bytes, |byte| digit(byte ^ 0xC0))
 }
 
 /// Whether every byte is two digits.
 #[inline(always)]
 pub(crate) fn are_packed(bytes: &[u8]) -> bool {
-    all(bytes, packed, packed_strangers)
+    all(bytes, packed)
 }
 
 /// Whether all bytes are printable ASCII.
 #[inline(always)]
 pub(crate) fn are_printable(bytes: &[u8]) -> bool {
-    all(bytes, printable, printable_strangers)
+    all(bytes, printable)
 }
 
 /// Whether all bytes are letters and spaces.
 #[inline(always)]
 pub(crate) fn are_letters(bytes: &[u8]) -> bool {
-    all(bytes, letter, letter_strangers)
+    all(bytes, letter)
 }
 
 /// Whether all bytes are letters, digits and spaces.
 #[inline(always)]
 pub(crate) fn are_alphanumeric(bytes: &[u8]) -> bool {
-    all(bytes, alphanumeric, alphanumeric_strangers)
+    all(bytes, alphanumeric)
 }
 
 /// Whether all bytes are what tracks are made of.
 #[inline(always)]
 pub(crate) fn are_track(bytes: &[u8]) -> bool {
-    all(bytes, track, track_strangers)
+    all(bytes, track)
 }
 
 /// Whether every byte is two digits, separators (D) or fillers (F) of a track.
 #[inline(always)]
 pub(crate) fn are_packed_track(bytes: &[u8]) -> bool {
-    all(bytes, packed_track, packed_track_strangers)
+    all(bytes, packed_track)
 }
 
 /// Whether all bytes are hexadecimal characters.
 #[inline(always)]
 pub(crate) fn are_hex(bytes: &[u8]) -> bool {
-    all(bytes, hex, hex_strangers)
+    all(bytes, hex)
 }
 
 #[inline(always)]
@@ -147,64 +148,8 @@ const fn outside(word: u64, from: u8, to: u8) -> u64 {
     (below | above) & eight(0x80)
 }
 
-/// `0` to `9`.
-#[inline(always)]
-const fn digit_strangers(word: u64) -> u64 {
-    // A digit is 0x30 to 0x39: its high nibble is 3 and stays 3 when 6 is added. A carry out of a
-    // byte that is no digit can only add strangers, never remove this byte's mark.
-    let carried = word.wrapping_add(eight(6));
-    ((word ^ eight(0x30)) | (carried ^ eight(0x30))) & eight(0xF0)
-}
-
-/// Two digits in each byte.
-#[inline(always)]
-const fn packed_strangers(word: u64) -> u64 {
-    // A nibble over 9 shows in its top bit when 6 is added; the other nibbles are masked first, so
-    // that carries stay inside a byte.
-    let (low, high) = (word & eight(15), (word >> 4) & eight(15));
-    (low.wrapping_add(eight(6)) | high.wrapping_add(eight(6))) & !eight(15)
-}
-
-/// Space to tilde.
-#[inline(always)]
-const fn printable_strangers(word: u64) -> u64 {
-    (word & eight(0x80)) | outside(word & eight(0x7F), 0x20, 0x7E)
-}
-
-/// Letters and space.
-#[inline(always)]
-const fn letter_strangers(word: u64) -> u64 {
-    let low = word & eight(0x7F);
-    // Letters of either case differ in one bit; with it set, nothing else becomes a letter.
-    let letter = outside(low | eight(0x20), b'a', b'z');
-    (word & eight(0x80)) | (letter & outside(low, b' ', b' '))
-}
-
-/// Letters, digits and space.
-#[inline(always)]
-const fn alphanumeric_strangers(word: u64) -> u64 {
-    (word & eight(0x80)) | (letter_strangers(word) & outside(word & eight(0x7F), b'0', b'9'))
-}
-
-/// Digits, `=`, `D` and `F`.
-#[inline(always)]
-const fn track_strangers(word: u64) -> u64 {
-    let low = word & eight(0x7F);
-    let mark = outside(low, b'=', b'=') & outside(low, b'D', b'D') & outside(low, b'F', b'F');
-    (word & eight(0x80)) | (outside(low, b'0', b'9') & mark)
-}
-
-/// Two digits, separators (D) or fillers (F) of a track in each byte.
-#[inline(always)]
-const fn packed_track_strangers(word: u64) -> u64 {
-    let (low, high) = (word & eight(15), (word >> 4) & eight(15));
-    // Over 9 as above; of 10 to 15 only D and F have both the bits 4 and 1.
-    let low = low.wrapping_add(eight(6)) & !((low << 2) & (low << 4));
-    let high = high.wrapping_add(eight(6)) & !((high << 2) & (high << 4));
-    (low | high) & eight(16)
-}
-
-/// Hexadecimal characters of either case.
+/// Hexadecimal characters of either case: zero exactly if each of the eight bytes is one; which
+/// bits are set otherwise means nothing.
 #[inline(always)]
 const fn hex_strangers(word: u64) -> u64 {
     let low = word & eight(0x7F);

@@ -22,6 +22,10 @@ fn replay(target: &str, body: fn(&[u8])) {
     let mut seeds = 0;
     for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
+        // What a fuzzer has added comes and goes.
+        if path.extension().is_none_or(|extension| extension != "seed") {
+            continue;
+        }
         let data = fs::read(&path).unwrap();
         println!("{target} {}", path.display());
         // The seed and all its beginnings.

@@ -4,6 +4,7 @@
 //! So it names nothing but the public API of `veksel-codecs` and `bytes`.
 
 use bytes::BytesMut;
+use std::collections::LinkedList;
 use std::sync::OnceLock;
 use veksel_codecs::dialect::{Bitmap, Digits, SHIPPED};
 use veksel_codecs::{
@@ -75,8 +76,9 @@ pub fn frame(data: &[u8]) {
 fn steps<'a>(
     framing: &Framing,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<Seen>, Option<FrameError>) {
-    let (mut buffer, mut seen) = (Vec::new(), Vec::new());
+) -> (LinkedList<Seen>, Option<FrameError>) {
+    // A list, so that what is seen of a stream of keep-alives is no large allocation of its own.
+    let (mut buffer, mut seen) = (Vec::new(), LinkedList::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);
         let mut read = 0;
@@ -85,13 +87,13 @@ fn steps<'a>(
                 Err(error) => return (seen, Some(error)),
                 Ok(Step::Incomplete) => break,
                 Ok(Step::KeepAlive { consumed }) => {
-                    seen.push(Seen::KeepAlive);
+                    seen.push_back(Seen::KeepAlive);
                     consumed
                 }
                 Ok(Step::Frame { header, message, consumed }) => {
                     assert!(message.len() <= framing.frame_max as usize && !message.is_empty());
                     let (header, message) = (header.to_vec(), message.to_vec());
-                    seen.push(Seen::Frame { header, message });
+                    seen.push_back(Seen::Frame { header, message });
                     consumed
                 }
             };
@@ -104,7 +106,7 @@ fn steps<'a>(
 }
 
 /// What was read is written as the same bytes, but for the total in a BASE I header.
-fn written_again(framing: &Framing, stream: &[u8], seen: &[Seen]) {
+fn written_again(framing: &Framing, stream: &[u8], seen: &LinkedList<Seen>) {
     let mut out = BytesMut::new();
     for step in seen {
         match step {
@@ -137,7 +139,7 @@ fn written_again(framing: &Framing, stream: &[u8], seen: &[Seen]) {
                 Seen::Frame { header, message }
             }
         };
-        assert_eq!(again, seen.iter().map(with_total).collect::<Vec<_>>());
+        assert_eq!(again, seen.iter().map(with_total).collect::<LinkedList<_>>());
         return;
     }
     let same = match framing.length {

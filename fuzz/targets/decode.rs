@@ -2,4 +2,6 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::decode(data));
+mod bounded;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bounded::run(fuzz::decode, data, 4));

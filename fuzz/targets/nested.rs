@@ -2,4 +2,7 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::nested(data));
+mod bounded;
+
+// Every part is described in a line of its own, and a part may be a byte.
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bounded::run(fuzz::nested, data, 512));

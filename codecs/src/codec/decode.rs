@@ -181,7 +181,7 @@ impl Codec {
                     }
                     let number = base.wrapping_add(place as u8);
                     shape = self.rare_field(number, frame.get(at..)?)?;
-                    let slot = Slot { start: start as u32, shape };
+                    let slot = Slot::new(start as u32, shape);
                     at = slot.content().end;
                     (check, unchecked) = (Check::Free, at);
                     *slots.next()? = slot;
@@ -217,7 +217,7 @@ impl Codec {
                 }
                 at = end;
                 // Frames are at most MESSAGE_MAX long.
-                *slots.next()? = Slot { start: start as u32, shape };
+                *slots.next()? = Slot::new(start as u32, shape);
             }
         }
         if at != frame.len() || !check.passes(frame.get(unchecked..)?) {
@@ -278,7 +278,7 @@ impl Codec {
                 first_error = first_error.and(Err(error(number, offset, fault)));
                 continue;
             }
-            message.slots.push(Slot { start, shape });
+            message.slots.push(Slot::new(start, shape));
             message.present = message.present.with(number);
         }
         first_error?;

@@ -5,7 +5,7 @@
 
 use super::rare::{self, encode_length};
 use super::room::{Room, pack, pack_right};
-use super::step::{Check, Family, Kind, Lead};
+use super::step::{Check, Family, Kind, Lead, Plain};
 use super::{Codec, Layout, Prefix};
 use crate::code_page::CodePage;
 use crate::content::Content;
@@ -73,31 +73,35 @@ impl Codec {
         let (mut copy_from, mut check_from, mut to) = (0, 0, 0);
         let (mut kind, mut check, mut family) = (Kind::Copy, Check::Free, Family::NONE);
         let [near, far] = &*self.steps;
-        let (mut steps, mut base, mut later) = (near, 1u8, second.reverse_bits());
+        let (mut steps, mut base, mut later) = (near, 1u8, second);
         let mut bits = (first & (u64::MAX >> 1)).reverse_bits();
         loop {
             // Neighbours that are written alike.
+            let mut plain = Plain::begin(to, family, check);
             while bits != 0 {
                 let step = steps.get((bits.trailing_zeros() & 63) as usize)?;
-                let slot = slots.as_slice().first()?;
-                if slot.start as usize != to || family.of(slot.shape) != step.plain {
-                    break;
-                }
-                if step.characters != check {
-                    if !check.passes(source.get(check_from..to)?) {
+                let slot = *slots.as_slice().first()?;
+                let difference = plain.differs(slot, step);
+                if !difference.is_none() {
+                    if !difference.is_check() {
+                        break;
+                    }
+                    let end = plain.end();
+                    if !check.passes(source.get(check_from..end)?) {
                         return None;
                     }
-                    (check, check_from) = (step.characters, to);
+                    (plain, check, check_from) = (plain.checked(difference), step.characters, end);
                 }
-                to = to.wrapping_add(slot.shape.units.into());
+                plain = plain.and(slot.units());
                 bits &= bits.wrapping_sub(1);
                 slots.next();
             }
+            to = plain.end();
             if bits == 0 {
                 if later == 0 {
                     break;
                 }
-                (steps, base, bits, later) = (far, 65, later, 0);
+                (steps, base, bits, later) = (far, 65, later.reverse_bits(), 0);
                 continue;
             }
             let place = bits.trailing_zeros() & 63;
@@ -105,20 +109,20 @@ impl Codec {
             let number = || FieldNumber::new(base.wrapping_add(place as u8));
             let step = steps.get(place as usize)?;
             let slot = *slots.next()?;
-            let (start, units) = (slot.start as usize, slot.shape.units);
+            let (start, units, shape) = (slot.start(), slot.units(), slot.shape());
             let is_received = FRAME && start < received;
             if is_received && family == Family::RECEIVED && start == to {
                 to = slot.content().end;
                 continue;
             }
             let is_usual =
-                slot.shape.form == step.value && (step.least..=step.shape.units).contains(&units);
+                shape.form == step.value && (step.least..=step.shape.units).contains(&units);
             let (mut from, mut lead) = (start, Lead::Fixed);
             let (mut characters, mut next) = (Check::Free, Kind::Copy);
             if is_received {
                 family = Family::RECEIVED;
             } else if is_usual {
-                from = start.wrapping_add(slot.shape.prefix.into());
+                from = start.wrapping_add(shape.prefix.into());
                 (characters, next, lead, family) =
                     (step.characters, step.kind, step.lead, step.family);
                 if units & 1 == 1 && step.shape.form == Form::PackedRight {
@@ -183,7 +187,7 @@ impl Codec {
         room.leave();
         let own = message.codec == self.id;
         for (number, slot) in message.present.iter().zip(&message.slots) {
-            let start = slot.start as usize;
+            let start = slot.start();
             if own && start < message.frame_end {
                 let as_received = message.bytes.get(start..slot.content().end);
                 out.extend_from_slice(as_received.unwrap_or_default());

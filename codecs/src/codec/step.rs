@@ -6,7 +6,7 @@
 
 use super::{Layout, Prefix};
 use crate::content::Content;
-use crate::message::{Form, Shape};
+use crate::message::{Form, Shape, Slot};
 use crate::words;
 
 /// A field as the fast walks need it. Thirty-two bytes, so that it is found by a shift.
@@ -33,18 +33,70 @@ pub(super) struct Step {
     /// Units that a value must have for the fast walk to write it: all of a field of fixed length;
     /// more than there are if the field is left to the exact way.
     pub(super) least: u16,
-    /// The shape of a value that may be written in one go with the value before it: of fixed
-    /// length, and no half byte; with what that value must be of.
+    /// A value that may be written in one go with the one before it: of fixed length, and no half
+    /// byte; with what that value must be of.
     pub(super) plain: Plain,
 }
 
-/// A shape and a family in one number, so that both are compared at once.
+/// A slot and what it is to be written and checked together with, in one number: where a shape
+/// leaves room, the family stands in the upper half and the check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Plain(u64);
 
 impl Plain {
     /// What no value has.
     const NONE: Self = Self(u64::MAX);
+
+    /// The bits that a check may take: those of a prefix that no length is as long as.
+    const CHECK: u64 = 0x78 << 48;
+
+    /// Values from `start` on.
+    #[inline(always)]
+    pub(super) const fn begin(start: usize, family: Family, check: Check) -> Self {
+        Self(start as u32 as u64 | family.0 | check.bits())
+    }
+
+    /// What tells a value apart from one that goes on behind these as its field says.
+    #[inline(always)]
+    pub(super) const fn differs(self, slot: Slot, step: &Step) -> Difference {
+        Difference(self.0 ^ slot.word() ^ step.plain.0)
+    }
+
+    /// These and one more of so many units.
+    #[inline(always)]
+    pub(super) const fn and(self, units: u16) -> Self {
+        Self(self.0.wrapping_add(units as u64))
+    }
+
+    /// Where they end.
+    #[inline(always)]
+    pub(super) const fn end(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    /// The same with the check of a value that differs in nothing else.
+    #[inline(always)]
+    pub(super) const fn checked(self, difference: Difference) -> Self {
+        Self(self.0 ^ difference.0)
+    }
+}
+
+/// In what a value is not as the ones before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Difference(u64);
+
+impl Difference {
+    /// In nothing.
+    #[inline(always)]
+    pub(super) const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// At most in its check.
+    #[inline(always)]
+    pub(super) const fn is_check(self) -> bool {
+        self.0 & !Plain::CHECK == 0
+    }
 }
 
 /// How a run is written.
@@ -58,26 +110,23 @@ pub(super) enum Kind {
     PackRight,
 }
 
-/// Fields that are written in one way. A number in the upper half, where a shape leaves room for
-/// it.
+/// Fields that are written in one way. A number in the uppermost bits, which no form needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Family(u64);
 
 impl Family {
     /// Fields of any kind, one by one.
-    pub(super) const NONE: Self = Self(1 << 40);
+    pub(super) const NONE: Self = Self(8 << 60);
     /// Fields of a frame, written as they came.
-    pub(super) const RECEIVED: Self = Self(2 << 40);
+    pub(super) const RECEIVED: Self = Self(9 << 60);
 
     const fn new(kind: Kind) -> Self {
-        Self((kind as u64) << 32)
+        Self((kind as u64) << 60)
     }
 
     /// A value of this shape behind one of this family.
-    #[inline(always)]
-    pub(super) const fn of(self, shape: Shape) -> Plain {
-        let Shape { units, prefix, form } = shape;
-        Plain(self.0 | units as u64 | ((prefix as u64) << 16) | ((form as u64) << 24))
+    const fn of(self, shape: Shape, check: Check) -> Plain {
+        Plain(self.0 | check.bits() | ((shape.word() as u64) << 32))
     }
 }
 
@@ -194,7 +243,7 @@ impl Step {
         let family = Family::new(kind);
         let plain = match layout.prefix {
             Prefix::Fixed if whole_bytes && bytes != Check::Signed => {
-                family.of(Shape { units: layout.most, prefix: 0, form: value })
+                family.of(Shape { units: layout.most, prefix: 0, form: value }, characters)
             }
             _ => Plain::NONE,
         };
@@ -203,6 +252,12 @@ impl Step {
 }
 
 impl Check {
+    /// The same as bits that a [`Plain`] has room for.
+    #[inline(always)]
+    const fn bits(self) -> u64 {
+        (self as u64) << 51
+    }
+
     /// Whether the bytes pass.
     #[inline(never)]
     pub(super) fn passes(self, bytes: &[u8]) -> bool {
