@@ -29,6 +29,7 @@ Examples:
   veksel accounts link --account 10000000001 --bank nordbank --iban NO9386011117947 \\
       --customer c-1 --config bridge.toml          says where the customer approves
   veksel accounts show 10000000001 --config bridge.toml
+  veksel accounts card 10000000001 --card-file - --config bridge.toml
   veksel accounts unlink 10000000001 --config bridge.toml")]
 pub(crate) struct Accounts {
     /// What to do.

@@ -2,10 +2,11 @@
 //! no accounts, an amount that is asked about, and a completion (0220) in place of an advice.
 
 use crate::rig::{ACCOUNT, Bridge, Ports};
-use crate::stage::{Request, Wire, free_port};
+use crate::stage::{Request, Wire, free_port, veksel};
 use crate::teller::{Teller, code, tag, transfer};
 use crate::{decide, page};
 use serde_json::json;
+use std::io::Write as _;
 use std::path::Path;
 use veksel_codecs::{Dialect, Message, Mti, field};
 
@@ -77,8 +78,15 @@ fn by_card(amount: u64) -> Request {
 fn a_channel_with_cards_only_pays_from_the_account_behind_one_and_hears_it_by_0220() {
     let port = free_port();
     let rig = Bridge::linked_with("", |_, _| listener("cards", port, "iso87-ascii", "0220"));
-    let path = format!("/api/accounts/{ACCOUNT}/cards");
-    assert_eq!(rig.call("POST", &path, &json!({ "card": CARD })).status, 200);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "{CARD}").unwrap();
+    let (file, http) = (file.path().display().to_string(), format!("127.0.0.1:{}", rig.ports.http));
+    let set = |more: &[&str]| {
+        let words = ["accounts", "card", ACCOUNT, "--http", &http, "--card-file", &file];
+        let ran = veksel(&[&words[..], more].concat());
+        String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr)
+    };
+    assert_eq!(set(&[]), "status ok\n");
     let dialect = Dialect::shipped("iso87-ascii").unwrap();
     let mut teller = Teller::on(Wire::open_in(port, dialect).unwrap());
     let request = by_card(15_000);
@@ -91,8 +99,9 @@ fn a_channel_with_cards_only_pays_from_the_account_behind_one_and_hears_it_by_02
     assert_eq!(code(&teller.ask(&request.repeat())), "00");
     assert_eq!(rig.moved(&request.rrn()), 1);
     // A card that is given up stands for nothing.
-    let gone = json!({ "card": CARD, "remove": true });
-    assert_eq!(rig.call("POST", &path, &gone).status, 200);
+    assert_eq!(set(&["--remove"]), "status ok\n");
+    let again = set(&["--remove"]);
+    assert!(again.contains("not_found") && !again.contains(CARD), "{again}");
     let made = rig.asked("POST", "/dnb/v1/payments");
     assert_ne!(code(&teller.ask(&by_card(15_000))), "09");
     assert_eq!(rig.asked("POST", "/dnb/v1/payments"), made);

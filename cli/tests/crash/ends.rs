@@ -2,13 +2,24 @@
 
 use crate::stage::{Book, Kind, PATIENCE, Request, Rig, Wire, http_get, read_only, until, veksel};
 use std::time::{Duration, Instant};
-use veksel_codecs::{Message, field};
+use veksel_codecs::{Message, Mti, field};
 
-/// `drain` of the switch in these tests.
+/// `drain` of the switch in these tests, and of one that has more time.
 const DRAIN: Duration = Duration::from_secs(5);
+const LONG_DRAIN: Duration = Duration::from_secs(30);
 
 fn transfer() -> Request {
     Book::request(Kind::Transfer, ("10000000012", "10"), ("10000000013", "20"), 5_010)
+}
+
+/// Network management that the switch answers by itself.
+fn echo(number: u64) -> Request {
+    let mut message = Message::of(Mti::known(b"0800"));
+    message.set(field::TRANSMISSION, "1121090000");
+    message.set(field::STAN, number);
+    message.set(field::ACQUIRER, "500001");
+    message.set(field::NETWORK_CODE, 301);
+    Request { message }
 }
 
 fn answer(wire: &mut Wire, patience: Duration) -> Message {
@@ -17,6 +28,17 @@ fn answer(wire: &mut Wire, patience: Duration) -> Message {
         assert!(start.elapsed() < patience, "no answer within {patience:?}");
         if let Some(answer) = wire.receive(Duration::from_millis(50)).unwrap() {
             return answer;
+        }
+    }
+}
+
+/// The answer to one request; what is said about others meanwhile is passed over.
+fn answer_to(wire: &mut Wire, request: &Request) -> Message {
+    let rrn = request.rrn();
+    loop {
+        let heard = answer(wire, PATIENCE);
+        if heard.get(field::RRN).is_some_and(|heard| *heard == *rrn) {
+            return heard;
         }
     }
 }
@@ -54,22 +76,18 @@ fn drain_begins(rig: &Rig, wire: &mut Wire) -> (Request, Instant) {
 
 #[test]
 fn sigterm_lets_what_is_in_flight_finish() {
-    let mut rig = Rig::start();
+    let mut rig = Rig::patient();
     let mut wire = Wire::open(rig.ports.channels).unwrap();
     let (payment, asked) = drain_begins(&rig, &mut wire);
     // Nothing new begins.
     let late = transfer();
     wire.send(&late).unwrap();
-    let refused = answer(&mut wire, PATIENCE);
-    assert_eq!(refused.get(field::RRN).unwrap(), late.rrn().as_str());
-    assert_eq!(code(&refused), "91");
+    assert_eq!(code(&answer_to(&mut wire, &late)), "91");
     rig.bank.as_ref().unwrap().signal("CONT");
-    let approved = answer(&mut wire, PATIENCE);
-    assert_eq!(approved.get(field::RRN).unwrap(), payment.rrn().as_str());
-    assert_eq!(code(&approved), "00");
+    assert_eq!(code(&answer_to(&mut wire, &payment)), "00");
     assert_eq!(rig.switch.take().unwrap().end(PATIENCE), Some(0));
     let took = asked.elapsed();
-    assert!(took < DRAIN, "drained in {took:?}");
+    assert!(took < LONG_DRAIN, "drained in {took:?}");
     eprintln!("drained in {took:.2?}");
     assert_eq!(state(&rig, &payment.rrn()).unwrap(), "approved");
     assert_eq!((standing(&rig, &payment.rrn()), standing(&rig, &late.rrn())), (1, 0));
@@ -98,7 +116,8 @@ fn sigterm_leaves_nothing_unsaid_when_the_bank_is_silent() {
 
 #[test]
 fn an_approval_whose_channel_is_gone_is_taken_back() {
-    let mut rig = Rig::start();
+    // The bank stands still longer than a hurried switch would wait for it on a busy machine.
+    let mut rig = Rig::patient();
     let mut wire = Wire::open(rig.ports.channels).unwrap();
     rig.bank.as_ref().unwrap().signal("STOP");
     let payment = transfer();
@@ -107,9 +126,14 @@ fn an_approval_whose_channel_is_gone_is_taken_back() {
         state(&rig, &payment.rrn()).filter(|state| state == "open")
     });
     drop(wire);
-    until("the switch to notice", PATIENCE, || {
-        (rig.metric("veksel_link_connections", "channels") < 0.5).then_some(())
-    });
+    // The switch keeps a connection that ended while a request of it is open, so no count of
+    // connections says that it noticed. What another connection is answered says it: its request
+    // was sent after the end of the first, and each turn reads whatever has arrived.
+    let mut wire = Wire::open(rig.ports.channels).unwrap();
+    for number in 1..=2 {
+        wire.send(&echo(number)).unwrap();
+        assert_eq!(code(&answer(&mut wire, PATIENCE)), "00");
+    }
     rig.bank.as_ref().unwrap().signal("CONT");
     until("the reversal to be settled", PATIENCE, || {
         state(&rig, &payment.rrn()).filter(|state| state == "reversed")
@@ -121,7 +145,6 @@ fn an_approval_whose_channel_is_gone_is_taken_back() {
     let reason: String = journal.query_row(sql, [payment.rrn()], |row| row.get(0)).unwrap();
     assert_eq!(reason, "undelivered");
     // And whoever asks again is not told that it was approved.
-    let mut wire = Wire::open(rig.ports.channels).unwrap();
     wire.send(&payment.repeat()).unwrap();
     assert_eq!(code(&answer(&mut wire, PATIENCE)), "68");
     rig.stop();

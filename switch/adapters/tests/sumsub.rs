@@ -310,6 +310,7 @@ async fn our_own_limit_is_below_the_providers() {
         enquiry: applicant("one-more"),
         within_ms: 300,
         trace: String::new(),
+        address: None,
     };
     let failure = failure(adapters.ask(ask).await);
     assert_eq!((failure.why, failure.code.as_str()), (Failed::Limited, "own_limit"));

@@ -16,7 +16,7 @@ const REVERSALS_MAX: usize = 8;
 
 impl Switch {
     /// A recorded 0400 waits until its payment is taken back, or cannot be. Gives it back if it
-    /// need not wait because nothing is known that could fail.
+    /// cannot wait: its bank is gone from the plan, or too many wait already.
     pub(in crate::engine) fn hold_reversal(
         &mut self,
         now: Now,
