@@ -116,6 +116,8 @@ pub(crate) const BALANCE_STALENESS: Name = (
 );
 pub(crate) const LOGIN_ERRORS: Name =
     ("bankid_login_errors_total", "Log-ins of people that ended in an error.");
+pub(crate) const LOGIN_CODES: Name =
+    ("veksel_login_errors_total", "Log-ins that ended in an error, by the code of it.");
 pub(crate) const UNDERAGE: Name =
     ("bankid_underage_rejections_total", "People who were turned away because they are too young.");
 pub(crate) const PISP_OPEN: Name = (

@@ -1,7 +1,7 @@
 //! From events and counters to Prometheus. Labels come from the plan and from closed sets.
 
 mod bridge;
-mod doors;
+pub(crate) mod doors;
 mod explain;
 mod metrics;
 

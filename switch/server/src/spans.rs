@@ -32,7 +32,6 @@ impl Spans {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "with the feature it has a line")]
     pub(crate) fn note(&self, _: &CallEvent) {}
 }
 

@@ -55,10 +55,6 @@ fn is_sampled(id: &[u8; 16], percent: u32) -> bool {
 }
 
 impl Trace {
-    /// A trace that is nobody's and not recorded.
-    #[cfg(test)]
-    pub(crate) const NONE: Self = Self { id: [1; 16], parent: [0; 8], is_sampled: false };
-
     /// `00-…-…-01`, or an id alone.
     fn parse(text: &str, percent: u32) -> Option<Self> {
         let Some(rest) = text.strip_prefix("00-") else {

@@ -4,6 +4,7 @@
 use super::rules::{Open, Readings};
 use crate::enquirer::Asks;
 use crate::observe::Metrics;
+use crate::observe::doors::{UNREACHED, UNVERIFIED};
 use crate::status::Picture;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,6 +100,8 @@ pub(super) fn read(
     Readings {
         errors,
         login_errors: metrics.login_errors.get(),
+        logins_unreached: metrics.logins(UNREACHED),
+        logins_unverified: metrics.logins(UNVERIFIED),
         underage: metrics.underage.get(),
         payment_failures: metrics.payment_failures.get(),
         webhook_failures: metrics.webhook_failures.get(),

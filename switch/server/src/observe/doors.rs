@@ -9,7 +9,18 @@ const LOG_IN: &str = "/api/auth/bankid";
 /// Where the provider of identity checks posts.
 const WEBHOOKS: [&str; 2] = ["/v1/webhooks/sumsub", "/api/kyc/webhook"];
 
+/// The provider of identities cannot be reached.
+pub(crate) const UNREACHED: &str = "unavailable";
+
+/// What it says cannot be verified with its keys.
+pub(crate) const UNVERIFIED: &str = "jwks_verification_failed";
+
 impl Metrics {
+    /// How many log-ins ended with this code.
+    pub(crate) fn logins(&self, code: &str) -> u64 {
+        self.login_codes.with_label_values(&[code]).get()
+    }
+
     /// Counts an answer.
     pub(crate) fn called(&self, seen: &Seen<'_>) {
         let Seen { endpoint, status, code, elapsed } = *seen;
@@ -26,7 +37,10 @@ impl Metrics {
             Some("underage") => self.underage.inc(),
             // Who changes his mind, and who comes too often, did not fail to log in.
             Some("bankid_cancelled" | "rate_limited") => {}
-            _ if endpoint.starts_with(LOG_IN) => self.login_errors.inc(),
+            _ if endpoint.starts_with(LOG_IN) => {
+                self.login_errors.inc();
+                self.login_codes.with_label_values(&[code.unwrap_or("none")]).inc();
+            }
             _ => {}
         }
     }
@@ -48,6 +62,8 @@ mod tests {
             (callback, 502, Some("token_exchange_failed")),
             (callback, 401, Some("invalid_token")),
             (callback, 403, Some("underage")),
+            (callback, 503, Some(UNREACHED)),
+            (callback, 502, Some(UNVERIFIED)),
             ("/api/accounts", 401, Some("unauthorized")),
             ("/v1/webhooks/sumsub", 200, None),
             ("/v1/webhooks/sumsub", 401, Some("unauthorized")),
@@ -55,11 +71,12 @@ mod tests {
         ] {
             metrics.called(&Seen { endpoint, status, code, elapsed: Duration::from_millis(1) });
         }
-        assert_eq!(metrics.login_errors.get(), 2);
+        assert_eq!(metrics.login_errors.get(), 4);
+        assert_eq!((metrics.logins(UNREACHED), metrics.logins(UNVERIFIED)), (1, 1));
         assert_eq!(metrics.underage.get(), 1);
         assert_eq!(metrics.webhook_failures.get(), 2);
         let page = metrics.page().unwrap();
-        let counted = "veksel_http_request_seconds_count{endpoint=\"/api/auth/bankid/callback\"} 6";
+        let counted = "veksel_http_request_seconds_count{endpoint=\"/api/auth/bankid/callback\"} 8";
         assert!(page.contains(counted), "{page}");
     }
 }

@@ -42,8 +42,8 @@ fn a_spike_that_lasts_is_told_again_after_the_cooldown() {
     assert_eq!(count, 3, "at 6 s, 606 s and 1206 s");
 }
 
-/// Each of the seven figures of S1 7.1 that has a threshold, with what is just not over it and what
-/// is.
+/// Each of the seven figures of S1 7.1 and the conditions of 7.3, with what is just not over a
+/// threshold and what is.
 #[test]
 fn every_threshold_of_the_document_has_its_severity() {
     let hours = |hours: u64| hours * HOUR_MS;
@@ -54,6 +54,16 @@ fn every_threshold_of_the_document_has_its_severity() {
             Readings { login_errors: 10, ..none() },
             Readings { login_errors: 11, ..none() },
             (Severity::High, "Log-in errors"),
+        ),
+        (
+            none(),
+            Readings { logins_unreached: 1, ..none() },
+            (Severity::High, "Log-in provider unreachable"),
+        ),
+        (
+            none(),
+            Readings { logins_unverified: 1, ..none() },
+            (Severity::High, "Log-in keys not verified"),
         ),
         (
             Readings { underage: 5, ..none() },
