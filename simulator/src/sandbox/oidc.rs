@@ -205,8 +205,8 @@ impl Sandbox for Oidc {
                 )
                 .route(
                     &path(auth),
-                    get(move |shared: Shared<Self>, headers: HeaderMap, query: RawQuery| async move {
-                        page::show(&shared.0, &headers, query, profile)
+                    get(move |shared: Shared<Self>, head: HeaderMap, query: RawQuery| async move {
+                        page::show(&shared.0, &head, query, profile)
                     })
                     .post(
                         move |shared: Shared<Self>, headers: HeaderMap, body: Bytes| async move {

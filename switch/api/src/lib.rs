@@ -3,7 +3,8 @@
 //!
 //! A handler translates a request into a [`Call`](veksel_core::enquiry::Call), waits for what is
 //! [`Told`](veksel_core::enquiry::Told), and translates that back. It decides nothing, keeps
-//! nothing but who is signed in, and reads no journal. What a call leads to is durable before it is answered.
+//! nothing but who is signed in, and reads no journal. What a call leads to is durable before it is
+//! answered.
 //!
 //! | path | who calls | asked of them |
 //! |---|---|---|
@@ -11,7 +12,8 @@
 //! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they saw |
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
 //! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
-//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs, people | a token; a session |
+//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs | a token |
+//! | the same | people, for themselves | a session |
 //! | `/api/auth/…` | people who sign in | what their provider says |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
 
