@@ -71,8 +71,8 @@ impl Source {
     }
 
     /// Variables as names and values; those without the prefix `VEKSEL_` are passed over, but for
-    /// `SERVICE_MODE`, `NEXT_PUBLIC_SERVICE_MODE`, `SUMSUB_API_URL` and `BANKID_*`, which say what nothing
-    /// else does.
+    /// `SERVICE_MODE`, `NEXT_PUBLIC_SERVICE_MODE`, `SUMSUB_API_URL` and `BANKID_*`, which say what
+    /// nothing else does.
     #[must_use]
     pub fn environment<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
     where

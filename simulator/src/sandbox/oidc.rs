@@ -199,33 +199,33 @@ impl Sandbox for Oidc {
             router = router
                 .route(
                     &path("/.well-known/openid-configuration"),
-                    get(move |shared: Shared<Self>, headers: HeaderMap| {
-                        discovery(shared, headers, profile)
+                    get(move |shared: Shared<Self>, headers: HeaderMap| async move {
+                        discovery(&shared.0, &headers, profile)
                     }),
                 )
                 .route(
                     &path(auth),
-                    get(move |shared: Shared<Self>, headers: HeaderMap, query: RawQuery| {
-                        page::show(shared, headers, query, profile)
+                    get(move |shared: Shared<Self>, head: HeaderMap, query: RawQuery| async move {
+                        page::show(&shared.0, &head, query, profile)
                     })
                     .post(
-                        move |shared: Shared<Self>, headers: HeaderMap, body: Bytes| {
-                            page::decide(shared, headers, body, profile)
+                        move |shared: Shared<Self>, headers: HeaderMap, body: Bytes| async move {
+                            page::decide(&shared.0, &headers, &body, profile)
                         },
                     ),
                 )
                 .route(
                     &path(token),
-                    post(move |shared: Shared<Self>, headers: HeaderMap, body: Bytes| {
-                        token::exchange(shared, headers, body, profile)
+                    post(move |shared: Shared<Self>, headers: HeaderMap, body: Bytes| async move {
+                        token::exchange(&shared.0, &headers, &body, profile)
                     }),
                 )
                 .route(&path(certs), get(certs_of))
                 .route(&path(userinfo), get(token::userinfo))
                 .route(
                     &path(par),
-                    post(move |shared: Shared<Self>, headers: HeaderMap, body: Bytes| {
-                        token::push(shared, headers, body, profile)
+                    post(move |shared: Shared<Self>, headers: HeaderMap, body: Bytes| async move {
+                        token::push(&shared.0, &headers, &body, profile)
                     }),
                 );
         }
@@ -277,15 +277,11 @@ impl Profile {
     }
 }
 
-async fn discovery(
-    Shared(sandbox): Shared<Oidc>,
-    headers: HeaderMap,
-    profile: Profile,
-) -> Response {
+fn discovery(sandbox: &Oidc, headers: &HeaderMap, profile: Profile) -> Response {
     if sandbox.note("discovery") == Some(Fault::DiscoveryDown) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let issuer = profile.issuer(&headers);
+    let issuer = profile.issuer(headers);
     let [auth, token, certs, userinfo, par] = profile.paths().map(|path| format!("{issuer}{path}"));
     let body = json!({
         "issuer": issuer,

@@ -3,7 +3,8 @@
 //!
 //! A handler translates a request into a [`Call`](veksel_core::enquiry::Call), waits for what is
 //! [`Told`](veksel_core::enquiry::Told), and translates that back. It decides nothing, keeps
-//! nothing but who is signed in, and reads no journal. What a call leads to is durable before it is answered.
+//! nothing but who is signed in, and reads no journal. What a call leads to is durable before it is
+//! answered.
 //!
 //! | path | who calls | asked of them |
 //! |---|---|---|

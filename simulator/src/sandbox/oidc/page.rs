@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State as Shared};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
@@ -20,9 +20,9 @@ struct Asked {
 }
 
 /// `GET` with the request of the relying party.
-pub(super) async fn show(
-    Shared(sandbox): Shared<Oidc>,
-    headers: HeaderMap,
+pub(super) fn show(
+    sandbox: &Oidc,
+    headers: &HeaderMap,
     RawQuery(text): RawQuery,
     profile: Profile,
 ) -> Response {
@@ -30,36 +30,36 @@ pub(super) async fn show(
     let pairs = query::pairs(&text.unwrap_or_default());
     let auto = pairs.iter().find(|(name, _)| name == "auto").map(|(_, value)| value.clone());
     let pairs = pairs.into_iter().filter(|(name, _)| name != "auto").collect();
-    let asked = match admit(&sandbox, pairs) {
+    let asked = match admit(sandbox, pairs) {
         Ok(asked) => asked,
         Err(why) => return refused(why),
     };
     if let Err((error, why)) = check(&asked) {
-        return back(&asked, &[("error", error), ("error_description", why)], profile, &headers);
+        return back(&asked, &[("error", error), ("error_description", why)], profile, headers);
     }
     match auto {
-        Some(who) => decided(&sandbox, &asked, &who, profile, &headers),
+        Some(who) => decided(sandbox, &asked, &who, profile, headers),
         None => html(StatusCode::OK, &form(&asked)),
     }
 }
 
 /// `POST` of the form: who it is, and again what was asked.
-pub(super) async fn decide(
-    Shared(sandbox): Shared<Oidc>,
-    headers: HeaderMap,
-    body: Bytes,
+pub(super) fn decide(
+    sandbox: &Oidc,
+    headers: &HeaderMap,
+    body: &Bytes,
     profile: Profile,
 ) -> Response {
-    let pairs = query::pairs(std::str::from_utf8(&body).unwrap_or_default());
+    let pairs = query::pairs(std::str::from_utf8(body).unwrap_or_default());
     let who = pairs.iter().find(|(name, _)| name == "person").map(|(_, value)| value.clone());
     let pairs = pairs.into_iter().filter(|(name, _)| name != "person").collect();
-    match admit(&sandbox, pairs) {
+    match admit(sandbox, pairs) {
         Err(why) => refused(why),
         Ok(asked) => match check(&asked) {
             Err((error, why)) => {
-                back(&asked, &[("error", error), ("error_description", why)], profile, &headers)
+                back(&asked, &[("error", error), ("error_description", why)], profile, headers)
             }
-            Ok(()) => decided(&sandbox, &asked, &who.unwrap_or_default(), profile, &headers),
+            Ok(()) => decided(sandbox, &asked, &who.unwrap_or_default(), profile, headers),
         },
     }
 }

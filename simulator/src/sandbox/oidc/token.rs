@@ -36,10 +36,10 @@ pub(super) fn unguessable() -> Option<String> {
 }
 
 /// `POST` to the token endpoint.
-pub(super) async fn exchange(
-    Shared(sandbox): Shared<Oidc>,
-    headers: HeaderMap,
-    body: Bytes,
+pub(super) fn exchange(
+    sandbox: &Oidc,
+    headers: &HeaderMap,
+    body: &Bytes,
     profile: Profile,
 ) -> Response {
     let fault = sandbox.note("token");
@@ -56,13 +56,13 @@ pub(super) async fn exchange(
         }
         _ => {}
     }
-    let form = query::pairs(std::str::from_utf8(&body).unwrap_or_default());
-    let given = match redeem(&sandbox, &headers, &form, profile, fault) {
+    let form = query::pairs(std::str::from_utf8(body).unwrap_or_default());
+    let given = match redeem(sandbox, headers, &form, profile, fault) {
         Ok(grant) => grant,
         Err(wrong) => return refused(wrong),
     };
-    let issuer = profile.issuer(&headers);
-    let Some((id_token, access)) = tokens(&sandbox, &given, &issuer, fault) else {
+    let issuer = profile.issuer(headers);
+    let Some((id_token, access)) = tokens(sandbox, &given, &issuer, fault) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let body = json!({
@@ -254,15 +254,15 @@ fn subject(person: usize) -> String {
 }
 
 /// `POST` of a request that goes ahead of its person (RFC 9126).
-pub(super) async fn push(
-    Shared(sandbox): Shared<Oidc>,
-    headers: HeaderMap,
-    body: Bytes,
+pub(super) fn push(
+    sandbox: &Oidc,
+    headers: &HeaderMap,
+    body: &Bytes,
     profile: Profile,
 ) -> Response {
     sandbox.note("par");
-    let mut form = query::pairs(std::str::from_utf8(&body).unwrap_or_default());
-    if let Err(wrong) = authenticate(&sandbox, &headers, &form, profile) {
+    let mut form = query::pairs(std::str::from_utf8(body).unwrap_or_default());
+    if let Err(wrong) = authenticate(sandbox, headers, &form, profile) {
         return refused(wrong);
     }
     if form.iter().any(|(name, _)| name == "request_uri") {
