@@ -39,6 +39,10 @@ interop PEER="all" *ARGS:
 fuzz TARGET="decode" SECONDS="60":
     RUSTC_BOOTSTRAP=1 cargo fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}
 
+# `just fuzz-http 300`: everything that the description of the HTTP API allows (needs schemathesis).
+fuzz-http SECONDS="60":
+    .ci/fuzz-http {{SECONDS}}
+
 # Licences, bans and sources (needs cargo-deny).
 deny:
     cargo deny check
