@@ -11,8 +11,8 @@
 //! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they saw |
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
 //! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
-//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/kyc/checks/{customer}` | programs | a token |
-//! | `/api/accounts` | programs | a token |
+//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}` | programs | a token |
+//! | `/api/kyc/checks/{customer}`, `/api/accounts` | programs | a token |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
 
 #![forbid(unsafe_code)]
@@ -31,7 +31,7 @@ mod serve;
 mod webhook;
 
 pub use calls::{Asked, Engine};
-pub use door::{Count, Doors, router};
+pub use door::{Bank, Count, Doors, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
 pub use serve::{Bounds, serve};
 pub use webhook::{Unwelcome, Webhooks};

@@ -10,6 +10,8 @@ mod accounts;
 mod checks;
 #[path = "bridge/codes.rs"]
 mod codes;
+#[path = "bridge/confirming.rs"]
+mod confirming;
 #[path = "bridge/inquiries.rs"]
 mod inquiries;
 #[path = "bridge/payments.rs"]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
-use veksel_api::{Asked, Bounds, Doors, Engine, Unwelcome, Webhooks, router, serve};
+use veksel_api::{Asked, Bank, Bounds, Doors, Engine, Unwelcome, Webhooks, router, serve};
 use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
 
@@ -99,7 +99,11 @@ impl Rig {
         let doors = Doors {
             engine: Engine::new(calling),
             webhooks: Some(Arc::new(Credulous)),
-            banks: vec!["nordbank".into(), "sorbank".into()],
+            banks: vec![
+                Bank { name: "nordbank".into(), push_secret: None },
+                Bank { name: "sorbank".into(), push_secret: None },
+                Bank { name: "signbank".into(), push_secret: Some(Secret::new("push-secret")) },
+            ],
             token,
             is_loopback: true,
             body_max: 4_096,
