@@ -161,6 +161,10 @@ pub struct BankConfig {
     pub call: CallConfig,
     /// Its products by currency, and other particulars.
     pub quirks: Quirks,
+    /// Where its customers come back to, whole; `None` is below [`HttpConfig::public_url`].
+    pub callback_url: Option<String>,
+    /// What its pushes are signed with; `None` if they are not, as in the standard.
+    pub push_secret: Option<SecretSource>,
 }
 
 /// What a bank speaks, and how we prove who we are.
@@ -172,6 +176,8 @@ pub enum BankProfile {
         seal: Option<Identity>,
         /// OAuth 2 client credentials, if there is a gateway in front.
         oauth: Option<OauthConfig>,
+        /// The server at which customers approve, if the bank has one of its own.
+        approval: Option<ApprovalConfig>,
     },
     /// Neonomics.
     Neonomics {
@@ -204,11 +210,68 @@ pub struct OauthConfig {
     pub scope: String,
 }
 
+/// The authorisation server of a bank at which its customers approve payments (`scaOAuth`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalConfig {
+    /// Where its metadata are (RFC 8414), whole.
+    pub server: String,
+    /// Who we are there: the organizationIdentifier of the QWAC, as a rule.
+    pub client_id: String,
+    /// What goes with it, if the certificate is not enough.
+    pub client_secret: Option<SecretSource>,
+}
+
+/// Which product a payment goes by, if it fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// "NOK" and so on; `"*"` for every other.
+    pub currency: String,
+    /// Only for creditors whose account is written like this.
+    pub creditor: Option<CreditorKind>,
+    /// Whether it is one that the creditor has at once.
+    pub is_instant: bool,
+    /// What the bank calls it.
+    pub name: String,
+}
+
+/// How an account is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreditorKind {
+    /// As an IBAN.
+    Iban,
+    /// As a domestic number.
+    Bban,
+}
+
+impl CreditorKind {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Iban => "iban",
+            Self::Bban => "bban",
+        }
+    }
+}
+
+impl Product {
+    /// For every creditor, in its own time.
+    #[must_use]
+    pub fn of(currency: &str, name: &str) -> Self {
+        let (currency, name) = (currency.to_owned(), name.to_owned());
+        Self { currency, creditor: None, is_instant: false, name }
+    }
+}
+
 /// Particulars of one bank (http-contracts 2.2, 3.2, 4.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// Payment product by currency, "NOK" and so on; `"*"` for every other.
-    pub products: Vec<(String, String)>,
+    /// The newest version of the standard it knows: 11 of 1.3.11.
+    pub version: u8,
+    /// Payment products.
+    pub products: Vec<Product>,
+    /// Whether payments go by an instant product where there is one.
+    pub is_instant: bool,
     /// Whether PSU headers are sent.
     pub psu_headers: PsuHeaders,
     /// The address that is given as the customer's, if a header asks for one.
@@ -226,6 +289,24 @@ pub struct Quirks {
     pub wants_push: bool,
     /// Whether the bank shall refuse a payment for which there is no money, rather than park it.
     pub rejects_no_funds: bool,
+}
+
+impl Quirks {
+    /// The product of a payment: of its currency before that of every other, at once if that is
+    /// wanted and to be had, and one for this kind of account before one for any.
+    #[must_use]
+    pub fn product(&self, currency: &str, creditor: CreditorKind) -> Option<&str> {
+        let of = |currency: &str| {
+            let fits = |product: &&Product| {
+                product.currency == currency
+                    && product.creditor.is_none_or(|kind| kind == creditor)
+                    && (self.is_instant || !product.is_instant)
+            };
+            let fitting = self.products.iter().filter(fits);
+            fitting.max_by_key(|product| (product.is_instant, product.creditor.is_some()))
+        };
+        of(currency).or_else(|| of("*")).map(|product| product.name.as_str())
+    }
 }
 
 /// Whether PSU headers are sent with requests for accounts.
@@ -267,6 +348,19 @@ pub struct KycConfig {
     pub token_seconds: u32,
     /// Labels of a refusal that mean a risk rather than a bad picture.
     pub risk_labels: Vec<String>,
+    /// POST requests that are made within five seconds.
+    pub posts_max: u32,
+    /// Other requests within five seconds.
+    pub gets_max: u32,
+}
+
+impl BankConfig {
+    /// A bank whose customers come back to where everybody does, and whose pushes nobody signs.
+    #[must_use]
+    pub fn new(name: &str, profile: BankProfile, call: CallConfig, quirks: Quirks) -> Self {
+        let name = name.to_owned();
+        Self { name, profile, call, quirks, callback_url: None, push_secret: None }
+    }
 }
 
 /// The provider that signs people in (OpenID Connect), and what becomes of whom it knows.
@@ -407,13 +501,14 @@ impl CallConfig {
 
 impl Default for Quirks {
     fn default() -> Self {
-        let product = |currency: &str, product: &str| (currency.to_owned(), product.to_owned());
         Self {
+            version: 11,
             products: vec![
-                product("NOK", "norwegian-domestic-credit-transfers"),
-                product("EUR", "sepa-credit-transfers"),
-                product("*", "cross-border-credit-transfers"),
+                Product::of("NOK", "norwegian-domestic-credit-transfers"),
+                Product::of("EUR", "sepa-credit-transfers"),
+                Product::of("*", "cross-border-credit-transfers"),
             ],
+            is_instant: false,
             psu_headers: PsuHeaders::IfPresent,
             psu_ip: "203.0.113.7".to_owned(),
             deduplicates: false,

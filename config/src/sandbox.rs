@@ -51,6 +51,8 @@ pub struct AspspConfig {
     pub late_ms: u64,
     /// Whether status changes are pushed to whoever asks for it.
     pub push: bool,
+    /// What pushes are signed with; empty for not at all.
+    pub push_secret: String,
 }
 
 /// Sumsub.
@@ -138,7 +140,8 @@ pub struct OidcSandbox {
 }
 
 /// The banks that can be in [`AspspConfig::banks`].
-pub const ASPSP_BANKS: &[&str] = &["dnb", "nordea", "handelsbanken", "sparebank1", "bulder"];
+pub const ASPSP_BANKS: &[&str] =
+    &["dnb", "nordea", "handelsbanken", "sparebank1", "bulder", "sbanken", "eika"];
 
 pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
     let enabled = section.boolean("enabled", false).value;
@@ -166,8 +169,19 @@ fn aspsp(mut section: Section<'_>) -> Option<AspspConfig> {
         decision_ms: section.duration("decision", 900_000, 1_000..=86_400_000).value,
         late_ms: section.duration("late", 330_000, 0..=86_400_000).value,
         push: section.boolean("push", true).value,
+        push_secret: push_secret(&mut section),
     };
     enabled.then_some(config)
+}
+
+fn push_secret(section: &mut Section<'_>) -> String {
+    let parse = |text: &str| {
+        let fits = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| text.to_owned()).ok_or_else(|| "this does not fit".to_owned())
+    };
+    let missing = Missing::Default(String::new());
+    let expected = "up to 64 printable characters";
+    section.parsed("push_secret", missing, expected, parse, String::clone).value
 }
 
 fn banks(section: &mut Section<'_>) -> Vec<String> {

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// What variables of the environment that are settings begin with.
 const PREFIX: &str = "VEKSEL_";
 
+/// How the one variable about banks ends that is no secret.
+const CALLBACK: &str = "_CALLBACK_URL";
+
 /// Longest configuration file in bytes. A larger one is a mistake, such as the name of a log.
 const FILE_MAX: usize = 1 << 20;
 
@@ -72,7 +75,8 @@ impl Source {
 
     /// Variables as names and values; those without the prefix `VEKSEL_` are passed over, but for
     /// `SERVICE_MODE`, `NEXT_PUBLIC_SERVICE_MODE`, `SUMSUB_API_URL` and `BANKID_*`, which say what
-    /// nothing else does.
+    /// nothing else does, and for `OPENBANKING_…` and `OB_<BANK>_…`, which say where a bank sends
+    /// its customers back to. That others of these are there is noted, and not what they say.
     #[must_use]
     pub fn environment<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
     where
@@ -83,7 +87,14 @@ impl Source {
             variables
                 .into_iter()
                 .map(|(name, value)| Given { name: name.into(), value: value.into() })
-                .filter(|given| given.name.starts_with(PREFIX) || given.alias().is_some()),
+                .filter(|given| {
+                    let is_ours = given.name.starts_with(PREFIX) || given.alias().is_some();
+                    is_ours || given.is_of_banks()
+                })
+                .map(|given| match given.is_of_banks() && !given.name.ends_with(CALLBACK) {
+                    true => Given { value: String::new(), ..given },
+                    false => given,
+                }),
         );
         self.variables.sort_by(|a, b| a.name.cmp(&b.name));
         self
@@ -126,6 +137,11 @@ impl Given {
     pub(crate) fn variable_path(&self) -> Option<Vec<String>> {
         let path = self.name.strip_prefix(PREFIX)?.to_ascii_lowercase();
         path.contains("__").then(|| path.split("__").map(str::to_owned).collect())
+    }
+
+    /// Whether it says something of one bank, or of all.
+    fn is_of_banks(&self) -> bool {
+        self.name.starts_with("OPENBANKING_") || self.name.starts_with("OB_")
     }
 
     /// The setting that a variable of another name means: section and key.

@@ -5,7 +5,7 @@ use proptest::sample::Index;
 use std::collections::BTreeSet;
 use std::path::Path;
 use veksel_config::alert::{AlertConfig, Severity, Sink};
-use veksel_config::bridge::{CallConfig, Quirks, SecretSource};
+use veksel_config::bridge::{BankProfile, CallConfig, Quirks, SecretSource};
 use veksel_config::{
     BRIDGE_EXAMPLE, Origin, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, ServiceMode, Settings, SocketConfig,
     Source, TraceConfig, load_simulator, load_switch,
@@ -207,6 +207,47 @@ fn variables_of_other_programs_say_what_nothing_else_says() {
     assert!(load(SWITCH_EXAMPLE, &[sandbox]).bridge.kyc.is_none());
     let error = load_switch(switch(&bare).environment([("SERVICE_MODE", "prod")])).unwrap_err();
     assert!(error.to_string().contains("SERVICE_MODE"), "{error}");
+}
+
+#[test]
+fn variables_say_of_one_bank_and_of_all_what_the_file_does_not() {
+    let load = |text: &str, variables: &[(&str, &str)]| {
+        let source = switch(text).environment(variables.iter().copied());
+        // A secret is not looked at: only that there is one.
+        assert!(!format!("{source:?}").contains("hush"));
+        load_switch(source).unwrap_or_else(|wrong| panic!("{wrong}"))
+    };
+    let bare = BRIDGE_EXAMPLE
+        .replace("callback_url = \"\"\n", "")
+        .replace("push_secret_env = \"\"\n", "")
+        .replace("client_id_env = \"OPENBANKING_CLIENT_ID\"\n", "");
+    let bank = |config: &veksel_config::SwitchConfig, place: usize| {
+        let bank = config.bridge.banks[place].clone();
+        (bank.callback_url, bank.push_secret)
+    };
+    let env = |name: &str| Some(SecretSource::Env(name.into()));
+    let all = [
+        ("OPENBANKING_CALLBACK_URL", "https://all.example/back"),
+        ("OPENBANKING_WEBHOOK_SECRET", "hush"),
+        ("OB_FJORDBANK_CALLBACK_URL", "https://fjord.example/back"),
+        ("OB_FJORDBANK_CLIENT_ID", "hush"),
+        ("OB_NORDBANK_WEBHOOK_SECRET", "hush"),
+    ];
+    let config = load(&bare, &all);
+    let all_back = Some("https://all.example/back".to_owned());
+    assert_eq!(bank(&config, 0), (all_back, env("OB_NORDBANK_WEBHOOK_SECRET")));
+    // Neonomics pushes nothing, and at DropPay nobody is sent anywhere.
+    assert_eq!(bank(&config, 1), (Some("https://fjord.example/back".to_owned()), None));
+    assert_eq!(bank(&config, 2), (None, None));
+    let BankProfile::Neonomics { oauth, .. } = &config.bridge.banks[1].profile else { panic!() };
+    assert_eq!(Some(oauth.client_id.clone()), env("OB_FJORDBANK_CLIENT_ID"));
+    // The file says something else, and without variables there is nothing.
+    let said =
+        BRIDGE_EXAMPLE.replace("callback_url = \"\"", "callback_url = \"https://file.example/x\"");
+    assert_eq!(bank(&load(&said, &all), 0).0.as_deref(), Some("https://file.example/x"));
+    assert_eq!(bank(&load(&bare, &[]), 0), (None, None));
+    let wrong = switch(&bare).environment([("OPENBANKING_CALLBACK_URL", "nowhere")]);
+    assert!(load_switch(wrong).unwrap_err().to_string().contains("OPENBANKING_CALLBACK_URL"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn alert(mut section: Section<'_>) -> AlertConfig {
         product: section.title("product", &product).value,
         owner: one_line(section, "owner", &owner, 64),
         slack: secret(section, ["slack_url_file", "slack_url_env"], "SLACK_WEBHOOK_URL"),
-        heartbeat: optional_secret(section, ["heartbeat_url_file", "heartbeat_url_env"]),
+        heartbeat: optional_secret(section, ["heartbeat_url_file", "heartbeat_url_env"], ""),
         heartbeat_ms: section.duration("heartbeat_every", heartbeat_ms, SECOND..=DAY).value,
         allow_private: section.boolean("allow_private", allow_private).value,
         queue_max: section.integer("queue_max", queue_max, 1..=10_000).value,

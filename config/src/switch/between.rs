@@ -131,6 +131,8 @@ fn called(switch: &Switch) -> Vec<(String, &Found<String>, bool)> {
         all.extend(
             token_url.map(|url| (format!("`token_url` of bank \"{name}\""), url, allow_private)),
         );
+        let server = bank.approval.iter().filter(|url| !url.value.is_empty());
+        all.extend(server.map(|url| (format!("`server` of bank \"{name}\""), url, allow_private)));
     }
     let kyc = switch.outside.kyc.iter();
     all.extend(kyc.map(|kyc| ("[kyc]".to_owned(), &kyc.url, kyc.config.call.allow_private)));
@@ -157,6 +159,14 @@ fn bare(who: &str, url: &Found<String>, findings: &mut Findings) {
 /// A switch that moves real money does not ask a pretended bank.
 fn production(switch: &Switch, findings: &mut Findings) {
     let outside = &switch.outside;
+    for bank in &outside.banks {
+        let Found { value, place } = &bank.callback_url;
+        if value.starts_with("http://") {
+            let message =
+                format!("customers of bank \"{}\" come back without TLS", bank.name.value);
+            findings.error(*place, message, "`callback_url` must begin with https://");
+        }
+    }
     let why = "`service_mode` is \"production\"; `allow_mock_in_prod = true` lets it be";
     for (who, url, allow_private) in called(switch) {
         let wrong = if is_private_host(host_of(&url.value)) {

@@ -50,6 +50,10 @@ pub(super) struct Bank {
     pub(super) deadlines: [(&'static str, Found<u64>); 3],
     /// Where tokens are had, if there is a gateway.
     pub(super) token_url: Option<Found<String>>,
+    /// Where its customers approve, if it has a server for that.
+    pub(super) approval: Option<Found<String>>,
+    /// Where its customers come back to, if that is said.
+    pub(super) callback_url: Found<String>,
     /// `None` if it is sent to nobody.
     pub(super) psu_ip: Option<Found<String>>,
     /// Without `attended`, which names participants.
@@ -131,6 +135,8 @@ impl Kyc {
             level: one_line(&mut section, "level", "basic-kyc-level", 128),
             token_seconds: seconds(section.duration("token", 30 * MINUTE, MINUTE..=DAY).value),
             risk_labels: labels.value.into_iter().map(|item| item.value).collect(),
+            posts_max: section.integer("posts_max", 50, 1..=100_000).value,
+            gets_max: section.integer("gets_max", 300, 1..=100_000).value,
         };
         let default = KycPlan::default();
         let tiers = section.list("tiers", None, "limits, \"level=100000 578\"", tier, show_tier);
@@ -187,7 +193,7 @@ impl Http {
         let public_url = section.parsed("public_url", missing, expected, as_url, String::clone);
         let allow_plaintext = section.boolean("allow_plaintext", false);
         let body_max = section.size("body_max", 64 * KIB, KIB..=16_384 * KIB);
-        let token = optional_secret(&mut section, ["token_file", "token_env"]);
+        let token = optional_secret(&mut section, ["token_file", "token_env"], "");
         let dialect = section.dialect();
         let answer = section.duration("answer", 20 * SECOND, 3 * SECOND..=50 * SECOND);
         let tokens = tokens(&mut section);

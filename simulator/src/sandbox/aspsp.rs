@@ -2,17 +2,19 @@
 //! simulated core-banking system.
 //!
 //! Accounts are the customers' of the ledger, found by IBAN; what is paid here is posted there,
-//! once, in the same book. [`BANKS`] are five banks with opposite peculiarities, each below a path
+//! once, in the same book. [`BANKS`] are seven banks with opposite peculiarities, each below a path
 //! of its own (`/dnb/v1/payments/…`); [`MAGIC`] are amounts that make them misbehave. Of the
 //! standard there are single payments, consents, accounts, balances, transactions, confirmation of
-//! funds, authorisations by redirect and in the bank's app, and cancellation; there are no bulk or
-//! periodic payments, baskets, card accounts, embedded or `OAuth` approaches.
+//! funds, authorisations by redirect, in the bank's app, and of payments at its authorisation
+//! server, confirmation codes, and cancellation; there are no bulk or periodic payments, baskets,
+//! card accounts or embedded approaches.
 
 mod accounts;
 mod asked;
 mod banks;
 mod consent;
 mod magic;
+mod oauth;
 mod order;
 mod orders;
 mod page;
@@ -56,6 +58,8 @@ pub struct AspspSettings {
     pub delays: Delays,
     /// Whether status changes are pushed to whoever asked for it.
     pub push: bool,
+    /// What pushes are signed with, as a gateway in front of a bank may; empty for not at all.
+    pub push_secret: String,
 }
 
 /// The sandbox.
@@ -131,6 +135,9 @@ async fn answer(inner: &Arc<Inner>, peer: Peer, request: Request) -> Response {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     if let ["sca" | "app", ..] = path.as_slice() {
         return page::serve(inner, &asked, &path).await;
+    }
+    if let ["oauth" | ".well-known", ..] = path.as_slice() {
+        return oauth::serve(inner, &asked, &path);
     }
     let mut response = match serve(inner, &mut asked, &path).await {
         Ok(response) => response,

@@ -34,6 +34,9 @@ pub struct DropPayConfig {
     pub session_s: u64,
     /// Whether registration answers 200 with "not yet implemented", as the live one does.
     pub registration_pending: bool,
+    /// Whether tokens are signed with another key than the published one, as those of somebody
+    /// else would be.
+    pub foreign_tokens: bool,
     /// IBAN and balance in cents of the customer's accounts.
     pub accounts: Vec<(String, i64)>,
 }
@@ -47,6 +50,7 @@ impl Default for DropPayConfig {
             refresh_s: 1_800,
             session_s: 36_000,
             registration_pending: false,
+            foreign_tokens: false,
             accounts: vec![
                 ("IT86M3606400001393351234567".to_owned(), 500_000),
                 ("IT89M3606400001I05034550166".to_owned(), 1_000),
@@ -68,6 +72,8 @@ struct Inner {
     config: DropPayConfig,
     clock: Clock,
     signer: Signer,
+    /// Whose keys are published.
+    published: Option<Signer>,
     state: Mutex<State>,
 }
 
@@ -133,7 +139,11 @@ impl DropPay {
     pub fn new(config: DropPayConfig, clock: Clock) -> Result<Self, NoKey> {
         let state = State { accounts: config.accounts.clone(), ..State::default() };
         let signer = Signer::new().ok_or(NoKey)?;
-        Ok(Self(Arc::new(Inner { config, clock, signer, state: Mutex::new(state) })))
+        let published = match config.foreign_tokens {
+            true => Some(Signer::new().ok_or(NoKey)?),
+            false => None,
+        };
+        Ok(Self(Arc::new(Inner { config, clock, signer, published, state: Mutex::new(state) })))
     }
 
     /// What an account has, in cents; `None` for one that is not there. For tests: this is the

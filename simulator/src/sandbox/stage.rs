@@ -74,6 +74,7 @@ fn aspsp(
             late_ms: config.late_ms,
         },
         push: config.push,
+        push_secret: config.push_secret.clone(),
     };
     let tls = encryption(config.tls_listen, authority)?;
     let sandbox = Arc::new(Aspsp::new(settings, desk, clock.clone(), Some(Arc::clone(authority))));

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use serde_json::Value;
 
 use crate::rig::{BACK, BACK_NOK, IBAN, OTHER, Rig, path_of, refusal};
@@ -148,7 +149,7 @@ fn without_money_it_is_rejected_or_parked_as_the_order_says() {
 }
 
 /// Takes pushes and answers 200, after it refused the first.
-fn receiver() -> (String, mpsc::Receiver<(String, Value)>) {
+fn receiver() -> (String, mpsc::Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("http://{}/push?s=1", listener.local_addr().unwrap());
     let (told, tell) = mpsc::sync_channel(100);
@@ -162,9 +163,9 @@ fn receiver() -> (String, mpsc::Receiver<(String, Value)>) {
                 bytes.extend_from_slice(&piece[..count]);
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 if let Some((head, body)) = text.split_once("\r\n\r\n")
-                    && let Ok(body) = serde_json::from_str(body)
+                    && serde_json::from_str::<Value>(body).is_ok()
                 {
-                    break (head.to_owned(), body);
+                    break (head.to_owned(), body.to_owned());
                 }
                 assert!(count > 0, "{text}");
             };
@@ -193,6 +194,12 @@ fn status_changes_are_pushed_to_who_asked_for_them() {
         let (head, body) = told.recv_timeout(Duration::from_secs(20)).unwrap();
         assert!(head.starts_with("POST /push?s=1 HTTP/1.1"), "{head}");
         assert!(head.to_lowercase().contains("x-request-id: "), "{head}");
+        // The sandbox was told to sign them, over the body as it is.
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"push-secret");
+        let digest = hmac::sign(&key, body.as_bytes());
+        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(head.to_lowercase().contains(&format!("x-payload-digest: {digest}")), "{head}");
+        let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["paymentId"], id.as_str());
         let status = body["transactionStatus"].as_str().or_else(|| body["scaStatus"].as_str());
         seen.push(status.unwrap().to_owned());

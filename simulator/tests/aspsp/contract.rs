@@ -1,6 +1,8 @@
 //! Every kind of answer, judged by the description that the Berlin Group publishes; and the judge,
 //! by answers that are wrong.
 
+use std::cell::Cell;
+
 use serde_json::{Value, json};
 
 use crate::client::Answer;
@@ -10,22 +12,61 @@ use crate::rig::{DOMESTIC, ELSEWHERE, IBAN, Rig, consent, order, path_of};
 const ORDERS: &str = "/v1/{payment-service}/{payment-product}";
 const ORDER: &str = "/v1/{payment-service}/{payment-product}/{paymentId}";
 
+/// Those whose customers approve on a page or in an app, and nothing more.
+const BANKS: [&str; 5] = ["dnb", "nordea", "handelsbanken", "sparebank1", "bulder"];
+
+/// The banks, a judge of what they answer, and how often it was asked.
+struct Court {
+    judge: Judge,
+    rig: Rig,
+    seen: Cell<usize>,
+}
+
+impl Court {
+    /// `None` without the description.
+    fn open() -> Option<Self> {
+        let judge = Judge::of_environment()?;
+        Some(Self { judge, rig: Rig::new(), seen: Cell::new(0) })
+    }
+
+    fn check(&self, method: &str, template: &str, answer: &Answer, status: u16) {
+        assert_eq!(answer.status, status, "{method} {template}: {}", answer.text());
+        let complaints = self.judge.complaints(method, template, answer);
+        assert_eq!(complaints, Vec::<String>::new(), "{method} {template}: {}", answer.text());
+        self.seen.set(self.seen.get() + 1);
+    }
+
+    /// Pays, and waits until the bank shows it as far as it does.
+    fn pay(&self, bank: &str, amount: &str) -> String {
+        let paid = self.rig.pay(bank, amount, &[]);
+        let last = match bank {
+            "handelsbanken" => "ACCP",
+            "sparebank1" => "ACCC",
+            _ => "ACSC",
+        };
+        self.rig.await_status(bank, &paid, last);
+        paid
+    }
+
+    /// More than so many answers were judged.
+    fn close(self, least: usize) {
+        assert!(self.seen.get() > least, "{}", self.seen.get());
+        self.rig.close();
+    }
+}
+
 fn below(template: &str, more: &str) -> String {
     format!("{template}{more}")
 }
 
 #[test]
 fn payments_are_answered_as_described() {
-    let Some(judge) = Judge::of_environment() else { return };
-    let rig = Rig::new();
-    let mut seen = 0;
-    let mut check = |method: &str, template: &str, answer: &Answer, status: u16| {
-        assert_eq!(answer.status, status, "{method} {template}: {}", answer.text());
-        let complaints = judge.complaints(method, template, answer);
-        assert_eq!(complaints, Vec::<String>::new(), "{method} {template}: {}", answer.text());
-        seen += 1;
+    let Some(court) = Court::open() else { return };
+    let rig = &court.rig;
+    let check = |method: &str, template: &str, answer: &Answer, status: u16| {
+        court.check(method, template, answer, status);
     };
-    for bank in ["dnb", "nordea", "handelsbanken", "sparebank1", "bulder"] {
+    for bank in BANKS {
         let ordered = rig.order(bank, "150.00", &[]);
         check("post", ORDERS, &ordered, 201);
         let body = ordered.json();
@@ -49,13 +90,7 @@ fn payments_are_answered_as_described() {
         let gone = format!("v1/payments/{DOMESTIC}/none");
         check("get", ORDER, &rig.ask(bank, "GET", &gone, &[], None), 404);
         check("delete", ORDER, &rig.ask(bank, "DELETE", &payment, &[], None), 204);
-        let done = rig.pay(bank, "150.00", &[]);
-        let last = match bank {
-            "handelsbanken" => "ACCP",
-            "sparebank1" => "ACCC",
-            _ => "ACSC",
-        };
-        rig.await_status(bank, &done, last);
+        let done = court.pay(bank, "150.00");
         check("delete", ORDER, &rig.ask(bank, "DELETE", &done, &[], None), 405);
         check("post", ORDERS, &rig.order(bank, "0.00", &[]), 400);
         check("post", ORDERS, &rig.order(bank, "1.94", &[]), 409);
@@ -68,29 +103,42 @@ fn payments_are_answered_as_described() {
     }
     let bare = rig.ask("dnb", "POST", &format!("v1/payments/{DOMESTIC}"), &[], Some(&json!({})));
     check("post", ORDERS, &bare, 400);
-    assert!(seen > 60, "{seen}");
-    rig.close();
+    court.close(60);
+}
+
+#[test]
+fn approvals_that_somebody_completes_are_answered_as_described() {
+    let Some(court) = Court::open() else { return };
+    let rig = &court.rig;
+    let one = below(ORDER, "/authorisations/{authorisationId}");
+    for bank in ["eika", "sbanken"] {
+        let ordered = rig.order(bank, "150.00", &[]);
+        court.check("post", ORDERS, &ordered, 201);
+        let body = ordered.json();
+        let sca = path_of(body["_links"]["scaStatus"]["href"].as_str().unwrap());
+        court.check("get", &one, &rig.ask(bank, "GET", &sca, &[], None), 200);
+        if bank == "eika" {
+            continue;
+        }
+        let pressed = rig.press(bank, &rig.question(bank, &body), "approve");
+        court.check("get", &one, &rig.ask(bank, "GET", &sca, &[], None), 200);
+        let code = pressed.header("location").unwrap().rsplit_once("code=").unwrap().1.to_owned();
+        let code = json!({ "confirmationCode": code });
+        court.check("put", &one, &rig.ask(bank, "PUT", &sca, &[], Some(&code)), 200);
+        court.check("put", &one, &rig.ask(bank, "PUT", &sca, &[], Some(&code)), 409);
+    }
+    court.close(5);
 }
 
 #[test]
 fn accounts_are_answered_as_described() {
-    let Some(judge) = Judge::of_environment() else { return };
-    let rig = Rig::new();
-    let mut seen = 0;
-    let mut check = |method: &str, template: &str, answer: &Answer, status: u16| {
-        assert_eq!(answer.status, status, "{method} {template}: {}", answer.text());
-        let complaints = judge.complaints(method, template, answer);
-        assert_eq!(complaints, Vec::<String>::new(), "{method} {template}: {}", answer.text());
-        seen += 1;
+    let Some(court) = Court::open() else { return };
+    let rig = &court.rig;
+    let check = |method: &str, template: &str, answer: &Answer, status: u16| {
+        court.check(method, template, answer, status);
     };
-    for bank in ["dnb", "nordea", "handelsbanken", "sparebank1", "bulder"] {
-        let paid = rig.pay(bank, "1.00", &[]);
-        let last = match bank {
-            "handelsbanken" => "ACCP",
-            "sparebank1" => "ACCC",
-            _ => "ACSC",
-        };
-        rig.await_status(bank, &paid, last);
+    for bank in BANKS {
+        court.pay(bank, "1.00");
         let asked = rig.ask_consent(bank, &consent());
         check("post", "/v1/consents", &asked, 201);
         let id = asked.json()["consentId"].as_str().unwrap().to_owned();
@@ -141,8 +189,7 @@ fn accounts_are_answered_as_described() {
         rig.read("dnb", &id, "v1/accounts", false);
     }
     check("get", "/v1/accounts", &rig.read("dnb", &id, "v1/accounts", false), 429);
-    assert!(seen > 70, "{seen}");
-    rig.close();
+    court.close(70);
 }
 
 /// A judge that lets these pass would let anything pass.

@@ -13,3 +13,4 @@ mod magic;
 mod quirks;
 mod refusals;
 mod rig;
+mod servers;

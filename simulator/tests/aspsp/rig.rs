@@ -83,8 +83,12 @@ impl Rig {
         let bank = bank::start(bank_config(folder.path())).unwrap();
         let authority = Arc::new(Authority::new().unwrap());
         let clock = Clock::default();
-        let settings =
-            AspspSettings { banks: BANKS.iter().map(|bank| bank.id).collect(), delays, push: true };
+        let settings = AspspSettings {
+            banks: BANKS.iter().map(|bank| bank.id).collect(),
+            delays,
+            push: true,
+            push_secret: "push-secret".to_owned(),
+        };
         let desk = bank.desk().unwrap();
         let aspsp = Aspsp::new(settings, desk, clock.clone(), Some(Arc::clone(&authority)));
         let aspsp = Arc::new(aspsp);

@@ -90,6 +90,16 @@ pub(crate) struct Parts<'a> {
     pub(crate) audit: AuditSink,
 }
 
+impl Parts<'_> {
+    /// Where customers of a bank are sent back to; `None` if nobody may call us.
+    pub(crate) fn callback_url(&self, bank: &BankConfig) -> Option<String> {
+        let http = self.http?;
+        let own = bank.callback_url.clone();
+        let public = http.public_url.trim_end_matches('/');
+        Some(own.unwrap_or_else(|| format!("{public}/api/payments/callback")))
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Adapters {
@@ -175,8 +185,9 @@ fn unknown() -> Verdict {
 impl Bank {
     fn new(config: &BankConfig, parts: &Parts<'_>) -> Result<Self, AdapterError> {
         match &config.profile {
-            BankProfile::BerlinGroup { seal, oauth } => {
-                let bank = BerlinGroup::new(config, seal.as_ref(), oauth.as_ref(), parts)?;
+            BankProfile::BerlinGroup { seal, oauth, approval } => {
+                let ours = (seal.as_ref(), oauth.as_ref(), approval.as_ref());
+                let bank = BerlinGroup::new(config, ours, parts)?;
                 Ok(Self::BerlinGroup(Box::new(bank)))
             }
             BankProfile::Neonomics { oauth, bank_id, device_id } => {

@@ -1,11 +1,12 @@
 //! Banks by the Berlin Group's `NextGenPSD2` 1.3: balances, transactions, confirmation of funds,
 //! consents and payments, with the particulars of each bank as data.
 //!
-//! `payments.rs`, `accounts.rs` and `consents.rs` say what is asked and what an answer means; here
-//! is what all of it has in common: who we are, the number of each request, and a token that is
-//! fetched anew once if the bank no longer takes it.
+//! `payments.rs`, `accounts.rs`, `consents.rs` and `approval.rs` say what is asked and what an
+//! answer means; here is what all of it has in common: who we are, the number of each request, and
+//! a token that is fetched anew once if the bank no longer takes it.
 
 mod accounts;
+mod approval;
 mod consents;
 mod order;
 mod outcome;
@@ -22,9 +23,12 @@ use crate::executor::retry::REGISTERED;
 use crate::executor::{Chain, Circuit, Executor, Request, Response};
 use crate::oauth::{Oauth, escape};
 use crate::random;
+use approval::Approvals;
 use outcome::Asked;
 pub(crate) use seal::{Seal, Seals};
-use veksel_config::bridge::{BankConfig, Identity, OauthConfig, PsuHeaders, Quirks};
+use veksel_config::bridge::{
+    ApprovalConfig, BankConfig, Identity, OauthConfig, PsuHeaders, Quirks,
+};
 use veksel_core::enquiry::{BankAccount, Enquiry, Failed, Failure, Verdict};
 use wire::Links;
 
@@ -42,8 +46,11 @@ pub(crate) struct BerlinGroup {
     quirks: Quirks,
     /// The beginning of every address we hand out; `None` if nobody may call us.
     public_url: Option<String>,
+    /// Where customers come back to; `None` if nobody may call us.
+    callback_url: Option<String>,
     seal: Option<Seals>,
     oauth: Option<Oauth>,
+    approvals: Option<Approvals>,
     has_identity: bool,
 }
 
@@ -55,8 +62,7 @@ impl BerlinGroup {
     /// If a file, a secret or an address is not what it should be.
     pub(crate) fn new(
         bank: &BankConfig,
-        seal: Option<&Identity>,
-        oauth: Option<&OauthConfig>,
+        (seal, oauth, approval): (Option<&Identity>, Option<&OauthConfig>, Option<&ApprovalConfig>),
         parts: &Parts<'_>,
     ) -> Result<Self, AdapterError> {
         let has_identity = bank.call.identity.is_some();
@@ -66,8 +72,10 @@ impl BerlinGroup {
             name: bank.name.clone(),
             quirks: bank.quirks.clone(),
             public_url: parts.http.map(|http| http.public_url.trim_end_matches('/').to_owned()),
+            callback_url: parts.callback_url(bank),
             seal: seal.map(Seals::new).transpose()?,
             oauth,
+            approvals: approval.map(|it| Approvals::new(it, parts.secret)).transpose()?,
             has_identity,
         })
     }
@@ -98,6 +106,9 @@ impl BerlinGroup {
             Enquiry::Funds { account, amount } => self.funds(chain, account, *amount).await,
             Enquiry::Initiate(order) => self.initiate(chain, order).await,
             Enquiry::Status(payment) => self.status(chain, payment).await,
+            Enquiry::Confirm { subject, code, state, verifier } => {
+                self.confirm(chain, subject, code, (state, verifier)).await
+            }
             Enquiry::Cancel(payment) => self.cancel(chain, payment).await,
             Enquiry::Search { order, since, may_repeat } => {
                 self.search(chain, order, *since, *may_repeat).await
@@ -190,10 +201,9 @@ impl BerlinGroup {
     fn to_approve(&self, request: Request, state: &[u8; 16]) -> Result<Request, Failure> {
         // Mandatory there, whatever the bank wants with accounts.
         let request = request.header("psu-ip-address", &self.quirks.psu_ip)?;
-        let Some(url) = &self.public_url else {
+        let (Some(url), Some(back)) = (&self.public_url, self.back(state)) else {
             return request.header("tpp-redirect-preferred", "false");
         };
-        let back = format!("{url}/api/payments/callback?s={}", random::hex(state));
         let request = request
             .header("tpp-redirect-preferred", "true")?
             .header("tpp-redirect-uri", &back)?
@@ -205,6 +215,12 @@ impl BerlinGroup {
         request
             .header("tpp-notification-uri", &push)?
             .header("tpp-notification-content-preferred", "status=SCA,PROCESS,LAST")
+    }
+
+    /// Where the bank sends its customer back to; `None` if nobody may call us.
+    fn back(&self, state: &[u8; 16]) -> Option<String> {
+        let callback = self.callback_url.as_ref()?;
+        Some(format!("{callback}?s={}", random::hex(state)))
     }
 
     /// Under the consent of an account; without one the bank is not asked.
@@ -232,9 +248,11 @@ enum Approach {
     Redirect,
     /// In the bank's app, which the bank sees to.
     Decoupled,
+    /// At the bank's authorisation server, whose metadata are at this address.
+    Oauth(String),
     /// Not before an authorisation is begun, at this address.
     Start(String),
-    /// In a way that would need the customer's secrets or a flow that is not offered: a word for
+    /// In a way that would need the customer's secrets, or that the bank does not say: a word for
     /// it.
     Unsupported(&'static str),
 }
@@ -247,8 +265,8 @@ impl Approach {
         if sca_status == Some("exempted") {
             return Self::None;
         }
-        if links.contains_key("scaOAuth") {
-            return Self::Unsupported("sca_oauth");
+        if let Some(server) = links.get("scaOAuth") {
+            return Self::Oauth(server.href.clone());
         }
         if let Some(start) = links.get("startAuthorisation") {
             return Self::Start(start.href.clone());

@@ -39,6 +39,25 @@ pub(crate) fn instant(text: &str) -> Option<Utc> {
     Some(Utc(at.0.checked_add(minutes)?))
 }
 
+/// An instant as HTTP headers write it (IMF-fixdate, RFC 9110 5.6.7): `Wed, 21 Oct 2026 07:28:00
+/// GMT`. The day of the week is not looked at. `None` for anything else, older forms among it.
+pub(crate) fn imf(text: &str) -> Option<Utc> {
+    let (_, rest) = text.trim().split_once(", ")?;
+    let rest = rest.strip_suffix(" GMT")?;
+    let mut words = rest.split(' ');
+    let (day, month, year) = (words.next()?, words.next()?, words.next()?);
+    let [hour, minute, second] = numbers(words.next()?, ':')?;
+    let month = MONTHS.iter().position(|known| *known == month)?;
+    let month = u32::try_from(month).ok()?.checked_add(1)?;
+    let is_formed = words.next().is_none() && day.len() == 2 && year.len() == 4;
+    let (day, year) = (number(day)?, number(year)?);
+    let at = Civil { year, month, day, hour, minute, second, millisecond: 0 };
+    is_formed.then(|| at.utc())?
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 fn date(text: &str) -> Option<(u32, u32, u32)> {
     let (year, rest) = text.split_once('-')?;
     let [month, day] = numbers(rest, '-')?;

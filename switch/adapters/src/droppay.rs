@@ -23,8 +23,8 @@ use session::{Access, SESSION_MS, Session};
 use std::time::SystemTime;
 use veksel_config::bridge::{BankConfig, SecretSource};
 use veksel_core::enquiry::{
-    Ask, Balances, BankAccount, ConsentState, Enquiry, Failed, Failure, Initiated, Line, Money,
-    Order, PaymentRef, Progress, Verdict,
+    Ask, Balances, BankAccount, Confirmed, ConsentState, Enquiry, Failed, Failure, Initiated, Line,
+    Money, Order, PaymentRef, Progress, Verdict,
 };
 use veksel_core::fact::PaymentStatus;
 use veksel_core::time::Utc;
@@ -93,6 +93,13 @@ impl DropPay {
             Enquiry::Funds { account, amount } => self.funds(chain, account, *amount).await,
             Enquiry::Initiate(order) => self.initiate(chain, order).await,
             Enquiry::Status(payment) => self.status(chain, payment).await.map(Verdict::Status),
+            // Approved in an app: a redirect that brings a code back is nobody's we sent.
+            Enquiry::Confirm { subject, .. } => match subject.as_ref() {
+                Confirmed::Payment(payment) => {
+                    self.status(chain, payment).await.map(Verdict::Status)
+                }
+                Confirmed::Consent(account) => self.standing(chain, account).await,
+            },
             Enquiry::Cancel(payment) => self.cancel(chain, payment).await,
             Enquiry::Search { order, since, .. } => self.search(chain, order, *since).await,
             Enquiry::Consent { account, .. } => self.link(chain, account).await,

@@ -54,6 +54,7 @@ mod tests {
             mark: mark.to_owned(),
             reference: String::new(),
             state: [0; 16],
+            verifier: veksel_core::enquiry::Secret::new(""),
         }
     }
 

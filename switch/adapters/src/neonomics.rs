@@ -22,8 +22,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use veksel_config::bridge::{BankConfig, OauthConfig, PsuHeaders, Quirks};
 use veksel_core::enquiry::{
-    Ask, Balances, BankAccount, Enquiry, Failed, Failure, Initiated, Money, Order, PaymentRef,
-    Progress, Verdict,
+    Ask, Balances, BankAccount, Confirmed, Enquiry, Failed, Failure, Initiated, Money, Order,
+    PaymentRef, Progress, Verdict,
 };
 use veksel_core::fact::PaymentStatus;
 use veksel_core::time::Utc;
@@ -36,7 +36,8 @@ pub(crate) struct Neonomics {
     bank_id: String,
     device_id: String,
     quirks: Quirks,
-    public_url: String,
+    /// Where customers come back to.
+    callback_url: String,
 }
 
 /// Whom a call is made for.
@@ -60,7 +61,7 @@ impl Neonomics {
         (oauth, bank_id, device_id): (&OauthConfig, &str, &str),
         parts: &Parts<'_>,
     ) -> Result<Self, AdapterError> {
-        let http = parts.http.ok_or_else(|| AdapterError::Config {
+        let callback_url = parts.callback_url(config).ok_or_else(|| AdapterError::Config {
             provider: config.name.clone(),
             why: "customers come back from their bank to [http], which is not configured"
                 .to_owned(),
@@ -71,7 +72,7 @@ impl Neonomics {
             bank_id: bank_id.to_owned(),
             device_id: device_id.to_owned(),
             quirks: config.quirks.clone(),
-            public_url: http.public_url.clone(),
+            callback_url,
         })
     }
 
@@ -98,6 +99,13 @@ impl Neonomics {
             Enquiry::Funds { account, amount } => self.funds(chain, account, *amount).await,
             Enquiry::Initiate(order) => self.initiate(chain, order).await,
             Enquiry::Status(payment) => self.status(chain, payment).await.map(Verdict::Status),
+            // Completing is part of asking here, whatever the redirect brings back.
+            Enquiry::Confirm { subject, .. } => match subject.as_ref() {
+                Confirmed::Payment(payment) => {
+                    self.status(chain, payment).await.map(Verdict::Status)
+                }
+                Confirmed::Consent(account) => self.consent_status(chain, account).await,
+            },
             Enquiry::Cancel(payment) => self.cancel(chain, payment).await,
             Enquiry::Search { order, since, .. } => self.search(chain, order, *since).await,
             Enquiry::Consent { account, state, .. } => self.consent(chain, account, state).await,
@@ -376,7 +384,7 @@ impl Neonomics {
 
     /// Where the customer comes back to.
     fn back(&self, state: &[u8; 16]) -> String {
-        format!("{}/api/payments/callback?s={}", self.public_url, hex(state))
+        format!("{}?s={}", self.callback_url, hex(state))
     }
 }
 

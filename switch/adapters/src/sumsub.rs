@@ -84,7 +84,7 @@ impl Sumsub {
             level: config.level.clone(),
             token_seconds: config.token_seconds,
             risk_labels: config.risk_labels.clone(),
-            rates: Mutex::default(),
+            rates: Mutex::new(Rates::new(config.posts_max, config.gets_max)),
             started: Instant::now(),
             clock: Box::new(wall_clock),
         })
@@ -116,6 +116,7 @@ impl Sumsub {
             | Enquiry::Funds { .. }
             | Enquiry::Initiate(_)
             | Enquiry::Status(_)
+            | Enquiry::Confirm { .. }
             | Enquiry::Cancel(_)
             | Enquiry::Search { .. }
             | Enquiry::Consent { .. }

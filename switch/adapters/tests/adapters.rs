@@ -15,12 +15,9 @@ use veksel_core::enquiry::{
 use veksel_core::plan::BankId;
 
 fn bank(url: &str) -> BankConfig {
-    BankConfig {
-        name: "fjord".to_owned(),
-        profile: BankProfile::BerlinGroup { seal: None, oauth: None },
-        call: CallConfig { allow_private: true, ..CallConfig::at(url) },
-        quirks: Quirks::default(),
-    }
+    let profile = BankProfile::BerlinGroup { seal: None, oauth: None, approval: None };
+    let call = CallConfig { allow_private: true, ..CallConfig::at(url) };
+    BankConfig::new("fjord", profile, call, Quirks::default())
 }
 
 fn adapters(banks: Vec<BankConfig>) -> Result<Adapters, AdapterError> {
@@ -119,7 +116,7 @@ fn a_configuration_that_cannot_work_is_refused_and_says_where() {
         client_secret: nowhere(),
         scope: String::new(),
     };
-    let profile = |seal, oauth| BankProfile::BerlinGroup { seal, oauth };
+    let profile = |seal, oauth| BankProfile::BerlinGroup { seal, oauth, approval: None };
     for (bank, part) in [
         (calls(CallConfig { trust: Some(missing()), ..CallConfig::at(url) }), "does-not-exist.pem"),
         (

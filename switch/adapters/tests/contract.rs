@@ -23,7 +23,7 @@ use veksel_config::bridge::{
 };
 use veksel_core::Utc;
 use veksel_core::enquiry::{
-    Addressee, Ask, AskId, BankAccount, Enquiry, Money, Order, PaymentRef, Verdict,
+    Addressee, Ask, AskId, BankAccount, Enquiry, Money, Order, PaymentRef, Secret, Verdict,
 };
 use veksel_core::plan::BankId;
 
@@ -138,6 +138,7 @@ fn order(currency: u16, creditor: &str, reference: &str) -> Box<Order> {
         mark: "7F3K9QRS".to_owned(),
         reference: reference.to_owned(),
         state: [7; 16],
+        verifier: Secret::new("v"),
     })
 }
 
@@ -177,13 +178,10 @@ async fn exchanges() -> Vec<Exchange> {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
     let call = CallConfig { allow_private: true, ..CallConfig::at(&url) };
+    let profile = BankProfile::BerlinGroup { seal: None, oauth: None, approval: None };
+    let quirks = Quirks { wants_push: true, ..Quirks::default() };
     let config = BridgeConfig {
-        banks: vec![BankConfig {
-            name: "fjord".to_owned(),
-            profile: BankProfile::BerlinGroup { seal: None, oauth: None },
-            call,
-            quirks: Quirks { wants_push: true, ..Quirks::default() },
-        }],
+        banks: vec![BankConfig::new("fjord", profile, call, quirks)],
         kyc: None,
         identity: None,
         http: Some(HttpConfig {

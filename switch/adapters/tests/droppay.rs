@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "wire/asking.rs"]
+mod asking;
+
+use asking::{ask, failure};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -15,11 +19,10 @@ use veksel_config::bridge::{
     BankConfig, BankProfile, BridgeConfig, CallConfig, Identity, Quirks, SecretSource,
 };
 use veksel_core::enquiry::{
-    Addressee, Ask, AskId, BankAccount, ConsentState, Enquiry, Failed, Failure, Initiated, Money,
-    Order, PaymentRef, Progress, Secret, Verdict,
+    BankAccount, ConsentState, Enquiry, Failed, Failure, Initiated, Money, Order, PaymentRef,
+    Progress, Secret, Verdict,
 };
 use veksel_core::fact::PaymentStatus;
-use veksel_core::plan::BankId;
 use veksel_core::time::Utc;
 use veksel_simulator::sandbox::ca::{Authority, Clients, Purpose, Role, Wanted};
 use veksel_simulator::sandbox::droppay::{DropPay, DropPayConfig};
@@ -95,7 +98,7 @@ impl Rig {
         };
         let profile = BankProfile::DropPay { username: env(username), password: env(password) };
         let quirks = Quirks::default();
-        let bank = BankConfig { name: "droppay".to_owned(), profile, call, quirks };
+        let bank = BankConfig::new("droppay", profile, call, quirks);
         let config = BridgeConfig { banks: vec![bank], ..BridgeConfig::default() };
         let secret = |source: &SecretSource| match source {
             SecretSource::Env(name) => Ok(Secret::new(name.as_str())),
@@ -126,18 +129,6 @@ impl Rig {
         assert!(shown.contains(&format!("value=\"{decision}\"")), "{shown}");
         let answer = client.post(&url).body(format!("decision={decision}")).send().await.unwrap();
         assert_eq!(answer.status(), 200);
-    }
-}
-
-async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
-    let (id, to, trace) = (AskId(1), Addressee::Bank(BankId(0)), "trace".to_owned());
-    adapters.ask(Ask { id, to, enquiry, within_ms: 8_000, trace, address: None }).await
-}
-
-fn failure(verdict: Verdict) -> Failure {
-    match verdict {
-        Verdict::Failed(failure) => failure,
-        other => panic!("{other:?}"),
     }
 }
 
@@ -176,6 +167,7 @@ fn order(consent: &str, minor: u64) -> Order {
         mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0; 16],
+        verifier: Secret::new(""),
     }
 }
 
@@ -424,4 +416,42 @@ fn what_cannot_work_is_refused_before_anything_is_called() {
     let identity = Some(Identity { certificate, key });
     let error = rig.adapters_as(identity, "+393351234567", "x").unwrap_err().to_string();
     assert!(error.contains("39") && !error.contains("335"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_else_signed_is_not_believed() {
+    let config = DropPayConfig { foreign_tokens: true, ..DropPayConfig::default() };
+    let rig = rig_with(config, Clients::Optional);
+    let refused = link(&rig.known()).await.unwrap_err();
+    assert_eq!((refused.why, refused.code.as_str()), (Failed::Malfunction, "jwt_signature"));
+    assert_eq!(rig.count("/certs"), 1, "the keys of the realm were asked for");
+    assert_eq!(rig.count(&format!("/registry/{IBAN}")), 0, "and the token was shown to nobody");
+}
+
+#[tokio::test]
+async fn a_certificate_is_shown_at_registration_and_log_in_only() {
+    let rig = rig();
+    let adapters = rig.known();
+    let consent = link(&adapters).await.unwrap();
+    let found = ask(&adapters, Enquiry::Balances { account: account(&consent), is_attended: true });
+    assert!(matches!(found.await, Verdict::Balances(_)));
+    let resources = || {
+        let log = rig.running.log("droppay").unwrap().entries();
+        log.into_iter().filter(|entry| entry.path.starts_with("/bank/")).collect::<Vec<_>>()
+    };
+    assert!(!resources().is_empty());
+    assert!(resources().iter().all(|entry| entry.remark.is_none()), "{:?}", resources());
+    // And the sandbox does see one that is shown. Twice is as good as once.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let issued = rig.authority.issue(&Wanted::of(Purpose::Web, ALL)).unwrap();
+    let identity = format!("{}{}", issued.certificate, issued.key);
+    let identity = reqwest::Identity::from_pem(identity.as_bytes()).unwrap();
+    let roots = reqwest::Certificate::from_pem(rig.authority.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().tls_certs_only([roots]).identity(identity);
+    let port = rig.running.address("droppay").unwrap().port();
+    let url = format!("https://localhost:{port}/bank/v1/registry/{IBAN}");
+    let answer = client.build().unwrap().get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    let remark = resources().pop().unwrap().remark;
+    assert_eq!(remark.as_deref(), Some("a certificate is shown"));
 }

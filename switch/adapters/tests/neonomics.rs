@@ -6,6 +6,10 @@
 #[path = "wire/receiver.rs"]
 mod receiver;
 
+#[path = "wire/asking.rs"]
+mod asking;
+
+use asking::{ask, failure};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use veksel_adapters::{AdapterError, Adapters, audit};
@@ -14,11 +18,10 @@ use veksel_config::bridge::{
     SecretSource,
 };
 use veksel_core::enquiry::{
-    Addressee, Ask, AskId, BankAccount, ConsentState, Enquiry, Failed, Failure, Initiated, Money,
-    Order, PaymentRef, Progress, Secret, Verdict,
+    BankAccount, ConsentState, Enquiry, Failed, Initiated, Money, Order, PaymentRef, Progress,
+    Secret, Verdict,
 };
 use veksel_core::fact::PaymentStatus;
-use veksel_core::plan::BankId;
 use veksel_core::time::Utc;
 use veksel_simulator::sandbox::neonomics::{Neonomics, NeonomicsConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
@@ -63,7 +66,7 @@ fn config(url: &str, secret: &str) -> BridgeConfig {
         body_max: 65_536,
         token: None,
     };
-    let bank = BankConfig { name: "dnb".to_owned(), profile, call, quirks };
+    let bank = BankConfig::new("dnb", profile, call, quirks);
     BridgeConfig { banks: vec![bank], http: Some(http), ..BridgeConfig::default() }
 }
 
@@ -91,18 +94,6 @@ fn rig() -> Rig {
     rig_with(NeonomicsConfig::default())
 }
 
-async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
-    let (id, to, trace) = (AskId(1), Addressee::Bank(BankId(0)), "trace".to_owned());
-    adapters.ask(Ask { id, to, enquiry, within_ms: 5_000, trace, address: None }).await
-}
-
-fn failure(verdict: Verdict) -> Failure {
-    match verdict {
-        Verdict::Failed(failure) => failure,
-        other => panic!("{other:?}"),
-    }
-}
-
 fn account(consent: &str) -> BankAccount {
     BankAccount {
         iban: IBAN.to_owned(),
@@ -124,6 +115,7 @@ fn order(consent: &str, minor: u64) -> Order {
         mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0xab; 16],
+        verifier: Secret::new(""),
     }
 }
 

@@ -51,6 +51,8 @@ fn kyc(url: &str) -> KycConfig {
         level: "basic-kyc-level".to_owned(),
         token_seconds: 1_800,
         risk_labels: vec!["BLOCKLIST".to_owned(), "FORGERY".to_owned()],
+        posts_max: 50,
+        gets_max: 300,
     }
 }
 

@@ -83,8 +83,9 @@ async fn held(desk: &Desk, account: &str) -> Result<Option<Linked>, Refusal> {
 fn wanted(desk: &Desk, caller: &Caller, mut object: Map<String, Value>) -> Result<Call, Refusal> {
     let account = optional(&mut object, "account", ACCOUNT_MAX)?;
     let bank = text(&mut object, "bank", BANK_MAX)?;
-    if !desk.banks.contains(&bank) {
-        return Err(Refusal::bad(format!("`bank` must be one of: {}", desk.banks.join(", "))));
+    if !desk.banks.iter().any(|known| known.name == bank) {
+        let names: Vec<&str> = desk.banks.iter().map(|known| known.name.as_str()).collect();
+        return Err(Refusal::bad(format!("`bank` must be one of: {}", names.join(", "))));
     }
     let iban: String = text(&mut object, "iban", 42)?.split_whitespace().collect();
     let iban = iban.to_ascii_uppercase();

@@ -10,23 +10,29 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
-use veksel_core::enquiry::{Call, Moved, Told};
+use veksel_core::enquiry::{Call, Moved, Secret, Told};
 use veksel_core::fact::{ConsentStatus, PaymentState};
+
+/// Longest code that a bank gives its customer to bring back.
+const CODE_MAX: usize = 2_048;
 
 /// How long a customer looks at an empty page.
 const CALLBACK_TIME: Duration = Duration::from_secs(10);
 
-/// `GET /api/payments/callback?s=<state>[&nok=1][&paymentId=…]`. Whatever else a bank adds is not
-/// read.
+/// `GET /api/payments/callback?s=<state>[&nok=1][&code=…][&state=…]`. A code completes the approval
+/// at the bank; whatever else a bank adds is not read.
 pub(crate) async fn returned(
     State(desk): State<Desk>,
     trace: Trace,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let Some(state) = state(query.as_deref().unwrap_or_default()) else {
-        return page(StatusCode::BAD_REQUEST, UNKNOWN, &trace);
-    };
-    let told = desk.engine.call(Call::Moved(Moved::State(state)), CALLBACK_TIME).await;
+    let query = query.as_deref().unwrap_or_default();
+    let moved = state(query).and_then(|state| match code(query, &state)? {
+        Some(code) => Some(Moved::Code { state, code }),
+        None => Some(Moved::State(state)),
+    });
+    let Some(moved) = moved else { return page(StatusCode::BAD_REQUEST, UNKNOWN, &trace) };
+    let told = desk.engine.call(Call::Moved(moved), CALLBACK_TIME).await;
     let (status, said) = match told {
         Told::Unknown => (StatusCode::BAD_REQUEST, UNKNOWN),
         Told::Payment(state) => (StatusCode::OK, of_payment(state)),
@@ -88,6 +94,41 @@ fn state(query: &str) -> Option<[u8; 16]> {
     u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
 }
 
+/// What an authorisation server (`code`) or a bank that wants its approvals confirmed
+/// (`confirmationCode`) gave the customer to bring back, if it did. `None` if the request is not to
+/// be believed: it says something twice, or a `state` that is another's.
+#[expect(clippy::option_option, reason = "nothing brought back, and nothing to be believed")]
+fn code(query: &str, expected: &[u8; 16]) -> Option<Option<Secret>> {
+    let mut found: [Option<String>; 3] = [const { None }; 3];
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let place = match &*name {
+            "code" => 0,
+            "confirmationCode" => 1,
+            "state" => 2,
+            _ => continue,
+        };
+        let slot = found.get_mut(place)?;
+        if slot.replace(value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    let [code, confirmation, given] = found;
+    let is_ours = |text: &String| state(&format!("s={text}")).as_ref() == Some(expected);
+    let code = code.or(confirmation);
+    // Without a code it is nobody's business what else is in there.
+    if code.is_some() && !given.as_ref().is_none_or(is_ours) {
+        return None;
+    }
+    let fits = |code: &String| {
+        (1..=CODE_MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    match code {
+        None => Some(None),
+        Some(code) if fits(&code) => Some(Some(Secret::new(code))),
+        Some(_) => None,
+    }
+}
+
 /// A heading and a line.
 pub(crate) type Said = (&'static str, &'static str);
 
@@ -145,7 +186,35 @@ pub(crate) fn page(status: StatusCode, (heading, line): Said, trace: &Trace) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::state;
+    use super::{code, state};
+
+    #[test]
+    fn a_code_is_read_once_and_with_its_own_state() {
+        let hex = "00112233445566778899aabbccddeeff";
+        let of = |query: String| {
+            let found = code(&query, &state(&format!("s={hex}")).unwrap());
+            found.map(|code| code.map(|code| code.expose().to_owned()))
+        };
+        let other = "10112233445566778899aabbccddeeff";
+        for (query, expected) in [
+            (String::new(), Some(None)),
+            (format!("s={hex}&paymentId=7"), Some(None)),
+            (format!("s={hex}&code=a%2Fb"), Some(Some("a/b"))),
+            (format!("s={hex}&code=ab&state={hex}"), Some(Some("ab"))),
+            (format!("s={hex}&confirmationCode=ab"), Some(Some("ab"))),
+            // A state of the bank's own, which has nothing to do with a code.
+            (format!("s={hex}&state=theirs"), Some(None)),
+            (format!("s={hex}&code=ab&state={other}"), None),
+            (format!("s={hex}&code=ab&state=+{}", &hex[1..]), None),
+            (format!("s={hex}&code=ab&code=ab"), None),
+            (format!("s={hex}&code="), None),
+            (format!("s={hex}&code=a%0ab"), None),
+            (format!("s={hex}&code={}", "a".repeat(2_049)), None),
+        ] {
+            let expected = expected.map(|code| code.map(str::to_owned));
+            assert_eq!(of(query.clone()), expected, "{query}");
+        }
+    }
 
     #[test]
     fn the_state_is_read_once_and_whole() {

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{MatchedPath, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -59,8 +59,8 @@ pub struct Doors {
     pub webhooks: Option<Arc<dyn Webhooks>>,
     /// Signs people in; without it nobody can.
     pub identity: Option<Identity>,
-    /// Names of the banks, in the order of the plan.
-    pub banks: Vec<String>,
+    /// The banks, in the order of the plan.
+    pub banks: Vec<Bank>,
     /// What programs must know. `None` lets in programs of this machine, and nobody if the
     /// listener is not a loopback address.
     pub token: Option<Secret>,
@@ -76,11 +76,20 @@ pub struct Doors {
     pub count: Count,
 }
 
+/// A bank, as far as it is one that calls.
+#[derive(Clone, Debug)]
+pub struct Bank {
+    /// Its name.
+    pub name: String,
+    /// What its pushes are signed with; `None` if nobody signs them.
+    pub push_secret: Option<Secret>,
+}
+
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) webhooks: Option<Arc<dyn Webhooks>>,
     pub(crate) identity: Option<Identity>,
-    pub(crate) banks: Vec<String>,
+    pub(crate) banks: Vec<Bank>,
     pub(crate) guard: Guard,
     /// The description of all this.
     pub(crate) document: String,
@@ -241,10 +250,7 @@ pub(crate) fn answered(answer: Answer, trace: &Trace) -> Response {
 }
 
 /// The members of a JSON object. A form cannot send JSON, so a browser asks before it does.
-pub(crate) fn object(
-    headers: &axum::http::HeaderMap,
-    body: &Bytes,
-) -> Result<Map<String, Value>, Refusal> {
+pub(crate) fn object(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case("application/json") {
@@ -291,6 +297,16 @@ pub(crate) fn one_line(text: &str, most: usize) -> Option<String> {
     let text = text.trim();
     let fits = !text.is_empty() && text.chars().count() <= most;
     (fits && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+/// A header that is there once. Two of it are as good as none.
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut all = headers.get_all(name).iter();
+    let first = all.next()?;
+    if all.next().is_some() {
+        return None;
+    }
+    first.to_str().ok()
 }
 
 /// Refuses what nobody reads, so that a misspelt member is not passed over.

@@ -43,7 +43,7 @@ mod session;
 mod webhook;
 
 pub use calls::{Asked, Engine};
-pub use door::{Count, Doors, HEALTH_PATHS, Health, Seen, health, router};
+pub use door::{Bank, Count, Doors, HEALTH_PATHS, Health, Seen, health, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
 pub use identity::Identity;
 pub use integration::{Caller, Integration, TokenError, Tokens};

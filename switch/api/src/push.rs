@@ -1,7 +1,10 @@
-//! Lean push of banks. Nobody signs it, so it is a hint and nothing more: the bank is asked.
+//! Lean push of banks. The standard knows no signature of it, so it is a hint and nothing more: the
+//! bank is asked. Where somebody in front of a bank does sign, by HMAC-SHA-256 over the body in
+//! `x-payload-digest`, nothing else of that bank is taken.
 
 use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::door::{Desk, answered, object, one_line};
+use crate::door::{Desk, answered, object, one_line, only};
+use aws_lc_rs::hmac;
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -10,7 +13,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use veksel_core::BankId;
-use veksel_core::enquiry::{Call, Moved, Told};
+use veksel_core::enquiry::{Call, Moved, Secret, Told};
 
 /// How long it may take to take a hint.
 const PUSH_TIME: Duration = Duration::from_secs(5);
@@ -35,9 +38,17 @@ async fn take(
     body: &Bytes,
 ) -> Answer {
     let Path(bank) = bank.map_err(|error| Refusal::bad(error.body_text()))?;
-    let place = desk.banks.iter().position(|name| *name == bank);
+    let place = desk.banks.iter().position(|known| known.name == bank);
+    let known = place.and_then(|place| desk.banks.get(place));
     let place = place.and_then(|place| u16::try_from(place).ok());
     let bank = place.map(BankId).ok_or_else(|| Refusal::not_found("this bank"))?;
+    if let Some(secret) = known.and_then(|known| known.push_secret.as_ref())
+        && !is_signed(only(headers, "x-payload-digest"), body, secret)
+    {
+        tracing::error!(bank = bank.0, "a push of a bank with a wrong digest");
+        let message = "the digest is not that of the body";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "invalid_digest", message));
+    }
     // The rest of what it says is not believed, and so not read.
     let object = object(headers, body)?;
     let moved = match (name(&object, "paymentId")?, name(&object, "consentId")?) {
@@ -60,6 +71,22 @@ async fn take(
         | Told::Checks { .. }
         | Told::Failed(_) => Ok(json_response(StatusCode::OK, &json!({ "status": "ok" }))),
     }
+}
+
+/// Whether this is the digest of the body, in hexadecimal; compared without telling how far it
+/// fits.
+fn is_signed(digest: Option<&str>, body: &[u8], secret: &Secret) -> bool {
+    let Some(digest) = digest.and_then(bytes_of) else { return false };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+    !secret.expose().is_empty() && hmac::verify(&key, body, &digest).is_ok()
+}
+
+fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
+    if hexadecimal.len() != 64 || !hexadecimal.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pair = |place: usize| u8::from_str_radix(hexadecimal.get(place..place + 2)?, 16).ok();
+    (0..hexadecimal.len()).step_by(2).map(pair).collect()
 }
 
 fn name(object: &Map<String, Value>, key: &str) -> Result<Option<String>, Refusal> {

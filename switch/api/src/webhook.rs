@@ -2,7 +2,7 @@
 //! are taken as they came; what they say is durable before it is answered with 200.
 
 use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::door::{Desk, answered};
+use crate::door::{Desk, answered, only};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -74,14 +74,4 @@ async fn take(desk: &Desk, trace: &Trace, headers: &HeaderMap, body: &Bytes) -> 
             Err(Refusal::instead(other, unknown, "it cannot be taken in now"))
         }
     }
-}
-
-/// A header that is there once. Two of it are as good as none.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut all = headers.get_all(name).iter();
-    let first = all.next()?;
-    if all.next().is_some() {
-        return None;
-    }
-    first.to_str().ok()
 }

@@ -92,6 +92,9 @@ pub struct Order {
     pub reference: String,
     /// What the redirect must bring back, 128 bits of it.
     pub state: [u8; 16],
+    /// Proves, where an approval takes a code of the bank's own server, that who exchanges the
+    /// code is who asked for it (RFC 7636): nobody else ever sees it.
+    pub verifier: Secret,
 }
 
 /// What is asked.
@@ -126,6 +129,18 @@ pub enum Enquiry {
     Initiate(Box<Order>),
     /// How a payment stands.
     Status(PaymentRef),
+    /// The redirect of an approval brought a code back, by which the approval is completed; then
+    /// how it stands.
+    Confirm {
+        /// What was approved.
+        subject: Box<Confirmed>,
+        /// What was brought back.
+        code: Secret,
+        /// What the redirect had to bring back.
+        state: [u8; 16],
+        /// As in the order.
+        verifier: Secret,
+    },
     /// Take a payment back that is not executed.
     Cancel(PaymentRef),
     /// Look for a payment whose number is not known: in the account's transactions, by amount and
@@ -190,6 +205,15 @@ pub struct PaymentRef {
     /// Whether asking may bring an approved payment to its end, where that takes a step of ours:
     /// never once it is wanted back or its time is over.
     pub may_complete: bool,
+}
+
+/// What a customer has approved.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Confirmed {
+    /// A payment.
+    Payment(PaymentRef),
+    /// The consent of an account.
+    Consent(BankAccount),
 }
 
 /// What a third party said, or that it could not be asked.
@@ -547,6 +571,14 @@ pub enum Call {
 pub enum Moved {
     /// What the redirect of a payment or a consent brought back.
     State([u8; 16]),
+    /// The same, with a code by which the approval is completed: of the bank's authorisation
+    /// server, or one that confirms it.
+    Code {
+        /// As in the other.
+        state: [u8; 16],
+        /// For the bank, once.
+        code: Secret,
+    },
     /// What a bank calls a payment.
     Payment {
         /// Which bank.

@@ -12,6 +12,8 @@ mod cards;
 mod checks;
 #[path = "bridge/codes.rs"]
 mod codes;
+#[path = "bridge/confirming.rs"]
+mod confirming;
 #[path = "bridge/funds.rs"]
 mod funds;
 #[path = "bridge/inquiries.rs"]

@@ -167,6 +167,7 @@ mod tests {
             mark: String::new(),
             reference: String::new(),
             state: [0; 16],
+            verifier: veksel_core::enquiry::Secret::new(""),
         }
     }
 

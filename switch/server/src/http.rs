@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use veksel_adapters::providers::{Providers, Provides};
-use veksel_api::{Bounds, Caller, Doors, Engine, Exchange, Integration, Tokens, Webhooks};
-use veksel_config::bridge::HttpConfig;
+use veksel_api::{Bank, Bounds, Caller, Doors, Engine, Exchange, Integration, Tokens, Webhooks};
+use veksel_config::bridge::{BankConfig, HttpConfig};
 use veksel_config::{ServiceMode, SwitchConfig};
 use veksel_core::enquiry::Secret;
 
@@ -88,7 +88,7 @@ impl Http {
                 engine: Engine::new(calling),
                 webhooks,
                 identity: identity(bridge, http.runtime.handle())?,
-                banks: config.plan.banks.iter().map(|bank| bank.name.clone()).collect(),
+                banks: banks(&bridge.banks)?,
                 token: token(http_config)?,
                 is_loopback: listener.local_addr()?.ip().is_loopback(),
                 body_max: usize::try_from(http_config.body_max).unwrap_or(usize::MAX),
@@ -167,6 +167,17 @@ fn integration(
         providers,
         answer: Duration::from_millis(http.answer_ms),
     }))
+}
+
+/// The banks as callers, in the order of the plan. The secrets of their pushes are read now.
+fn banks(banks: &[BankConfig]) -> Result<Vec<Bank>, StartError> {
+    let bank = |bank: &BankConfig| {
+        let part = || format!("the secret of pushes of bank \"{}\"", bank.name);
+        let push_secret = bank.push_secret.as_ref().map(secret).transpose();
+        let push_secret = push_secret.map_err(|why| StartError::Secret { part: part(), why })?;
+        Ok(Bank { name: bank.name.clone(), push_secret })
+    };
+    banks.iter().map(bank).collect()
 }
 
 /// What programs must know.

@@ -105,6 +105,8 @@ mod tests {
                 level: String::new(),
                 token_seconds: 60,
                 risk_labels: Vec::new(),
+                posts_max: 50,
+                gets_max: 300,
             };
             let found = super::webhook_secrets(&kyc)?;
             Ok::<_, String>(found.iter().map(|s| s.expose().to_owned()).collect::<Vec<_>>())

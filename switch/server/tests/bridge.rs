@@ -9,10 +9,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use veksel_adapters::providers::Providers;
+use std::time::Instant;
+use veksel_api::{Unwelcome, Webhooks};
 use veksel_config::{BRIDGE_EXAMPLE, ServiceMode, Source, SwitchConfig, load_switch};
-use veksel_core::enquiry::{Ask, Failed, Failure, Verdict};
+use veksel_core::Utc;
+use veksel_core::enquiry::{self, Ask, Failed, Failure, Verdict};
 use veksel_server::{Answering, Asks, Outside, StartError, Stopped, start_between, start_with};
-use veksel_store::MemoryStore;
+use veksel_store::{Keys, MemoryStore, SqliteStore};
 
 /// Third parties that cannot be reached.
 struct Nobody;
@@ -132,4 +135,60 @@ fn what_is_real_and_what_is_not_are_not_mixed() {
     secret(folder.path(), "kyc", "prd:token");
     let said = refused(config);
     assert!(said.contains("is for production") && !said.contains("prd:"), "{said}");
+}
+
+/// Believes everything, and takes the length of the body for the time of the event.
+struct Credulous;
+
+impl Webhooks for Credulous {
+    fn verify(
+        &self,
+        _: Option<&str>,
+        _: Option<&str>,
+        body: &[u8],
+    ) -> Result<enquiry::Event, Unwelcome> {
+        let review = enquiry::Review {
+            applicant: "63e0".into(),
+            customer: "c-1".into(),
+            status: None,
+            level: String::new(),
+            reviewed: None,
+            document_until: None,
+            born: None,
+        };
+        let at = Utc(u64::try_from(body.len()).unwrap());
+        Ok(enquiry::Event { kind: "applicantPending".into(), review, at, digest: [0; 32] })
+    }
+}
+
+/// From the first byte sent to the last byte read, with a store that syncs each event: what the
+/// provider waits for. The figure is for people; how fast a machine is proves nothing.
+#[test]
+fn how_long_a_webhook_waits_for_its_answer_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), &[]);
+    let keys = Arc::new(Keys::create(&folder.path().join("veksel.key")).unwrap());
+    let store = SqliteStore::open(&folder.path().join("veksel.db"), keys).unwrap();
+    let outside = Outside { asks: Arc::new(Nobody), webhooks: Some(Arc::new(Credulous)) };
+    let running = start_between(config, Box::new(store), outside).unwrap();
+    let address = running.http().unwrap();
+    let mut taken = Vec::new();
+    for number in 1..=50 {
+        let body = "x".repeat(number);
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!(
+            "POST /v1/webhooks/sumsub HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             content-length: {number}\r\n\r\n{body}"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        taken.push(begun.elapsed());
+        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    }
+    assert_eq!(running.stop(), Stopped::Asked);
+    taken.sort();
+    let (median, most) = (taken[25].as_micros(), taken[49].as_micros());
+    writeln!(std::io::stderr(), "webhook: median {median} us, most {most} us of 50").unwrap();
 }

@@ -1,11 +1,15 @@
 //! A bank: value by value, and straight to what the engine and its adapter are told.
 
-use super::kinds::{as_url, call, identity, is_private, needed, one_line, secret, url};
+use super::kinds::{
+    as_url, call, identity, is_private, needed, one_line, optional_secret, said_of_bank, secret,
+    url,
+};
 use super::{Bank, DAY, HOUR, MINUTE, SECOND};
 use crate::bridge::{
-    BankConfig, BankProfile, OauthConfig, PsuHeaders, Quirks, RequestId, SecretSource,
+    ApprovalConfig, BankConfig, BankProfile, CreditorKind, OauthConfig, Product, PsuHeaders,
+    Quirks, RequestId, SecretSource,
 };
-use crate::findings::Found;
+use crate::findings::{Found, Place};
 use crate::section::{Missing, Section, as_name};
 use std::net::IpAddr;
 use veksel_codecs::ResponseCode;
@@ -75,12 +79,29 @@ impl Bank {
             ..default
         };
         let attended = section.list("attended", None, "names", as_name, String::clone);
+        let (callback_url, push_secret) = called_back(&mut section, &name.value, profile.value);
         let (quirks, psu_ip) = quirks(&mut section, profile.value);
         let psu_ip = (profile.value != Profile::DropPay).then_some(psu_ip);
         let plan = BankPlan { deduplicates: quirks.deduplicates, ..plan };
-        let (profile, token_url) = profile_of(&mut section, profile.value);
-        let config = BankConfig { name: name.value.clone(), profile, call, quirks };
-        Self { name, url, mode, attended, deadlines, token_url, psu_ip, plan, config }
+        let (profile, token_url, approval) = profile_of(&mut section, &name.value, profile.value);
+        let config = BankConfig {
+            callback_url: Some(callback_url.value.clone()).filter(|url| !url.is_empty()),
+            push_secret,
+            ..BankConfig::new(&name.value, profile, call, quirks)
+        };
+        Self {
+            name,
+            url,
+            mode,
+            attended,
+            deadlines,
+            token_url,
+            approval,
+            callback_url,
+            psu_ip,
+            plan,
+            config,
+        }
     }
 }
 
@@ -150,46 +171,105 @@ fn soft_decline(section: &mut Section<'_>, default: ResponseCode) -> ResponseCod
     section.parsed("soft_decline", missing, "two characters of DE39", parse, show).value
 }
 
-fn profile_of(section: &mut Section<'_>, profile: Profile) -> (BankProfile, Option<Found<String>>) {
+/// Where customers are sent back to, and what pushes are signed with. Only banks of the Berlin
+/// Group push, and to nobody at `DropPay` is anybody sent back.
+fn called_back(
+    section: &mut Section<'_>,
+    bank: &str,
+    profile: Profile,
+) -> (Found<String>, Option<SecretSource>) {
+    let said = said_of_bank(section, bank, "CALLBACK_URL").filter(|_| profile != Profile::DropPay);
+    let callback_url = optional_url(section, "callback_url", said.map(|said| said.value));
+    let named = said_of_bank(section, bank, "WEBHOOK_SECRET");
+    let named = named.filter(|_| profile == Profile::BerlinGroup).map(|named| named.name);
+    let keys = ["push_secret_file", "push_secret_env"];
+    (callback_url, optional_secret(section, keys, named.as_deref().unwrap_or_default()))
+}
+
+fn profile_of(
+    section: &mut Section<'_>,
+    bank: &str,
+    profile: Profile,
+) -> (BankProfile, Option<Found<String>>, Option<Found<String>>) {
     match profile {
         Profile::BerlinGroup => {
             let seal = identity(section, "seal_certificate", "seal_key");
-            let (oauth, token_url) = oauth(section.table("oauth"), false);
-            (BankProfile::BerlinGroup { seal, oauth }, Some(token_url))
+            let (oauth, token_url) = oauth(section.table("oauth"), bank, false);
+            let (approval, server) = authorisation(section.table("authorisation"));
+            (BankProfile::BerlinGroup { seal, oauth, approval }, Some(token_url), Some(server))
         }
         Profile::Neonomics => {
             let bank_id = needed(section, "bank_id", "\"RG5iLm5vLnYxQk5P\"");
             let device_id = needed(section, "device_id", "\"veksel-1\"");
-            let (oauth, token_url) = oauth(section.table("oauth"), true);
+            let (oauth, token_url) = oauth(section.table("oauth"), bank, true);
             let oauth = oauth.unwrap_or_else(|| OauthConfig {
                 token_url: String::new(),
                 client_id: SecretSource::Env(String::new()),
                 client_secret: SecretSource::Env(String::new()),
                 scope: String::new(),
             });
-            (BankProfile::Neonomics { oauth, bank_id, device_id }, Some(token_url))
+            (BankProfile::Neonomics { oauth, bank_id, device_id }, Some(token_url), None)
         }
         Profile::DropPay => {
             let username = secret(section, ["username_file", "username_env"], "DROPPAY_USERNAME");
             let password = secret(section, ["password_file", "password_env"], "DROPPAY_PASSWORD");
-            (BankProfile::DropPay { username, password }, None)
+            (BankProfile::DropPay { username, password }, None, None)
         }
     }
 }
 
-/// An OAuth 2 client, if it has an address.
-fn oauth(mut section: Section<'_>, is_needed: bool) -> (Option<OauthConfig>, Found<String>) {
-    let token_url = section.parsed(
-        "token_url",
-        Missing::Default(String::new()),
-        "an address, or empty",
-        |text| if text.is_empty() { Ok(String::new()) } else { as_url(text) },
-        String::clone,
-    );
-    let keys = ["client_id_file", "client_id_env"];
-    let client_id = secret(&mut section, keys, "OPENBANKING_CLIENT_ID");
+/// The server at which customers approve, if it has an address.
+fn authorisation(mut section: Section<'_>) -> (Option<ApprovalConfig>, Found<String>) {
+    let server = optional_url(&mut section, "server", None);
+    let client_id = one_line(&mut section, "client_id", "", 128);
     let keys = ["client_secret_file", "client_secret_env"];
-    let client_secret = secret(&mut section, keys, "OPENBANKING_CLIENT_SECRET");
+    let client_secret = optional_secret(&mut section, keys, "");
+    if !server.value.is_empty() && client_id.is_empty() {
+        let help = "the organizationIdentifier of the certificate, as a rule";
+        section.findings.error(server.place, "`client_id` is needed", help);
+    }
+    let config = ApprovalConfig { server: server.value.clone(), client_id, client_secret };
+    ((!server.value.is_empty()).then_some(config), server)
+}
+
+/// An address that may be left out.
+fn optional_url(
+    section: &mut Section<'_>,
+    key: &'static str,
+    default: Option<String>,
+) -> Found<String> {
+    let missing = Missing::Default(String::new());
+    let parse = |text: &str| if text.is_empty() { Ok(String::new()) } else { as_url(text) };
+    let mut found = section.parsed(key, missing, "an address, or empty", parse, String::clone);
+    if let Some(said) = default.filter(|_| found.place == Place::Default) {
+        match as_url(&said) {
+            Ok(url) => found.value = url,
+            Err(why) => {
+                let message = format!("the variable for `{key}` is no address: {why}");
+                let help = "OPENBANKING_CALLBACK_URL, or OB_<NAME>_CALLBACK_URL of one bank";
+                section.findings.error(found.place, message, help);
+            }
+        }
+    }
+    found
+}
+
+/// An OAuth 2 client, if it has an address.
+fn oauth(
+    mut section: Section<'_>,
+    bank: &str,
+    is_needed: bool,
+) -> (Option<OauthConfig>, Found<String>) {
+    let token_url = optional_url(&mut section, "token_url", None);
+    let named = |section: &Section<'_>, what: &str| {
+        let said = said_of_bank(section, bank, what);
+        said.map_or_else(|| format!("OPENBANKING_{what}"), |said| said.name)
+    };
+    let default = named(&section, "CLIENT_ID");
+    let client_id = secret(&mut section, ["client_id_file", "client_id_env"], &default);
+    let default = named(&section, "CLIENT_SECRET");
+    let keys = ["client_secret_file", "client_secret_env"];
+    let client_secret = secret(&mut section, keys, &default);
     let scope = one_line(&mut section, "scope", "", 256);
     if is_needed && token_url.is_sound() && token_url.value.is_empty() {
         let place = token_url.place.or(section.place());
@@ -202,11 +282,10 @@ fn oauth(mut section: Section<'_>, is_needed: bool) -> (Option<OauthConfig>, Fou
 
 fn quirks(section: &mut Section<'_>, profile: Profile) -> (Quirks, Found<String>) {
     let default = Quirks::default();
-    let show = |(currency, product): &(String, String)| format!("{currency}={product}");
-    let products: Vec<String> = default.products.iter().map(show).collect();
+    let products: Vec<String> = default.products.iter().map(show_product).collect();
     let products: Vec<&str> = products.iter().map(String::as_str).collect();
     let expected = "products by currency, \"NOK=norwegian-domestic-credit-transfers\"";
-    let products = section.list_or("products", &products, expected, product, show);
+    let products = section.list_or("products", &products, expected, product, show_product);
     let psu_ip = section.parsed(
         "psu_ip",
         Missing::Default(default.psu_ip),
@@ -235,7 +314,19 @@ fn quirks(section: &mut Section<'_>, profile: Profile) -> (Quirks, Found<String>
             section.findings.error(deduplicates.place, message, help);
         }
     }
+    let version = section.parsed(
+        "version",
+        Missing::Default(default.version),
+        "a version of the standard, \"1.3.11\"",
+        |text| {
+            let patch = text.strip_prefix("1.3.").and_then(|patch| patch.parse().ok());
+            patch.filter(|patch| *patch <= 99).ok_or_else(|| "only 1.3 is spoken".to_owned())
+        },
+        |patch| format!("1.3.{patch}"),
+    );
     let quirks = Quirks {
+        version: version.value,
+        is_instant: section.boolean("instant", default.is_instant).value,
         products: products.value.into_iter().map(|item| item.value).collect(),
         psu_headers: section.choice("psu_headers", default.psu_headers, &PSU_HEADERS).value,
         psu_ip: psu_ip.value.clone(),
@@ -250,18 +341,40 @@ fn quirks(section: &mut Section<'_>, profile: Profile) -> (Quirks, Found<String>
     (quirks, psu_ip)
 }
 
-fn product(text: &str) -> Result<(String, String), String> {
-    let fits = |currency: &str, product: &str| {
+/// `NOK=product`, `NOK/iban=product`, `NOK/instant=product`, `NOK/bban/instant=product`.
+fn product(text: &str) -> Result<Product, String> {
+    let read = || {
+        let (key, name) = text.split_once('=')?;
+        let mut words = key.split('/');
+        let mut product = Product::of(words.next()?, name);
+        for word in words {
+            match word {
+                "instant" if !product.is_instant => product.is_instant = true,
+                "iban" if product.creditor.is_none() => {
+                    product.creditor = Some(CreditorKind::Iban);
+                }
+                "bban" if product.creditor.is_none() => {
+                    product.creditor = Some(CreditorKind::Bban);
+                }
+                _ => return None,
+            }
+        }
+        let currency = product.currency.as_str();
         let is_currency = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
         let is_path = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        (is_currency || currency == "*")
-            && (1..=70).contains(&product.len())
-            && product.bytes().all(is_path)
+        let fits = (is_currency || currency == "*")
+            && (1..=70).contains(&name.len())
+            && name.bytes().all(is_path);
+        fits.then_some(product)
     };
-    match text.split_once('=') {
-        Some((currency, product)) if fits(currency, product) => {
-            Ok((currency.to_owned(), product.to_owned()))
-        }
-        Some(_) | None => Err("write it as \"NOK=product\" or \"*=product\"".to_owned()),
-    }
+    read().ok_or_else(|| {
+        "write it as \"NOK=product\", \"NOK/iban=product\" or \"*/instant=product\"".to_owned()
+    })
+}
+
+fn show_product(product: &Product) -> String {
+    let Product { currency, creditor, is_instant, name } = product;
+    let creditor = creditor.map(|kind| format!("/{}", kind.word())).unwrap_or_default();
+    let instant = if *is_instant { "/instant" } else { "" };
+    format!("{currency}{creditor}{instant}={name}")
 }

@@ -77,7 +77,7 @@ impl BankId {
             acr: words(&mut section, "acr", &["urn:bankid:bid;LOA=4"]),
             max_age_ms: section.duration("max_age", 0, 0..=DAY).value,
             years_min: section.integer("years_min", 18, 0..=120).value,
-            pepper: optional_secret(&mut section, ["pepper_file", "pepper_env"]),
+            pepper: optional_secret(&mut section, ["pepper_file", "pepper_env"], ""),
             hash: hash.value,
             discovery_ms: section.duration("discovery_ttl", DAY, MINUTE..=30 * DAY).value,
             jwks_ms: section.duration("jwks_ttl", 5 * MINUTE, SECOND..=DAY).value,

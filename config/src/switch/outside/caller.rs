@@ -24,7 +24,7 @@ impl Caller {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let name = section.name("name", "\"app\"");
         let participant = section.name("participant", "\"app\"");
-        let key = optional_secret(&mut section, ["key_file", "key_env"]);
+        let key = optional_secret(&mut section, ["key_file", "key_env"], "");
         let expected = "permissions such as \"account_balance\", or \"*\" for all";
         let permissions =
             section.list("permissions", None, expected, permission, |name| (*name).to_owned());

@@ -4,6 +4,7 @@
 use crate::bridge::{CallConfig, Identity, SecretSource};
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
+use crate::source::Given;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -87,7 +88,7 @@ pub(super) fn named_file(
 pub(in crate::switch) fn secret(
     section: &mut Section<'_>,
     [file_key, variable_key]: [&'static str; 2],
-    default: &'static str,
+    default: &str,
 ) -> SecretSource {
     let named = secret_file(section, file_key);
     let variable = variable(section, variable_key, default);
@@ -99,12 +100,27 @@ pub(in crate::switch) fn secret(
 pub(in crate::switch) fn optional_secret(
     section: &mut Section<'_>,
     [file_key, variable_key]: [&'static str; 2],
+    default: &str,
 ) -> Option<SecretSource> {
     let named = secret_file(section, file_key);
-    let variable = variable(section, variable_key, "");
+    let variable = variable(section, variable_key, default);
     both(section, &named, &variable, [file_key, variable_key]);
     let variable = Some(variable.value).filter(|name| !name.is_empty()).map(SecretSource::Env);
     named.value.map(SecretSource::File).or(variable)
+}
+
+/// The variable that says this of a bank, if there is one: its own, `OB_<NAME>_<WHAT>`, before
+/// that of all banks.
+pub(super) fn said_of_bank(section: &Section<'_>, bank: &str, what: &str) -> Option<Given> {
+    let letter = |letter: char| match letter.is_ascii_alphanumeric() {
+        true => letter.to_ascii_uppercase(),
+        false => '_',
+    };
+    let own = format!("OB_{}_{what}", bank.chars().map(letter).collect::<String>());
+    let all = format!("OPENBANKING_{what}");
+    let variables = &section.findings.source().variables;
+    let find = |name: &str| variables.iter().find(|given| given.name == name);
+    find(&own).or_else(|| find(&all)).cloned()
 }
 
 fn both(

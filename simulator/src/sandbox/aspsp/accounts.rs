@@ -11,8 +11,9 @@ use super::asked::Asked;
 use super::banks::Approach;
 use super::consent::{Consent, ConsentStatus, Part, Wanted};
 use super::magic::{self, Magic};
+use super::oauth;
 use super::order::{is_iban, read_amount};
-use super::orders::{approval_status, ask, started};
+use super::orders::{approval_status, ask, lead, started};
 use super::refusal::Refusal;
 use super::reply::{created, json_reply, with_header};
 use super::state::{Inner, Subject};
@@ -71,6 +72,10 @@ pub(super) async fn consents(
             known(inner, asked, id, |_| ())?;
             approval_status(inner, approval, &Subject::Consent((*id).to_owned()))
         }
+        ("PUT", [id, "authorisations", approval]) => {
+            known(inner, asked, id, |_| ())?;
+            oauth::confirm(inner, asked, approval, &Subject::Consent((*id).to_owned()))
+        }
         _ => {
             let text = "there is no such service for consents";
             Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "SERVICE_INVALID", text))
@@ -111,10 +116,8 @@ async fn consent(inner: &Arc<Inner>, asked: &Asked) -> Result<Response, Refusal>
     add("status", &format!("{base}/status"));
     match &approval {
         Some(approval) => {
-            if asked.bank.approach != Approach::Decoupled {
-                add("scaRedirect", &format!("/sca/{approval}"));
-            }
-            add("scaStatus", &format!("{base}/authorisations/{approval}"));
+            let authorisation = format!("{base}/authorisations/{approval}");
+            lead(asked, &mut links, approval, &authorisation);
         }
         None => add("startAuthorisation", &format!("{base}/authorisations")),
     }

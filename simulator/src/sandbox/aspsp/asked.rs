@@ -45,6 +45,11 @@ impl Asked {
         self.headers.contains_key("psu-ip-address")
     }
 
+    /// Whether it is about consents; at some banks those are approved elsewhere than payments.
+    pub(super) fn is_about_consents(&self) -> bool {
+        self.path.get(1).is_some_and(|part| part == "consents")
+    }
+
     /// A link to something of this bank; `path` begins with a slash.
     pub(super) fn link(&self, path: &str) -> String {
         let origin = if self.bank.relative_links { "" } else { self.origin.as_str() };

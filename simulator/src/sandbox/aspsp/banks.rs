@@ -1,4 +1,4 @@
-//! The five banks that the sandbox plays, each with the peculiarities of some real one: what is
+//! The seven banks that the sandbox plays, each with the peculiarities of some real one: what is
 //! right at the first is refused by the second, so that a client that ignores its profile fails.
 
 /// One bank. Everything about it is in this table.
@@ -20,6 +20,9 @@ pub struct Bank {
     pub repeat: Repeat,
     /// How the customer is asked.
     pub approach: Approach,
+    /// Whether an approval on its page counts only once it is confirmed with the code that the
+    /// redirect brings back.
+    pub confirms: bool,
     /// Whether its links are relative.
     pub relative_links: bool,
     /// Whether errors are RFC 7807 bodies instead of `tppMessages`.
@@ -81,6 +84,8 @@ pub enum Approach {
     Explicit,
     /// In the bank's app; `psuMessage` and no redirect.
     Decoupled,
+    /// At the bank's authorisation server; consents by redirect.
+    Oauth,
 }
 
 impl Bank {
@@ -119,6 +124,7 @@ pub const BANKS: &[Bank] = &[
         last: Last::Settled,
         repeat: Repeat::Same,
         approach: Approach::Redirect,
+        confirms: false,
         relative_links: false,
         problem_bodies: false,
         needs_seal: false,
@@ -138,6 +144,7 @@ pub const BANKS: &[Bank] = &[
         last: Last::Settled,
         repeat: Repeat::Refused,
         approach: Approach::Explicit,
+        confirms: false,
         relative_links: false,
         problem_bodies: false,
         needs_seal: true,
@@ -156,6 +163,7 @@ pub const BANKS: &[Bank] = &[
         last: Last::Accepted,
         repeat: Repeat::Another,
         approach: Approach::Decoupled,
+        confirms: false,
         relative_links: false,
         problem_bodies: true,
         needs_seal: false,
@@ -174,6 +182,7 @@ pub const BANKS: &[Bank] = &[
         last: Last::Credited,
         repeat: Repeat::Same,
         approach: Approach::Redirect,
+        confirms: false,
         relative_links: true,
         problem_bodies: false,
         needs_seal: false,
@@ -192,6 +201,7 @@ pub const BANKS: &[Bank] = &[
         last: Last::Settled,
         repeat: Repeat::Another,
         approach: Approach::Redirect,
+        confirms: false,
         relative_links: false,
         problem_bodies: false,
         needs_seal: false,
@@ -200,6 +210,44 @@ pub const BANKS: &[Bank] = &[
         frequency_max: 4,
         remittance_max: 140,
         only_expected: true,
+    },
+    Bank {
+        id: "sbanken",
+        name: "Sbanken",
+        code: "9710",
+        products: &[DOMESTIC, SEPA],
+        psu_headers: PsuHeaders::IfPresent,
+        last: Last::Settled,
+        repeat: Repeat::Another,
+        approach: Approach::Redirect,
+        confirms: true,
+        relative_links: false,
+        problem_bodies: false,
+        needs_seal: false,
+        needs_qwac: false,
+        cancel_needs_sca: false,
+        frequency_max: 4,
+        remittance_max: 140,
+        only_expected: false,
+    },
+    Bank {
+        id: "eika",
+        name: "Eika",
+        code: "8601",
+        products: &[DOMESTIC],
+        psu_headers: PsuHeaders::IfPresent,
+        last: Last::Settled,
+        repeat: Repeat::Another,
+        approach: Approach::Oauth,
+        confirms: false,
+        relative_links: false,
+        problem_bodies: false,
+        needs_seal: false,
+        needs_qwac: false,
+        cancel_needs_sca: false,
+        frequency_max: 4,
+        remittance_max: 140,
+        only_expected: false,
     },
 ];
 
@@ -227,6 +275,7 @@ mod tests {
         assert!(some(|bank| bank.repeat == Repeat::Another));
         assert!(some(|bank| bank.approach == Approach::Explicit));
         assert!(some(|bank| bank.approach == Approach::Decoupled));
+        assert!(some(|bank| bank.approach == Approach::Oauth) && some(|bank| bank.confirms));
         assert!(some(|bank| bank.relative_links) && some(|bank| bank.problem_bodies));
         assert!(some(|bank| bank.needs_seal) && some(|bank| bank.needs_qwac));
         assert!(some(|bank| bank.cancel_needs_sca) && some(|bank| bank.only_expected));

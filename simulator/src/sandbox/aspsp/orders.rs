@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::asked::Asked;
 use super::banks::{Approach, PRODUCTS, Repeat};
 use super::magic::{self, Magic};
+use super::oauth;
 use super::order::{balance_of, read_order};
 use super::payment::{Cancellation, Payment, Status};
 use super::push::Subscription;
@@ -63,9 +64,9 @@ pub(super) async fn serve(
             found(inner, asked, product, id, |_| ())?;
             approval_status(inner, approval, &subject)
         }
-        ("PUT", [_, "authorisations" | "cancellation-authorisations", _]) => {
-            let text = "this bank asks its customers itself";
-            Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "SERVICE_INVALID", text))
+        ("PUT", [id, kind @ ("authorisations" | "cancellation-authorisations"), approval]) => {
+            found(inner, asked, product, id, |_| ())?;
+            oauth::confirm(inner, asked, approval, &subject(kind, id))
         }
         _ => Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -295,17 +296,15 @@ fn initiated(inner: &Arc<Inner>, asked: &Asked, product: &str, id: &str) -> Resu
     };
     add("self", &base);
     add("status", &format!("{base}/status"));
-    match (&approval, asked.bank.approach) {
-        (Some(approval), approach) => {
-            if approach != Approach::Decoupled {
-                add("scaRedirect", &format!("/sca/{approval}"));
-            }
-            add("scaStatus", &format!("{base}/authorisations/{approval}"));
+    match &approval {
+        Some(approval) => {
+            let authorisation = format!("{base}/authorisations/{approval}");
+            lead(asked, &mut links, approval, &authorisation);
         }
-        (None, _) if status == Status::Received => {
+        None if status == Status::Received => {
             add("startAuthorisation", &format!("{base}/authorisations"));
         }
-        (None, _) => {}
+        None => {}
     }
     let mut answer = json!({
         "transactionStatus": status.code(),
@@ -326,7 +325,8 @@ pub(super) fn ask(
     subject: Subject,
 ) -> String {
     let (_, id) = inner.name("a");
-    let approval = Approval { id: id.clone(), bank, subject, status: ScaStatus::Received };
+    let (status, challenge, code) = (ScaStatus::Received, None, None);
+    let approval = Approval { id: id.clone(), bank, subject, status, challenge, code };
     state.approvals.insert(id.clone(), approval);
     id
 }
@@ -361,14 +361,33 @@ fn authorise(
     Ok(created(asked.bank, started(asked, &approval, &base)))
 }
 
+/// How the customer gets to a question, by the custom of the bank. `authorisation` is its path.
+pub(super) fn lead(
+    asked: &Asked,
+    links: &mut Map<String, Value>,
+    approval: &str,
+    authorisation: &str,
+) {
+    let mut add = |name: &str, path: &str| {
+        links.insert(name.to_owned(), json!({"href": asked.link(path)}));
+    };
+    add("scaStatus", authorisation);
+    match asked.bank.approach {
+        Approach::Oauth if !asked.is_about_consents() => add("scaOAuth", oauth::METADATA),
+        Approach::Redirect | Approach::Explicit | Approach::Oauth => {
+            add("scaRedirect", &format!("/sca/{approval}"));
+        }
+        Approach::Decoupled => {}
+    }
+    if asked.bank.confirms {
+        add("confirmation", authorisation);
+    }
+}
+
 /// The body of the answer to a start of an authorisation.
 pub(super) fn started(asked: &Asked, approval: &str, base: &str) -> Value {
     let mut links = Map::new();
-    links.insert("scaStatus".to_owned(), json!({"href": asked.link(base)}));
-    if asked.bank.approach != Approach::Decoupled {
-        let link = asked.link(&format!("/sca/{approval}"));
-        links.insert("scaRedirect".to_owned(), json!({"href": link}));
-    }
+    lead(asked, &mut links, approval, base);
     json!({
         "scaStatus": ScaStatus::Received.code(),
         "authorisationId": approval,
@@ -391,7 +410,7 @@ fn cancel(inner: &Arc<Inner>, asked: &Asked, product: &str, id: &str) -> Result<
             let subject = Subject::Payment(id.to_owned());
             let open = |approval: &&Approval| {
                 approval.subject == subject
-                    && matches!(approval.status, ScaStatus::Received | ScaStatus::Started)
+                    && !matches!(approval.status, ScaStatus::Finalised | ScaStatus::Failed)
             };
             let ids: Vec<String> =
                 state.approvals.values().filter(open).map(|known| known.id.clone()).collect();

@@ -1,5 +1,6 @@
 //! Lean push: status changes posted to where a payment's order said (resource status notification
-//! service of the Berlin Group). They are hints without a signature, tried three times.
+//! service of the Berlin Group). They are hints without a signature, unless the sandbox is told to
+//! sign them as a gateway in front of a bank might; tried three times.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use crate::sandbox::courier;
+use crate::sandbox::sumsub::Digest;
 
 /// Where and what a provider wants to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +63,16 @@ impl Notice {
 }
 
 /// Tells it; what nobody takes is given up.
-pub(super) async fn deliver(notice: Notice) {
+pub(super) async fn deliver(notice: Notice, secret: &str) {
     let number = uuid();
-    let headers = [("Content-Type", "application/json"), ("X-Request-ID", number.as_str())];
+    let body = notice.body.to_string();
+    let mut headers = vec![("Content-Type", "application/json"), ("X-Request-ID", &number)];
+    let digest = Digest::Sha256.sign(secret, body.as_bytes());
+    if !secret.is_empty() {
+        headers.push(("X-Payload-Digest", &digest));
+    }
     for pause in PAUSES {
-        let body = notice.body.to_string();
+        let body = body.clone();
         match courier::post(&notice.uri, &headers, body, PATIENCE).await {
             Ok(200..=299) => return,
             Ok(status) => debug!(status, "a status push was refused"),

@@ -16,7 +16,7 @@ pub(super) fn created(bank: &Bank, body: Value) -> Response {
     let mut response = json_reply(&body);
     *response.status_mut() = StatusCode::CREATED;
     let approach = match bank.approach {
-        Approach::Redirect | Approach::Explicit => "REDIRECT",
+        Approach::Redirect | Approach::Explicit | Approach::Oauth => "REDIRECT",
         Approach::Decoupled => "DECOUPLED",
     };
     with_header(response, "aspsp-sca-approach", approach)

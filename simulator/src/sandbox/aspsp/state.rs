@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 
 use super::AspspSettings;
+use super::banks::{Approach, Bank};
 use super::consent::{Consent, ConsentStatus};
 use super::payment::{Cancellation, Delays, Payment, Status, Wish};
 use super::push::{self, Notice};
@@ -24,6 +25,8 @@ use crate::sandbox::clock::Clock;
 pub(super) enum ScaStatus {
     Received,
     Started,
+    /// Its customer said yes, and whoever asked has not confirmed it.
+    Unconfirmed,
     Finalised,
     Failed,
 }
@@ -33,6 +36,7 @@ impl ScaStatus {
         match self {
             Self::Received => "received",
             Self::Started => "started",
+            Self::Unconfirmed => "unconfirmed",
             Self::Finalised => "finalised",
             Self::Failed => "failed",
         }
@@ -54,6 +58,20 @@ pub(super) struct Approval {
     pub(super) bank: &'static str,
     pub(super) subject: Subject,
     pub(super) status: ScaStatus,
+    /// What somebody wants who came over the authorisation server.
+    pub(super) challenge: Option<Challenge>,
+    /// What its customer was given to bring back, until it is used up.
+    pub(super) code: Option<String>,
+}
+
+/// What a code has to be exchanged with.
+#[derive(Debug, Clone)]
+pub(super) struct Challenge {
+    pub(super) client: String,
+    /// SHA-256 of the verifier, in base64url.
+    pub(super) digest: String,
+    pub(super) state: String,
+    pub(super) back: String,
 }
 
 /// What the banks remember.
@@ -127,7 +145,8 @@ impl Inner {
             tokio::spawn(async move { inner.post(&id).await });
         }
         for notice in notices {
-            tokio::spawn(push::deliver(notice));
+            let secret = self.settings.push_secret.clone();
+            tokio::spawn(async move { push::deliver(notice, &secret).await });
         }
         result
     }
@@ -154,6 +173,19 @@ impl Inner {
 
     /// A customer's yes or no. `Ok` has the address to send the customer to, if there is one.
     pub(super) fn decide(
+        self: &Arc<Self>,
+        approval: &str,
+        is_yes: bool,
+    ) -> Result<Option<String>, Refusal> {
+        let taken = self.with(|state| state.leave_open(approval, is_yes))?;
+        match taken {
+            Some(to) => Ok(Some(to)),
+            None => self.conclude(approval, is_yes),
+        }
+    }
+
+    /// The decision itself, once nobody has to confirm it any more.
+    pub(super) fn conclude(
         self: &Arc<Self>,
         approval: &str,
         is_yes: bool,
@@ -279,6 +311,44 @@ impl State {
         }
     }
 
+    /// A yes that whoever asked has to complete: the customer is sent back with a code. `None` if
+    /// it is decided as it is.
+    fn leave_open(&mut self, id: &str, is_yes: bool) -> Result<Option<String>, Refusal> {
+        let unknown = || Refusal::unknown("no such question");
+        let approval = self.approvals.get(id).ok_or_else(unknown)?;
+        let bank = Bank::find(approval.bank).ok_or_else(unknown)?;
+        let is_open = matches!(approval.status, ScaStatus::Received | ScaStatus::Started);
+        let is_consent = matches!(approval.subject, Subject::Consent(_));
+        let is_completed = bank.confirms || bank.approach == Approach::Oauth && !is_consent;
+        if !is_yes || !is_completed || !is_open || approval.code.is_some() {
+            return Ok(None);
+        }
+        let back = match (&approval.challenge, &approval.subject) {
+            (Some(challenge), _) => format!("{}&state={}", challenge.back, challenge.state),
+            (None, _) if bank.approach == Approach::Oauth => {
+                return Err(Refusal::unknown("this is approved at the authorisation server"));
+            }
+            (None, Subject::Payment(payment) | Subject::Cancellation(payment)) => {
+                let payment = self.payments.get(payment).ok_or_else(unknown)?;
+                payment.redirects.ok.clone().unwrap_or_default()
+            }
+            (None, Subject::Consent(consent)) => {
+                let consent = self.consents.get(consent).ok_or_else(unknown)?;
+                consent.redirects.ok.clone().unwrap_or_default()
+            }
+        };
+        let code = push::uuid();
+        let mark = if back.contains('?') { '&' } else { '?' };
+        let to = format!("{back}{mark}code={code}");
+        if bank.confirms {
+            self.set_approval(id, ScaStatus::Unconfirmed);
+        }
+        if let Some(approval) = self.approvals.get_mut(id) {
+            approval.code = Some(code);
+        }
+        Ok(Some(to))
+    }
+
     fn decide(
         &mut self,
         id: &str,
@@ -289,7 +359,8 @@ impl State {
     ) -> Result<Option<String>, Refusal> {
         let approval =
             self.approvals.get(id).ok_or_else(|| Refusal::unknown("no such question"))?;
-        if !matches!(approval.status, ScaStatus::Received | ScaStatus::Started) {
+        let open = [ScaStatus::Received, ScaStatus::Started, ScaStatus::Unconfirmed];
+        if !open.contains(&approval.status) {
             let text = format!("this was decided before: {}", approval.status.code());
             return Err(Refusal::new(StatusCode::CONFLICT, "STATUS_INVALID", text));
         }

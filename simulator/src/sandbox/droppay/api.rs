@@ -1,6 +1,6 @@
 //! Payments and balances under a bearer token, and the app in which a payment is confirmed.
 
-use super::super::{Peer, query};
+use super::super::{Peer, Remark, query};
 use super::identity::answer as said;
 use super::{DropPay, Grant, KEPT_MAX, Push, Transfer, keep};
 use axum::body::{Body, Bytes, to_bytes};
@@ -12,8 +12,19 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// Checks a request and answers it.
+/// Checks a request and answers it. A certificate is shown at registration and log-in and nowhere
+/// else: one that is shown here is remarked on.
 pub(super) async fn answer(State(sandbox): State<DropPay>, request: Request<Body>) -> Response {
+    let peer = request.extensions().get::<Peer>();
+    let is_shown = peer.is_some_and(|peer| peer.certificate.is_some());
+    let mut response = judged(&sandbox, request).await;
+    if is_shown {
+        response.extensions_mut().insert(Remark("a certificate is shown".to_owned()));
+    }
+    response
+}
+
+async fn judged(sandbox: &DropPay, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, 1 << 20).await else {
         return refused(StatusCode::PAYLOAD_TOO_LARGE, 200, "the body is too large");

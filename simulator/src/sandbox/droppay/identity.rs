@@ -133,7 +133,8 @@ pub(super) async fn token(
 
 /// `GET /auth/realms/droppay/protocol/openid-connect/certs`
 pub(super) async fn keys(State(sandbox): State<DropPay>) -> Response {
-    answer(StatusCode::OK, &sandbox.0.signer.keys(), None)
+    let signer = sandbox.0.published.as_ref().unwrap_or(&sandbox.0.signer);
+    answer(StatusCode::OK, &signer.keys(), None)
 }
 
 pub(super) fn answer(status: StatusCode, body: &Value, remark: Option<&str>) -> Response {

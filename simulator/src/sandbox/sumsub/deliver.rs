@@ -52,7 +52,7 @@ impl Digest {
     }
 
     /// `X-Payload-Digest`.
-    pub(super) fn sign(self, secret: &str, body: &[u8]) -> String {
+    pub(in crate::sandbox) fn sign(self, secret: &str, body: &[u8]) -> String {
         let algorithm = match self {
             Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => hmac::HMAC_SHA256,

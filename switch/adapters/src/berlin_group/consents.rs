@@ -66,6 +66,8 @@ impl BerlinGroup {
                 None => Err(failed(Failed::NotSupported, "sca_link")),
             },
             Approach::Start(_) => Err(failed(Failed::NotSupported, "sca_start")),
+            // Every read would need the customer's token, and nothing here keeps one.
+            Approach::Oauth(_) => Err(failed(Failed::NotSupported, "sca_oauth")),
             Approach::Unsupported(word) => Err(failed(Failed::NotSupported, word)),
         }
     }
@@ -114,7 +116,7 @@ impl BerlinGroup {
     }
 }
 
-fn consent_path(account: &BankAccount) -> Result<String, Failure> {
+pub(super) fn consent_path(account: &BankAccount) -> Result<String, Failure> {
     if account.consent.is_empty() {
         return Err(failed(Failed::NotPermitted, "consent"));
     }

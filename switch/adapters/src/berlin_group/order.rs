@@ -8,7 +8,7 @@ use crate::mark::fitted;
 use crate::oauth::escape;
 use crate::{money, random};
 use reqwest::Method;
-use veksel_config::bridge::{Quirks, RequestId};
+use veksel_config::bridge::{CreditorKind, Quirks, RequestId};
 use veksel_core::enquiry::{Failed, Failure, Order};
 
 /// The currency whose domestic products keep letters and take a KID.
@@ -17,7 +17,7 @@ const NOK: u16 = 578;
 impl BerlinGroup {
     /// The request that begins a payment: the same bytes at every try of an order.
     pub(super) fn initiation(&self, order: &Order) -> Result<Request, Failure> {
-        let product = product(&self.quirks, order.amount.currency)?;
+        let product = product(&self.quirks, order)?;
         let body = body(&self.quirks, product, order)?;
         let target = format!("/v1/payments/{}", escape(product));
         let mut request = Request::new(PAYMENTS, Method::POST, "/v1/payments/{product}", target)
@@ -81,11 +81,14 @@ pub(super) fn amount(amount: veksel_core::enquiry::Money) -> Result<Amount, Fail
     Ok(Amount { currency: currency.to_owned(), amount: decimal })
 }
 
-/// The product of a currency.
-pub(super) fn product(quirks: &Quirks, currency: u16) -> Result<&str, Failure> {
+/// The product of an order.
+pub(super) fn product<'q>(quirks: &'q Quirks, order: &Order) -> Result<&'q str, Failure> {
     let unknown = || failed(Failed::NotSupported, "currency");
-    let alpha = money::alpha(currency).ok_or_else(unknown)?;
-    let of = |name: &str| quirks.products.iter().find(|(currency, _)| currency == name);
-    let (_, product) = of(alpha).or_else(|| of("*")).ok_or_else(unknown)?;
-    Ok(product)
+    let creditor = match text::account(&order.creditor) {
+        Some(Account::Iban(_)) => CreditorKind::Iban,
+        // One that is none is refused by the order.
+        Some(Account::Bban(_)) | None => CreditorKind::Bban,
+    };
+    let currency = money::alpha(order.amount.currency).ok_or_else(unknown)?;
+    quirks.product(currency, creditor).ok_or_else(unknown)
 }

@@ -1,11 +1,11 @@
 //! Payments: initiation, authorisation, status, cancellation, and finding one whose answer was
 //! lost.
 
+use super::approval::PAYMENT;
 use super::order::product;
 use super::outcome::{self, Asked};
 use super::wire::{
-    AuthorisationResponse, Authorisations, CancelResponse, Links, Message, PaymentResponse,
-    StatusResponse,
+    AuthorisationResponse, CancelResponse, Links, Message, PaymentResponse, StatusResponse,
 };
 use super::{Approach, BerlinGroup, PAYMENTS};
 use crate::executor::{Chain, Request, Response, failed};
@@ -16,8 +16,6 @@ use veksel_core::Utc;
 use veksel_core::enquiry::{Failed, Failure, Initiated, Order, PaymentRef, Progress, Verdict};
 use veksel_core::fact::PaymentStatus;
 
-/// Authorisations of a payment that are looked at, the newest of them.
-const AUTHORISATIONS_MAX: usize = 3;
 /// Longest name of a payment that is kept (`P1` and paths are made of it).
 const PAYMENT_MAX: usize = 128;
 
@@ -34,14 +32,19 @@ struct Taken {
 impl BerlinGroup {
     pub(super) async fn initiate(&self, chain: &Chain, order: &Order) -> Result<Verdict, Failure> {
         let request = self.initiation(order)?;
-        let product = product(&self.quirks, order.amount.currency)?.to_owned();
+        let product = product(&self.quirks, order)?.to_owned();
         let response = self.send(chain, request, Asked::Initiation).await?;
         let taken = taken(response, product)?;
-        self.approve(chain, taken).await.map(Verdict::Initiated)
+        self.approve(chain, taken, order).await.map(Verdict::Initiated)
     }
 
     /// What the customer has to do, after what is needed for that.
-    async fn approve(&self, chain: &Chain, taken: Taken) -> Result<Initiated, Failure> {
+    async fn approve(
+        &self,
+        chain: &Chain,
+        taken: Taken,
+        order: &Order,
+    ) -> Result<Initiated, Failure> {
         let Taken { response, payment, status, product, is_clear } = taken;
         let sca = payment.sca_status.as_deref().filter(|_| is_clear);
         let lacks_funds = lacks_funds(&payment.tpp_messages, None);
@@ -100,6 +103,17 @@ impl BerlinGroup {
                 initiated.approve = self.approval(&links);
                 if initiated.approve.is_none() {
                     return self.abandon(chain, initiated, "sca_link").await;
+                }
+            }
+            Approach::Oauth(server) => {
+                let proof = (&order.state, &order.verifier);
+                let page = self.authorisation_page(chain, &server, &initiated.payment, proof).await;
+                match page {
+                    Ok(page) => {
+                        initiated.needs_approval = true;
+                        initiated.approve = Some(page);
+                    }
+                    Err(word) => return self.abandon(chain, initiated, word).await,
                 }
             }
             Approach::Unsupported(word) => return self.abandon(chain, initiated, word).await,
@@ -204,27 +218,8 @@ impl BerlinGroup {
 
     /// `scaStatus` of the newest authorisations of a payment.
     async fn approvals(&self, chain: &Chain, path: &str) -> Result<Vec<String>, Failure> {
-        let list = Request::new(
-            PAYMENTS,
-            Method::GET,
-            "/v1/payments/{product}/{payment}/authorisations",
-            format!("{path}/authorisations"),
-        );
-        let list: Authorisations = self.send(chain, list, Asked::Status).await?.json()?;
-        let ids = list.authorisation_ids;
-        let newest = ids.len().saturating_sub(AUTHORISATIONS_MAX);
-        let mut words = Vec::new();
-        for id in ids.iter().skip(newest) {
-            let one = Request::new(
-                PAYMENTS,
-                Method::GET,
-                "/v1/payments/{product}/{payment}/authorisations/{authorisation}",
-                format!("{path}/authorisations/{}", escape(id)),
-            );
-            let one: AuthorisationResponse = self.send(chain, one, Asked::Status).await?.json()?;
-            words.extend(one.sca_status);
-        }
-        Ok(words)
+        let all = self.authorisations(chain, &PAYMENT, path).await?;
+        Ok(all.into_iter().filter_map(|(_, status)| status).collect())
     }
 
     pub(super) async fn cancel(
@@ -286,7 +281,7 @@ impl BerlinGroup {
     }
 }
 
-fn payment_path(product: &str, payment: &str) -> String {
+pub(super) fn payment_path(product: &str, payment: &str) -> String {
     format!("/v1/payments/{}/{}", escape(product), escape(payment))
 }
 

@@ -2,6 +2,7 @@
 //! makes of what comes back.
 
 mod accounts;
+mod approval;
 mod consents;
 mod payments;
 mod proof;
@@ -13,7 +14,9 @@ use crate::executor::audit::audit;
 use crate::executor::tests::server::{Act, Server};
 use serde_json::Value;
 use veksel_config::bridge::{BankConfig, BankProfile, CallConfig, HttpConfig, Quirks};
-use veksel_core::enquiry::{BankAccount, Enquiry, Failed, Money, Order, PaymentRef, Verdict};
+use veksel_core::enquiry::{
+    BankAccount, Enquiry, Failed, Money, Order, PaymentRef, Secret, Verdict,
+};
 
 /// A bank that answers with these, one after the other, and us in front of it.
 struct Rig {
@@ -30,8 +33,8 @@ fn bank(url: &str, quirks: Quirks) -> BankConfig {
         retry_wait_ms: 0,
         ..CallConfig::at(url)
     };
-    let profile = BankProfile::BerlinGroup { seal: None, oauth: None };
-    BankConfig { name: "fjord".to_owned(), profile, call, quirks }
+    let profile = BankProfile::BerlinGroup { seal: None, oauth: None, approval: None };
+    BankConfig::new("fjord", profile, call, quirks)
 }
 
 fn http() -> HttpConfig {
@@ -55,7 +58,7 @@ impl Rig {
         let http = http();
         let secret = |source: &_| crate::files::read_secret(source);
         let parts = Parts { http: Some(&http), secret: &secret, audit: audit(100).0 };
-        let bank = BerlinGroup::new(&config, None, None, &parts).unwrap();
+        let bank = BerlinGroup::new(&config, (None, None, None), &parts).unwrap();
         Self { server, bank }
     }
 
@@ -90,6 +93,10 @@ fn body(request: &str) -> Value {
 const KEY: [u8; 16] = *b"\x91\xba\x7c\x09\x59\xbb\x54\xa4\x8f\xf2\x8f\x2a\x2f\xb4\xe6\x88";
 const KEY_TEXT: &str = "91ba7c09-59bb-54a4-8ff2-8f2a2fb4e688";
 
+/// RFC 7636, appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
 fn account() -> BankAccount {
     BankAccount {
         iban: "NO9386011117947".to_owned(),
@@ -111,6 +118,7 @@ fn order() -> Order {
         mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0x4f; 16],
+        verifier: Secret::new(VERIFIER),
     }
 }
 

@@ -2,12 +2,15 @@
 
 use super::address::is_public;
 use super::retry;
+use crate::dates;
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
+use std::time::SystemTime;
+use veksel_core::Utc;
 use veksel_core::enquiry::{Failed, Failure};
 
 /// One call to a provider.
@@ -172,7 +175,9 @@ impl Response {
 
     /// When the provider wants to be asked again, in milliseconds from now.
     pub(crate) fn retry_ms(&self) -> Option<u64> {
-        retry::retry_after_ms(self.header("retry-after"))
+        // A date is one of the provider's clock, and so is that of the answer.
+        let now = || dates::imf(self.header("date")).or_else(wall_clock);
+        retry::retry_after_ms(self.header("retry-after"), now)
     }
 
     /// The body as JSON of this shape.
@@ -195,6 +200,11 @@ impl Response {
     pub(crate) fn unclear(&self, why: Failed, code: &str) -> Failure {
         Failure { is_open: self.moved_money, ..self.refused(why, code) }
     }
+}
+
+fn wall_clock() -> Option<Utc> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok().map(Utc)
 }
 
 /// The beginning of every address of a provider, without a slash at its end.

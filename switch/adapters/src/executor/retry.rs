@@ -2,7 +2,8 @@
 //! (http-contracts 4.4). There is no list of statuses for all: 510 is our fault at one provider
 //! and theirs at another.
 
-use crate::random;
+use crate::{dates, random};
+use veksel_core::Utc;
 
 /// When a call may be made again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,11 +105,15 @@ pub(crate) fn wait_ms(first_ms: u64, attempt: u32) -> u64 {
     random::up_to(first_ms.saturating_mul(factor))
 }
 
-/// `Retry-After` in seconds, as milliseconds. The form with a date is not read: it would need the
-/// provider's clock to be right.
-pub(crate) fn retry_after_ms(text: &str) -> Option<u64> {
-    let seconds: u64 = text.trim().parse().ok()?;
-    seconds.checked_mul(1_000)
+/// `Retry-After` in milliseconds from now on: seconds, or a date (RFC 9110 10.2.3), which is
+/// counted from `now`, the time of the answer. One that is over is no wait; `None` if it cannot be
+/// read.
+pub(crate) fn retry_after_ms(text: &str, now: impl FnOnce() -> Option<Utc>) -> Option<u64> {
+    if let Ok(seconds) = text.trim().parse::<u64>() {
+        return seconds.checked_mul(1_000);
+    }
+    let at = dates::imf(text)?;
+    Some(at.0.saturating_sub(now()?.0))
 }
 
 #[cfg(test)]
@@ -162,12 +167,28 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds() {
-        assert_eq!(retry_after_ms("10"), Some(10_000));
-        assert_eq!(retry_after_ms(" 0 "), Some(0));
-        for text in ["", "-1", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT", "99999999999999999999"] {
-            assert_eq!(retry_after_ms(text), None, "{text}");
+    fn retry_after_is_seconds_or_a_date() {
+        let now = || dates::imf("Wed, 21 Oct 2026 07:28:00 GMT");
+        let read = |text: &str| retry_after_ms(text, now);
+        for (text, expected) in [
+            ("10", Some(10_000)),
+            (" 0 ", Some(0)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(30_000)),
+            ("Thu, 22 Oct 2026 07:28:00 GMT", Some(86_400_000)),
+            // Over already.
+            ("Wed, 21 Oct 2026 07:27:59 GMT", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("Wed, 21 Oct 2026 07:28:30", None),
+            ("Wed, 31 Feb 2026 07:28:30 GMT", None),
+            ("Wednesday, 21-Oct-26 07:28:30 GMT", None),
+            ("Wed Oct 21 07:28:30 2026", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615", None),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
         }
-        assert_eq!(retry_after_ms("18446744073709551615"), None);
+        assert_eq!(retry_after_ms("Wed, 21 Oct 2026 07:28:30 GMT", || None), None);
     }
 }

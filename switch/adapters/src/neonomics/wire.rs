@@ -95,8 +95,8 @@ pub(super) fn refusal(response: &Response, of_payment: bool) -> Failure {
 
 /// The product of a payment: the configured one if Neonomics has it, or the one of the currency.
 pub(super) fn product(currency: &str, quirks: &Quirks) -> Option<&'static str> {
-    let chosen = quirks.products.iter().find(|(known, _)| known == currency);
-    match chosen.map(|(_, product)| product.as_str()) {
+    let chosen = quirks.products.iter().find(|known| known.currency == currency);
+    match chosen.map(|known| known.name.as_str()) {
         Some(DOMESTIC) => return Some(DOMESTIC),
         Some(SEPA) => return Some(SEPA),
         // The names of Berlin Group, which stand there by default, are none of its own.

@@ -49,6 +49,8 @@ async fn a_request_that_was_signed_too_early_is_signed_again() {
         level: "basic-kyc-level".to_owned(),
         token_seconds: 1_800,
         risk_labels: Vec::new(),
+        posts_max: 50,
+        gets_max: 300,
     };
     let secret = |source: &SecretSource| match source {
         SecretSource::Env(name) => Ok(Secret::new(name.as_str())),

@@ -15,6 +15,9 @@ use veksel_core::fact::{ConsentStatus, Customer, KycStatus, Linked, PaymentState
 use veksel_core::record::CardNumber;
 use veksel_core::{BankId, Utc};
 
+/// Computed elsewhere.
+const DIGEST_OF_A_PUSH: &str = "e326d609d2ce4d64f17511c4500ed3f695751d9f1e0cd4ddd1374047b8a4e993";
+
 const STATE: &str = "00112233445566778899aabbccddeeff";
 
 fn state() -> [u8; 16] {
@@ -116,6 +119,78 @@ fn a_push_is_a_hint_and_says_nothing_back() {
         let said = rig.post(path, body);
         assert_eq!((said.status, rig.heard()), (status, None), "{path} {body}");
         assert_eq!(json(&said)["error"]["traceId"].as_str(), Some(said.header("x-request-id")));
+    }
+}
+
+#[test]
+fn a_code_that_a_customer_brings_back_is_handed_on_and_shown_nowhere() {
+    let rig = Rig::new();
+    rig.tell(Told::Payment(PaymentState::Pending));
+    let said = rig.get(&format!("/api/payments/callback?s={STATE}&code=c0de%2F1&state={STATE}"));
+    assert_eq!((said.status, said.body.contains("c0de")), (200, false), "{}", said.body);
+    let code = Secret::new("c0de/1");
+    assert_eq!(rig.heard(), Some(Call::Moved(Moved::Code { state: state(), code: code.clone() })));
+    assert!(!format!("{:?}", Moved::Code { state: state(), code }).contains("c0de"));
+    // Somebody else's answer asks nobody.
+    let other = STATE.replace("ff", "fe");
+    let said = rig.get(&format!("/api/payments/callback?s={STATE}&code=c0de&state={other}"));
+    assert_eq!((said.status, rig.heard()), (400, None));
+}
+
+#[test]
+fn a_link_id_leads_to_where_it_is_approved() {
+    let rig = Rig::new();
+    let page = "https://bank.example/sca/1?x=y";
+    rig.tell(Told::Approve(page.into()));
+    let said = rig.get("/approve/A1B2C3D4E5F6");
+    assert_eq!((said.status, said.header("location")), (303, page));
+    assert_eq!(said.header("referrer-policy"), "no-referrer");
+    assert_eq!(rig.heard(), Some(Call::Approve { link: "a1b2c3d4e5f6".into() }));
+    for (told, status, text) in [
+        (Told::Approve(String::new()), 200, "open the app"),
+        (Told::Payment(PaymentState::Accepted), 200, "Approved"),
+        (Told::Unknown, 404, "Not known"),
+        (Told::Busy, 503, "One moment"),
+        (Told::Noted, 500, "One moment"),
+    ] {
+        rig.tell(told);
+        let said = rig.get("/approve/a1b2c3d4e5f6");
+        assert_eq!((said.status, said.header("location")), (status, ""), "{text}");
+        assert!(said.body.contains(text), "{}", said.body);
+        rig.heard();
+    }
+    for link in ["a1b2c3d4e5f", "a1b2c3d4e5f67", "g1b2c3d4e5f6", "%2e%2e%2fabcdefabcdef"] {
+        let said = rig.get(&format!("/approve/{link}"));
+        assert_eq!((said.status, rig.heard()), (404, None), "{link}");
+    }
+}
+
+#[test]
+fn a_push_is_signed_where_a_secret_is_configured() {
+    let rig = Rig::new();
+    let body = r#"{"paymentId":"p-7"}"#;
+    // HMAC-SHA-256 of the body under `push-secret`.
+    let digest = DIGEST_OF_A_PUSH;
+    let json = ("content-type", "application/json");
+    rig.tell(Told::Noted);
+    let path = "/api/push/signbank";
+    let said = rig.send("POST", path, &[json, ("x-payload-digest", digest)], body);
+    let payment = Moved::Payment { bank: BankId(2), payment: "p-7".into() };
+    assert_eq!((said.status, rig.heard()), (200, Some(Call::Moved(payment))));
+    let upper = digest.to_uppercase();
+    rig.tell(Told::Noted);
+    assert_eq!(rig.send("POST", path, &[json, ("x-payload-digest", &upper)], body).status, 200);
+    rig.heard();
+    let spaced = body.replace(':', ": ");
+    for (headers, body) in [
+        (&[json][..], body),
+        (&[json, ("x-payload-digest", digest)], spaced.as_str()),
+        (&[json, ("x-payload-digest", &digest[2..])], body),
+        (&[json, ("x-payload-digest", "zz")], body),
+        (&[json, ("x-payload-digest", digest), ("x-payload-digest", digest)], body),
+    ] {
+        let said = rig.send("POST", path, headers, body);
+        assert_eq!((said.status, rig.heard()), (401, None), "{headers:?}");
     }
 }
 

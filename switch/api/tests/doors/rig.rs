@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use veksel_api::{
-    Asked, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Seen, Unwelcome,
+    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Seen, Unwelcome,
     Webhooks, router, serve,
 };
 use veksel_config::bridge::{CallerConfig, PERMISSIONS};
@@ -115,7 +115,11 @@ impl Rig {
             engine: Engine::new(calling),
             webhooks: Some(Arc::new(Credulous)),
             identity,
-            banks: vec!["nordbank".into(), "sorbank".into()],
+            banks: vec![
+                Bank { name: "nordbank".into(), push_secret: None },
+                Bank { name: "sorbank".into(), push_secret: None },
+                Bank { name: "signbank".into(), push_secret: Some(Secret::new("push-secret")) },
+            ],
             token,
             is_loopback: true,
             body_max: 4_096,

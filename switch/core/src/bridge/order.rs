@@ -1,7 +1,7 @@
 //! The order a payment becomes, the key that is the same at every try of it, and the secrets by
 //! which its customer is known when he comes back.
 
-use crate::enquiry::{BankAccount, Money, Order};
+use crate::enquiry::{BankAccount, Money, Order, Secret};
 use crate::fact::{Linked, Payment};
 use crate::plan::{DigestKey, Plan};
 use crate::record::{DuplicateKey, Intent, TxnId};
@@ -56,6 +56,13 @@ pub(crate) fn token(secret: &DigestKey, purpose: &str, about: &[u8]) -> [u8; 16]
 pub(crate) fn card(secret: &DigestKey, number: &str) -> [u8; 32] {
     let Ok(mac) = Hmac::<Sha256>::new_from_slice(&secret.0) else { return [0; 32] };
     mac.chain_update("card").chain_update([0]).chain_update(number).finalize().into_bytes().into()
+}
+
+/// What proves that who exchanges a code is who asked for it (RFC 7636 4.1): 256 bits that follow
+/// from the switch's key alone, so that a restart between the two knows it too.
+pub(crate) fn verifier(secret: &DigestKey, state: &[u8; 16]) -> Secret {
+    let halves = ["verifier", "verifier too"].map(|purpose| token(secret, purpose, state));
+    Secret::new(halves.map(|half| hexadecimal(&half)).concat())
 }
 
 /// The short id under which the portal finds where a payment is approved. Nothing of the token
@@ -172,7 +179,7 @@ pub(crate) fn account(linked: &Linked) -> BankAccount {
 }
 
 /// The order of a payment, the same at every try: all of it is in its intent and its fact.
-pub(crate) fn order(intent: &Intent, payment: &Payment) -> Order {
+pub(crate) fn order(secret: &DigestKey, intent: &Intent, payment: &Payment) -> Order {
     let text = |number: FieldNumber| {
         let carried = intent.carried.iter().find(|(carried, _)| *carried == number.get());
         carried.map(|(_, text)| text.trim()).filter(|text| !text.is_empty())
@@ -193,6 +200,7 @@ pub(crate) fn order(intent: &Intent, payment: &Payment) -> Order {
         mark,
         reference: payment.reference.clone(),
         state: payment.token,
+        verifier: verifier(secret, &payment.token),
     }
 }
 

@@ -142,6 +142,8 @@ enum Step {
     Search,
     /// How it stands.
     Poll,
+    /// To complete its approval, and how it stands then.
+    Confirm,
     /// How it stands, before it is taken back because its time is over.
     LastPoll,
     /// To take it back.

@@ -3,7 +3,7 @@
 use super::{KEY_TEXT, Rig, body, failed, header, order, payment};
 use crate::executor::tests::server::{Act, json, with};
 use serde_json::json as value;
-use veksel_config::bridge::{Quirks, RequestId};
+use veksel_config::bridge::{CreditorKind, Product, Quirks, RequestId};
 use veksel_core::Utc;
 use veksel_core::enquiry::{Enquiry, Failed, Initiated, Money, Order, Progress, Verdict};
 use veksel_core::fact::PaymentStatus;
@@ -83,7 +83,7 @@ async fn particulars_of_a_bank_are_kept_to() {
         rejects_no_funds: false,
         remittance_max: 24,
         keeps_letters: false,
-        products: vec![("*".to_owned(), "instant-norwegian-domestic-credit-transfers".to_owned())],
+        products: vec![Product::of("*", "instant-norwegian-domestic-credit-transfers")],
         ..Quirks::default()
     };
     let rig = Rig::with(quirks, vec![json(201, TAKEN)]).await;
@@ -123,6 +123,37 @@ async fn currency_decides_product_amount_and_letters() {
         assert_eq!(body["creditorName"], name);
         let end_to_end = body.get("endToEndIdentification").and_then(|id| id.as_str());
         assert_eq!(end_to_end, has_end_to_end.then_some("605410000123"));
+    }
+}
+
+#[tokio::test]
+async fn an_account_and_haste_decide_among_the_products_of_a_currency() {
+    let rule = |creditor, is_instant, name: &str| Product {
+        creditor,
+        is_instant,
+        ..Product::of("NOK", name)
+    };
+    let products = vec![
+        Product::of("*", "cross-border"),
+        rule(None, false, "domestic"),
+        rule(Some(CreditorKind::Iban), false, "by-iban"),
+        rule(Some(CreditorKind::Bban), true, "at-once"),
+    ];
+    for (is_instant, creditor, currency, product) in [
+        (false, "86011117947", 578, "domestic"),
+        (false, "NO9386011117947", 578, "by-iban"),
+        (true, "86011117947", 578, "at-once"),
+        // There is none at once for these.
+        (true, "NO9386011117947", 578, "by-iban"),
+        (true, "NO9386011117947", 978, "cross-border"),
+    ] {
+        let quirks = Quirks { is_instant, products: products.clone(), ..Quirks::default() };
+        let rig = Rig::with(quirks, vec![json(201, TAKEN)]).await;
+        let amount = Money { minor: 15_000, currency };
+        let order = Order { creditor: creditor.to_owned(), amount, ..order() };
+        let Verdict::Initiated(initiated) = rig.ask(&initiate(order)).await else { panic!() };
+        assert_eq!(rig.lines()[0], format!("POST /v1/payments/{product}"), "{creditor}");
+        assert_eq!(initiated.product, product);
     }
 }
 
@@ -203,10 +234,8 @@ async fn what_no_bank_could_take_is_not_sent() {
         failed(&rig.ask(&initiate(order)).await, why, false, code);
         assert_eq!(rig.server.connections(), 0);
     }
-    let none = Quirks {
-        products: vec![("EUR".into(), "sepa-credit-transfers".into())],
-        ..Quirks::default()
-    };
+    let none =
+        Quirks { products: vec![Product::of("EUR", "sepa-credit-transfers")], ..Quirks::default() };
     let rig = Rig::with(none, vec![]).await;
     failed(&rig.ask(&initiate(order())).await, Failed::NotSupported, false, "currency");
 }
@@ -268,6 +297,7 @@ async fn what_nobody_can_approve_by_us_is_taken_back() {
         ("ASPSP-SCA-Approach: EMBEDDED\r\n", "{}", "sca_embedded"),
         ("", r#"{"startAuthorisationWithPsuAuthentication":{"href":"/x"}}"#, "sca_embedded"),
         ("", r#"{"updatePsuAuthentication":{"href":"/x"}}"#, "sca_embedded"),
+        // Nobody is configured there.
         ("", r#"{"scaOAuth":{"href":"https://bank.example/.well-known"}}"#, "sca_oauth"),
         ("ASPSP-SCA-Approach: REDIRECT\r\n", "{}", "sca_redirect"),
         ("", r#"{"scaRedirect":{"href":"javascript:alert(1)"}}"#, "sca_link"),

@@ -48,7 +48,7 @@ impl Rig {
         };
         let parts = Parts { http: None, secret: &secret, audit: audit(100).0 };
         let config = bank(&server.url(), Quirks::default());
-        let bank = BerlinGroup::new(&config, None, Some(&oauth), &parts).unwrap();
+        let bank = BerlinGroup::new(&config, (None, Some(&oauth), None), &parts).unwrap();
         Self { bank, issuer, server }
     }
 
@@ -144,7 +144,7 @@ async fn every_attempt_is_signed_with_its_own_number() {
     let seal = written(&rsa());
     let mut config = bank(&server.url(), Quirks::default());
     config.call.retries = 1;
-    let bank = BerlinGroup::new(&config, Some(&seal.identity), None, &parts()).unwrap();
+    let bank = BerlinGroup::new(&config, (Some(&seal.identity), None, None), &parts()).unwrap();
     let verdict = bank.ask(&Chain::new(5_000, ""), &read()).await;
     assert!(matches!(verdict, Verdict::Balances(_)), "{verdict:?}");
     let requests = server.requests();
@@ -175,13 +175,13 @@ async fn a_bank_is_called_under_our_certificate() {
     let mut config = bank(&url, Quirks::default());
     let known = Some(ours.identity("tpp.example"));
     config.call = CallConfig { trust: Some(authority.trust()), identity: known, ..config.call };
-    let bank = BerlinGroup::new(&config, None, None, &parts()).unwrap();
+    let bank = BerlinGroup::new(&config, (None, None, None), &parts()).unwrap();
     let verdict = bank.ask(&Chain::new(5_000, ""), &read()).await;
     // It has read the request, and answers something that is no balance.
     failed(&verdict, Failed::Malfunction, false, "schema");
     assert_eq!(requests.load(Ordering::Relaxed), 1);
     config.call.identity = None;
-    let bank = BerlinGroup::new(&config, None, None, &parts()).unwrap();
+    let bank = BerlinGroup::new(&config, (None, None, None), &parts()).unwrap();
     let verdict = bank.ask(&Chain::new(5_000, ""), &Enquiry::Initiate(Box::new(order()))).await;
     failed(&verdict, Failed::Credentials, false, "tls_certificate");
     assert_eq!(requests.load(Ordering::Relaxed), 1);

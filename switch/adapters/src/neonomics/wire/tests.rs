@@ -30,6 +30,7 @@ fn order(creditor: &str, minor: u64, currency: u16) -> Order {
         mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [0; 16],
+        verifier: veksel_core::enquiry::Secret::new(""),
     }
 }
 

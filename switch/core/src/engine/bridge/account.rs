@@ -5,8 +5,8 @@ use crate::bridge::order;
 use crate::bridge::schedule;
 use crate::contract::Output;
 use crate::enquiry::{
-    Addressee, BankAccount, Call, CallId, ConsentState, Enquiry, Failed, Failure, Moved, Told,
-    Verdict,
+    Addressee, BankAccount, Call, CallId, Confirmed, ConsentState, Enquiry, Failed, Failure, Moved,
+    Secret, Told, Verdict,
 };
 use crate::event::Event;
 use crate::fact::{Cached, ConsentStatus, Fact, Linked, PaymentState};
@@ -43,7 +43,7 @@ impl Switch {
             return self.tell(now, id, Told::Busy, None);
         }
         match call {
-            Call::Moved(moved) => self.handle_moved(now, id, &moved),
+            Call::Moved(moved) => self.handle_moved(now, id, moved),
             Call::Event(event) => self.handle_event(now, id, event),
             Call::Link { account, bank, iban, currency, customer } => {
                 let wanted =
@@ -103,14 +103,14 @@ impl Switch {
     }
 
     /// A redirect came back, or a bank pushed: a hint, and the bank is asked.
-    fn handle_moved(&mut self, now: Now, id: Caller, moved: &Moved) {
+    fn handle_moved(&mut self, now: Now, id: Caller, moved: Moved) {
         let facts = self.durable.facts();
         let named = |bank: BankId, name: &str| {
             let bank = self.plan.banks.get(usize::from(bank.0))?;
             facts.named(&bank.name, name)
         };
-        let subject = match moved {
-            Moved::State(state) => facts.subject(state),
+        let subject = match &moved {
+            Moved::State(state) | Moved::Code { state, .. } => facts.subject(state),
             Moved::Payment { bank, payment } => {
                 named(*bank, payment).filter(|found| matches!(found, Subject::Payment(_)))
             }
@@ -131,11 +131,32 @@ impl Switch {
             },
         };
         self.tell(now, id, told, None);
-        match subject {
-            Some(Subject::Payment(txn)) => self.look_curiously(now, txn),
-            Some(Subject::Account(account)) => self.look_soon(now, account),
-            None => {}
+        match (subject, moved) {
+            (Some(Subject::Payment(txn)), Moved::Code { state, code }) => {
+                self.confirm_payment(now, txn, state, code);
+            }
+            (Some(Subject::Account(account)), Moved::Code { state, code }) => {
+                self.confirm_consent(now, account, state, code);
+            }
+            (Some(Subject::Payment(txn)), _) => self.look_curiously(now, txn),
+            (Some(Subject::Account(account)), _) => self.look_soon(now, account),
+            (None, _) => {}
         }
+    }
+
+    /// The redirect of a consent brought a code back, by which the bank takes it as given.
+    fn confirm_consent(&mut self, now: Now, account: String, state: [u8; 16], code: Secret) {
+        let linked = self.durable.facts().linked(&account).cloned();
+        let waiting = linked.filter(|linked| linked.status == ConsentStatus::Waiting);
+        let bank = waiting.as_ref().and_then(|linked| self.bank_named(&linked.bank));
+        let (Some(linked), Some(bank)) = (waiting, bank) else {
+            return self.look_soon(now, account);
+        };
+        let subject = Box::new(Confirmed::Consent(bank_account(&linked)));
+        let verifier = order::verifier(&self.plan.digest_key, &state);
+        let enquiry = Enquiry::Confirm { subject, code, state, verifier };
+        let asked = Asked::ConsentStatus(Asking { account, state: linked.state, bank });
+        self.ask(asked, Addressee::Bank(bank), enquiry, BACKGROUND_MS, None);
     }
 
     /// A consent that waits for its customer is asked about at once, any other once in a while:

@@ -4,10 +4,10 @@
 //! place that says what it asks for, and one that says when. A state in which the bank must have
 //! said something is only left when it has.
 
-use super::{BACKGROUND_MS, Stand, Step, Switch, Task, since};
+use super::{Asked, BACKGROUND_MS, Stand, Step, Switch, Task, since};
 use crate::bridge::order;
 use crate::bridge::schedule;
-use crate::enquiry::{Enquiry, Failed, PaymentRef, Verdict};
+use crate::enquiry::{Confirmed, Enquiry, Failed, PaymentRef, Secret, Verdict};
 use crate::fact::{Case, Endpoint, Fact, Payment, PaymentState};
 use crate::plan::BankId;
 use crate::record::{Reason, TxnId};
@@ -216,6 +216,24 @@ impl Switch {
         self.ask_about(txn, step, bank, Enquiry::Status(reference), BACKGROUND_MS, None);
     }
 
+    /// The redirect of a payment brought a code back: its approval is completed, if it is waited
+    /// for. Whoever knows the state can bring codes, so one at a time is asked about.
+    pub(super) fn confirm_payment(&mut self, now: Now, txn: TxnId, state: [u8; 16], code: Secret) {
+        let is_wanted = self.durable.facts().payment(txn).is_some_and(|payment| {
+            payment.state == PaymentState::Pending && !payment.is_cancelled && !payment.is_revoked
+        });
+        let confirm = Asked::Payment(txn, Step::Confirm);
+        let is_asked = self.bridge.asks.values().any(|asked| *asked == confirm);
+        let reference = self.reference(txn).filter(|_| is_wanted && !is_asked);
+        let Some((mut reference, bank)) = reference else { return self.look_curiously(now, txn) };
+        reference.may_complete = true;
+        let subject = Box::new(Confirmed::Payment(reference));
+        let verifier = order::verifier(&self.plan.digest_key, &state);
+        let enquiry = Enquiry::Confirm { subject, code, state, verifier };
+        self.bridge.asked.insert(txn, now.tick);
+        self.ask_about(txn, Step::Confirm, bank, enquiry, BACKGROUND_MS, None);
+    }
+
     /// What was found in an account has no number at the bank to ask by.
     fn poll_if_named(&mut self, now: Now, txn: TxnId, payment: &Payment) {
         if !payment.payment.is_empty() {
@@ -288,7 +306,9 @@ impl Switch {
     /// Looks for a payment of which nobody knows whether its bank has it.
     pub(super) fn search(&mut self, now: Now, txn: TxnId, bank: BankId, payment: &Payment) {
         let intent = self.durable.intent(txn).cloned();
-        let Some(order) = intent.map(|intent| order::order(&intent, payment)) else {
+        let Some(order) =
+            intent.map(|intent| order::order(&self.plan.digest_key, &intent, payment))
+        else {
             return self.open_case(now, txn, Case::Unresolved);
         };
         let plan = self.bank(bank);

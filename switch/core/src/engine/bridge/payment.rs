@@ -68,7 +68,7 @@ impl Switch {
             reference: payee.reference,
             ..Payment::default()
         };
-        let order = order::order(&intent, &payment);
+        let order = order::order(secret, &intent, &payment);
         let received = Now { tick: seeking.arrived, utc: now.utc };
         let deadline = self.bank_deadline(seeking.arrived, bank, Kind::Payment);
         self.hold(seeking, (txn, route), linked, bank, (received, deadline));
@@ -203,7 +203,7 @@ impl Switch {
         match step {
             Step::Initiate => self.handle_initiated(now, txn, verdict),
             Step::Search => self.handle_search(now, txn, verdict),
-            Step::Poll | Step::LastPoll | Step::AfterCancel => {
+            Step::Poll | Step::Confirm | Step::LastPoll | Step::AfterCancel => {
                 self.handle_status(now, txn, step, verdict);
             }
             Step::Cancel => self.handle_cancel(now, txn, &verdict),

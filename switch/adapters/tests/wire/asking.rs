@@ -1,0 +1,19 @@
+//! Asking adapters in a test: one enquiry, and its verdict.
+
+use veksel_adapters::Adapters;
+use veksel_core::enquiry::{Addressee, Ask, AskId, Enquiry, Failure, Verdict};
+use veksel_core::plan::BankId;
+
+/// Asks the first bank.
+pub(crate) async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
+    let (id, to, trace) = (AskId(1), Addressee::Bank(BankId(0)), "trace".to_owned());
+    adapters.ask(Ask { id, to, enquiry, within_ms: 8_000, trace, address: None }).await
+}
+
+/// What went wrong, where something must have.
+pub(crate) fn failure(verdict: Verdict) -> Failure {
+    match verdict {
+        Verdict::Failed(failure) => failure,
+        other => panic!("{other:?}"),
+    }
+}
