@@ -39,6 +39,10 @@ interop PEER="all" *ARGS:
 fuzz TARGET="decode" SECONDS="60":
     RUSTC_BOOTSTRAP=1 cargo fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}
 
+# The package for Debian (needs cargo-deb); see docs/deployment.md.
+package *ARGS:
+    deploy/package {{ARGS}}
+
 # Licences, bans and sources (needs cargo-deny).
 deny:
     cargo deny check

@@ -23,6 +23,8 @@ pub struct SandboxConfig {
     pub neonomics: Option<NeonomicsSandbox>,
     /// The wallet.
     pub droppay: Option<DropPaySandbox>,
+    /// Where reports of the bank can be had without a password: a loopback address.
+    pub report: Option<SocketAddr>,
 }
 
 /// Banks that speak Berlin Group `NextGenPSD2` over the ledger of the bank. Times are in
@@ -120,6 +122,7 @@ pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
         sumsub: sumsub(section.table("sumsub")),
         neonomics: neonomics(section.table("neonomics")),
         droppay: droppay(section.table("droppay")),
+        report: report(section.table("report")),
     };
     enabled.then_some(config)
 }
@@ -189,6 +192,18 @@ fn droppay(mut section: Section<'_>) -> Option<DropPaySandbox> {
         password: section.title("password", "sandbox-password").value,
     };
     enabled.then_some(config)
+}
+
+fn report(mut section: Section<'_>) -> Option<SocketAddr> {
+    let enabled = section.boolean("enabled", true).value;
+    let missing = Missing::Default(SocketAddr::from((Ipv4Addr::LOCALHOST, 8595)));
+    let parse = |text: &str| match parse_listen(text)? {
+        address if address.ip().is_loopback() => Ok(address),
+        _ => Err("it asks for no password, so only this machine may reach it".to_owned()),
+    };
+    let expected = "IP:port of this machine";
+    let listen = section.parsed("listen", missing, expected, parse, SocketAddr::to_string).value;
+    enabled.then_some(listen)
 }
 
 fn listen(section: &mut Section<'_>, key: &'static str, port: u16) -> SocketAddr {
