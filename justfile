@@ -43,6 +43,10 @@ fuzz TARGET="decode" SECONDS="60":
 fuzz-http SECONDS="60":
     .ci/fuzz-http {{SECONDS}}
 
+# The package for Debian (needs cargo-deb); see docs/deployment.md.
+package *ARGS:
+    deploy/package {{ARGS}}
+
 # Licences, bans and sources (needs cargo-deny).
 deny:
     cargo deny check

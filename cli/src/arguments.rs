@@ -6,7 +6,9 @@
 pub(crate) mod certs;
 pub(crate) mod dialect;
 mod journal;
+mod manual;
 mod outside;
+mod report;
 mod send;
 mod steer;
 
@@ -14,9 +16,11 @@ pub(crate) use journal::{
     Breakers, Decide, Decision, Export, ExportFormat, Journal, JournalCommand, List, Pending,
     Place, Reversals, ReversalsCommand, Show, Verify,
 };
+pub(crate) use manual::{Completions, Man};
 pub(crate) use outside::{
     Accounts, AccountsCommand, Called, Customers, CustomersCommand, LinkAccount, Payments,
 };
+pub(crate) use report::{Paper, Report};
 pub(crate) use send::{
     AccountType, Bill, CardPayment, Deposit, Inquiry, Kind, Money, Options, Send, Statement,
     Transfer,
@@ -76,6 +80,8 @@ pub(crate) enum Command {
     Decode(Decode),
     /// Show, check, compare and import dialects: what messages look like
     Dialect(dialect::Dialect),
+    /// Write what a bank and a switch did as CSV, JSON, a workbook or a page to print
+    Report(Report),
     /// Read what a switch has recorded, and check that nobody changed it
     Journal(Journal),
     /// See what is to be undone, and decide about it
@@ -88,6 +94,10 @@ pub(crate) enum Command {
     Customers(Customers),
     /// List payments at banks that are reached over HTTP, and those a person must look at
     Payments(Payments),
+    /// Print what a shell needs to complete these commands
+    Completions(Completions),
+    /// Print the manual page
+    Man(Man),
 }
 
 impl Command {
@@ -113,7 +123,11 @@ impl Command {
             Self::Reload(reload) => reload.switch.json,
             Self::Status(status) => status.switch.json,
             Self::Simulate(simulate) => simulate.json,
-            Self::Run(_) | Self::Proxy(_) => false,
+            Self::Run(_)
+            | Self::Proxy(_)
+            | Self::Report(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
         }
     }
 }

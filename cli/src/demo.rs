@@ -28,7 +28,7 @@ use veksel_config::{
 };
 use veksel_server::Running;
 use veksel_simulator::bank::RunningBank;
-use veksel_simulator::sandbox::stage::Stage as Sandboxes;
+use veksel_simulator::sandbox::stage::{Reported, Stage as Sandboxes};
 use veksel_simulator::terminals::{Behaviour, RunningTerminals};
 use veksel_simulator::{bank, terminals};
 
@@ -83,11 +83,12 @@ impl Stage {
         };
         let door = Door::hold(&address(8581)).map_err(busy)?;
         let SimulatorConfig { bank, terminals, sandbox, .. } =
-            simulator(arguments, folder, address(8593), &door)?;
+            simulator(arguments, folder, [address(8593), address(8595)], &door)?;
+        let reported = Reported { name: bank.name.clone(), database: bank.database.clone() };
         let bank = bank::start(bank);
         let bank = bank.map_err(|error| busy(Failure::no("start", error.to_string())))?;
         let sandboxes = sandbox.ok_or_else(|| Failure::no("start", "there are no sandboxes"))?;
-        let sandboxes = simulate::stage(&sandboxes, &bank)?;
+        let sandboxes = simulate::stage(&sandboxes, &reported, &bank)?;
         let mut settings = door.open(folder, &sandboxes)?;
         settings.extend([
             ("listener.channels.listen", address(8583)),
@@ -178,7 +179,7 @@ const ANYWHERE: &str = "127.0.0.1:0";
 fn simulator(
     arguments: &Demo,
     folder: &Path,
-    listen: String,
+    [listen, report]: [String; 2],
     door: &Door,
 ) -> Result<SimulatorConfig, Failure> {
     let settings = [
@@ -195,6 +196,7 @@ fn simulator(
         ("sandbox.droppay.tls_listen", ANYWHERE.to_owned()),
         ("sandbox.notify.listen", ANYWHERE.to_owned()),
         ("sandbox.oidc.listen", ANYWHERE.to_owned()),
+        ("sandbox.report.listen", report),
     ];
     let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
     let source = source.flags(settings).flags(door.simulator()).known_dialects(&dialects());

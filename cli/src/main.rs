@@ -18,6 +18,7 @@ mod doctor;
 mod hex;
 mod journal;
 mod link;
+mod manual;
 mod masking;
 mod money;
 mod operator;
@@ -25,6 +26,7 @@ mod output;
 mod payments;
 mod proxy;
 mod reload;
+mod report;
 mod request;
 mod reversals;
 mod run;
@@ -56,12 +58,15 @@ fn main() -> ExitCode {
         Command::Send(send) => send::send(send, output),
         Command::Decode(decode) => decode::decode(decode, output),
         Command::Dialect(dialect) => dialect::dialect(dialect, output),
+        Command::Report(arguments) => report::report(arguments, output),
         Command::Journal(journal) => journal::journal(journal, output),
         Command::Reversals(reversals) => reversals::reversals(reversals, output),
         Command::Breakers(breakers) => breakers::breakers(breakers, output),
         Command::Accounts(accounts) => accounts::accounts(accounts, output),
         Command::Customers(customers) => accounts::customers(customers, output),
         Command::Payments(payments) => payments::payments(payments, output),
+        Command::Completions(completions) => manual::completions(completions),
+        Command::Man(man) => manual::man(man, output),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use veksel_config::{SandboxConfig, load_simulator};
 use veksel_simulator::bank::RunningBank;
-use veksel_simulator::sandbox::stage::{self, Stage};
+use veksel_simulator::sandbox::stage::{self, Reported, Stage};
 use veksel_simulator::{bank, magic, terminals};
 
 /// How long a look at the signals keeps from looking at the bank.
@@ -28,7 +28,9 @@ pub(crate) fn simulate(arguments: &Simulate, output: Output) -> Result<Exit, Fai
     let config = config.map_err(Failure::Configuration)?;
     output.warn_of(&config.warnings);
     let signals = Signals::listen()?;
-    let (name, database) = (config.bank.name.clone(), config.bank.database.display().to_string());
+    let name = config.bank.name.clone();
+    let reported = Reported { name: name.clone(), database: config.bank.database.clone() };
+    let database = reported.database.display();
     let bank = bank::start(config.bank).map_err(|error| Failure::no("start", error.to_string()))?;
     if !output.json {
         let (version, address) = (env!("CARGO_PKG_VERSION"), bank.address());
@@ -37,7 +39,7 @@ pub(crate) fn simulate(arguments: &Simulate, output: Output) -> Result<Exit, Fai
         ))?;
     }
     let sandboxes = match &config.sandbox {
-        Some(wanted) => Some(stage(wanted, &bank)?),
+        Some(wanted) => Some(stage(wanted, &reported, &bank)?),
         None => None,
     };
     if let Some(stage) = sandboxes.as_ref().filter(|_| !output.json) {
@@ -72,10 +74,14 @@ pub(crate) fn simulate(arguments: &Simulate, output: Output) -> Result<Exit, Fai
 ///
 /// # Errors
 /// When one of them does not start.
-pub(crate) fn stage(config: &SandboxConfig, bank: &RunningBank) -> Result<Stage, Failure> {
+pub(crate) fn stage(
+    config: &SandboxConfig,
+    reported: &Reported,
+    bank: &RunningBank,
+) -> Result<Stage, Failure> {
     let ended = || Failure::no("bank", "the bank stopped");
     let desk = bank.desk().ok_or_else(ended)?;
-    stage::set(config, desk).map_err(|error| Failure::no("start", error.to_string()))
+    stage::set(config, reported, desk).map_err(|error| Failure::no("start", error.to_string()))
 }
 
 fn print_magic(output: Output) -> Result<Exit, Failure> {

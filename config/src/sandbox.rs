@@ -27,6 +27,8 @@ pub struct SandboxConfig {
     pub notify: Option<NotifySandbox>,
     /// Who signs people in.
     pub oidc: Option<OidcSandbox>,
+    /// Where reports of the bank can be had without a password: a loopback address.
+    pub report: Option<SocketAddr>,
 }
 
 /// Banks that speak Berlin Group `NextGenPSD2` over the ledger of the bank. Times are in
@@ -153,6 +155,7 @@ pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
         droppay: droppay(section.table("droppay")),
         notify: notify(section.table("notify")),
         oidc: oidc(section.table("oidc")),
+        report: report(section.table("report")),
     };
     enabled.then_some(config)
 }
@@ -259,6 +262,18 @@ fn oidc(mut section: Section<'_>) -> Option<OidcSandbox> {
         token_ms: section.duration("token", 300_000, 1_000..=86_400_000).value,
     };
     enabled.then_some(config)
+}
+
+fn report(mut section: Section<'_>) -> Option<SocketAddr> {
+    let enabled = section.boolean("enabled", true).value;
+    let missing = Missing::Default(SocketAddr::from((Ipv4Addr::LOCALHOST, 8595)));
+    let parse = |text: &str| match parse_listen(text)? {
+        address if address.ip().is_loopback() => Ok(address),
+        _ => Err("it asks for no password, so only this machine may reach it".to_owned()),
+    };
+    let expected = "IP:port of this machine";
+    let listen = section.parsed("listen", missing, expected, parse, SocketAddr::to_string).value;
+    enabled.then_some(listen)
 }
 
 fn listen(section: &mut Section<'_>, key: &'static str, port: u16) -> SocketAddr {

@@ -193,7 +193,7 @@ const SCHEMA: &str = include_str!("book/schema.sql");
 const CUT_OVERS: &str = include_str!("book/cut_overs.sql");
 
 /// How long a commit waits for someone else's write.
-const BUSY_MAX: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_MAX: Duration = Duration::from_secs(5);
 
 /// "Vksl", so that `file` and a wrong path are told apart.
 const APPLICATION: i64 = 0x566b_736c;

@@ -39,6 +39,7 @@ use veksel_core::time::Utc;
 
 pub use names::NamePolicy;
 pub(crate) use network::{SIGN_OFF, SIGN_ON};
+pub(crate) use reconciliation::fields as reconciliation_fields;
 
 use crate::directory::Directory;
 use crate::ledger::{Effect, Ledger, Request, Verdict};

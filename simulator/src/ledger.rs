@@ -41,7 +41,7 @@ pub use statement::{Direction, Line, Page, Query};
 pub use totals::{Sum, Totals};
 
 use crate::money::Currency;
-use calendar::Calendar;
+pub(crate) use calendar::Calendar;
 use replies::Replies;
 
 /// How much the ledger remembers, and for how long it must.

@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod magic;
 pub mod money;
 pub mod proxy;
+pub mod report;
 pub mod sandbox;
 pub mod seeds;
 pub mod terminals;

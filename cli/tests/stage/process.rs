@@ -1,10 +1,15 @@
 //! A child process that does not outlive its test, and waiting for what it does.
+//!
+//! It logs everything it can, and when it has ended its log is searched for secrets.
+
+use super::scan::{Artefact, Scanner, Secret, seeds};
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,21 +32,32 @@ pub(crate) fn until<T>(what: &str, patience: Duration, mut look: impl FnMut() ->
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
+    /// Where its part of the log begins.
+    since: u64,
 }
+
+/// The cards of the seeds, and what opens the doors of sandboxes.
+static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
+    let doors = ["sandbox-secret-key", "sandbox-webhook-secret", "sandbox-client-secret"];
+    let doors = doors.map(|door| Secret::new(door, door));
+    Scanner::new(&[seeds(), doors.to_vec()].concat())
+});
 
 impl Process {
     /// What it prints is appended to `log`.
     pub(crate) fn start(arguments: &[&str], log: &Path) -> Self {
         let open = || -> File { OpenOptions::new().create(true).append(true).open(log).unwrap() };
+        let since = std::fs::metadata(log).map_or(0, |log| log.len());
         let child = Command::new(env!("CARGO_BIN_EXE_veksel"))
             .args(arguments)
+            .env("VEKSEL_LOG", "trace")
             .env_remove("VEKSEL_TO")
             .stdin(Stdio::null())
             .stdout(open())
             .stderr(open())
             .spawn()
             .unwrap();
-        Self { child, log: log.to_owned() }
+        Self { child, log: log.to_owned(), since }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -76,6 +92,16 @@ impl Process {
         until("a process to end", patience, || self.ended())
     }
 
+    /// What it logged has no secret in it.
+    fn search(&self) {
+        let Ok(mut log) = File::open(&self.log) else { return };
+        let mut bytes = Vec::new();
+        let read = log.seek(SeekFrom::Start(self.since)).and_then(|_| log.read_to_end(&mut bytes));
+        read.unwrap();
+        let found = SCANNER.scan(&Artefact { name: self.log.display().to_string(), bytes });
+        assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));
+    }
+
     /// Resident memory in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
@@ -89,6 +115,9 @@ impl Drop for Process {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !thread::panicking() {
+            self.search();
+        }
     }
 }
 

@@ -15,6 +15,8 @@ mod judge;
 mod payment;
 mod process;
 mod rig;
+#[path = "../canary/scan.rs"]
+mod scan;
 mod wire;
 
 pub(crate) use channels::{Channels, Style, Told};

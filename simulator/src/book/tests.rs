@@ -309,3 +309,78 @@ fn a_book_older_than_its_table_of_cut_overs_gets_it() {
     drop(book);
     assert_eq!(reopened(&path).ledger, ledger);
 }
+
+/// What a reconciliation would be compared with is what the report says, table by table.
+#[test]
+fn a_report_adds_up_as_the_ledger_does() {
+    use crate::report::{Cell, Kind, Report};
+    let (_dir, path) = place();
+    let mut bank = new_bank(&path);
+    bank.turn(&a_day());
+    let report = Report::of_book(&path, "Bank", Kind::All, 1_000, String::new()).unwrap();
+    let value = |name: &str, row: &[Cell], column: &str| {
+        let columns = &report.sheet(name).unwrap().columns;
+        row[columns.iter().position(|known| known == column).unwrap()].clone()
+    };
+
+    let acquirer = *key(Class::Financial, 1).acquirer.first_chunk().unwrap();
+    let totals = bank.ledger.totals(&acquirer, |_| true);
+    let settlement = report.sheet("settlement").unwrap();
+    assert_eq!(settlement.rows.len(), totals.len());
+    for row in &settlement.rows {
+        let Cell::Text(currency) = value("settlement", row, "currency") else { panic!("{row:?}") };
+        let own = totals[&Currency::from_alpha(&currency).unwrap()];
+        for (column, wanted) in [
+            ("debits", i128::from(own.debits.number)),
+            ("debits_minor", own.debits.minor),
+            ("debit_reversals_minor", own.debit_reversals.minor),
+            ("authorisations", i128::from(own.authorisations)),
+            ("net_minor", own.net()),
+        ] {
+            assert_eq!(value("settlement", row, column), Cell::figure(wanted), "{column}");
+        }
+        assert_eq!(value("settlement", row, "business_day"), Cell::Text("2027-01-15".into()));
+    }
+    let nok = totals[&Currency::Nok];
+    assert_eq!((nok.debits.minor, nok.debit_reversals.minor), (115_000, 40_000));
+
+    let fields = &report.sheet("reconciliation").unwrap().rows;
+    let nok = fields.iter().find(|row| row[2] == Cell::Text("578".into())).unwrap();
+    assert_eq!(value("reconciliation", nok, "DE15"), Cell::Text("0115".into()));
+    assert_eq!(value("reconciliation", nok, "DE88"), Cell::Text("0000000000115000".into()));
+    assert_eq!(value("reconciliation", nok, "DE97"), Cell::Text("D0000000000075000".into()));
+
+    for row in &report.sheet("conservation").unwrap().rows {
+        assert_eq!(row[1..], [Cell::Whole(0), Cell::Whole(0)]);
+    }
+    let ledger: i128 =
+        bank.ledger.accounts().map(|(_, account)| i128::from(account.ledger())).sum();
+    let shown = |name: &str, column: &str| -> i128 {
+        let rows = &report.sheet(name).unwrap().rows;
+        let figure = |row: &Vec<Cell>| match value(name, row, column) {
+            Cell::Whole(value) => i128::from(value),
+            other => panic!("{other:?}"),
+        };
+        rows.iter().map(figure).sum()
+    };
+    assert_eq!(shown("accounts", "ledger_minor") + shown("bank_accounts", "balance_minor"), ledger);
+    // Three of the day, and the one that the seeds have.
+    assert_eq!(shown("holds", "amount_minor"), 90_000 + 15_000);
+    let cards = &report.sheet("cards").unwrap().rows;
+    assert!(!cards.is_empty());
+    for card in cards {
+        let Cell::Text(pan) = &card[0] else { panic!("{card:?}") };
+        assert!(pan.contains('*') && pan.len() >= 13, "{pan}");
+    }
+
+    let short = Report::of_book(&path, "Bank", Kind::State, 2, String::new()).unwrap();
+    let accounts = short.sheet("accounts").unwrap();
+    let all = report.sheet("accounts").unwrap().rows.len() as u64;
+    assert_eq!((accounts.rows.len(), accounts.left_off), (2, all - 2));
+    assert!(short.sheet("settlement").unwrap_err().to_string().contains("postings"));
+
+    let (_other, other) = place();
+    assert!(Report::of_book(&other, "Bank", Kind::All, 1, String::new()).is_err());
+    std::fs::write(&other, "no database, but long enough to be taken for one").unwrap();
+    assert!(Report::of_book(&other, "Bank", Kind::All, 1, String::new()).is_err());
+}

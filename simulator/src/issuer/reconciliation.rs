@@ -38,15 +38,14 @@ impl Issuer {
             }
             None => totals.into_values().next().unwrap_or_default(),
         };
-        let own = figures(&own);
-        if told == own {
+        let (figures, own) = (figures(&own), fields(&own));
+        if told == figures {
             let draft = Draft::approved(now);
             return Ok(draft.with_totals([(field::SETTLEMENT_CODE.number(), IN_BALANCE.into())]));
         }
         let code = [(field::SETTLEMENT_CODE.number(), OUT_OF_BALANCE.to_owned())];
-        let own = COMPARED.iter().zip(own).filter_map(|(number, value)| {
-            Some((FieldNumber::new(*number)?, shown(*number, value)))
-        });
+        let own = own
+            .filter_map(|(number, value)| FieldNumber::new(number).map(|number| (number, value)));
         let draft = Draft::of(now, ResponseCode::RECONCILE_ERROR);
         Ok(draft.with_totals(code.into_iter().chain(own)))
     }
@@ -55,6 +54,12 @@ impl Issuer {
 /// The fields that are compared, in the order of [`figures`].
 const COMPARED: [u8; 12] = [74, 75, 76, 77, 78, 79, 81, 86, 87, 88, 89, NET];
 const NET: u8 = 97;
+
+/// The fields that a reconciliation with these totals carries, by number.
+pub(crate) fn fields(totals: &Totals) -> impl Iterator<Item = (u8, String)> + use<> {
+    let values = COMPARED.into_iter().zip(figures(totals));
+    values.map(|(number, value)| (number, shown(number, value)))
+}
 
 /// DE66.
 const IN_BALANCE: &str = "1";

@@ -5,12 +5,17 @@ use std::collections::VecDeque;
 /// Which business day a moment belongs to: its day in UTC, or the next one from the day's
 /// cut-over on. A second cut-over on the same day, from another connection, changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Calendar {
+pub(crate) struct Calendar {
     /// In milliseconds, oldest first; as many as replays can reach back to, and some.
     cut_overs: VecDeque<u64>,
 }
 
 impl Calendar {
+    /// With every cut-over there was, oldest first, however many.
+    pub(crate) fn of_all(cut_overs: Vec<u64>) -> Self {
+        Self { cut_overs: cut_overs.into() }
+    }
+
     /// Whether a cut-over at this moment would change anything.
     pub(super) fn would_move(&self, utc_ms: u64) -> bool {
         self.cut_overs.back().is_none_or(|last| day(*last) != day(utc_ms))
@@ -27,7 +32,7 @@ impl Calendar {
     }
 
     /// Counted from 1 January 1970.
-    pub(super) fn business_day(&self, utc_ms: u64) -> u64 {
+    pub(crate) fn business_day(&self, utc_ms: u64) -> u64 {
         let is_over = |cut_over: &u64| day(*cut_over) == day(utc_ms) && *cut_over <= utc_ms;
         day(utc_ms).saturating_add(u64::from(self.cut_overs.iter().any(is_over)))
     }

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use crate::money::Currency;
 
 use super::Ledger;
-use super::records::Transfer;
 
 /// How many, and how much in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,9 +19,9 @@ pub struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, transfer: &Transfer) {
+    fn add(&mut self, amount: i64) {
         self.number = self.number.saturating_add(1);
-        self.minor = self.minor.saturating_add(i128::from(transfer.amount));
+        self.minor = self.minor.saturating_add(i128::from(amount));
     }
 }
 
@@ -53,8 +52,9 @@ impl Totals {
         up.saturating_sub(self.debits.minor).saturating_sub(self.credit_reversals.minor)
     }
 
-    fn add(&mut self, transfer: &Transfer) {
-        let sum = match (transfer.tran_type, transfer.reverses.is_some()) {
+    /// Adds what a message posted: by its type, whether it undid something, and its amount.
+    pub(crate) fn post(&mut self, tran_type: u8, is_reversal: bool, amount: i64) {
+        let sum = match (tran_type, is_reversal) {
             (20 | 21, false) => &mut self.credits,
             (20 | 21, true) => &mut self.credit_reversals,
             (40, false) => &mut self.transfers,
@@ -62,7 +62,7 @@ impl Totals {
             (_, false) => &mut self.debits,
             (_, true) => &mut self.debit_reversals,
         };
-        sum.add(transfer);
+        sum.add(amount);
     }
 }
 
@@ -81,7 +81,8 @@ impl Ledger {
         };
         for transfer in &self.transfers {
             if is_theirs(transfer.key, transfer.utc_ms) {
-                totals.entry(transfer.currency).or_default().add(transfer);
+                let own = totals.entry(transfer.currency).or_default();
+                own.post(transfer.tran_type, transfer.reverses.is_some(), transfer.amount);
             }
         }
         for hold in self.holds.values() {

@@ -41,7 +41,7 @@ pub(super) fn decoded(text: &str) -> String {
 }
 
 /// The text with what HTML gives a meaning taken out.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

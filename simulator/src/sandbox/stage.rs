@@ -1,6 +1,7 @@
 //! The sandboxes of a configuration, set up and started.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use veksel_config::{
@@ -11,6 +12,7 @@ use veksel_config::{
 
 use super::aspsp::{Aspsp, AspspSettings, Bank, Delays};
 use super::ca::{Authority, CaError, Clients, Files};
+use super::download::Download;
 use super::droppay::{DropPay, DropPayConfig};
 use super::neonomics::{Neonomics, NeonomicsConfig};
 use super::notify::Notify;
@@ -18,6 +20,15 @@ use super::oidc::{NoSigningKey, Oidc, OidcConfig};
 use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
 use super::{Clock, Mount, RunningSandboxes, SandboxError, start};
 use crate::bank::Desk;
+
+/// The bank that reports are about.
+#[derive(Debug, Clone)]
+pub struct Reported {
+    /// What it calls itself.
+    pub name: String,
+    /// The file of its book.
+    pub database: PathBuf,
+}
 
 /// Sandboxes that answer, and the files of their CA if it is kept.
 #[derive(Debug)]
@@ -28,11 +39,12 @@ pub struct Stage {
     pub files: Option<Files>,
 }
 
-/// Starts what a configuration wants, the banks over the ledger behind a desk.
+/// Starts what a configuration wants, the banks over the ledger behind a desk, and reports about
+/// `bank`, whose ledger that is.
 ///
 /// # Errors
 /// A port is taken, or the folder of the certificates cannot be used. Then none of them runs.
-pub fn set(config: &SandboxConfig, desk: Desk) -> Result<Stage, SandboxError> {
+pub fn set(config: &SandboxConfig, bank: &Reported, desk: Desk) -> Result<Stage, SandboxError> {
     let (authority, files) = match &config.certificates {
         Some(folder) => {
             let (authority, files) = Authority::in_folder(folder)?;
@@ -54,6 +66,10 @@ pub fn set(config: &SandboxConfig, desk: Desk) -> Result<Stage, SandboxError> {
     mounts.extend(config.notify.as_ref().map(|config| notify(config, &clock)));
     if let Some(config) = &config.oidc {
         mounts.push(oidc(config, &clock)?);
+    }
+    if let Some(listen) = config.report {
+        let sandbox = Arc::new(Download::new(bank.database.clone(), bank.name.clone()));
+        mounts.push(Mount { name: "report".to_owned(), listen, tls: None, sandbox });
     }
     Ok(Stage { running: start(mounts, clock)?, files })
 }

@@ -1,0 +1,201 @@
+//! What `deploy/` starts is what the program understands: units, images and packages name files
+//! that are there, commands that exist and settings that are accepted.
+
+#![expect(clippy::unwrap_used, reason = "that is how tests fail")]
+#![cfg(unix)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const VEKSEL: &str = env!("CARGO_BIN_EXE_veksel");
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|_| panic!("{path} is missing"))
+}
+
+/// Values of a key of a unit, in their order.
+fn values<'t>(unit: &'t str, key: &str) -> Vec<&'t str> {
+    unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+/// Whether the settings in the environment fit the shipped file.
+fn check(file: &str, environment: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("file.toml");
+    std::fs::copy(root().join(file), &config).unwrap();
+    let mut command = Command::new(VEKSEL);
+    command.args(["check", "--config", config.to_str().unwrap()]);
+    let done = command.envs(environment.iter().copied()).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && said.is_empty(), "{file} with {environment:?}: {said}");
+}
+
+/// The arguments of a command are those of the command line.
+fn understood(command: &str) {
+    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+    let done = Command::new(VEKSEL).args(&words).arg("--help").output().unwrap();
+    assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+const UNITS: [(&str, &str); 2] = [
+    ("deploy/systemd/veksel.service", "config/switch.toml"),
+    ("deploy/systemd/veksel-simulator.service", "config/simulator.toml"),
+];
+
+#[test]
+fn units_start_what_there_is_and_may_do_little() {
+    for (path, config) in UNITS {
+        let unit = read(path);
+        for command in values(&unit, "ExecStart").iter().chain(&values(&unit, "ExecStartPre")) {
+            understood(command);
+            let file = Path::new(config).file_name().unwrap().to_str().unwrap();
+            assert!(command.contains(&format!("/etc/veksel/{file}")), "{path}: {command}");
+        }
+        let environment = values(&unit, "Environment");
+        let environment: Vec<_> =
+            environment.iter().map(|pair| pair.split_once('=').unwrap()).collect();
+        check(config, &environment);
+        // What it writes is where it may write.
+        let state = values(&unit, "StateDirectory")[0];
+        for (_, value) in environment.iter().filter(|(_, value)| value.starts_with('/')) {
+            assert!(value.starts_with(&format!("/var/lib/{state}/")), "{path}: {value}");
+        }
+        // The exit codes of wrong usage and of a wrong configuration, which no restart mends.
+        assert_eq!(values(&unit, "RestartPreventExitStatus"), ["2 64"]);
+    }
+}
+
+/// systemd's own judgement: 1.2 of 10, where 10 is a service that may do everything.
+#[test]
+fn units_are_hardened() {
+    for (path, _) in UNITS {
+        let judged = Command::new("systemd-analyze")
+            .args(["security", "--offline=true", "--no-pager", "--threshold=13"])
+            .arg(root().join(path))
+            .output();
+        let Ok(judged) = judged else {
+            println!("!!! SKIPPED: systemd-analyze is not here, units are NOT judged");
+            return;
+        };
+        let said = String::from_utf8_lossy(&judged.stdout);
+        let verdict = said.lines().last().unwrap_or_default();
+        assert!(judged.status.success() && verdict.contains("exposure"), "{path}: {said}");
+    }
+}
+
+/// The lines of one service of the compose file that are `key: value` below `environment`.
+fn environment<'t>(compose: &'t str, service: &str) -> Vec<(&'t str, &'t str)> {
+    let lines = compose.lines().skip_while(|line| *line != format!("  {service}:")).skip(1);
+    let lines = lines.take_while(|line| line.starts_with("    ") || line.is_empty());
+    let lines = lines.skip_while(|line| line.trim() != "environment:").skip(1);
+    let lines = lines.take_while(|line| line.starts_with("      "));
+    lines
+        .map(|line| {
+            let (name, value) = line.trim().split_once(": ").unwrap();
+            (name, value.trim_matches('"'))
+        })
+        .collect()
+}
+
+#[test]
+fn containers_start_what_there_is() {
+    let compose = read("deploy/compose.yml");
+    for (service, config) in [("switch", "config/switch.toml"), ("bank", "config/simulator.toml")] {
+        let found = environment(&compose, service);
+        assert!(!found.is_empty(), "{service}");
+        check(config, &found);
+    }
+    for line in compose.lines().filter(|line| line.trim().starts_with("command: ")) {
+        let words = line.trim().trim_start_matches("command: ");
+        let words: Vec<String> = serde_json::from_str(words).unwrap();
+        understood(&format!("veksel {}", words.join(" ")));
+    }
+    // What is mounted from here is here.
+    for line in compose.lines().filter_map(|line| line.trim().strip_prefix("- ./")) {
+        let path = line.split(':').next().unwrap();
+        assert!(root().join("deploy").join(path).exists(), "deploy/{path}");
+    }
+    let image = read("deploy/Dockerfile");
+    let copied = image.lines().filter(|line| line.contains("install -D -m 0644"));
+    for path in copied.flat_map(str::split_whitespace).filter(|word| word.starts_with("config/")) {
+        assert!(root().join(path).exists(), "{path}");
+    }
+    let settings: Vec<_> = image
+        .lines()
+        .filter_map(|line| line.trim_start_matches("ENV").trim().strip_prefix("VEKSEL_"))
+        .map(|line| line.trim_end_matches('\\').trim())
+        .map(|line| line.split_once('=').unwrap())
+        .map(|(name, value)| (format!("VEKSEL_{name}"), value))
+        .collect();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    assert_eq!(settings.len(), 4);
+    check("config/switch.toml", &settings);
+    check("config/simulator.toml", &settings);
+    // The build sees every folder of the workspace.
+    let seen = read("deploy/Dockerfile.dockerignore");
+    let manifest = read("Cargo.toml");
+    let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+    for member in members.split(['"', ',', '\n']).map(str::trim).filter(|word| !word.is_empty()) {
+        let folder = member.split('/').next().unwrap();
+        assert!(seen.lines().any(|line| line == format!("!{folder}")), "{folder}");
+    }
+}
+
+#[test]
+fn the_package_has_what_it_promises() {
+    let manifest = read("cli/Cargo.toml");
+    let (_, assets) = manifest.split_once("assets = [\n").unwrap();
+    let mut made = 0;
+    for line in assets.lines().take_while(|line| *line != "]") {
+        let [source, target, mode]: [String; 3] =
+            serde_json::from_str(line.trim().trim_end_matches(',')).unwrap();
+        assert!(["644", "755"].contains(&mode.as_str()) && !target.starts_with('/'), "{line}");
+        match source.strip_prefix("../") {
+            Some(file) if file.starts_with("target/package/") => made += 1,
+            Some(pattern) => {
+                let path = root().join(pattern.trim_end_matches("*.md"));
+                assert!(path.exists(), "{pattern} is missing");
+            }
+            None => assert_eq!(source, "target/release/veksel"),
+        }
+    }
+    assert_eq!(made, 4, "pages of the manual and completions for three shells");
+    for file in ["/etc/veksel/switch.toml", "/etc/veksel/simulator.toml"] {
+        assert!(manifest.contains(&format!("    \"{file}\",")), "{file}");
+    }
+}
+
+#[test]
+fn the_manual_and_completions_know_every_command() {
+    let help = Command::new(VEKSEL).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let commands: Vec<&str> = list
+        .lines()
+        .take_while(|line| !line.is_empty())
+        // What is further in goes on with the line before.
+        .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| *word != "help")
+        .collect();
+    assert!(commands.contains(&"run") && commands.len() > 15, "{commands:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("man");
+    let done = Command::new(VEKSEL).args(["man", "--out", out.to_str().unwrap()]).output().unwrap();
+    assert!(done.status.success());
+    for command in &commands {
+        let page = std::fs::read_to_string(out.join(format!("veksel-{command}.1"))).unwrap();
+        assert!(page.contains(".TH"), "{command}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let done = Command::new(VEKSEL).args(["completions", shell]).output().unwrap();
+        let script = String::from_utf8(done.stdout).unwrap();
+        for command in &commands {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+}

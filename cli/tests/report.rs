@@ -1,0 +1,212 @@
+//! `veksel report` and `GET /simulator/download`: the same figures in every format, beside a
+//! running bank.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "that is how tests fail")]
+#![cfg(unix)]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+const VEKSEL: &str = env!("CARGO_BIN_EXE_veksel");
+
+/// A bank that runs, and where its reports are.
+struct Bank {
+    folder: tempfile::TempDir,
+    child: Child,
+    report: String,
+    lines: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Bank {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("simulator.toml");
+        let text = "[bank]\nlisten = \"127.0.0.1:0\"\nname = \"Fjord & <Sons>\"\n\
+                    [sandbox]\nenabled = true\n[sandbox.report]\nlisten = \"127.0.0.1:0\"\n\
+                    [sandbox.aspsp]\nenabled = false\n[sandbox.sumsub]\nenabled = false\n\
+                    [sandbox.neonomics]\nenabled = false\n[sandbox.droppay]\nenabled = false\n";
+        std::fs::write(&config, text).unwrap();
+        let mut child = Command::new(VEKSEL)
+            .args(["simulate", "--config", config.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut report = None;
+        let mut line = String::new();
+        while report.is_none() && lines.read_line(&mut line).unwrap() > 0 {
+            let is_it = line.contains("report");
+            report = line.split_once("://").filter(|_| is_it).map(|(_, rest)| {
+                rest.split_whitespace().next().unwrap().trim_end_matches('/').to_owned()
+            });
+            line.clear();
+        }
+        let rest = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut lines, &mut std::io::sink());
+        });
+        let report = report.expect("the bank says where its reports are");
+        Self { folder, child, report, lines: Some(rest) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Status, head and body.
+    fn get(&self, path: &str) -> (u16, String, Vec<u8>) {
+        let mut stream = TcpStream::connect(&self.report).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let cut = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(answer[..cut].to_vec()).unwrap();
+        (head[9..12].parse().unwrap(), head, answer[cut + 4..].to_vec())
+    }
+
+    fn report(&self, arguments: &[&str]) -> Output {
+        let config = self.path("simulator.toml");
+        Command::new(VEKSEL)
+            .args(["report", "--config", config.to_str().unwrap()])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Bank {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(lines) = self.lines.take() {
+            let _ = lines.join();
+        }
+    }
+}
+
+/// The cells of the first sheet of a workbook, row by row, as a spreadsheet reads them.
+fn cells(workbook: &Path) -> Vec<Vec<String>> {
+    let program = "
+import json, re, sys, zipfile, xml.etree.ElementTree as xml
+book = zipfile.ZipFile(sys.argv[1])
+name = '{http://schemas.openxmlformats.org/spreadsheetml/2006/main}'
+strings = [''.join(part.text or '' for part in item.iter(name + 't'))
+           for item in xml.fromstring(book.read('xl/sharedStrings.xml'))]
+rows = []
+for row in xml.fromstring(book.read('xl/worksheets/sheet1.xml')).iter(name + 'row'):
+    cells = {}
+    for cell in row:
+        value = cell.find(name + 'v')
+        text = '' if value is None else value.text
+        if cell.get('t') == 's': text = strings[int(text)]
+        letters = re.match('[A-Z]+', cell.get('r')).group()
+        place = 0
+        for letter in letters: place = place * 26 + ord(letter) - 64
+        cells[place - 1] = text
+    rows.append([cells.get(place, '') for place in range(max(cells) + 1)])
+print(json.dumps(rows))
+";
+    let read = Command::new("python3").arg("-c").arg(program).arg(workbook).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    serde_json::from_slice(&read.stdout).unwrap()
+}
+
+#[test]
+fn every_format_has_the_same_figures() {
+    let bank = Bank::start();
+    let (status, head, body) = bank.get("/simulator/download");
+    assert_eq!(status, 200, "{head}");
+    assert!(head.to_lowercase().contains("content-type: text/csv"), "{head}");
+    let csv = String::from_utf8(body).unwrap();
+    let csv: Vec<Vec<String>> =
+        csv.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
+    let place = |name: &str| csv[0].iter().position(|column| column == name).unwrap();
+    let (minor, decimal) = (place("ledger_minor"), place("ledger"));
+    assert!(csv.len() > 10, "the seeds have accounts");
+
+    let (status, _, body) = bank.get("/simulator/download?format=json");
+    assert_eq!(status, 200);
+    let json: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(json["title"], "Fjord & <Sons>");
+    let accounts = &json["sheets"][0];
+    assert_eq!(accounts["name"], "accounts");
+    let rows = accounts["rows"].as_array().unwrap();
+    assert_eq!(rows.len() + 1, csv.len());
+    for (row, line) in rows.iter().zip(&csv[1..]) {
+        assert_eq!(row["ledger_minor"].to_string(), line[minor]);
+        assert_eq!(row["ledger"].as_str().unwrap(), line[decimal]);
+    }
+
+    let (status, _, body) = bank.get("/simulator/download?format=xlsx&sheet=accounts");
+    assert_eq!(status, 200);
+    std::fs::write(bank.path("accounts.xlsx"), body).unwrap();
+    let sheet = cells(&bank.path("accounts.xlsx"));
+    assert_eq!(sheet[0], csv[0]);
+    assert_eq!(sheet.len(), csv.len());
+    for (row, line) in sheet.iter().zip(&csv).skip(1) {
+        assert_eq!(row[minor], line[minor]);
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        assert!((number(&row[decimal]) - number(&line[decimal])).abs() < 1e-6, "{row:?}");
+    }
+
+    let (status, _, body) = bank.get("/simulator/download?format=html&report=all");
+    assert_eq!(status, 200);
+    let page = String::from_utf8(body).unwrap();
+    assert!(page.contains("Fjord &amp; &lt;Sons&gt;") && !page.contains("<Sons>"));
+    for line in &csv[1..] {
+        assert!(page.contains(&format!("<td class=\"figure\">{}</td>", line[minor])));
+    }
+    for name in ["settlement", "reconciliation", "postings", "conservation"] {
+        assert!(page.contains(&format!("<h2>{name}</h2>")), "{name}");
+    }
+    assert!(!page.contains("<script") && !page.contains("http://"), "it needs nothing else");
+
+    // Card numbers leave in no format.
+    let cards = String::from_utf8(bank.report(&["--sheet", "cards"]).stdout).unwrap();
+    let masked = cards.lines().skip(1).all(|line| line.split(',').next().unwrap().contains('*'));
+    assert!(masked && cards.lines().count() > 5, "{cards}");
+
+    // What the command writes is what the bank gives.
+    let written = bank.report(&["--sheet", "accounts"]);
+    let (_, _, given) = bank.get("/simulator/download");
+    assert_eq!(written.stdout, given);
+    let folder = bank.path("day");
+    let done = bank.report(&["--out", &format!("{}/", folder.display())]);
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(std::fs::read(folder.join("accounts.csv")).unwrap(), given);
+    assert!(folder.join("settlement.csv").exists());
+}
+
+#[test]
+fn what_cannot_be_had_is_said() {
+    let bank = Bank::start();
+    for (path, status, said) in [
+        ("/simulator/download?format=pdf", 400, "csv, json, xlsx, html"),
+        ("/simulator/download?report=taxes", 400, "settlement"),
+        ("/simulator/download?rows=0", 400, "1 to 1048575"),
+        ("/simulator/download?formt=csv", 400, "formt"),
+        ("/simulator/download?sheet=taxes", 404, "accounts"),
+    ] {
+        let (found, _, body) = bank.get(path);
+        let body = String::from_utf8(body).unwrap();
+        assert!(found == status && body.contains(said), "{path}: {found} {body}");
+    }
+    let both = bank.report(&[]);
+    let complaint = String::from_utf8(both.stderr).unwrap();
+    assert!(!both.status.success() && complaint.contains("--sheet"), "{complaint}");
+    let none = Command::new(VEKSEL).args(["report", "--db", "/nowhere/bank.db"]).output().unwrap();
+    let complaint = String::from_utf8(none.stderr).unwrap();
+    assert!(!none.status.success() && complaint.contains("/nowhere/bank.db"), "{complaint}");
+    // Without a password it is for this machine alone.
+    let set = ["simulate", "--set", "sandbox.report.listen=0.0.0.0:0", "--set"];
+    let config = bank.path("simulator.toml");
+    let open = Command::new(VEKSEL)
+        .args(set)
+        .args(["sandbox.enabled=true", "--config", config.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8(open.stderr).unwrap();
+    assert!(open.status.code() == Some(64) && complaint.contains("password"), "{complaint}");
+}
