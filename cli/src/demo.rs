@@ -193,6 +193,7 @@ fn simulator(
         ("sandbox.neonomics.listen", ANYWHERE.to_owned()),
         ("sandbox.droppay.listen", ANYWHERE.to_owned()),
         ("sandbox.droppay.tls_listen", ANYWHERE.to_owned()),
+        ("sandbox.shaype.listen", ANYWHERE.to_owned()),
     ];
     let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
     let source = source.flags(settings).flags(door.simulator()).known_dialects(&dialects());

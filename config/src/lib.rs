@@ -19,6 +19,7 @@
 mod address;
 pub mod bridge;
 mod cidr;
+mod extauth;
 mod findings;
 mod framing;
 mod mac;
@@ -38,12 +39,13 @@ mod unit;
 
 pub use address::{Destination, DialectName};
 pub use cidr::Cidr;
+pub use extauth::{ExtAuthConfig, HoldChange, ProofHeaders, SignatureBase};
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
-    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, SumsubSandbox,
-    WebhookSchedule,
+    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, ShaypeLimit,
+    ShaypeSandbox, SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{

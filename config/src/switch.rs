@@ -43,6 +43,7 @@ pub(crate) const LAYOUT: Layout = &[
     ("kyc", Shape::One),
     ("http", Shape::One),
     ("caller", Shape::Many),
+    ("extauth", Shape::One),
     ("payee", Shape::Many),
 ];
 

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 use veksel_config::SWITCH_EXAMPLE;
 use veksel_server::Running;
+use veksel_simulator::sandbox::shaype::KEYS_PATH;
 use veksel_simulator::sandbox::stage::Stage as Sandboxes;
 
 /// The account that is linked: DE102 of messages about it, and its IBAN.
@@ -36,17 +37,22 @@ const ROUTE: &str = "[[route]]\nname = \"linked\"\nto = \"bank\"\nlinked = \"yes
 
 /// Files with the secrets that the sandboxes take, and the API key of the caller; they open nothing
 /// else.
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 5] = [
     ("kyc-app-token.secret", APP_TOKEN),
     ("kyc-secret-key.secret", SECRET_KEY),
     ("kyc-webhook.secret", WEBHOOK_SECRET),
     ("caller.secret", API_KEY),
+    ("platform-notify.secret", NOTIFY_TOKEN),
 ];
 /// What programs say who ask over HTTP.
 pub(super) const API_KEY: &str = "demo-key";
 const APP_TOKEN: &str = "sbx:veksel";
 const SECRET_KEY: &str = "sandbox-secret-key";
+const NOTIFY_TOKEN: &str = "sandbox-notify-token";
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
+
+/// Where the switch hears of what the card platform tells.
+const NOTIFICATIONS: &str = "/api/hay/v0/communications/notifications";
 
 /// From the documents to the decision: nobody wants to wait for a demo.
 const CHECK_TAKES: &str = "200ms";
@@ -69,7 +75,8 @@ impl Door {
     }
 
     /// What the sandboxes are told.
-    pub(super) fn simulator(&self) -> [(&'static str, String); 6] {
+    pub(super) fn simulator(&self) -> [(&'static str, String); 9] {
+        let notify = format!("http://{}{NOTIFICATIONS}", self.address);
         let webhook = format!("http://{}/v1/webhooks/sumsub", self.address);
         [
             ("sandbox.sumsub.app_token", APP_TOKEN.to_owned()),
@@ -78,6 +85,9 @@ impl Door {
             ("sandbox.sumsub.webhook_url", webhook),
             ("sandbox.sumsub.submits_alone", "true".to_owned()),
             ("sandbox.sumsub.delay", CHECK_TAKES.to_owned()),
+            ("sandbox.shaype.client_url", format!("http://{}", self.address)),
+            ("sandbox.shaype.notify_url", notify),
+            ("sandbox.shaype.notify_token", NOTIFY_TOKEN.to_owned()),
         ]
     }
 
@@ -107,6 +117,7 @@ impl Door {
             ("http.listen", address.to_string()),
             ("http.public_url", format!("http://{address}")),
             ("kyc.url", format!("http://{}", place("sumsub")?)),
+            ("extauth.keys_url", format!("http://{}{KEYS_PATH}", place("shaype")?)),
             ("aspsp.dnb.url", format!("http://{plain}/dnb")),
             ("aspsp.sparebank1.url", format!("https://{encrypted}/sparebank1")),
             ("aspsp.sparebank1.trust", file(&files.ca)),

@@ -234,6 +234,8 @@ enabled = false
 enabled = false
 [sandbox.droppay]
 enabled = false
+[sandbox.shaype]
+enabled = false
 "#
     )
 }
@@ -252,6 +254,8 @@ enabled = false
 [sandbox.neonomics]
 enabled = false
 [sandbox.droppay]
+enabled = false
+[sandbox.shaype]
 enabled = false
 [sandbox.sumsub]
 listen = "127.0.0.1:{kyc}"

@@ -121,6 +121,7 @@ fn sandboxes_run_beside_the_bank_when_they_are_wanted() {
         "sandbox.neonomics.listen=127.0.0.1:0",
         "sandbox.droppay.listen=127.0.0.1:0",
         "sandbox.droppay.tls_listen=127.0.0.1:0",
+        "sandbox.shaype.listen=127.0.0.1:0",
     ] {
         arguments.extend(["--set", set]);
     }

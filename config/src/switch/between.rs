@@ -2,7 +2,7 @@
 //! come back, that a production switch calls nobody of this machine, that routes and banks fit.
 
 use super::checks::{Patience, patience};
-use super::outside::{Bank, Http, host_of, is_private_host};
+use super::outside::{Bank, ExtAuth, Http, host_of, is_private_host};
 use super::raw::{Route, Switch};
 use super::{DEADLINE_MARGIN_MS, ServiceMode};
 use crate::bridge::BankProfile;
@@ -10,6 +10,9 @@ use crate::findings::{Findings, Found, Place};
 use crate::unit::show_duration;
 use std::net::IpAddr;
 use veksel_core::fact::ApprovalMode;
+
+/// How long a request is known, and a hold lives (http-contracts 4.3 and 4.5).
+const REMEMBERED_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     let outside = &switch.outside;
@@ -45,6 +48,9 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     }
     payees(switch, findings);
     callers(switch, findings);
+    if let Some(extauth) = &outside.extauth {
+        external(switch, extauth, findings);
+    }
 }
 
 fn listener(http: &Http, is_production: bool, findings: &mut Findings) {
@@ -83,6 +89,12 @@ fn called(switch: &Switch) -> Vec<(String, &Found<String>, bool)> {
     }
     let kyc = switch.outside.kyc.iter();
     all.extend(kyc.map(|kyc| ("[kyc]".to_owned(), &kyc.url, kyc.config.call.allow_private)));
+    let extauth = switch
+        .outside
+        .extauth
+        .iter()
+        .map(|extauth| ("[extauth]".to_owned(), &extauth.url, extauth.allow_private()));
+    all.extend(extauth);
     all.retain(|(_, url, _)| url.is_sound());
     all
 }
@@ -209,6 +221,20 @@ fn callers(switch: &Switch, findings: &mut Findings) {
                 format!("\"{}\" is named before, {place}; give it one of its own", own.value);
             findings.error(own.place, message, help);
         }
+    }
+}
+
+/// The platform is told what it was told before for as long as it may ask again.
+fn external(switch: &Switch, extauth: &ExtAuth, findings: &mut Findings) {
+    let keep = &switch.store.keep;
+    if keep.is_sound() && keep.value < REMEMBERED_MS {
+        let message = "[extauth] needs what was decided for seven days";
+        let help = "`keep` of [store] is at least \"168h\"";
+        findings.error(keep.place.or(extauth.caller.place), message, help);
+    }
+    if switch.outside.http.is_none() {
+        let message = "[extauth] and no [http]";
+        findings.error(extauth.caller.place, message, "the platform comes there");
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod bank;
 mod caller;
+mod extauth;
 mod kinds;
 
 use crate::address::parse_listen;
@@ -13,6 +14,7 @@ use crate::bridge::{BankConfig, CallerConfig, HttpConfig, KycConfig, SecretSourc
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
 pub(super) use caller::Caller;
+pub(super) use extauth::ExtAuth;
 use kinds::{as_url, call, named_file, one_line, optional_secret, secret, url, variable};
 pub(super) use kinds::{host_of, is_private_host};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,6 +38,7 @@ pub(super) struct Outside {
     pub(super) kyc: Option<Kyc>,
     pub(super) http: Option<Http>,
     pub(super) callers: Vec<Caller>,
+    pub(super) extauth: Option<ExtAuth>,
     pub(super) payees: Vec<(Found<String>, PayeePlan)>,
 }
 
@@ -83,9 +86,10 @@ impl Outside {
         let http = root.has("http").then(|| Http::read(root.table("http")));
         let callers = 0..count(root, "caller", CALLERS_MAX);
         let callers = callers.map(|index| Caller::read(root.element("caller", index))).collect();
+        let extauth = root.has("extauth").then(|| ExtAuth::read(root.table("extauth")));
         let payees = 0..count(root, "payee", PAYEES_MAX);
         let payees = payees.map(|index| payee(root.element("payee", index))).collect();
-        Self { banks, kyc, http, callers, payees }
+        Self { banks, kyc, http, callers, extauth, payees }
     }
 }
 

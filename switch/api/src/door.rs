@@ -4,6 +4,7 @@
 use crate::answer::{Answer, Refusal, Trace, json_response};
 use crate::calls::Engine;
 use crate::endpoints::{Wanted, all};
+use crate::extauth::{External, Platform};
 use crate::guard::Guard;
 use crate::integration::Integration;
 use crate::openapi::{document, serve};
@@ -46,6 +47,8 @@ pub struct Doors {
     pub body_max: usize,
     /// Who asks for what channels ask in messages; without it there are no such endpoints.
     pub integration: Option<Integration>,
+    /// What asks whether holds and transactions may be; without it there are no such endpoints.
+    pub external: Option<External>,
     /// Hears of every answer.
     pub count: Count,
 }
@@ -58,6 +61,7 @@ pub(crate) struct Shared {
     /// The description of all this.
     pub(crate) document: String,
     integration: Option<Integration>,
+    pub(crate) platform: Option<Platform>,
     body_max: usize,
     count: Count,
 }
@@ -73,13 +77,28 @@ impl Shared {
 
 /// The endpoints.
 pub fn router(doors: Doors) -> Router {
-    let Doors { engine, webhooks, banks, token, is_loopback, body_max, integration, count } = doors;
+    let Doors { engine, webhooks, banks, token, is_loopback, body_max, .. } = doors;
+    let Doors { integration, external, count, .. } = doors;
+    let platform = external.map(Platform::new);
     let guard = Guard::new(token, is_loopback);
-    let wanted = Wanted { webhooks: webhooks.is_some(), integration: integration.is_some() };
+    let wanted = Wanted {
+        webhooks: webhooks.is_some(),
+        integration: integration.is_some(),
+        platform: platform.is_some(),
+    };
     let endpoints = all(wanted);
     let document = document(&endpoints).to_string();
-    let desk = Shared { engine, webhooks, banks, guard, document, integration, body_max, count };
-    let desk = Arc::new(desk);
+    let desk = Arc::new(Shared {
+        engine,
+        webhooks,
+        banks,
+        guard,
+        document,
+        integration,
+        platform,
+        body_max,
+        count,
+    });
     serve(endpoints)
         .fallback(|trace: Trace| async move { Refusal::not_found("this path").respond(&trace) })
         .method_not_allowed_fallback(|trace: Trace| async move {

@@ -1,9 +1,10 @@
 //! HTTP in: what others call. Redirects of customers, pushes of banks, webhooks of the provider of
-//! identity checks, and the calls by which programs link accounts and begin checks.
+//! identity checks, the calls by which programs link accounts and begin checks, and the questions
+//! of a card platform, which become messages ([`Exchange`]).
 //!
 //! A handler translates a request into a [`Call`](veksel_core::enquiry::Call), waits for what is
 //! [`Told`](veksel_core::enquiry::Told), and translates that back. It decides nothing, keeps
-//! nothing and reads no journal. What a call leads to is durable before it is answered.
+//! nothing and opens no journal. What a call leads to is durable before it is answered.
 //!
 //! | path | who calls | asked of them |
 //! |---|---|---|
@@ -13,6 +14,8 @@
 //! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
 //! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs | a token |
 //! | `/api/v1/integration/…` | callers | an API key or a token, and a permission |
+//! | `POST /holds`, `PATCH /holds/{id}`, `POST /transactions` | a card platform | a signature |
+//! | `POST /api/hay/v0/communications/{kind}` | the same | a token |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
 //! | `GET /api/openapi.json`, `/api/docs` | who wants to know what there is | nothing |
 
@@ -26,6 +29,7 @@ mod calls;
 mod door;
 mod endpoints;
 mod exchange;
+mod extauth;
 mod guard;
 mod integration;
 mod kyc;
@@ -37,6 +41,10 @@ mod webhook;
 pub use calls::{Asked, Engine};
 pub use door::{Count, Doors, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
+pub use extauth::{
+    Directory, Doubt, External, Fetching, KeySource, Lives, Looking, Notice, Watcher,
+    WrongDirectory,
+};
 pub use integration::{Caller, Integration, TokenError, Tokens};
 pub use serve::{Bounds, serve};
 pub use webhook::{Unwelcome, Webhooks};

@@ -3,8 +3,10 @@
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +28,10 @@ impl Default for Bounds {
         Self { connections_max: 1_024, head: Duration::from_secs(10), head_max: 16 * 1_024 }
     }
 }
+
+/// From where a connection comes; in the extensions of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
 /// Headers of one request.
 const HEADERS_MAX: usize = 64;
@@ -55,8 +61,10 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(stream, router.clone(), bounds, ended.clone(), place));
+            Ok((stream, peer)) => {
+                let peer = PeerAddress(peer.ip());
+                let router = router.clone();
+                tokio::spawn(connection(stream, peer, router, bounds, ended.clone(), place));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection over HTTP could not be accepted");
@@ -73,12 +81,17 @@ pub async fn serve(
 
 async fn connection(
     stream: TcpStream,
+    peer: PeerAddress,
     router: Router,
     bounds: Bounds,
     mut ended: watch::Receiver<()>,
     place: OwnedSemaphorePermit,
 ) {
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)

@@ -5,6 +5,7 @@ use crate::enquirer::{Asks, Enquirer};
 use crate::material::{secret, webhook_secrets};
 use crate::observe::Metrics;
 use crate::outside::configured;
+use crate::platform::external;
 use crate::start::{StartError, socket};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use veksel_api::{Bounds, Caller, Doors, Engine, Exchange, Integration, Tokens, W
 use veksel_config::bridge::HttpConfig;
 use veksel_config::{ServiceMode, SwitchConfig};
 use veksel_core::enquiry::Secret;
+use veksel_store::Journal;
 
 /// Threads for it.
 const WORKERS: usize = 2;
@@ -50,7 +52,7 @@ impl Http {
     pub(crate) fn open(
         config: &SwitchConfig,
         outside: Option<Outside>,
-        exchange: &Exchange,
+        (exchange, journal): (Exchange, Option<Box<dyn Journal>>),
         metrics: &Metrics,
     ) -> Result<(Option<Self>, Enquirer, Callers), StartError> {
         let bridge = &config.bridge;
@@ -80,13 +82,15 @@ impl Http {
                 Some(outside) => (outside.webhooks, outside.providers),
                 None => (None, nobody),
             };
-            let integration = integration(config, http_config, exchange, providers)?;
+            let integration = integration(config, http_config, &exchange, providers)?;
+            let external = external(config, exchange, journal, metrics, http.runtime.handle())?;
             let counted = metrics.calls.clone();
             let doors = Doors {
                 engine: Engine::new(calling),
                 webhooks,
                 banks: config.plan.banks.iter().map(|bank| bank.name.clone()).collect(),
                 token: token(http_config)?,
+                external,
                 is_loopback: listener.local_addr()?.ip().is_loopback(),
                 body_max: usize::try_from(http_config.body_max).unwrap_or(usize::MAX),
                 integration,

@@ -64,7 +64,7 @@ fn webhooks(kyc: &KycConfig) -> Result<Arc<dyn Webhooks>, StartError> {
 }
 
 /// Writes the audit trail into the log, under a target of its own.
-async fn write_down(mut events: mpsc::Receiver<CallEvent>) {
+pub(crate) async fn write_down(mut events: mpsc::Receiver<CallEvent>) {
     while let Some(event) = events.recv().await {
         let CallEvent {
             provider,

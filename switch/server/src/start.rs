@@ -242,7 +242,10 @@ fn launch(
     let metrics = Metrics::new()?;
     let (posting, posts) = mpsc::channel(POSTS_MAX);
     let exchange = Exchange::new(posting);
-    let (http, enquirer, callers) = Http::open(&config, outside, &exchange, &metrics)?;
+    // Only the card platform's door reads it.
+    let journal = config.bridge.extauth.is_some().then(|| store.reader()).transpose()?;
+    let messages = (exchange.clone(), journal);
+    let (http, enquirer, callers) = Http::open(&config, outside, messages, &metrics)?;
     let status = Status::default();
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
     let deciding = operate::Desk::new(deciding, &config.plan);

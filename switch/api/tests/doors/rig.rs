@@ -105,6 +105,7 @@ impl Rig {
             webhooks: Some(Arc::new(Credulous)),
             banks: vec!["nordbank".into(), "sorbank".into()],
             token,
+            external: None,
             is_loopback: true,
             body_max: 4_096,
             integration: Some(integration()),

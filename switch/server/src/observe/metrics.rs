@@ -73,6 +73,10 @@ pub(crate) struct Metrics {
     pub(crate) enquiries_refused: IntCounter,
     pub(crate) callers: IntGauge,
     pub(crate) calls: IntCounterVec,
+    pub(crate) platform_doubts: IntCounterVec,
+    pub(crate) platform_skew: IntGauge,
+    pub(crate) platform_keys_age: IntGauge,
+    pub(crate) platform_notices: IntCounterVec,
 }
 
 impl Metrics {
@@ -140,6 +144,10 @@ impl Metrics {
             enquiries_refused: made.counter(names::ENQUIRIES_REFUSED)?,
             callers: made.gauge(names::CALLERS)?,
             calls: made.counters(names::CALLS, &["endpoint", "status"])?,
+            platform_doubts: made.counters(names::PLATFORM_DOUBTS, &["why"])?,
+            platform_skew: made.gauge(names::PLATFORM_SKEW)?,
+            platform_keys_age: made.gauge(names::PLATFORM_KEYS_AGE)?,
+            platform_notices: made.counters(names::PLATFORM_NOTICES, &["kind"])?,
             registry,
         })
     }
