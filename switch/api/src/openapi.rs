@@ -1,6 +1,6 @@
 //! The description of the API (`OpenAPI` 3.1), made from the endpoints that are served: an
-//! endpoint is its path, what handles it and what is said of it, in one value, so that none can be served
-//! and not described, or the reverse.
+//! endpoint is its path, what handles it and what is said of it, in one value, so that none can be
+//! served and not described, or the reverse.
 
 mod page;
 
