@@ -53,9 +53,12 @@ fn a_refused_increase_leaves_the_hold_as_it_was() {
     let answer = rig.ask(&Asked::change("h-1", "-999999.00", "USD"));
     assert_eq!((answer.status, &answer.json()["errorCode"]), (470, &NOT_ENOUGH.into()));
     assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_000));
-    // Another currency than the hold's is no request.
-    assert_eq!(rig.ask(&Asked::change("h-1", "-11.00", "NOK")).status, 400);
+    // Another currency than the hold's is no request, and may be put right under the same key.
+    let wrong = Asked::change("h-1", "-11.00", "NOK").keyed("h-1-change");
+    assert_eq!(rig.ask(&wrong).status, 400);
     assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_000));
+    rig.approve(&Asked::change("h-1", "-11.00", "USD").keyed("h-1-change"));
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_100));
 }
 
 #[test]

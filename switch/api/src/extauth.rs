@@ -244,15 +244,17 @@ impl Platform {
         };
         let life = Life::new(stored, &self.external.participant);
         let way = Way { identity, life, sent, until };
-        let decision = match asked {
+        let decided = match asked {
             Asked::Hold { amount, account, card, .. } => {
-                self.place(&way, *amount, account, card.as_deref()).await?
+                self.place(&way, *amount, account, card.as_deref()).await
             }
-            Asked::Change { change, .. } => self.alter(&way, *change).await?,
+            Asked::Change { change, .. } => self.alter(&way, *change).await,
             Asked::Transaction { amount, account, .. } => {
-                self.transact(&way, *amount, account).await?
+                self.transact(&way, *amount, account).await
             }
         };
+        // What was no request may be put right under the same key.
+        let decision = decided.inspect_err(|_| self.remembered.forget(identity.key))?;
         if decision.is_final() {
             self.remembered.decided(identity.key, &decision);
         }
@@ -387,13 +389,16 @@ impl Platform {
             Trail::Open(transmission) => Some(transmission),
             Trail::None => way.sent.clone(),
         };
+        let left = way.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Decision::Failed("it took too long"));
+        }
         let sent = sent.unwrap_or_else(|| transmission(now_ms()));
         let (key, rrn) = (way.identity.key, &way.identity.rrn);
         self.remembered.sent(key, &sent);
         let desk = Desk { acquirer: &external.acquirer, rrn, transmission: &sent };
         let stan = way.life.next_stan(step.class, step.numbers);
         let message = message(&desk, &Numbers { stan, ..step.numbers.clone() });
-        let left = way.until.saturating_duration_since(Instant::now());
         let caller = CallerId(external.config.caller);
         match external.exchange.exchange(caller, message, left).await {
             Replied::Answered(answer) => {
