@@ -197,6 +197,7 @@ fn simulator(
         ("sandbox.notify.listen", ANYWHERE.to_owned()),
         ("sandbox.oidc.listen", ANYWHERE.to_owned()),
         ("sandbox.report.listen", report),
+        ("sandbox.shaype.listen", ANYWHERE.to_owned()),
     ];
     let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
     let source = source.flags(settings).flags(door.simulator()).known_dialects(&dialects());

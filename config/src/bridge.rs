@@ -5,6 +5,7 @@
 
 use crate::address::DialectName;
 use crate::cidr::Cidr;
+use crate::extauth::ExtAuthConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use veksel_core::plan::ParticipantId;
@@ -23,6 +24,8 @@ pub struct BridgeConfig {
     pub identity: Option<IdentityConfig>,
     /// Who may ask over HTTP for what channels ask in messages.
     pub callers: Vec<CallerConfig>,
+    /// Who asks whether holds and transactions may be.
+    pub extauth: Option<ExtAuthConfig>,
 }
 
 /// What a caller may be let do: a permission for each route, as http-contracts 1.3 names them, and

@@ -20,6 +20,7 @@ mod address;
 pub mod alert;
 pub mod bridge;
 mod cidr;
+mod extauth;
 mod findings;
 mod framing;
 mod mac;
@@ -39,13 +40,13 @@ mod unit;
 
 pub use address::{Destination, DialectName};
 pub use cidr::Cidr;
+pub use extauth::{ExtAuthConfig, HoldChange, ProofHeaders, SignatureBase};
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
     ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, OidcSandbox,
-    SandboxConfig,
-    SumsubSandbox, WebhookSchedule,
+    SandboxConfig, ShaypeLimit, ShaypeSandbox, SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{

@@ -29,6 +29,8 @@ pub struct SandboxConfig {
     pub oidc: Option<OidcSandbox>,
     /// Where reports of the bank can be had without a password: a loopback address.
     pub report: Option<SocketAddr>,
+    /// The card platform.
+    pub shaype: Option<ShaypeSandbox>,
 }
 
 /// Banks that speak Berlin Group `NextGenPSD2` over the ledger of the bank. Times are in
@@ -141,6 +143,49 @@ pub struct OidcSandbox {
     pub token_ms: u64,
 }
 
+/// Shaype: it calls the endpoints of external authorisation. Times are in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShaypeSandbox {
+    /// Plain HTTP, for its keys and for what cards do; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Whom it asks, `http://host:port`.
+    pub client_url: String,
+    /// How long it waits for a connection.
+    pub connect_ms: u64,
+    /// And for the answer after that.
+    pub request_ms: u64,
+    /// Its limits.
+    pub limits: Vec<ShaypeLimit>,
+    /// Accounts that load is made on, and their currency in three letters.
+    pub accounts: Vec<(String, String)>,
+    /// Where events are posted; `None` for nowhere.
+    pub notify_url: Option<String>,
+    /// The token that events bring.
+    pub notify_token: String,
+}
+
+/// A limit of the card platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShaypeLimit {
+    /// As the platform writes it.
+    pub name: String,
+    /// Minor units.
+    pub amount: i64,
+    /// Times in its window; `None` is any number.
+    pub count: Option<u32>,
+}
+
+/// The limits that the card platform applies itself: the key of the setting, the platform's name,
+/// and the default.
+const SHAYPE_LIMITS: &[(&str, &str, &str)] = &[
+    ("atm_withdrawal_per_day", "ATM_WITHDRAWAL_PER_DAY", "500000/10"),
+    ("top_up_per_day", "TOP_UP_PER_DAY", "100000000"),
+    ("card_payments_daily", "CARD_PAYMENTS_DAILY", "100000000"),
+    ("payment_to_account_number", "PAYMENT_TO_ACCOUNT_NUMBER", "100000000"),
+    ("single_card_transaction", "SINGLE_CARD_TRANSACTION", "5000000"),
+    ("total_spend_per_year", "TOTAL_SPEND_PER_YEAR", "10000000000"),
+];
+
 /// The banks that can be in [`AspspConfig::banks`].
 pub const ASPSP_BANKS: &[&str] =
     &["dnb", "nordea", "handelsbanken", "sparebank1", "bulder", "sbanken", "eika"];
@@ -156,6 +201,7 @@ pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
         notify: notify(section.table("notify")),
         oidc: oidc(section.table("oidc")),
         report: report(section.table("report")),
+        shaype: shaype(section.table("shaype")),
     };
     enabled.then_some(config)
 }
@@ -210,7 +256,7 @@ fn sumsub(mut section: Section<'_>) -> Option<SumsubSandbox> {
         approve_percent: section.integer("approve_percent", 90, 0..=100).value,
         delay_ms: section.duration("delay", 3_000, 0..=600_000).value,
         submits_alone: section.boolean("submits_alone", false).value,
-        webhook_url: address(&mut section),
+        webhook_url: url_or_none(&mut section, "webhook_url"),
         webhook_secret: section.title("webhook_secret", "sandbox-webhook-secret").value,
         schedule: section.choice("schedule", WebhookSchedule::Seed, SCHEDULES).value,
     };
@@ -276,6 +322,68 @@ fn report(mut section: Section<'_>) -> Option<SocketAddr> {
     enabled.then_some(listen)
 }
 
+fn shaype(mut section: Section<'_>) -> Option<ShaypeSandbox> {
+    let enabled = section.boolean("enabled", true).value;
+    let limits = SHAYPE_LIMITS.iter().map(|(key, name, default)| {
+        let missing = Missing::Default((*default).to_owned());
+        let expected = "minor units, \"500000\", with \"/10\" at most ten times";
+        let parse = |text: &str| amount(text).map(|_| text.to_owned());
+        let found = section.parsed(key, missing, expected, parse, String::clone);
+        let (amount, count) = amount(&found.value).unwrap_or_default();
+        ShaypeLimit { name: (*name).to_owned(), amount, count }
+    });
+    let limits: Vec<ShaypeLimit> = limits.collect();
+    let own = ["10000000009 NOK", "10000000010 NOK", "10000000011 USD"];
+    let expected = "accounts and their currencies, \"10000000001 NOK\"";
+    let show = |(account, currency): &(String, String)| format!("{account} {currency}");
+    let accounts = section.list_or("accounts", &own, expected, account, show);
+    let config = ShaypeSandbox {
+        listen: listen(&mut section, "listen", 8609),
+        client_url: client(&mut section),
+        connect_ms: section.duration("connect", 400, 1..=60_000).value,
+        request_ms: section.duration("request", 500, 1..=60_000).value,
+        limits,
+        accounts: accounts.value.into_iter().map(|found| found.value).collect(),
+        notify_url: url_or_none(&mut section, "notify_url"),
+        notify_token: section.title("notify_token", "sandbox-notify-token").value,
+    };
+    enabled.then_some(config)
+}
+
+fn client(section: &mut Section<'_>) -> String {
+    let missing = Missing::Default("http://127.0.0.1:8581".to_owned());
+    let parse = |text: &str| match text.starts_with("http://") && !text.ends_with('/') {
+        true => Ok(text.to_owned()),
+        false => Err("this is no such address".to_owned()),
+    };
+    let expected = "http://host:port, without a slash at the end";
+    section.parsed("client_url", missing, expected, parse, String::clone).value
+}
+
+/// `500000`, minor units, or `500000/10`.
+fn amount(text: &str) -> Result<(i64, Option<u32>), String> {
+    let read = || {
+        let (amount, count) = match text.split_once('/') {
+            Some((amount, count)) => (amount, Some(count.parse().ok()?)),
+            None => (text, None),
+        };
+        let amount = amount.parse().ok().filter(|amount: &i64| *amount >= 0)?;
+        Some((amount, count))
+    };
+    read().ok_or_else(|| "this is no such limit".to_owned())
+}
+
+fn account(text: &str) -> Result<(String, String), String> {
+    let (account, currency) = text.split_once(' ').unwrap_or_default();
+    let fits = (1..=28).contains(&account.len())
+        && account.bytes().all(|byte| byte.is_ascii_graphic())
+        && currency.len() == 3
+        && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+    let both = (account.to_owned(), currency.to_owned());
+    fits.then_some(both)
+        .ok_or_else(|| "an account, a space and three letters are needed".to_owned())
+}
+
 fn listen(section: &mut Section<'_>, key: &'static str, port: u16) -> SocketAddr {
     let missing = Missing::Default(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     section.parsed(key, missing, "IP:port", parse_listen, SocketAddr::to_string).value
@@ -294,13 +402,13 @@ fn folder(section: &mut Section<'_>) -> Option<PathBuf> {
     Some(found.value).filter(|text| !text.is_empty()).map(|text| folder.join(text))
 }
 
-fn address(section: &mut Section<'_>) -> Option<String> {
+fn url_or_none(section: &mut Section<'_>, key: &'static str) -> Option<String> {
     let missing = Missing::Default(String::new());
     let expected = "http://host:port/path, or empty for none";
     let parse = |text: &str| match text.is_empty() || text.starts_with("http://") {
         true => Ok(text.to_owned()),
         false => Err("this is no such address".to_owned()),
     };
-    let found = section.parsed("webhook_url", missing, expected, parse, String::clone);
+    let found = section.parsed(key, missing, expected, parse, String::clone);
     Some(found.value).filter(|text| !text.is_empty())
 }

@@ -48,6 +48,7 @@ pub(crate) const LAYOUT: Layout = &[
     ("kyc", Shape::One),
     ("http", Shape::One),
     ("caller", Shape::Many),
+    ("extauth", Shape::One),
     ("identity", Shape::One),
     ("payee", Shape::Many),
 ];

@@ -71,7 +71,7 @@ fn complain_of_bridge(text: &str, settings: &Settings) -> Vec<String> {
         match *parts.first()? {
             "aspsp" => drop(parts.remove(1)),
             "caller" => drop(parts.remove(1)),
-            "kyc" | "http" | "identity" => {}
+            "kyc" | "http" | "identity" | "extauth" => {}
             payee if payee.starts_with("payee[") => parts[0] = "payee",
             _ => return None,
         }

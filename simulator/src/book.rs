@@ -42,6 +42,7 @@ impl Book {
         let transaction = connection.transaction()?;
         transaction.execute_batch(SCHEMA)?;
         transaction.execute_batch(CUT_OVERS)?;
+        transaction.execute_batch(ADJUSTMENTS)?;
         write::directory(&transaction, opening.directory.rows())?;
         write::accounts(&transaction, &opening.ledger)?;
         write::cards(&transaction, opening.directory.rows())?;
@@ -69,6 +70,7 @@ impl Book {
             return Err(BookError::Version { found: version });
         }
         connection.execute_batch(CUT_OVERS)?;
+        connection.execute_batch(ADJUSTMENTS)?;
         let (ledger, directory) = read::all(&connection, limits, profile)?;
         ledger.audit().map_err(BookError::Unbalanced)?;
         let book = Self { connection, numbers: numbers(&ledger) };
@@ -191,6 +193,8 @@ fn numbers(ledger: &Ledger) -> Vec<String> {
 const SCHEMA: &str = include_str!("book/schema.sql");
 
 const CUT_OVERS: &str = include_str!("book/cut_overs.sql");
+
+const ADJUSTMENTS: &str = include_str!("book/adjustments.sql");
 
 /// How long a commit waits for someone else's write.
 pub(crate) const BUSY_MAX: Duration = Duration::from_secs(5);

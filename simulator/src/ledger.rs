@@ -13,6 +13,7 @@
 //! as an [`Effect`]. It does not know ISO 8583 beyond the codes it is given, nor customers' names.
 
 mod account;
+mod adjust;
 mod apply;
 mod audit;
 mod calendar;
@@ -31,11 +32,12 @@ pub use account::{Account, AccountId, Balances, Gl, Holder, NewAccount, Owner, P
 pub use audit::{Audit, Imbalance};
 pub use key::{Class, Digest, Key, KeyParts, Trace};
 pub use operation::{
-    Capture, Funds, HoldRef, Operation, PlaceHold, Post, Request, Reverse, Sending, Side, Void,
+    Adjust, Capture, Funds, HoldRef, Operation, PlaceHold, Post, Request, Reverse, Sending, Side,
+    Void,
 };
 pub use records::{
-    Change, Effect, Hold, HoldId, HoldState, Outcome, Reply, Tombstone, Transfer, TransferId,
-    Verdict,
+    Adjusted, Change, Effect, Hold, HoldId, HoldState, Outcome, Reply, Tombstone, Transfer,
+    TransferId, Verdict,
 };
 pub use statement::{Direction, Line, Page, Query};
 pub use totals::{Sum, Totals};

@@ -3,7 +3,8 @@
 //! A sandbox says what a provider would say; here it is given sockets and a clock. Every sandbox
 //! of a process lives on one thread of its own, away from the bank. Under `/__sandbox/` each port
 //! answers people and tests: `POST reset` forgets, `GET log` tells what came, and
-//! `POST clock?advance_ms=` moves the sandboxes' time forward (never the bank's).
+//! `POST clock?advance_ms=` moves the sandboxes' time forward (never the bank's). A sandbox that is
+//! told what to do has more there.
 
 pub mod aspsp;
 pub mod ca;
@@ -17,6 +18,8 @@ pub mod notify;
 pub mod oidc;
 pub(crate) mod query;
 mod serve;
+pub mod shaype;
+mod signing;
 pub mod stage;
 pub mod sumsub;
 
@@ -47,7 +50,7 @@ pub use serve::Peer;
 /// block the thread, because every sandbox of the process shares it.
 pub trait Sandbox: Send + Sync + 'static {
     /// Everything it answers. Requests carry a [`Peer`]; a response may carry a [`Remark`] for the
-    /// log. Paths under `/__sandbox/` are the frame's.
+    /// log. Of the paths under `/__sandbox/` the frame has `reset`, `log` and `clock`.
     fn router(&self) -> Router;
 
     /// Forgets everything that came since it was started.
@@ -97,6 +100,9 @@ pub enum SandboxError {
     /// The same of the one that signs people in.
     #[error(transparent)]
     SigningKey(#[from] oidc::NoSigningKey),
+    /// The key of the card platform cannot be made.
+    #[error(transparent)]
+    PlatformKey(#[from] shaype::NoKey),
     /// Their thread ended by a panic: a defect.
     #[error("the sandboxes' thread ended by a panic")]
     Panicked,

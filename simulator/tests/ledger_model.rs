@@ -234,6 +234,7 @@ impl Model {
                 ("00", Did::Reserved { from, asked: minor, left: minor, captured, is_void })
             }
             Operation::Capture(capture) => self.capture(capture),
+            Operation::Adjust(_) => unreachable!(),
             Operation::Void(void) => {
                 let HoldRef::Key(original) = void.hold else { unreachable!() };
                 match self.did.get(&original).copied() {

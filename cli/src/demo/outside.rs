@@ -14,6 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 use veksel_config::SWITCH_EXAMPLE;
 use veksel_server::Running;
+use veksel_simulator::sandbox::shaype::KEYS_PATH;
 use veksel_simulator::sandbox::stage::Stage as Sandboxes;
 
 /// The account that is linked: DE102 of messages about it, and its IBAN.
@@ -36,7 +37,7 @@ const ROUTE: &str = "[[route]]\nname = \"linked\"\nto = \"bank\"\nlinked = \"yes
 
 /// Files with the secrets that the sandboxes take, and the API key of the caller; they open nothing
 /// else.
-const SECRETS: [(&str, &str); 7] = [
+const SECRETS: [(&str, &str); 8] = [
     ("kyc-app-token.secret", APP_TOKEN),
     ("kyc-secret-key.secret", SECRET_KEY),
     ("kyc-webhook.secret", WEBHOOK_SECRET),
@@ -44,15 +45,20 @@ const SECRETS: [(&str, &str); 7] = [
     ("bankid-client-id.secret", CLIENT_ID),
     ("bankid-client-secret.secret", CLIENT_SECRET),
     ("bankid-pepper.secret", PEPPER),
+    ("platform-notify.secret", NOTIFY_TOKEN),
 ];
 /// What programs say who ask over HTTP.
 pub(super) const API_KEY: &str = "demo-key";
 const APP_TOKEN: &str = "sbx:veksel";
 const SECRET_KEY: &str = "sandbox-secret-key";
+const NOTIFY_TOKEN: &str = "sandbox-notify-token";
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 const CLIENT_ID: &str = "sandbox-client";
 const CLIENT_SECRET: &str = "sandbox-client-secret";
 const PEPPER: &str = "people of a demo have nothing to hide";
+
+/// Where the switch hears of what the card platform tells.
+const NOTIFICATIONS: &str = "/api/hay/v0/communications/notifications";
 
 /// From the documents to the decision: nobody wants to wait for a demo.
 const CHECK_TAKES: &str = "200ms";
@@ -75,7 +81,8 @@ impl Door {
     }
 
     /// What the sandboxes are told.
-    pub(super) fn simulator(&self) -> [(&'static str, String); 9] {
+    pub(super) fn simulator(&self) -> [(&'static str, String); 12] {
+        let notify = format!("http://{}{NOTIFICATIONS}", self.address);
         let webhook = format!("http://{}/v1/webhooks/sumsub", self.address);
         let back = format!("http://{}/api/auth/bankid/callback", self.address);
         [
@@ -88,6 +95,9 @@ impl Door {
             ("sandbox.oidc.client_id", CLIENT_ID.to_owned()),
             ("sandbox.oidc.client_secret", CLIENT_SECRET.to_owned()),
             ("sandbox.oidc.redirect_uris", back),
+            ("sandbox.shaype.client_url", format!("http://{}", self.address)),
+            ("sandbox.shaype.notify_url", notify),
+            ("sandbox.shaype.notify_token", NOTIFY_TOKEN.to_owned()),
         ]
     }
 
@@ -118,6 +128,7 @@ impl Door {
             ("http.public_url", format!("http://{address}")),
             ("identity.url", format!("http://{}/auth/realms/current", place("oidc")?)),
             ("kyc.url", format!("http://{}", place("sumsub")?)),
+            ("extauth.keys_url", format!("http://{}{KEYS_PATH}", place("shaype")?)),
             ("aspsp.dnb.url", format!("http://{plain}/dnb")),
             ("aspsp.sparebank1.url", format!("https://{encrypted}/sparebank1")),
             ("aspsp.sparebank1.trust", file(&files.ca)),

@@ -273,6 +273,12 @@ enabled = false
 enabled = false
 [sandbox.oidc]
 enabled = false
+[sandbox.notify]
+enabled = false
+[sandbox.report]
+enabled = false
+[sandbox.shaype]
+enabled = false
 "#
     )
 }
@@ -293,6 +299,12 @@ enabled = false
 [sandbox.droppay]
 enabled = false
 [sandbox.oidc]
+enabled = false
+[sandbox.notify]
+enabled = false
+[sandbox.report]
+enabled = false
+[sandbox.shaype]
 enabled = false
 [sandbox.sumsub]
 listen = "127.0.0.1:{kyc}"

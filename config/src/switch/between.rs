@@ -2,7 +2,9 @@
 //! come back, that a production switch calls nobody of this machine, that routes and banks fit.
 
 use super::checks::{Patience, patience};
-use super::outside::{Bank, BankId, Http, bare_addresses, host_of, is_private_host};
+use super::outside::{
+    Bank, BankId, ExtAuth, Http, bare_addresses, host_of, is_private_host,
+};
 use super::raw::{Route, Switch};
 use super::{DEADLINE_MARGIN_MS, ServiceMode};
 use crate::bridge::{BankProfile, IdHash};
@@ -10,6 +12,9 @@ use crate::findings::{Findings, Found, Place};
 use crate::unit::show_duration;
 use std::net::IpAddr;
 use veksel_core::fact::ApprovalMode;
+
+/// How long a request is known, and a hold lives (http-contracts 4.3 and 4.5).
+const REMEMBERED_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     let outside = &switch.outside;
@@ -48,6 +53,9 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     }
     payees(switch, findings);
     callers(switch, findings);
+    if let Some(extauth) = &outside.extauth {
+        external(switch, extauth, findings);
+    }
 }
 
 fn listener(http: &Http, is_production: bool, findings: &mut Findings) {
@@ -139,6 +147,12 @@ fn called(switch: &Switch) -> Vec<(String, &Found<String>, bool)> {
     // The mock asks nobody.
     let identity = outside_identity(switch);
     all.extend(identity.map(|it| ("[identity]".to_owned(), &it.url, it.config.call.allow_private)));
+    let extauth = switch
+        .outside
+        .extauth
+        .iter()
+        .map(|extauth| ("[extauth]".to_owned(), &extauth.url, extauth.allow_private()));
+    all.extend(extauth);
     all.retain(|(_, url, _)| url.is_sound());
     all
 }
@@ -277,6 +291,20 @@ fn callers(switch: &Switch, findings: &mut Findings) {
                 format!("\"{}\" is named before, {place}; give it one of its own", own.value);
             findings.error(own.place, message, help);
         }
+    }
+}
+
+/// The platform is told what it was told before for as long as it may ask again.
+fn external(switch: &Switch, extauth: &ExtAuth, findings: &mut Findings) {
+    let keep = &switch.store.keep;
+    if keep.is_sound() && keep.value < REMEMBERED_MS {
+        let message = "[extauth] needs what was decided for seven days";
+        let help = "`keep` of [store] is at least \"168h\"";
+        findings.error(keep.place.or(extauth.caller.place), message, help);
+    }
+    if switch.outside.http.is_none() {
+        let message = "[extauth] and no [http]";
+        findings.error(extauth.caller.place, message, "the platform comes there");
     }
 }
 

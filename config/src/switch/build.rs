@@ -57,6 +57,10 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         sockets.push(SocketConfig::Port(PortConfig { dialect }));
     }
     let callers = callers(&switch, &participants, findings);
+    let extauth = switch.outside.extauth.as_ref().map(|extauth| {
+        let names: Vec<_> = switch.outside.callers.iter().map(|own| own.name.clone()).collect();
+        extauth.config(resolve(&extauth.caller, "[[caller]]", &names, findings))
+    });
     let banks = bank_plans(&switch.outside, &participants, findings);
     let routes = switch
         .routes
@@ -97,6 +101,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             http: switch.outside.http.map(|http| http.config),
             callers,
             identity: switch.outside.identity.map(|identity| identity.config),
+            extauth,
         },
         admin: AdminConfig { listen: switch.admin.value },
         store: StoreConfig {

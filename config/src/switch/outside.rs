@@ -7,6 +7,7 @@
 mod bank;
 mod bankid;
 mod caller;
+mod extauth;
 mod kinds;
 
 use crate::address::parse_listen;
@@ -15,6 +16,7 @@ use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
 pub(super) use bankid::{BankId, bare as bare_addresses};
 pub(super) use caller::Caller;
+pub(super) use extauth::ExtAuth;
 use kinds::{call, named_file, url, variable};
 pub(super) use kinds::{as_url, host_of, is_private_host, one_line, optional_secret, secret};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -39,6 +41,7 @@ pub(super) struct Outside {
     pub(super) http: Option<Http>,
     pub(super) callers: Vec<Caller>,
     pub(super) identity: Option<BankId>,
+    pub(super) extauth: Option<ExtAuth>,
     pub(super) payees: Vec<(Found<String>, PayeePlan)>,
 }
 
@@ -91,9 +94,10 @@ impl Outside {
         let identity = root.has("identity").then(|| BankId::read(root.table("identity")));
         let callers = 0..count(root, "caller", CALLERS_MAX);
         let callers = callers.map(|index| Caller::read(root.element("caller", index))).collect();
+        let extauth = root.has("extauth").then(|| ExtAuth::read(root.table("extauth")));
         let payees = 0..count(root, "payee", PAYEES_MAX);
         let payees = payees.map(|index| payee(root.element("payee", index))).collect();
-        Self { banks, kyc, http, identity, callers, payees }
+        Self { banks, kyc, http, identity, callers, extauth, payees }
     }
 }
 

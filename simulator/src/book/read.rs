@@ -8,9 +8,9 @@ use crate::directory::{
     Bank, Biller, Card, CardStatus, Customer, CustomerStatus, Directory, Operator, Rows,
 };
 use crate::ledger::{
-    AccountId, Balances, Change, Class, Digest, Effect, Gl, Hold, HoldId, HoldState, Holder, Key,
-    KeyParts, Ledger, Limits, NewAccount, Outcome, Owner, Product, Profile, Reply, Status,
-    Tombstone, Transfer, TransferId,
+    AccountId, Adjusted, Balances, Change, Class, Digest, Effect, Gl, Hold, HoldId, HoldState,
+    Holder, Key, KeyParts, Ledger, Limits, NewAccount, Outcome, Owner, Product, Profile, Reply,
+    Status, Tombstone, Transfer, TransferId,
 };
 use crate::money::{Currency, Money};
 
@@ -24,7 +24,7 @@ pub(super) fn all(
     let mut ledger = Ledger::without_accounts(limits, profile);
     let stored = accounts(connection, &mut ledger)?;
     recall(connection, &mut ledger, "transfers", "SELECT * FROM transfers ORDER BY id", transfer)?;
-    recall(connection, &mut ledger, "holds", "SELECT * FROM holds ORDER BY id", hold)?;
+    recall(connection, &mut ledger, "holds", HOLDS, hold)?;
     let tombstones = "SELECT * FROM tombstones ORDER BY id";
     recall(connection, &mut ledger, "tombstones", tombstones, tombstone)?;
     recall(
@@ -148,8 +148,14 @@ fn hold(row: &Row<'_>, ledger: &Ledger) -> Result<Effect, BookError> {
         utc_ms: row.get::<_, i64>("utc_ms")?.unsigned_abs(),
         expires_ms: expires_ms.map(i64::unsigned_abs),
         key: key(row, "holds")?,
+        adjusted: adjusted(row)?,
     };
     Ok(Effect { change: Some(Change::Held(hold)), reply: None })
+}
+
+fn adjusted(row: &Row<'_>) -> Result<Option<Adjusted>, BookError> {
+    let (by, before): (Option<i64>, Option<i64>) = (row.get("reply")?, row.get("before")?);
+    Ok(by.zip(before).map(|(by, before)| Adjusted { by: by.unsigned_abs(), before }))
 }
 
 fn tombstone(row: &Row<'_>, _ledger: &Ledger) -> Result<Effect, BookError> {
@@ -331,3 +337,6 @@ fn transfer_id(row: &Row<'_>, column: &str) -> Result<Option<TransferId>, BookEr
 fn fault(table: &'static str, what: String) -> BookError {
     BookError::Row { table, what }
 }
+
+const HOLDS: &str = "SELECT holds.*, adjustments.reply, adjustments.before
+    FROM holds LEFT JOIN adjustments ON adjustments.hold = holds.id ORDER BY holds.id";

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::ledger::{
-    Capture, Class, Digest, Funds, Gl, HoldRef, Key, KeyParts, Operation, PlaceHold, Post, Request,
-    Reverse, Sending, Side, Verdict,
+    Adjust, Capture, Class, Digest, Funds, Gl, HoldId, HoldRef, Key, KeyParts, Operation,
+    PlaceHold, Post, Request, Reverse, Sending, Side, Verdict,
 };
 use crate::money::{Currency, Money};
 use crate::seeds::Seeds;
@@ -94,6 +94,12 @@ fn hold(stan: u32, minor: i64) -> Request {
     request(Class::Authorization, stan, Operation::Hold(place))
 }
 
+fn adjust(stan: u32, hold: HoldId, minor: i64) -> Request {
+    let account = "10000000001".to_owned();
+    let adjust = Adjust { hold, account, amount: nok(minor) };
+    request(Class::Authorization, stan, Operation::Adjust(adjust))
+}
+
 fn capture(stan: u32, minor: i64) -> Request {
     let capture = Capture {
         hold: HoldRef::Key(key(Class::Authorization, stan)),
@@ -178,6 +184,22 @@ fn expired_holds_are_kept() {
     bank.book.commit(&effects).unwrap();
     let verdicts = bank.turn(&[capture(1, 20_000)]);
     assert!(verdicts.iter().all(|v| v.reply.outcome.is_approved()));
+    assert!(reopened(&path).ledger == bank.ledger, "the ledger differs");
+}
+
+#[test]
+fn adjusted_holds_are_kept_with_what_takes_the_last_adjustment_back() {
+    let (_dir, path) = place();
+    let mut bank = new_bank(&path);
+    let placed = bank.turn(&[hold(1, 20_000)]);
+    let id = placed[0].reply.hold.unwrap();
+    let verdicts = bank.turn(&[adjust(2, id, 35_000), adjust(3, id, 5_000)]);
+    assert!(verdicts.iter().all(|v| v.reply.outcome.is_approved()));
+    let opened = reopened(&path);
+    assert!(opened.ledger == bank.ledger, "the ledger differs");
+    let verdicts = bank.turn(&[reverse(4, key(Class::Authorization, 3), None)]);
+    assert!(verdicts.iter().all(|v| v.reply.outcome.is_approved()));
+    assert_eq!(bank.ledger.hold(id).map(|hold| hold.amount), Some(35_000));
     assert!(reopened(&path).ledger == bank.ledger, "the ledger differs");
 }
 

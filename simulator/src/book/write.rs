@@ -9,8 +9,8 @@ use rusqlite::{Connection, params};
 
 use crate::directory::Rows;
 use crate::ledger::{
-    AccountId, Balances, Change, Effect, Hold, HoldId, HoldState, Key, Ledger, Owner, Reply,
-    Tombstone, Transfer,
+    AccountId, Adjusted, Balances, Change, Effect, Hold, HoldId, HoldState, Key, Ledger, Owner,
+    Reply, Tombstone, Transfer,
 };
 use crate::money::Currency;
 
@@ -127,6 +127,9 @@ pub(super) fn effects(
             Some(Change::Captured { hold, transfer: row }) => {
                 transfer(connection, numbers, row, &mut deltas)?;
                 release(connection, *hold, HoldState::Captured(row.amount), &mut deltas)?;
+            }
+            Some(Change::Adjusted { hold, amount, adjusted }) => {
+                adjust(connection, *hold, *amount, *adjusted, &mut deltas)?;
             }
             Some(Change::Released { hold, state }) => {
                 release(connection, *hold, *state, &mut deltas)?;
@@ -257,6 +260,30 @@ fn release(
         .execute(params![integer(id.0)?, name, state.held(), captured])?;
     let delta = deltas.entry(AccountId(account)).or_default();
     delta.pending = sum(delta.pending, state.held().saturating_sub(held))?;
+    Ok(())
+}
+
+fn adjust(
+    connection: &Connection,
+    id: HoldId,
+    amount: i64,
+    adjusted: Option<Adjusted>,
+    deltas: &mut Deltas,
+) -> Result<(), BookError> {
+    let hold = integer(id.0)?;
+    connection
+        .prepare_cached("UPDATE holds SET amount = max(amount, ?2) WHERE id = ?1")?
+        .execute(params![hold, amount])?;
+    release(connection, id, HoldState::Open(amount), deltas)?;
+    connection
+        .prepare_cached("UPDATE holds SET amount = ?2 WHERE id = ?1")?
+        .execute(params![hold, amount])?;
+    connection.prepare_cached("DELETE FROM adjustments WHERE hold = ?1")?.execute([hold])?;
+    if let Some(Adjusted { by, before }) = adjusted {
+        connection
+            .prepare_cached("INSERT INTO adjustments (hold, reply, before) VALUES (?, ?, ?)")?
+            .execute(params![hold, integer(by)?, before])?;
+    }
     Ok(())
 }
 

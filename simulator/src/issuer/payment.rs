@@ -14,7 +14,8 @@ use super::draft::{Decline, Draft};
 use super::service::Payment;
 use super::{Given, Issuer, entry};
 use crate::ledger::{
-    Capture, Effect, Funds, Gl, HoldRef, Operation, PlaceHold, Post, Reply, Request, Side, Verdict,
+    Adjust, Capture, Effect, Funds, Gl, HoldId, HoldRef, Operation, PlaceHold, Post, Reply,
+    Request, Side, Verdict,
 };
 use crate::magic::{self, Act, Magic};
 
@@ -77,7 +78,7 @@ impl Issuer {
     }
 
     /// 0100, and 0120 of what was approved in place of the bank: of that neither the card nor the
-    /// balance is looked at.
+    /// balance is looked at. A 0100 that names a hold in DE48 gives it another amount.
     pub(super) fn hold(&mut self, now: Utc, message: &Message) -> Result<Given, Decline> {
         let account = entry::account(message)?;
         let payment = reserved(message);
@@ -89,7 +90,13 @@ impl Issuer {
             narration: entry::narration(message, payment.narration()),
             funds: if is_advice { Funds::Forced } else { Funds::Checked },
         };
-        let request = entry::request(message, Operation::Hold(place))?;
+        let operation = match named_hold(message) {
+            Some(hold) if !is_advice => {
+                Operation::Adjust(Adjust { hold, account: account.clone(), amount: place.amount })
+            }
+            Some(_) | None => Operation::Hold(place),
+        };
+        let request = entry::request(message, operation)?;
         let check = |bank: &Self| match is_advice {
             true => Ok(()),
             false => bank.check_card(now, message, &account),
@@ -148,7 +155,9 @@ impl Issuer {
 
     fn magic_of(&self, message: &Message, operation: &Operation) -> Option<&'static Magic> {
         let is_asked = match operation {
-            Operation::Post(_) | Operation::Hold(_) => !message.mti().is_advice(),
+            Operation::Post(_) | Operation::Hold(_) | Operation::Adjust(_) => {
+                !message.mti().is_advice()
+            }
             Operation::Capture(_) | Operation::Void(_) | Operation::Reverse(_) => false,
         };
         let is_on = self.settings.magic && is_asked;
@@ -263,6 +272,12 @@ fn check_cash(message: &Message) -> Result<(), Decline> {
         true => Ok(()),
         false => Err(ResponseCode::INVALID_AMOUNT.into()),
     }
+}
+
+/// Tag 30 of DE48: a hold that is there already.
+fn named_hold(message: &Message) -> Option<HoldId> {
+    let additional = message.get(field::ADDITIONAL_DATA)?;
+    tags::find(&additional, tags::HOLD)?.trim_end().parse().ok()
 }
 
 /// Holds and completions are of purchases or of cash.

@@ -24,6 +24,9 @@ impl Ledger {
                 self.apply_transfer(transfer)?;
                 self.apply_release(*hold, HoldState::Captured(transfer.amount))?;
             }
+            Some(Change::Adjusted { hold, amount, adjusted }) => {
+                self.apply_adjustment(*hold, *amount, *adjusted)?;
+            }
             Some(Change::Released { hold, state }) => self.apply_release(*hold, *state)?,
             Some(Change::Tombstoned(tombstone)) => {
                 self.replies.entomb(*tombstone, self.limits.keep_ms);

@@ -71,7 +71,10 @@ impl Ledger {
         let claim = match &request.operation {
             Operation::Post(_) => Claim::Transfer,
             Operation::Hold(_) => Claim::Hold,
-            Operation::Capture(_) | Operation::Void(_) | Operation::Reverse(_) => Claim::Reserve,
+            Operation::Adjust(_)
+            | Operation::Capture(_)
+            | Operation::Void(_)
+            | Operation::Reverse(_) => Claim::Reserve,
         };
         if !self.make_room(utc_ms, claim) {
             return Ruling::without_change(Outcome::Overloaded, amount);
@@ -87,6 +90,7 @@ impl Ledger {
         let ruling = match &request.operation {
             Operation::Post(post) => self.rule_post(utc_ms, key, post),
             Operation::Hold(hold) => self.rule_hold(utc_ms, key, hold),
+            Operation::Adjust(adjust) => self.rule_adjust(adjust),
             Operation::Capture(capture) => self.rule_capture(utc_ms, key, capture),
             Operation::Void(void) => {
                 self.find_hold(utc_ms, void.hold).and_then(|id| self.rule_release(id, 0))
@@ -103,9 +107,13 @@ impl Ledger {
         }
         reply.id = self.replies.next_id();
         reply.approval = match (&request.operation, ruling.outcome.is_approved()) {
-            (Operation::Post(_) | Operation::Hold(_) | Operation::Capture(_), true) => {
-                Some(approval_code(reply.id))
-            }
+            (
+                Operation::Post(_)
+                | Operation::Hold(_)
+                | Operation::Adjust(_)
+                | Operation::Capture(_),
+                true,
+            ) => Some(approval_code(reply.id)),
             (Operation::Void(_) | Operation::Reverse(_), true) | (_, false) => None,
         };
         self.replies.insert(reply);
@@ -141,6 +149,7 @@ impl Operation {
         match self {
             Self::Post(post) => Some(post.amount),
             Self::Hold(hold) => Some(hold.amount),
+            Self::Adjust(adjust) => Some(adjust.amount),
             Self::Capture(capture) => Some(capture.amount),
             Self::Void(_) | Self::Reverse(_) => None,
         }

@@ -31,13 +31,16 @@ pub enum Sending {
     Repeat,
 }
 
-/// By MTI: 0200 and 0220 post, 0100 and 0120 hold, 0220 with DE90 captures, 0420 reverses.
+/// By MTI: 0200 and 0220 post, 0100 and 0120 hold, 0100 with a hold in DE48 adjusts it, 0220 with
+/// DE90 captures, 0420 reverses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Of DE3 00, 01, 09, 20, 21, 40 and 50.
     Post(Post),
     /// Of DE3 00 and 01.
     Hold(PlaceHold),
+    /// Of DE3 00 and 01, where DE48 names a hold.
+    Adjust(Adjust),
     /// Of the DE3 of its hold.
     Capture(Capture),
     /// By number, without an original message.
@@ -95,6 +98,17 @@ pub struct PlaceHold {
     pub narration: String,
     /// By request or advice.
     pub funds: Funds,
+}
+
+/// 0100 that names a hold: it is of this amount from now on, whether that is more or less.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjust {
+    /// DE48 tag 30.
+    pub hold: HoldId,
+    /// DE102: nobody adjusts a hold on another account.
+    pub account: String,
+    /// The new total, in the currency of the hold.
+    pub amount: Money,
 }
 
 /// 0220 after an 0100: release the whole hold and post the amount, which may be less than the

@@ -69,7 +69,7 @@ pub struct Hold {
     pub id: HoldId,
     /// Whose available balance it lowers.
     pub account: AccountId,
-    /// What was asked for; [`HoldState::Open`] knows what is left of it.
+    /// What was asked for, last; [`HoldState::Open`] knows what is left of it.
     pub amount: i64,
     /// Of the amount and of the account.
     pub currency: Currency,
@@ -85,6 +85,17 @@ pub struct Hold {
     pub expires_ms: Option<u64>,
     /// The message that placed it; `None` for a seed.
     pub key: Option<Key>,
+    /// The last adjustment, as long as it can be taken back.
+    pub adjusted: Option<Adjusted>,
+}
+
+/// What takes back an adjustment of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adjusted {
+    /// The reply to the message that made it.
+    pub by: u64,
+    /// What was held before.
+    pub before: i64,
 }
 
 /// A hold leaves `Open` once and never returns; only a late capture follows `Expired`.
@@ -331,6 +342,15 @@ pub enum Change {
         hold: HoldId,
         /// Names the same hold.
         transfer: Transfer,
+    },
+    /// Still open, with more or less than before.
+    Adjusted {
+        /// Open until now.
+        hold: HoldId,
+        /// What it holds from now on.
+        amount: i64,
+        /// `None` when an adjustment was taken back.
+        adjusted: Option<Adjusted>,
     },
     /// Voided, expired, or `Open` with less than before.
     Released {

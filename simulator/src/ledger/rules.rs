@@ -97,6 +97,7 @@ impl Ledger {
             utc_ms,
             expires_ms: Some(utc_ms.saturating_add(self.limits.hold_ms)),
             key: Some(*key),
+            adjusted: None,
         };
         Ok(Ruling {
             outcome: Outcome::Approved,
@@ -187,6 +188,9 @@ impl Ledger {
         }
         match (reply.transfer, reply.hold) {
             (Some(id), _) => self.rule_undo(utc_ms, key, id, actual),
+            (None, Some(id)) if self.hold(id).is_some_and(|hold| hold.key != Some(reply.key)) => {
+                self.rule_readjust(id, reply)
+            }
             (None, Some(id)) => self.rule_release(id, actual),
             (None, None) => Err(Outcome::NoAction),
         }
@@ -325,14 +329,14 @@ impl Ledger {
     }
 }
 
-fn sound_amount(amount: Money) -> Result<i64, Outcome> {
+pub(super) fn sound_amount(amount: Money) -> Result<i64, Outcome> {
     match amount.minor {
         1..=AMOUNT_MAX => Ok(amount.minor),
         i64::MIN..=0 | 1_000_000_000_000.. => Err(Outcome::InvalidAmount),
     }
 }
 
-fn open_for_business(accounts: &[&Account]) -> Result<(), Outcome> {
+pub(super) fn open_for_business(accounts: &[&Account]) -> Result<(), Outcome> {
     let any = |status: Status| {
         accounts.iter().any(|account| account.holder().is_some_and(|h| h.status == status))
     };
@@ -345,7 +349,7 @@ fn open_for_business(accounts: &[&Account]) -> Result<(), Outcome> {
     Ok(())
 }
 
-fn in_currency(accounts: &[&Account], currency: Currency) -> Result<(), Outcome> {
+pub(super) fn in_currency(accounts: &[&Account], currency: Currency) -> Result<(), Outcome> {
     match accounts.iter().all(|account| account.currency == currency) {
         true => Ok(()),
         false => Err(Outcome::CurrencyMismatch),

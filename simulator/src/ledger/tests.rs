@@ -3,6 +3,7 @@
 use super::*;
 use crate::money::{AMOUNT_MAX, Money};
 
+mod adjustments;
 mod reversals;
 
 const NOW: u64 = 1_800_000_000_000;
@@ -111,7 +112,7 @@ fn reverse(original: Key, actual: Option<i64>) -> Operation {
 
 fn class_of(operation: &Operation) -> Class {
     match operation {
-        Operation::Hold(_) => Class::Authorization,
+        Operation::Hold(_) | Operation::Adjust(_) => Class::Authorization,
         Operation::Post(_) | Operation::Capture(_) => Class::Financial,
         Operation::Void(_) | Operation::Reverse(_) => Class::Reversal,
     }

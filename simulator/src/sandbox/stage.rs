@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use veksel_config::{
     AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig,
-    SumsubSandbox,
+    ShaypeSandbox, SumsubSandbox,
     WebhookSchedule,
 };
 
@@ -17,9 +18,11 @@ use super::droppay::{DropPay, DropPayConfig};
 use super::neonomics::{Neonomics, NeonomicsConfig};
 use super::notify::Notify;
 use super::oidc::{NoSigningKey, Oidc, OidcConfig};
+use super::shaype::{Limit, LimitName, Patience, Shaype, ShaypeConfig};
 use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
 use super::{Clock, Mount, RunningSandboxes, SandboxError, start};
 use crate::bank::Desk;
+use crate::money::Currency;
 
 /// The bank that reports are about.
 #[derive(Debug, Clone)]
@@ -71,7 +74,33 @@ pub fn set(config: &SandboxConfig, bank: &Reported, desk: Desk) -> Result<Stage,
         let sandbox = Arc::new(Download::new(bank.database.clone(), bank.name.clone()));
         mounts.push(Mount { name: "report".to_owned(), listen, tls: None, sandbox });
     }
+    if let Some(config) = &config.shaype {
+        mounts.push(shaype(config, &clock)?);
+    }
     Ok(Stage { running: start(mounts, clock)?, files })
+}
+
+fn shaype(config: &ShaypeSandbox, clock: &Clock) -> Result<Mount, SandboxError> {
+    let limits = config.limits.iter().filter_map(|limit| {
+        let name = LimitName::parse(&limit.name)?;
+        Some(Limit { name, amount: limit.amount, count: limit.count })
+    });
+    let accounts = config
+        .accounts
+        .iter()
+        .filter_map(|(account, currency)| Some((account.clone(), Currency::from_alpha(currency)?)));
+    let settings = ShaypeConfig {
+        client: config.client_url.clone(),
+        patience: Patience {
+            connect: Duration::from_millis(config.connect_ms),
+            request: Duration::from_millis(config.request_ms),
+        },
+        limits: limits.collect(),
+        accounts: accounts.collect(),
+        notify: config.notify_url.clone().map(|url| (url, config.notify_token.clone())),
+    };
+    let sandbox = Arc::new(Shaype::new(settings, clock.clone())?);
+    Ok(Mount { name: "shaype".to_owned(), listen: config.listen, tls: None, sandbox })
 }
 
 fn aspsp(

@@ -163,5 +163,6 @@ fn seed_hold(id: HoldId, account: AccountId, seed: &SeedAccount) -> Hold {
         utc_ms: seed.opened_ms,
         expires_ms: None,
         key: None,
+        adjusted: None,
     }
 }

@@ -19,8 +19,9 @@ mod files;
 mod heartbeat;
 mod hook;
 mod iban;
+mod keys;
 mod mark;
-mod money;
+pub mod money;
 mod neonomics;
 mod oauth;
 pub mod oidc;
@@ -40,4 +41,5 @@ pub use otlp::Collector;
 
 pub use files::read_secret;
 pub use heartbeat::Heartbeat;
+pub use keys::KeyHost;
 pub use slack::{Posted, Slack};

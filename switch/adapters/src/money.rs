@@ -4,12 +4,14 @@ use iso_currency::Currency;
 use veksel_core::enquiry::Money;
 
 /// The three letters of a currency; `None` if ISO 4217 has no such number.
-pub(crate) fn alpha(numeric: u16) -> Option<&'static str> {
+#[must_use]
+pub fn alpha(numeric: u16) -> Option<&'static str> {
     Currency::from_numeric(numeric).map(|currency| currency.code())
 }
 
 /// The number of a currency; `None` if ISO 4217 has no such letters.
-pub(crate) fn numeric(alpha: &str) -> Option<u16> {
+#[must_use]
+pub fn numeric(alpha: &str) -> Option<u16> {
     Currency::from_code(alpha).map(|currency| currency.numeric())
 }
 
@@ -19,7 +21,8 @@ fn decimals(numeric: u16) -> Option<u32> {
 }
 
 /// `150.00` for 15,000 øre. `None` for a currency without decimals of its own to count in.
-pub(crate) fn decimal(money: Money) -> Option<String> {
+#[must_use]
+pub fn decimal(money: Money) -> Option<String> {
     let decimals = decimals(money.currency)?;
     let unit = 10_u64.checked_pow(decimals)?;
     let (whole, part) = (money.minor / unit, money.minor % unit);
@@ -30,7 +33,8 @@ pub(crate) fn decimal(money: Money) -> Option<String> {
 /// Minor units of a decimal text with an optional sign. Fewer decimals than the currency has are
 /// filled up; more only if they are zeros, because rounding would invent money. `None` for
 /// anything else.
-pub(crate) fn minor(text: &str, currency: u16) -> Option<i64> {
+#[must_use]
+pub fn minor(text: &str, currency: u16) -> Option<i64> {
     let decimals = usize::try_from(decimals(currency)?).ok()?;
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -4,6 +4,7 @@
 use crate::answer::{Answer, Code, Refusal, Trace, json_response};
 use crate::calls::Engine;
 use crate::endpoints::{Wanted, all};
+use crate::extauth::{External, Platform};
 use crate::guard::Guard;
 use crate::identity::Identity;
 use crate::integration::Integration;
@@ -70,6 +71,8 @@ pub struct Doors {
     pub body_max: usize,
     /// Who asks for what channels ask in messages; without it there are no such endpoints.
     pub integration: Option<Integration>,
+    /// What asks whether holds and transactions may be; without it there are no such endpoints.
+    pub external: Option<External>,
     /// Says whether the switch is healthy.
     pub health: Health,
     /// Hears of every answer.
@@ -94,6 +97,7 @@ pub(crate) struct Shared {
     /// The description of all this.
     pub(crate) document: String,
     integration: Option<Integration>,
+    pub(crate) platform: Option<Platform>,
     body_max: usize,
     health: Health,
     count: Count,
@@ -111,12 +115,14 @@ impl Shared {
 /// The endpoints.
 pub fn router(doors: Doors) -> Router {
     let Doors { engine, webhooks, identity, banks, token, is_loopback, .. } = doors;
-    let Doors { body_max, integration, health, count, .. } = doors;
+    let Doors { body_max, integration, external, health, count, .. } = doors;
+    let platform = external.map(Platform::new);
     let guard = Guard::new(token, is_loopback);
     let wanted = Wanted {
         webhooks: webhooks.is_some(),
         identity: identity.is_some(),
         integration: integration.is_some(),
+        platform: platform.is_some(),
     };
     let endpoints = all(wanted);
     let document = document(&endpoints).to_string();
@@ -128,6 +134,7 @@ pub fn router(doors: Doors) -> Router {
         guard,
         document,
         integration,
+        platform,
         body_max,
         health,
         count,

@@ -4,8 +4,8 @@
 use crate::door::{HEALTH_PATHS, healthy};
 use crate::integration::{account, payment, provider, search};
 use crate::openapi::{Endpoint, Method, document_of, page, script, style};
-use crate::{accounts, callback, identity, kyc, push, webhook};
-use Method::{Delete, Get, Post};
+use crate::{accounts, callback, extauth, identity, kyc, push, webhook};
+use Method::{Delete, Get, Patch, Post};
 use serde_json::{Value, json};
 
 /// Which of the endpoints there are.
@@ -17,6 +17,8 @@ pub(crate) struct Wanted {
     pub(crate) identity: bool,
     /// There are callers.
     pub(crate) integration: bool,
+    /// There is a card platform.
+    pub(crate) platform: bool,
 }
 
 /// In the order in which people read of them.
@@ -35,6 +37,9 @@ pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
     all.extend(from_elsewhere());
     if wanted.webhooks {
         all.extend(webhooks());
+    }
+    if wanted.platform {
+        all.extend(platform());
     }
     all.extend(about_itself());
     all
@@ -324,6 +329,77 @@ fn webhooks() -> Vec<Endpoint> {
             .gives_json("200", "It was heard.", noted())
     };
     paths.map(webhook).collect()
+}
+
+/// What a card platform asks, and what it tells. How it proves who it is differs from one to the
+/// next; the names of its headers are configured.
+fn platform() -> Vec<Endpoint> {
+    let amount = json!({
+        "type": "object",
+        "required": ["amount", "currency"],
+        "properties": {
+            "amount": {
+                "type": "string",
+                "pattern": "^[+-]?[0-9]+([.][0-9]+)?$",
+                "description": "With a minus for money that goes out.",
+            },
+            "currency": { "type": "string", "description": "Three letters of ISO 4217." },
+        },
+    });
+    let (id, account) = (text("The platform's own.", 64), text("DE102, or what means it.", 64));
+    let hold = json!({
+        "type": "object",
+        "required": ["id", "accountId", "amount"],
+        "properties": {
+            "id": id, "accountId": account, "cardId": maybe("DE2, or what means it.", 64),
+            "amount": amount,
+        },
+    });
+    let change = json!({
+        "type": "object", "required": ["amount"], "properties": { "amount": amount },
+    });
+    let transaction = json!({
+        "type": "object",
+        "required": ["id", "accountId", "amount"],
+        "properties": { "id": id, "accountId": account, "amount": amount },
+    });
+    let asked = |endpoint: Endpoint| {
+        let refusal = json!({
+            "type": "object",
+            "required": ["errorCode", "reason"],
+            "properties": {
+                "errorCode": { "type": "string" }, "reason": { "type": "string" },
+            },
+        });
+        endpoint
+            .more(
+                "Signed by the platform. What cannot be decided in time is 500 and leaves nothing.",
+            )
+            .gives_json("200", "It is done.", json!({ "type": "object" }))
+            .gives_json("470", "The bank refuses.", refusal)
+    };
+    let holds = ["/holds", "/hold"].into_iter().map(|path| {
+        let endpoint = Endpoint::new(Post, path, extauth::hold);
+        asked(endpoint.about("platform", "Hold an amount").takes_json(hold.clone()))
+    });
+    let mut all: Vec<Endpoint> = holds.collect();
+    all.push(asked(
+        Endpoint::new(Patch, "/holds/{id}", extauth::change)
+            .about("platform", "Hold another amount")
+            .takes_json(change),
+    ));
+    all.push(asked(
+        Endpoint::new(Post, "/transactions", extauth::transaction)
+            .about("platform", "Move money, or complete the hold of this id")
+            .takes_json(transaction),
+    ));
+    all.push(
+        Endpoint::new(Post, "/api/hay/v0/communications/{kind}", extauth::received)
+            .about("platform", "What the platform tells of")
+            .takes_json(json!({ "type": "object" }))
+            .gives_json("200", "It was heard.", json!({ "type": "object" })),
+    );
+    all
 }
 
 fn about_itself() -> Vec<Endpoint> {

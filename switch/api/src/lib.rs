@@ -1,9 +1,10 @@
 //! HTTP in: what others call. Redirects of customers, pushes of banks, webhooks of the provider of
-//! identity checks, and the calls by which programs link accounts and begin checks.
+//! identity checks, the calls by which programs link accounts and begin checks, and the questions
+//! of a card platform, which become messages ([`Exchange`]).
 //!
 //! A handler translates a request into a [`Call`](veksel_core::enquiry::Call), waits for what is
 //! [`Told`](veksel_core::enquiry::Told), and translates that back. It decides nothing, keeps
-//! nothing but who is signed in, and reads no journal. What a call leads to is durable before it is
+//! nothing but who is signed in, and opens no journal. What a call leads to is durable before it is
 //! answered.
 //!
 //! | path | who calls | asked of them |
@@ -16,6 +17,8 @@
 //! | `/api/kyc/checks/{customer}`, `/api/accounts/{account}/cards` | programs | a token |
 //! | `/api/auth/…` | people who sign in | what their provider says |
 //! | `/api/v1/integration/…` | callers | an API key or a token, and a permission |
+//! | `POST /holds`, `PATCH /holds/{id}`, `POST /transactions` | a card platform | a signature |
+//! | `POST /api/hay/v0/communications/{kind}` | the same | a token |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
 //! | `GET /api/openapi.json`, `/api/docs` | who wants to know what there is | nothing |
 
@@ -30,6 +33,7 @@ mod calls;
 mod door;
 mod endpoints;
 mod exchange;
+mod extauth;
 mod guard;
 mod identity;
 mod integration;
@@ -45,6 +49,10 @@ mod webhook;
 pub use calls::{Asked, Engine};
 pub use door::{Bank, Count, Doors, HEALTH_PATHS, Health, Seen, health, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
+pub use extauth::{
+    Directory, Doubt, External, Fetching, KeySource, Lives, Looking, Notice, Watcher,
+    WrongDirectory,
+};
 pub use identity::Identity;
 pub use integration::{Caller, Integration, TokenError, Tokens};
 pub use serve::{Bounds, serve};

@@ -37,6 +37,7 @@ const ERRORS: &[(&str, &str)] = &[
 pub(crate) enum Method {
     Get,
     Post,
+    Patch,
     Delete,
 }
 
@@ -45,6 +46,7 @@ impl Method {
         match self {
             Self::Get => "get",
             Self::Post => "post",
+            Self::Patch => "patch",
             Self::Delete => "delete",
         }
     }
@@ -53,6 +55,7 @@ impl Method {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
+            Self::Patch => MethodFilter::PATCH,
             Self::Delete => MethodFilter::DELETE,
         }
     }

@@ -5,6 +5,7 @@ use crate::enquirer::{Asks, Enquirer};
 use crate::material::{secret, webhook_secrets};
 use crate::observe::Metrics;
 use crate::outside::{configured, identity};
+use crate::platform::external;
 use crate::start::{StartError, socket};
 use crate::status::Status;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use veksel_api::{Bank, Bounds, Caller, Doors, Engine, Exchange, Integration, Tok
 use veksel_config::bridge::{BankConfig, HttpConfig};
 use veksel_config::{ServiceMode, SwitchConfig};
 use veksel_core::enquiry::Secret;
+use veksel_store::Journal;
 
 /// Threads for it.
 const WORKERS: usize = 2;
@@ -51,7 +53,7 @@ impl Http {
     pub(crate) fn open(
         config: &SwitchConfig,
         outside: Option<Outside>,
-        exchange: &Exchange,
+        (exchange, journal): (Exchange, Option<Box<dyn Journal>>),
         metrics: &Metrics,
         status: &Status,
     ) -> Result<(Option<Self>, Enquirer, Callers), StartError> {
@@ -82,7 +84,8 @@ impl Http {
                 Some(outside) => (outside.webhooks, outside.providers),
                 None => (None, nobody),
             };
-            let integration = integration(config, http_config, exchange, providers)?;
+            let integration = integration(config, http_config, &exchange, providers)?;
+            let external = external(config, exchange, journal, metrics, http.runtime.handle())?;
             let (counted, status) = (metrics.clone(), status.clone());
             let doors = Doors {
                 engine: Engine::new(calling),
@@ -90,6 +93,7 @@ impl Http {
                 identity: identity(bridge, http.runtime.handle())?,
                 banks: banks(&bridge.banks)?,
                 token: token(http_config)?,
+                external,
                 is_loopback: listener.local_addr()?.ip().is_loopback(),
                 body_max: usize::try_from(http_config.body_max).unwrap_or(usize::MAX),
                 integration,

@@ -25,6 +25,7 @@ mod observe;
 mod operate;
 mod orders;
 mod outside;
+mod platform;
 mod port;
 mod reload;
 mod shard;

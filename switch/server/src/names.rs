@@ -202,5 +202,17 @@ pub(crate) const ENQUIRIES_REFUSED: Name = (
 );
 pub(crate) const CALLERS: Name =
     ("veksel_callers_waiting", "Callers over HTTP that wait for what the engine says.");
+pub(crate) const PLATFORM_DOUBTS: Name = (
+    "veksel_extauth_doubts_total",
+    "Requests that were not believed to be the card platform's, by why.",
+);
+pub(crate) const PLATFORM_SKEW: Name = (
+    "veksel_extauth_skew_milliseconds",
+    "How long before ours the time of the card platform's last request was.",
+);
+pub(crate) const PLATFORM_KEYS_AGE: Name =
+    ("veksel_extauth_keys_age_seconds", "How old the card platform's keys are.");
+pub(crate) const PLATFORM_NOTICES: Name =
+    ("veksel_extauth_notices_total", "What the card platform told of, by kind.");
 pub(crate) const CALLS: Name =
     ("veksel_http_requests_total", "Requests over HTTP, by endpoint and status.");

@@ -251,8 +251,11 @@ fn launch(
     let metrics = Metrics::new()?;
     let (posting, posts) = mpsc::channel(POSTS_MAX);
     let exchange = Exchange::new(posting);
+    // Only the card platform's door reads it.
+    let journal = config.bridge.extauth.is_some().then(|| store.reader()).transpose()?;
+    let messages = (exchange.clone(), journal);
     let status = Status::default();
-    let (http, enquirer, callers) = Http::open(&config, outside, &exchange, &metrics, &status)?;
+    let (http, enquirer, callers) = Http::open(&config, outside, messages, &metrics, &status)?;
     let alerts = Alerts::new(&config.alert);
     let approvals = Approvals::new(config.alert.approval_window_ms);
     let asks = enquirer.asks();

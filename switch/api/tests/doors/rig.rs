@@ -121,6 +121,7 @@ impl Rig {
                 Bank { name: "signbank".into(), push_secret: Some(Secret::new("push-secret")) },
             ],
             token,
+            external: None,
             is_loopback: true,
             body_max: 4_096,
             integration: Some(integration()),

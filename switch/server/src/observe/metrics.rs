@@ -92,6 +92,10 @@ pub(crate) struct Metrics {
     pub(crate) callers: IntGauge,
     pub(crate) calls: IntCounterVec,
     pub(crate) call_seconds: HistogramVec,
+    pub(crate) platform_doubts: IntCounterVec,
+    pub(crate) platform_skew: IntGauge,
+    pub(crate) platform_keys_age: IntGauge,
+    pub(crate) platform_notices: IntCounterVec,
 }
 
 impl Metrics {
@@ -178,6 +182,10 @@ impl Metrics {
             callers: made.gauge(names::CALLERS)?,
             calls: made.counters(names::CALLS, &["endpoint", "status"])?,
             call_seconds: made.histograms(names::CALL_SECONDS, &["endpoint"])?,
+            platform_doubts: made.counters(names::PLATFORM_DOUBTS, &["why"])?,
+            platform_skew: made.gauge(names::PLATFORM_SKEW)?,
+            platform_keys_age: made.gauge(names::PLATFORM_KEYS_AGE)?,
+            platform_notices: made.counters(names::PLATFORM_NOTICES, &["kind"])?,
             registry,
         })
     }

@@ -1,0 +1,119 @@
+//! What becomes of holds: placed, changed, completed, released, expired.
+
+use crate::client;
+use crate::rig::{ACCOUNT, Asked, GENEROUS, Rig};
+
+const OPENING: i64 = 11_061_105;
+
+#[test]
+fn a_hold_becomes_0100_a_change_another_and_its_completion_0220() {
+    let rig = Rig::with(GENEROUS, 7);
+    assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING));
+    rig.approve(&Asked::hold("h-1", ACCOUNT, "-12.43", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING - 1_243));
+    rig.approve(&Asked::change("h-1", "-56.87", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING - 5_687));
+    rig.approve(&Asked::change("h-1", "-20.00", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING - 2_000));
+    // A part is taken, and the rest is free.
+    rig.approve(&Asked::transaction("h-1", ACCOUNT, "-15.00", "USD"));
+    rig.await_balance(ACCOUNT, (OPENING - 1_500, OPENING - 1_500));
+    assert_eq!(rig.types(), ["0100", "0100", "0100", "0220"]);
+    // What is over cannot be changed, and nothing is taken twice.
+    assert_eq!(rig.ask(&Asked::change("h-1", "-30.00", "USD")).status, 404);
+    assert_eq!(rig.ask(&Asked::transaction("h-1", ACCOUNT, "-15.00", "USD")).status, 409);
+    assert_eq!(rig.ask(&Asked::hold("h-1", ACCOUNT, "-1.00", "USD")).status, 409);
+    assert_eq!(rig.balance(ACCOUNT), (OPENING - 1_500, OPENING - 1_500));
+}
+
+#[test]
+fn a_transaction_without_a_hold_becomes_0200_by_its_sign() {
+    let rig = Rig::with(GENEROUS, 7);
+    rig.approve(&Asked::transaction("t-1", ACCOUNT, "12.43", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (OPENING + 1_243, OPENING + 1_243));
+    rig.approve(&Asked::transaction("t-2", ACCOUNT, "-2.43", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (OPENING + 1_000, OPENING + 1_000));
+    // Currencies have their own minor units.
+    let (yen, _) = rig.balance("10000000006");
+    rig.approve(&Asked::transaction("t-3", "10000000006", "-1200", "JPY"));
+    assert_eq!(rig.balance("10000000006").0, yen - 1_200);
+    assert_eq!(rig.types(), ["0200", "0200", "0200"]);
+}
+
+#[test]
+fn the_other_name_of_the_path_is_the_same_hold() {
+    let rig = Rig::with(GENEROUS, 7);
+    let mut asked = Asked::hold("h-1", ACCOUNT, "-10.00", "USD");
+    asked.path = "/hold".to_owned();
+    rig.approve(&asked);
+    asked.path = "/holds".to_owned();
+    rig.approve(&asked);
+    assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING - 1_000));
+}
+
+#[test]
+fn what_the_platform_may_ask_is_described() {
+    let rig = Rig::with(GENEROUS, 7);
+    let document = client::call(rig.address(), "GET", "/api/openapi.json", &[], b"").json();
+    for (path, method) in
+        [("/holds", "post"), ("/hold", "post"), ("/holds/{id}", "patch"), ("/transactions", "post")]
+    {
+        let responses = &document["paths"][path][method]["responses"];
+        for status in ["200", "470", "500", "401", "409"] {
+            assert!(responses[status].is_object(), "{method} {path} {status}");
+        }
+    }
+}
+
+#[test]
+fn a_hold_of_nothing_is_let_go() {
+    let rig = Rig::with(GENEROUS, 7);
+    rig.approve(&Asked::hold("h-1", ACCOUNT, "-10.00", "USD"));
+    let release = Asked::change("h-1", "0.00", "USD");
+    rig.approve(&release);
+    rig.await_balance(ACCOUNT, (OPENING, OPENING));
+    rig.approve(&release);
+    assert_eq!(rig.ask(&Asked::change("h-1", "-5.00", "USD")).status, 404);
+    assert_eq!(rig.ask(&Asked::change("h-2", "-5.00", "USD")).status, 404);
+}
+
+#[test]
+fn a_change_may_be_the_difference_if_the_platform_means_that() {
+    let rig = Rig::with(&format!("{GENEROUS}patch_amount = \"delta\"\n"), 7);
+    rig.approve(&Asked::hold("h-1", ACCOUNT, "-10.00", "USD"));
+    rig.approve(&Asked::change("h-1", "-5.00", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING - 1_500));
+    rig.approve(&Asked::change("h-1", "4.00", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING - 1_100));
+}
+
+#[test]
+fn more_than_was_held_is_asked_for_before_it_is_taken() {
+    let rig = Rig::with(GENEROUS, 7);
+    rig.approve(&Asked::hold("h-1", ACCOUNT, "-10.00", "USD"));
+    // Up to 115 % a completion may be more than its hold.
+    rig.approve(&Asked::transaction("h-1", ACCOUNT, "-11.50", "USD"));
+    rig.await_balance(ACCOUNT, (OPENING - 1_150, OPENING - 1_150));
+    rig.approve(&Asked::hold("h-2", ACCOUNT, "-10.00", "USD"));
+    rig.approve(&Asked::transaction("h-2", ACCOUNT, "-30.00", "USD"));
+    rig.await_balance(ACCOUNT, (OPENING - 4_150, OPENING - 4_150));
+    assert_eq!(rig.types(), ["0100", "0220", "0100", "0100", "0220"]);
+    rig.approve(&Asked::hold("h-3", ACCOUNT, "-10.00", "USD"));
+    let too_much = rig.ask(&Asked::transaction("h-3", ACCOUNT, "-999999.00", "USD"));
+    assert_eq!(
+        (too_much.status, &too_much.json()["errorCode"]),
+        (470, &"REFUSED_NOT_ENOUGH_FUNDS".into())
+    );
+    assert_eq!(rig.balance(ACCOUNT), (OPENING - 4_150, OPENING - 5_150));
+}
+
+/// The bank's clock is the real one: here holds live for no days instead of seven.
+#[test]
+fn an_expired_hold_is_free_and_its_completion_is_still_posted() {
+    let rig = Rig::with(GENEROUS, 0);
+    rig.approve(&Asked::hold("h-1", ACCOUNT, "-10.00", "USD"));
+    rig.await_balance(ACCOUNT, (OPENING, OPENING));
+    assert_eq!(rig.ask(&Asked::change("h-1", "-5.00", "USD")).status, 404);
+    rig.approve(&Asked::transaction("h-1", ACCOUNT, "-10.00", "USD"));
+    rig.await_balance(ACCOUNT, (OPENING - 1_000, OPENING - 1_000));
+}

@@ -1,0 +1,138 @@
+//! A request is carried out once, however often it comes; and one that nobody waits for leaves
+//! nothing.
+
+use crate::client;
+use crate::rig::{ACCOUNT, Asked, GENEROUS, LATE_MS, Rig, until};
+use std::time::Duration;
+
+#[test]
+fn the_same_request_gets_the_same_answer_and_moves_money_once() {
+    let mut rig = Rig::with(GENEROUS, 7);
+    let (ledger, available) = rig.balance(ACCOUNT);
+    let hold = Asked::hold("o-1", ACCOUNT, "-10.00", "USD").keyed("k-1");
+    let headers = hold.headers(&rig.key);
+    for _ in 0..3 {
+        // Byte for byte, as somebody who listened would send it.
+        assert_eq!(rig.ask_with(&hold, &headers).status, 200);
+        // And as the platform does, with a new time.
+        rig.approve(&hold);
+    }
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_000));
+    // The key with anything else is a mistake, and nothing is done.
+    for other in [
+        Asked::hold("o-1", ACCOUNT, "-11.00", "USD"),
+        Asked::hold("o-1", "10000000032", "-10.00", "USD"),
+        Asked::hold("o-2", ACCOUNT, "-10.00", "USD"),
+        Asked::transaction("o-1", ACCOUNT, "-10.00", "USD"),
+        Asked::change("o-1", "-10.00", "USD"),
+    ] {
+        let answer = rig.ask(&other.clone().keyed("k-1"));
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (409, &"conflict".into()));
+    }
+    let change = Asked::change("o-1", "-25.00", "USD").keyed("k-2");
+    rig.approve(&change);
+    let refused = Asked::hold("o-3", ACCOUNT, "-999999.00", "USD").keyed("k-3");
+    assert_eq!(rig.ask(&refused).status, 470);
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 2_500));
+    // The journal knows all of it after a restart.
+    rig.restart();
+    rig.approve(&hold);
+    rig.approve(&change);
+    assert_eq!(rig.ask(&refused).status, 470);
+    let other = Asked::hold("o-1", ACCOUNT, "-11.00", "USD").keyed("k-1");
+    assert_eq!(rig.ask(&other).status, 409);
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 2_500));
+    assert_eq!(rig.types(), ["0100", "0100", "0100"]);
+    // And a hold from before it can still be changed and completed.
+    rig.approve(&Asked::change("o-1", "-30.00", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 3_000));
+    let taken = Asked::transaction("o-1", ACCOUNT, "-30.00", "USD").keyed("k-4");
+    rig.approve(&taken);
+    rig.await_balance(ACCOUNT, (ledger - 3_000, available - 3_000));
+    rig.restart();
+    rig.approve(&taken);
+    rig.await_balance(ACCOUNT, (ledger - 3_000, available - 3_000));
+}
+
+#[test]
+fn many_at_once_are_one() {
+    let rig = Rig::with(GENEROUS, 7);
+    let (ledger, available) = rig.balance(ACCOUNT);
+    let hold = Asked::hold("m-1", ACCOUNT, "-10.00", "USD");
+    let requests: Vec<_> = (0..20).map(|_| hold.headers(&rig.key)).collect();
+    let address = rig.address();
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let threads: Vec<_> = requests
+            .iter()
+            .map(|headers| {
+                let hold = &hold;
+                scope.spawn(move || {
+                    let headers: Vec<_> =
+                        headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                    let body = hold.body.as_bytes();
+                    client::call(address, hold.method, &hold.path, &headers, body).status
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(answers, [200; 20]);
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_000));
+    assert_eq!(rig.types(), ["0100"]);
+}
+
+/// The bank carries out amounts that end in 68, and answers when the budget is long over.
+#[test]
+fn what_takes_too_long_is_500_and_leaves_nothing() {
+    const { assert!(LATE_MS > 1_500, "the bank is later than the budget") };
+    let rig = Rig::with("budget = \"1500ms\"\n", 7);
+    let before = rig.balance(ACCOUNT);
+    let (ledger, available) = before;
+    let hold = Asked::hold("l-1", ACCOUNT, "-10.68", "USD");
+    assert_eq!(rig.ask(&hold).status, 500);
+    rig.await_balance(ACCOUNT, before);
+    let reversed = || rig.types().len() == 1 && is_reversed(&rig, 1);
+    until("the hold to be taken back", || reversed().then_some(()));
+    assert_eq!(rig.balance(ACCOUNT), before);
+    // It was refused, and stays so.
+    assert_eq!(rig.ask(&hold).status, 500);
+    assert_eq!(rig.balance(ACCOUNT), before);
+    // A change that takes too long leaves the hold as it was.
+    rig.approve(&Asked::hold("l-2", ACCOUNT, "-10.00", "USD"));
+    let change = Asked::change("l-2", "-50.68", "USD");
+    assert_eq!(rig.ask(&change).status, 500);
+    until("the change to be taken back", || is_reversed(&rig, 2).then_some(()));
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_000));
+    // And so is money that was moved.
+    assert_eq!(rig.ask(&Asked::transaction("l-3", ACCOUNT, "-20.68", "USD")).status, 500);
+    until("the payment to be taken back", || is_reversed(&rig, 3).then_some(()));
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_000));
+}
+
+#[test]
+fn a_caller_that_hangs_up_leaves_no_hold() {
+    let rig = Rig::with(GENEROUS, 7);
+    let before = rig.balance(ACCOUNT);
+    let hold = Asked::hold("a-1", ACCOUNT, "-10.68", "USD");
+    let headers = hold.headers(&rig.key);
+    let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let stream =
+        client::send(rig.address(), hold.method, &hold.path, &headers, hold.body.as_bytes());
+    // The bank has it, and has not answered yet.
+    rig.await_balance(ACCOUNT, (before.0, before.1 - 1_068));
+    drop(stream);
+    until("the hold to be taken back", || is_reversed(&rig, 1).then_some(()));
+    assert_eq!(rig.balance(ACCOUNT), before);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(rig.balance(ACCOUNT), before);
+}
+
+/// Whether so many transactions are reversed and none is on its way.
+fn is_reversed(rig: &Rig, count: u64) -> bool {
+    let journal = crate::rig::read_only(&rig.journal());
+    let of = |state: &str| -> i64 {
+        let sql = "SELECT count(*) FROM v_transactions WHERE state = ?";
+        journal.query_row(sql, [state], |row| row.get(0)).unwrap()
+    };
+    of("reversed").unsigned_abs() == count && of("reversing") == 0 && of("open") == 0
+}

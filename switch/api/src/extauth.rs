@@ -1,0 +1,462 @@
+//! External authorisation: a card platform asks whether a hold or a transaction may be, and the
+//! bank behind the switch decides.
+//!
+//! Each request becomes a message that goes in where messages of channels go in, and so is timed
+//! out, recorded and reversed as they are: a new hold is a 0100, a changed one a 0100 that names
+//! it, a transaction a 0200, and one with the id of an open hold its completion (0220). A caller
+//! that hangs up, or an answer that comes after the budget, leaves nobody who waits for the
+//! message, and the engine takes an approval back that nobody gets. What was decided is in the
+//! journal and nowhere else ([`life`]); [`remembered`] only spares looking there.
+
+mod asked;
+mod directory;
+mod keys;
+mod life;
+mod message;
+mod notify;
+mod outcome;
+mod proof;
+mod remembered;
+
+pub use directory::{Directory, WrongDirectory};
+pub use keys::{Fetching, KeySource};
+pub use life::{Lives, Looking};
+pub use notify::Notice;
+pub use proof::Doubt;
+
+pub(crate) use notify::received;
+
+use crate::answer::{Refusal, Trace};
+use crate::door::{Desk as Doorway, answered};
+use crate::exchange::{CallerId, Exchange, Replied, Spoken};
+use crate::serve::PeerAddress;
+use asked::{Asked, Change, Wanted};
+use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use keys::{KeyCache, Times};
+use life::{Held, Life, Numbers, Trail};
+use message::{Amount, Desk, Identity, Owner, transmission};
+use outcome::{Decision, Direction, decision};
+use proof::{now_ms, prove};
+use remembered::{Recalled, Remembered};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+use veksel_codecs::{ResponseCode, field};
+use veksel_config::ExtAuthConfig;
+use veksel_core::enquiry::Secret;
+
+/// Requests about one hold wait for each other; those about so many others may not.
+const LANES: usize = 256;
+
+/// What a completion may be of its hold, in percent (cbs-interface.md 6.4, note 4).
+const COMPLETION_PERCENT_MAX: u64 = 115;
+
+/// Hears what is worth counting.
+pub trait Watcher: Send + Sync {
+    /// A request was not believed.
+    fn doubted(&self, doubt: Doubt);
+    /// The time of a request was so many milliseconds before ours, or after it.
+    fn skewed(&self, ms: i64);
+    /// How old the platform's keys are.
+    fn keys_age(&self, age: Duration);
+    /// The platform told of something.
+    fn noticed(&self, notice: &Notice);
+}
+
+/// What external authorisation works with.
+pub struct External {
+    /// As configured.
+    pub config: ExtAuthConfig,
+    /// DE32 of its messages.
+    pub acquirer: String,
+    /// Who it is to the engine, by name.
+    pub participant: String,
+    /// The way to the engine.
+    pub exchange: Exchange,
+    /// Reads the journal.
+    pub lives: Arc<dyn Lives>,
+    /// Where the platform publishes its keys.
+    pub keys: Arc<dyn KeySource>,
+    /// Which account and card an id means; `None` takes ids as they are.
+    pub directory: Option<Directory>,
+    /// What notifications must bring; `None` if none are taken.
+    pub notify_token: Option<Secret>,
+    /// Hears what is worth counting.
+    pub watcher: Arc<dyn Watcher>,
+}
+
+/// The door of the platform.
+pub(crate) struct Platform {
+    external: External,
+    keys: Arc<KeyCache>,
+    remembered: Remembered,
+    lanes: Vec<Mutex<()>>,
+}
+
+impl Platform {
+    pub(crate) fn new(external: External) -> Self {
+        let config = &external.config;
+        let times = Times {
+            ttl: Duration::from_millis(config.keys_ttl_ms),
+            refresh: Duration::from_millis(config.keys_refresh_ms),
+            keep: Duration::from_millis(config.keys_keep_ms),
+        };
+        let keys = KeyCache::new(Arc::clone(&external.keys), times, config.rsa_bits_min);
+        let remembered = Remembered::new(config.remembered_max);
+        let lanes = (0..LANES).map(|_| Mutex::default()).collect();
+        Self { external, keys, remembered, lanes }
+    }
+}
+
+/// `POST /holds` with `{"id":"…","accountId":"…","cardId":"…","amount":{"amount":"-12.43",
+/// "currency":"USD"}}`; `/hold` is the same.
+pub(crate) async fn hold(
+    State(desk): State<Doorway>,
+    trace: Trace,
+    peer: Option<Extension<PeerAddress>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    respond(&desk, &trace, peer, &headers, &body, Wanted::Hold).await
+}
+
+/// `PATCH /holds/{id}` with `{"amount":{"amount":"-56.87","currency":"USD"}}`.
+pub(crate) async fn change(
+    State(desk): State<Doorway>,
+    trace: Trace,
+    peer: Option<Extension<PeerAddress>>,
+    headers: HeaderMap,
+    id: Result<Path<String>, PathRejection>,
+    body: Bytes,
+) -> Response {
+    match id {
+        Ok(Path(id)) => respond(&desk, &trace, peer, &headers, &body, Wanted::Change(id)).await,
+        Err(error) => answered(Err(Refusal::bad(error.body_text())), &trace),
+    }
+}
+
+/// `POST /transactions` with `{"id":"…","accountId":"…","amount":{…}}`.
+pub(crate) async fn transaction(
+    State(desk): State<Doorway>,
+    trace: Trace,
+    peer: Option<Extension<PeerAddress>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    respond(&desk, &trace, peer, &headers, &body, Wanted::Transaction).await
+}
+
+async fn respond(
+    desk: &Doorway,
+    trace: &Trace,
+    peer: Option<Extension<PeerAddress>>,
+    headers: &HeaderMap,
+    body: &Bytes,
+    wanted: Wanted,
+) -> Response {
+    let Some(platform) = &desk.platform else {
+        return Refusal::not_found("this path").respond(trace);
+    };
+    let peer = peer.map(|Extension(PeerAddress(peer))| peer);
+    let until = Instant::now() + Duration::from_millis(platform.external.config.budget_ms);
+    let said = platform.answer(peer, headers, body, wanted, until).await;
+    let decision = match said {
+        Ok(decision) => decision,
+        Err(refusal) => return refusal.respond(trace),
+    };
+    match &decision {
+        Decision::Failed(why) => tracing::error!(trace = trace.0, why, "a request is undecided"),
+        Decision::NoHold => tracing::warn!(trace = trace.0, "a change of a hold that is not open"),
+        Decision::Conflict => tracing::warn!(trace = trace.0, "an idempotency key came twice"),
+        Decision::Approved | Decision::Refused { .. } => {}
+    }
+    decision.respond(trace)
+}
+
+/// A request on its way.
+struct Way<'w> {
+    identity: &'w Identity,
+    life: Life,
+    /// DE7 of an earlier attempt.
+    sent: Option<String>,
+    until: Instant,
+}
+
+/// One message of a request.
+struct Step<'s> {
+    /// Second digit of its type.
+    class: u8,
+    /// Its numbers; without a terminal those of any.
+    numbers: &'s Numbers,
+    direction: Direction,
+    is_change: bool,
+}
+
+impl Platform {
+    async fn answer(
+        &self,
+        peer: Option<std::net::IpAddr>,
+        headers: &HeaderMap,
+        body: &Bytes,
+        wanted: Wanted,
+        until: Instant,
+    ) -> Result<Decision, Refusal> {
+        let external = &self.external;
+        let proven = prove(external, &self.keys, peer, headers, body, until).await?;
+        if let Some(age) = self.keys.age() {
+            external.watcher.keys_age(age);
+        }
+        let path = wanted.path();
+        let asked = asked::read(wanted, external.config.change, body)?;
+        let identity = Identity::of(&proven.kid, &proven.idempotency, &path, asked.id(), body);
+        // Whoever is dropped here waits for no message any more.
+        let decided = timeout_at(until, self.decide(&asked, &identity, until)).await;
+        decided.unwrap_or(Ok(Decision::Failed("it took too long")))
+    }
+
+    async fn decide(
+        &self,
+        asked: &Asked,
+        identity: &Identity,
+        until: Instant,
+    ) -> Result<Decision, Refusal> {
+        let lane =
+            identity.rrn.bytes().fold(0_usize, |sum, b| sum.wrapping_mul(31) + usize::from(b));
+        let lane = self.lanes.get(lane % LANES);
+        let _lane = match lane {
+            Some(lane) => Some(lane.lock().await),
+            None => None,
+        };
+        let sent = match self.remembered.recall(identity.key, identity.content) {
+            Recalled::New => None,
+            Recalled::Sent(transmission) => Some(transmission),
+            Recalled::Decided(decision) => return Ok(decision),
+            Recalled::Other => return Ok(Decision::Conflict),
+        };
+        let Ok(stored) = self.external.lives.life(identity.rrn.clone()).await else {
+            self.remembered.forget(identity.key);
+            return Ok(Decision::Failed("the journal cannot be read"));
+        };
+        let life = Life::new(stored, &self.external.participant);
+        let way = Way { identity, life, sent, until };
+        let decided = match asked {
+            Asked::Hold { amount, account, card, .. } => {
+                self.place(&way, *amount, account, card.as_deref()).await
+            }
+            Asked::Change { change, .. } => self.alter(&way, *change).await,
+            Asked::Transaction { amount, account, .. } => {
+                self.transact(&way, *amount, account).await
+            }
+        };
+        // What was no request may be put right under the same key.
+        let decision = decided.inspect_err(|_| self.remembered.forget(identity.key))?;
+        if decision.is_final() {
+            self.remembered.decided(identity.key, &decision);
+        }
+        Ok(decision)
+    }
+
+    async fn place(
+        &self,
+        way: &Way<'_>,
+        amount: Amount,
+        account: &str,
+        card: Option<&str>,
+    ) -> Result<Decision, Refusal> {
+        let numbers = &way.identity.numbers;
+        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: false };
+        if way.life.is_used() && self.trail(way, &step) == Trail::None {
+            // Another request has placed it.
+            return Ok(Decision::Conflict);
+        }
+        let owner = match self.owner(account, card) {
+            Ok(owner) => owner,
+            Err(refused) => return Ok(refused),
+        };
+        self.send(way, &step, |desk, numbers| desk.hold(numbers, amount, &owner)).await
+    }
+
+    async fn alter(&self, way: &Way<'_>, change: Change) -> Result<Decision, Refusal> {
+        let released = self.anywhere(way, b'4');
+        let numbers = &way.identity.numbers;
+        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
+        for earlier in [&released.as_step(), &step] {
+            if let Trail::Decided(decision) = self.trail(way, earlier) {
+                return Ok(decision);
+            }
+        }
+        let Some(held) = way.life.held() else { return Ok(Decision::NoHold) };
+        if change.currency != held.original.currency {
+            return Err(Refusal::bad("the hold is in another currency"));
+        }
+        let Some(total) = change.total(held.total) else {
+            return Err(Refusal::bad("`amount` is more than a message can say"));
+        };
+        if total == 0 {
+            let step = released.as_step();
+            return self.send(way, &step, |desk, numbers| desk.release(numbers, &held)).await;
+        }
+        self.set_total(way, &step, &held, total).await
+    }
+
+    async fn set_total(
+        &self,
+        way: &Way<'_>,
+        step: &Step<'_>,
+        held: &Held,
+        total: u64,
+    ) -> Result<Decision, Refusal> {
+        if held.tag.is_empty() {
+            return Ok(Decision::Failed("the bank does not name its holds"));
+        }
+        self.send(way, step, |desk, numbers| desk.change(numbers, held, total)).await
+    }
+
+    async fn transact(
+        &self,
+        way: &Way<'_>,
+        amount: Amount,
+        account: &str,
+    ) -> Result<Decision, Refusal> {
+        let numbers = &way.identity.numbers;
+        let completion = self.anywhere(way, b'2');
+        match self.trail(way, &completion.as_step()) {
+            Trail::Decided(decision) => return Ok(decision),
+            Trail::None if way.life.is_posted() => return Ok(Decision::Conflict),
+            Trail::None | Trail::Open(_) | Trail::Other => {}
+        }
+        let owner = match self.owner(account, None) {
+            Ok(owner) => owner,
+            Err(refused) => return Ok(refused),
+        };
+        let held = way.life.held().filter(|_| amount.direction == Direction::Debit);
+        let Some(held) = held else {
+            let direction = amount.direction;
+            let step = Step { class: b'2', numbers, direction, is_change: false };
+            return self
+                .send(way, &step, |desk, numbers| desk.transaction(numbers, amount, &owner))
+                .await;
+        };
+        if held.original.account != owner.account || held.original.currency != amount.currency {
+            return Err(Refusal::bad("the hold of this id is on another account or currency"));
+        }
+        let most = held.total.saturating_mul(COMPLETION_PERCENT_MAX) / 100;
+        if amount.minor > most {
+            // More than was promised: whether that much is there is asked first.
+            let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
+            let grown = match self.trail(way, &step) {
+                Trail::Decided(decision) => decision,
+                Trail::None | Trail::Open(_) | Trail::Other => {
+                    self.set_total(way, &step, &held, amount.minor).await?
+                }
+            };
+            if grown != Decision::Approved {
+                return Ok(grown);
+            }
+        }
+        let step = completion.as_step();
+        self.send(way, &step, |desk, numbers| desk.completion(numbers, &held, amount.minor)).await
+    }
+
+    fn trail(&self, way: &Way<'_>, step: &Step<'_>) -> Trail {
+        let Step { class, numbers, direction, is_change } = *step;
+        let other = &self.external.config.other_refusal_code;
+        way.life.trail(class, numbers, direction, is_change, other)
+    }
+
+    /// A message that shares its terminal with the one it names, whichever that is.
+    fn anywhere(&self, way: &Way<'_>, class: u8) -> Anywhere {
+        let stan = way.identity.numbers.stan;
+        Anywhere { class, numbers: Numbers { stan, ..Numbers::default() } }
+    }
+
+    /// Sends a message once: what was sent before is what it was.
+    async fn send(
+        &self,
+        way: &Way<'_>,
+        step: &Step<'_>,
+        message: impl FnOnce(&Desk<'_>, &Numbers) -> Spoken,
+    ) -> Result<Decision, Refusal> {
+        let external = &self.external;
+        let sent = match self.trail(way, step) {
+            Trail::Decided(decision) => return Ok(decision),
+            Trail::Other => return Ok(Decision::Conflict),
+            Trail::Open(transmission) => Some(transmission),
+            Trail::None => way.sent.clone(),
+        };
+        let left = way.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Decision::Failed("it took too long"));
+        }
+        let sent = sent.unwrap_or_else(|| transmission(now_ms()));
+        let (key, rrn) = (way.identity.key, &way.identity.rrn);
+        self.remembered.sent(key, &sent);
+        let desk = Desk { acquirer: &external.acquirer, rrn, transmission: &sent };
+        let stan = way.life.next_stan(step.class, step.numbers);
+        let message = message(&desk, &Numbers { stan, ..step.numbers.clone() });
+        let caller = CallerId(external.config.caller);
+        match external.exchange.exchange(caller, message, left).await {
+            Replied::Answered(answer) => {
+                let code = answer.get(field::RESPONSE_CODE.number().get());
+                let code = code.and_then(|code| ResponseCode::parse(str::from_utf8(code).ok()?));
+                let Some(code) = code else {
+                    return Ok(Decision::Failed("the answer says nothing"));
+                };
+                let other = &external.config.other_refusal_code;
+                let decided = decision(code, step.direction, step.is_change, other);
+                Ok(decided.unwrap_or_else(|| {
+                    self.remembered.forget(key);
+                    Decision::Failed("the bank cannot be reached")
+                }))
+            }
+            Replied::Malformed(field, why) => {
+                self.remembered.forget(key);
+                Err(Refusal::bad(format!("no message can say it: field {field}, {why}")))
+            }
+            Replied::Busy => {
+                self.remembered.forget(key);
+                Ok(Decision::Failed("too many requests are under way"))
+            }
+            Replied::Late => Ok(Decision::Failed("the bank took too long")),
+        }
+    }
+
+    fn owner(&self, account: &str, card: Option<&str>) -> Result<Owner, Decision> {
+        let refused = |reason| {
+            let code = self.external.config.other_refusal_code.clone();
+            Decision::Refused { code, reason }
+        };
+        let (account, card) = match &self.external.directory {
+            Some(directory) => {
+                let card = match card {
+                    Some(card) => {
+                        Some(directory.card(card).ok_or_else(|| refused("the card is not known"))?)
+                    }
+                    None => None,
+                };
+                (directory.account(account), card)
+            }
+            None => (directory::plain_account(account), card.and_then(directory::plain_card)),
+        };
+        let account = account.ok_or_else(|| refused("the account is not known"))?;
+        Ok(Owner { account: account.to_owned(), card: card.map(str::to_owned) })
+    }
+}
+
+/// See [`Platform::anywhere`].
+struct Anywhere {
+    class: u8,
+    numbers: Numbers,
+}
+
+impl Anywhere {
+    const fn as_step(&self) -> Step<'_> {
+        let (class, numbers) = (self.class, &self.numbers);
+        Step { class, numbers, direction: Direction::Debit, is_change: true }
+    }
+}

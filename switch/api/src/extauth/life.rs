@@ -1,0 +1,176 @@
+//! The life of a hold as the journal tells it: every message of it has the same DE37, which is
+//! made of the platform's id, so that nothing about holds is kept anywhere else.
+
+use super::outcome::{Decision, Direction, decision};
+use std::pin::Pin;
+use veksel_codecs::structured::tags;
+use veksel_codecs::{Mti, ResponseCode, field};
+use veksel_core::record::{Intent, Verdict};
+use veksel_core::{Stored, Unreadable};
+
+const HOLD: Mti = Mti::known(b"0100");
+
+const COMPLETION: Mti = Mti::known(b"0220");
+
+/// Trace numbers that there are.
+const STANS: u32 = 999_999;
+
+/// What was found: every transaction with a DE37, oldest first, or that it could not be read.
+pub type Looking<'l> = Pin<Box<dyn Future<Output = Result<Vec<Stored>, Unreadable>> + Send + 'l>>;
+
+/// Reads the journal.
+pub trait Lives: Send + Sync {
+    /// Every transaction with this DE37.
+    fn life(&self, rrn: String) -> Looking<'_>;
+}
+
+/// Transactions of one life, oldest first.
+#[derive(Debug)]
+pub(super) struct Life(Vec<Stored>);
+
+/// A hold that is open, as far as the switch knows: that its time is over only the bank knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Held {
+    /// What placed it.
+    pub(super) original: Intent,
+    /// What the bank calls it (DE48 tag 30); empty if it did not say.
+    pub(super) tag: String,
+    /// Minor units it is of by now.
+    pub(super) total: u64,
+}
+
+/// What the journal knows of one message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Trail {
+    /// It never was, or nothing was done for it.
+    None,
+    /// It is under way, with this DE7.
+    Open(String),
+    /// It has this end.
+    Decided(Decision),
+    /// Its numbers were another message's.
+    Other,
+}
+
+/// The numbers by which a message of a life is known. Without a terminal, one of any is meant.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Numbers {
+    /// DE11.
+    pub(super) stan: u32,
+    /// DE41.
+    pub(super) terminal: String,
+    /// DE42.
+    pub(super) acceptor: String,
+}
+
+impl Life {
+    /// Those of one participant: another may have used the number by chance.
+    pub(super) fn new(stored: Vec<Stored>, participant: &str) -> Self {
+        let mut own: Vec<Stored> = stored
+            .into_iter()
+            .filter(|stored| stored.intent.key.participant == participant)
+            .collect();
+        own.sort_by_key(|stored| stored.intent.txn);
+        Self(own)
+    }
+
+    /// The hold, if one was approved and neither completed nor released.
+    pub(super) fn held(&self) -> Option<Held> {
+        let mut placed = self.0.iter().filter(|stored| is_placed(stored));
+        let first = placed.next()?;
+        let last = placed.next_back().unwrap_or(first);
+        let is_completed = self.0.iter().any(|stored| {
+            let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
+            stored.intent.mti.original() == COMPLETION && is_approved && !stored.undone
+        });
+        let tag = first.outcome.as_ref().and_then(|outcome| {
+            let additional = field::ADDITIONAL_DATA.number().get();
+            let (_, text) = outcome.answer.iter().find(|(number, _)| *number == additional)?;
+            Some(tags::find(text, tags::HOLD)?.trim_end().to_owned())
+        });
+        (!is_completed).then(|| Held {
+            original: (*first.intent).clone(),
+            tag: tag.unwrap_or_default(),
+            total: last.intent.amount,
+        })
+    }
+
+    /// Whether a hold was ever approved under this id and not taken back.
+    pub(super) fn is_used(&self) -> bool {
+        self.0.iter().any(is_placed)
+    }
+
+    /// Whether money was posted under this id and not taken back.
+    pub(super) fn is_posted(&self) -> bool {
+        self.0.iter().any(|stored| {
+            let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
+            stored.intent.key.class == b'2' && is_approved && !stored.undone
+        })
+    }
+
+    /// What came of the message with these numbers, of this class.
+    pub(super) fn trail(
+        &self,
+        class: u8,
+        numbers: &Numbers,
+        direction: Direction,
+        is_change: bool,
+        other: &str,
+    ) -> Trail {
+        let mut trail = Trail::None;
+        for stored in self.attempts(class, numbers) {
+            if !numbers.terminal.is_empty() && stored.intent.key.acceptor != numbers.acceptor {
+                return Trail::Other;
+            }
+            trail = match &stored.outcome {
+                None => Trail::Open(stored.intent.key.transmission.clone()),
+                Some(end) if end.response.is_approval() && stored.undone => {
+                    Trail::Decided(Decision::Failed("it was taken back"))
+                }
+                Some(end) => match decision(end.response, direction, is_change, other) {
+                    Some(decided) => Trail::Decided(decided),
+                    None => trail,
+                },
+            };
+        }
+        trail
+    }
+
+    /// The trace number of the next attempt: one for which nothing was done has used up its own.
+    pub(super) fn next_stan(&self, class: u8, numbers: &Numbers) -> u32 {
+        let is_undone = |stored: &&Stored| {
+            stored
+                .outcome
+                .as_ref()
+                .is_some_and(|end| end.response == ResponseCode::HOST_UNAVAILABLE && !stored.undone)
+        };
+        let spent = self.attempts(class, numbers).filter(is_undone).count();
+        let spent = u32::try_from(spent).unwrap_or(u32::MAX);
+        numbers.stan.saturating_sub(1).saturating_add(spent) % STANS + 1
+    }
+
+    /// Of a message with a terminal of its own, every attempt; of one that shares another's, those
+    /// with its trace number.
+    fn attempts<'l>(
+        &'l self,
+        class: u8,
+        numbers: &'l Numbers,
+    ) -> impl Iterator<Item = &'l Stored> + 'l {
+        self.0.iter().filter(move |stored| {
+            let key = &stored.intent.key;
+            let is_it = match numbers.terminal.as_str() {
+                "" => key.stan == numbers.stan,
+                terminal => key.terminal == terminal,
+            };
+            key.class == class && is_it
+        })
+    }
+}
+
+/// Whether it placed a hold, or gave one another amount, and that still is so.
+fn is_placed(stored: &Stored) -> bool {
+    let is_approved = stored.outcome.as_ref().is_some_and(|outcome| {
+        outcome.verdict == Verdict::Answered && outcome.response.is_approval()
+    });
+    is_approved && !stored.undone && stored.intent.mti.original() == HOLD
+}

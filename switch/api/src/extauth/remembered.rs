@@ -1,0 +1,156 @@
+//! What was asked lately, so that the same request again is known before the journal knows it.
+//!
+//! The journal is what lasts: this only bridges the moments before a record is durable, spares a
+//! read, and notices an idempotency key that comes back with something else. It is bounded; the
+//! oldest make room.
+
+use super::outcome::Decision;
+use aws_lc_rs::digest::{SHA256, digest};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a request is remembered (http-contracts 4.5, rule 10).
+const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A digest of parts, each with its length, so that the end of one is not the beginning of
+/// another.
+pub(super) fn digest_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut whole = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        whole.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        whole.extend_from_slice(part);
+    }
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, &whole).as_ref());
+    bytes
+}
+
+/// Recent requests.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    most: usize,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: BTreeMap<[u8; 32], Entry>,
+    /// Oldest first; one that was forgotten otherwise may still stand here.
+    order: VecDeque<([u8; 32], Instant)>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    body: [u8; 32],
+    since: Instant,
+    /// DE7 of the message that it became.
+    sent: Option<String>,
+    decision: Option<Decision>,
+}
+
+/// What is known of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Recalled {
+    /// Nothing: it is noted now.
+    New,
+    /// Its idempotency key came before with something else.
+    Other,
+    /// It was decided.
+    Decided(Decision),
+    /// It became a message with this DE7, of which nobody knows the end.
+    Sent(String),
+}
+
+impl Remembered {
+    pub(super) fn new(most: u32) -> Self {
+        Self { most: usize::try_from(most).unwrap_or(usize::MAX), table: Mutex::default() }
+    }
+
+    /// What is known of the request with this key and content.
+    pub(super) fn recall(&self, key: [u8; 32], body: [u8; 32]) -> Recalled {
+        let mut table = self.table();
+        let known = table.entries.get(&key).filter(|entry| entry.since.elapsed() < KEEP);
+        match known {
+            Some(entry) if entry.body != body => return Recalled::Other,
+            Some(Entry { decision: Some(decision), .. }) => {
+                return Recalled::Decided(decision.clone());
+            }
+            Some(Entry { sent: Some(sent), .. }) => return Recalled::Sent(sent.clone()),
+            Some(_) => return Recalled::New,
+            None => {}
+        }
+        let since = Instant::now();
+        table.entries.insert(key, Entry { body, since, sent: None, decision: None });
+        table.order.push_back((key, since));
+        while table.order.len() > self.most {
+            let Some((oldest, since)) = table.order.pop_front() else { break };
+            if table.entries.get(&oldest).is_some_and(|entry| entry.since == since) {
+                table.entries.remove(&oldest);
+            }
+        }
+        Recalled::New
+    }
+
+    /// It becomes a message with this DE7 now.
+    pub(super) fn sent(&self, key: [u8; 32], transmission: &str) {
+        if let Some(entry) = self.table().entries.get_mut(&key) {
+            entry.sent = Some(transmission.to_owned());
+        }
+    }
+
+    /// It was decided.
+    pub(super) fn decided(&self, key: [u8; 32], decision: &Decision) {
+        if let Some(entry) = self.table().entries.get_mut(&key) {
+            entry.decision = Some(decision.clone());
+        }
+    }
+
+    /// Nothing was done: it may come again as a new one.
+    pub(super) fn forget(&self, key: [u8; 32]) {
+        self.table().entries.remove(&key);
+    }
+
+    /// A panic elsewhere leaves nothing half-written here.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(number: u8) -> [u8; 32] {
+        digest_of(&[&[number]])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_known_for_seven_days_and_another_under_its_key_is_not_it() {
+        let remembered = Remembered::new(1_024);
+        assert_eq!(remembered.recall(bytes(1), bytes(10)), Recalled::New);
+        assert_eq!(remembered.recall(bytes(1), bytes(10)), Recalled::New);
+        assert_eq!(remembered.recall(bytes(1), bytes(11)), Recalled::Other);
+        remembered.sent(bytes(1), "1121080000");
+        assert_eq!(remembered.recall(bytes(1), bytes(10)), Recalled::Sent("1121080000".into()));
+        remembered.decided(bytes(1), &Decision::Approved);
+        assert_eq!(remembered.recall(bytes(1), bytes(10)), Recalled::Decided(Decision::Approved));
+        assert_eq!(remembered.recall(bytes(1), bytes(11)), Recalled::Other);
+        tokio::time::advance(KEEP).await;
+        assert_eq!(remembered.recall(bytes(1), bytes(11)), Recalled::New);
+        remembered.forget(bytes(1));
+        assert_eq!(remembered.recall(bytes(1), bytes(12)), Recalled::New);
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let remembered = Remembered::new(2);
+        for number in 0..10 {
+            assert_eq!(remembered.recall(bytes(number), bytes(number)), Recalled::New);
+            assert!(remembered.table().entries.len() <= 2);
+        }
+        assert_eq!(remembered.recall(bytes(9), bytes(1)), Recalled::Other);
+        assert_eq!(remembered.recall(bytes(1), bytes(2)), Recalled::New);
+    }
+}

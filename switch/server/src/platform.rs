@@ -1,0 +1,148 @@
+//! The card platform of `[extauth]`: what its door works with.
+//!
+//! The journal is read for it on a thread of its own, beside the one that reads for the engine, so
+//! that neither waits for the other.
+
+use crate::material::secret;
+use crate::observe::Metrics;
+use crate::outside::write_down;
+use crate::start::StartError;
+use std::fs;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use veksel_adapters::{KeyHost, audit};
+use veksel_api::{
+    Directory, Doubt, Exchange, External, Fetching, KeySource, Lives, Looking, Notice, Watcher,
+};
+use veksel_config::SwitchConfig;
+use veksel_core::{Stored, Unreadable};
+use veksel_store::{Journal, Lookup};
+
+/// Questions that may wait for the journal to be read.
+const QUESTIONS_MAX: usize = 1_024;
+
+/// Calls whose audit line waits to be written.
+const AUDIT_MAX: usize = 256;
+
+/// What is configured of it, with everything else that it needs; `None` if nothing is.
+pub(crate) fn external(
+    config: &SwitchConfig,
+    exchange: Exchange,
+    journal: Option<Box<dyn Journal>>,
+    metrics: &Metrics,
+    handle: &Handle,
+) -> Result<Option<External>, StartError> {
+    let Some((extauth, journal)) = config.bridge.extauth.as_ref().zip(journal) else {
+        return Ok(None);
+    };
+    let caller = config.bridge.callers.get(usize::from(extauth.caller));
+    let Some(caller) = caller else {
+        return Err(StartError::Outside("[extauth] names no caller".to_owned()));
+    };
+    let participant = config.plan.participants.get(usize::from(caller.participant.0));
+    let (sink, events) = audit(AUDIT_MAX);
+    let keys = KeyHost::new("extauth", &extauth.keys, sink)
+        .map_err(|error| StartError::Outside(error.to_string()))?;
+    handle.spawn(write_down(events));
+    let directory = match &extauth.directory {
+        None => None,
+        Some(path) => {
+            let part = || format!("`directory` of [extauth], {}", path.display());
+            let text = fs::read_to_string(path)
+                .map_err(|error| StartError::Outside(format!("{}: {error}", part())))?;
+            let read = Directory::parse(&text)
+                .map_err(|wrong| StartError::Outside(format!("{}: {wrong}", part())))?;
+            Some(read)
+        }
+    };
+    let notify_token = match &extauth.notify_token {
+        None => None,
+        Some(source) => {
+            let part = "the token of notifications of [extauth]".to_owned();
+            Some(secret(source).map_err(|why| StartError::Secret { part, why })?)
+        }
+    };
+    Ok(Some(External {
+        config: extauth.clone(),
+        acquirer: caller.acquirer.clone(),
+        participant: participant.map(|own| own.name.clone()).unwrap_or_default(),
+        exchange,
+        lives: Arc::new(Reader::spawn(journal)?),
+        keys: Arc::new(Published(keys)),
+        directory,
+        notify_token,
+        watcher: Arc::new(Counted(metrics.clone())),
+    }))
+}
+
+/// Keys over HTTP.
+struct Published(KeyHost);
+
+impl KeySource for Published {
+    fn fetch(&self) -> Fetching<'_> {
+        Box::pin(self.0.fetch())
+    }
+}
+
+/// What is asked of the journal, and where the answer goes.
+type Question = (String, oneshot::Sender<Result<Vec<Stored>, Unreadable>>);
+
+/// Reads the journal on a thread of its own.
+struct Reader(mpsc::Sender<Question>);
+
+impl Reader {
+    fn spawn(mut journal: Box<dyn Journal>) -> std::io::Result<Self> {
+        let (questions, mut asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
+        thread::Builder::new().name("lives".into()).spawn(move || {
+            while let Some((rrn, reply)) = asked.blocking_recv() {
+                // Who does not wait any more needs no answer.
+                if reply.is_closed() {
+                    continue;
+                }
+                let found = journal.find(&Lookup::Rrn(rrn));
+                let found = found.map_err(|error| {
+                    tracing::error!(%error, "the journal could not be read");
+                    Unreadable
+                });
+                let _ = reply.send(
+                    found.map(|entries| Stored::gather(entries.iter().map(|(_, record)| record))),
+                );
+            }
+        })?;
+        Ok(Self(questions))
+    }
+}
+
+impl Lives for Reader {
+    fn life(&self, rrn: String) -> Looking<'_> {
+        Box::pin(async move {
+            let (reply, found) = oneshot::channel();
+            self.0.try_send((rrn, reply)).map_err(|_| Unreadable)?;
+            found.await.unwrap_or(Err(Unreadable))
+        })
+    }
+}
+
+/// Into the metrics.
+struct Counted(Metrics);
+
+impl Watcher for Counted {
+    fn doubted(&self, doubt: Doubt) {
+        self.0.platform_doubts.with_label_values(&[doubt.word()]).inc();
+    }
+
+    fn skewed(&self, ms: i64) {
+        self.0.platform_skew.set(ms);
+    }
+
+    fn keys_age(&self, age: Duration) {
+        self.0.platform_keys_age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    fn noticed(&self, notice: &Notice) {
+        self.0.platform_notices.with_label_values(&[notice.kind]).inc();
+    }
+}
