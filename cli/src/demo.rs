@@ -193,6 +193,13 @@ fn simulator(
         ("sandbox.neonomics.listen", ANYWHERE.to_owned()),
         ("sandbox.droppay.listen", ANYWHERE.to_owned()),
         ("sandbox.droppay.tls_listen", ANYWHERE.to_owned()),
+        ("sandbox.biller.listen", ANYWHERE.to_owned()),
+        ("sandbox.sms.listen", ANYWHERE.to_owned()),
+        ("sandbox.fcm.listen", ANYWHERE.to_owned()),
+        ("sandbox.mail.listen", ANYWHERE.to_owned()),
+        ("sandbox.mail.smtp_listen", ANYWHERE.to_owned()),
+        ("sandbox.mail.smtps_listen", ANYWHERE.to_owned()),
+        ("sandbox.didit.listen", ANYWHERE.to_owned()),
     ];
     let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
     let source = source.flags(settings).flags(door.simulator()).known_dialects(&dialects());

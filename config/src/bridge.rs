@@ -3,6 +3,7 @@
 //! Secrets are named by the file or the environment variable they stand in and are read by the
 //! server; none of them is a value here.
 
+use crate::provider::{ApiConfig, EmailConfig, PushConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -16,6 +17,43 @@ pub struct BridgeConfig {
     pub kyc: Option<KycConfig>,
     /// Where we are called; `None` if nobody may.
     pub http: Option<HttpConfig>,
+    /// Billers, and who tells customers something.
+    pub providers: ProvidersConfig,
+}
+
+/// Billers, and who tells customers something; `None` for nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ProvidersConfig {
+    /// Billers.
+    pub bill: Option<ApiConfig>,
+    /// Text messages, and who they are from.
+    pub sms: Option<(ApiConfig, String)>,
+    /// Letters.
+    pub email: Option<EmailConfig>,
+    /// Notices to apps.
+    pub push: Option<PushConfig>,
+    /// Whether and how customers are told what became of their checks and payments.
+    pub notices: Option<NoticesConfig>,
+}
+
+/// Telling customers by whoever of the providers is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticesConfig {
+    /// The list of how customers are reached, comma-separated.
+    pub contacts: PathBuf,
+    /// For telling one customer by one way, in milliseconds.
+    pub within_ms: u64,
+    /// What may wait to be told; the rest is dropped.
+    pub queue_max: u32,
+}
+
+impl ProvidersConfig {
+    /// Whether there is nobody.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        let Self { bill, sms, email, push, notices: _ } = self;
+        bill.is_none() && sms.is_none() && email.is_none() && push.is_none()
+    }
 }
 
 /// Where we are called over HTTP: redirects of customers, pushes of banks, webhooks, and the
@@ -74,6 +112,8 @@ pub struct CallConfig {
     pub trust: Option<PathBuf>,
     /// Our certificate and its key (QWAC), PEM.
     pub identity: Option<Identity>,
+    /// Whether the certificate of the other side is not looked at.
+    pub is_relaxed: bool,
 }
 
 /// A certificate and its key.
@@ -188,6 +228,8 @@ pub enum RequestId {
 pub struct KycConfig {
     /// How it is called.
     pub call: CallConfig,
+    /// Which it is. What is about the other counts for nothing.
+    pub provider: KycProvider,
     /// `X-App-Token`.
     pub app_token: SecretSource,
     /// Signs our requests.
@@ -202,6 +244,28 @@ pub struct KycConfig {
     pub token_seconds: u32,
     /// Labels of a refusal that mean a risk rather than a bad picture.
     pub risk_labels: Vec<String>,
+}
+
+/// Who checks identities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KycProvider {
+    /// Sumsub.
+    Sumsub,
+    /// Didit.
+    Didit(DiditConfig),
+}
+
+/// Didit: sessions of a workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiditConfig {
+    /// `x-api-key`.
+    pub api_key: SecretSource,
+    /// `workflow_id` of the checks.
+    pub workflow: String,
+    /// Where customers come back; empty for what the workflow says.
+    pub callback: String,
+    /// Whether a webhook is taken whose signature covers only who and how (`X-Signature-Simple`).
+    pub allow_simple: bool,
 }
 
 impl CallConfig {
@@ -222,6 +286,7 @@ impl CallConfig {
             allow_private: false,
             trust: None,
             identity: None,
+            is_relaxed: false,
         }
     }
 }

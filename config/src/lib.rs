@@ -24,6 +24,7 @@ mod framing;
 mod mac;
 mod overlay;
 mod problem;
+pub mod provider;
 mod reload;
 mod sandbox;
 mod section;
@@ -42,8 +43,8 @@ pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
-    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, SandboxConfig, SumsubSandbox,
-    WebhookSchedule,
+    ASPSP_BANKS, AspspConfig, BillerSandbox, DiditSandbox, DropPaySandbox, FcmSandbox, MailSandbox,
+    NeonomicsSandbox, SandboxConfig, SmsSandbox, SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{

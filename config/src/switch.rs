@@ -10,6 +10,8 @@ mod identity;
 mod outside;
 mod raw;
 
+pub(crate) use outside::read_api;
+
 use crate::address::{Destination, DialectName};
 use crate::bridge::BridgeConfig;
 use crate::cidr::Cidr;
@@ -43,6 +45,11 @@ pub(crate) const LAYOUT: Layout = &[
     ("kyc", Shape::One),
     ("http", Shape::One),
     ("payee", Shape::Many),
+    ("bill", Shape::One),
+    ("sms", Shape::One),
+    ("email", Shape::One),
+    ("push", Shape::One),
+    ("notices", Shape::One),
 ];
 
 /// How much earlier than the channel the switch must give up, in milliseconds

@@ -69,7 +69,7 @@ fn complain_of_bridge(text: &str, settings: &Settings) -> Vec<String> {
         let mut parts: Vec<&str> = path.split('.').collect();
         match *parts.first()? {
             "aspsp" => drop(parts.remove(1)),
-            "kyc" | "http" => {}
+            "kyc" | "http" | "bill" | "sms" | "email" | "push" | "notices" => {}
             payee if payee.starts_with("payee[") => parts[0] = "payee",
             _ => return None,
         }

@@ -35,11 +35,13 @@ const ADDED: &str = include_str!("bridge.toml");
 const ROUTE: &str = "[[route]]\nname = \"linked\"\nto = \"bank\"\nlinked = \"yes\"\n\n";
 
 /// Files with the secrets that the sandboxes take; they open nothing else.
-const SECRETS: [(&str, &str); 3] = [
+const SECRETS: [(&str, &str); 4] = [
+    ("provider-key.secret", PROVIDER_KEY),
     ("kyc-app-token.secret", APP_TOKEN),
     ("kyc-secret-key.secret", SECRET_KEY),
     ("kyc-webhook.secret", WEBHOOK_SECRET),
 ];
+const PROVIDER_KEY: &str = "sandbox-key";
 const APP_TOKEN: &str = "sbx:veksel";
 const SECRET_KEY: &str = "sandbox-secret-key";
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
@@ -92,6 +94,7 @@ impl Door {
         let missing = || Failure::no("start", "a sandbox does not run");
         let place = |name: &str| sandboxes.running.address(name).ok_or_else(missing);
         let (plain, encrypted) = (place("aspsp")?, place("aspsp-tls")?);
+        let smtp = place("smtp")?;
         let files = sandboxes.files.as_ref().ok_or_else(missing)?;
         let file = |path: &Path| {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -103,6 +106,11 @@ impl Door {
             ("http.listen", address.to_string()),
             ("http.public_url", format!("http://{address}")),
             ("kyc.url", format!("http://{}", place("sumsub")?)),
+            ("bill.url", format!("http://{}", place("biller")?)),
+            ("sms.url", format!("http://{}", place("sms")?)),
+            ("email.host", smtp.ip().to_string()),
+            ("email.port", smtp.port().to_string()),
+            ("email.trust", file(&files.ca)),
             ("aspsp.dnb.url", format!("http://{plain}/dnb")),
             ("aspsp.sparebank1.url", format!("https://{encrypted}/sparebank1")),
             ("aspsp.sparebank1.trust", file(&files.ca)),

@@ -234,6 +234,16 @@ enabled = false
 enabled = false
 [sandbox.droppay]
 enabled = false
+[sandbox.biller]
+enabled = false
+[sandbox.sms]
+enabled = false
+[sandbox.fcm]
+enabled = false
+[sandbox.mail]
+enabled = false
+[sandbox.didit]
+enabled = false
 "#
     )
 }
@@ -252,6 +262,16 @@ enabled = false
 [sandbox.neonomics]
 enabled = false
 [sandbox.droppay]
+enabled = false
+[sandbox.biller]
+enabled = false
+[sandbox.sms]
+enabled = false
+[sandbox.fcm]
+enabled = false
+[sandbox.mail]
+enabled = false
+[sandbox.didit]
 enabled = false
 [sandbox.sumsub]
 listen = "127.0.0.1:{kyc}"

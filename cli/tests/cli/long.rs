@@ -121,6 +121,13 @@ fn sandboxes_run_beside_the_bank_when_they_are_wanted() {
         "sandbox.neonomics.listen=127.0.0.1:0",
         "sandbox.droppay.listen=127.0.0.1:0",
         "sandbox.droppay.tls_listen=127.0.0.1:0",
+        "sandbox.biller.listen=127.0.0.1:0",
+        "sandbox.sms.listen=127.0.0.1:0",
+        "sandbox.fcm.listen=127.0.0.1:0",
+        "sandbox.mail.listen=127.0.0.1:0",
+        "sandbox.mail.smtp_listen=127.0.0.1:0",
+        "sandbox.mail.smtps_listen=127.0.0.1:0",
+        "sandbox.didit.listen=127.0.0.1:0",
     ] {
         arguments.extend(["--set", set]);
     }

@@ -81,6 +81,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             banks: switch.outside.banks.into_iter().map(|bank| bank.config).collect(),
             kyc: switch.outside.kyc.map(|kyc| kyc.config),
             http: switch.outside.http.map(|http| http.config),
+            providers: switch.outside.providers.into_config(),
         },
         admin: AdminConfig { listen: switch.admin.value },
         store: StoreConfig {

@@ -23,6 +23,7 @@ mod reply;
 mod signature;
 mod state;
 mod statements;
+mod step_up;
 
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ pub struct AspspSettings {
     pub delays: Delays,
     /// Whether status changes are pushed to whoever asked for it.
     pub push: bool,
+    /// The secret, Base32, of one-time codes that approvals need; `None` if they need none.
+    pub totp: Option<String>,
 }
 
 /// The sandbox.

@@ -79,12 +79,21 @@ impl Rig {
     }
 
     pub(crate) fn with(delays: Delays) -> Self {
+        Self::with_codes(delays, None)
+    }
+
+    /// Approvals need one-time codes by this secret.
+    pub(crate) fn with_codes(delays: Delays, totp: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bank = bank::start(bank_config(folder.path())).unwrap();
         let authority = Arc::new(Authority::new().unwrap());
         let clock = Clock::default();
-        let settings =
-            AspspSettings { banks: BANKS.iter().map(|bank| bank.id).collect(), delays, push: true };
+        let settings = AspspSettings {
+            banks: BANKS.iter().map(|bank| bank.id).collect(),
+            delays,
+            push: true,
+            totp: totp.map(str::to_owned),
+        };
         let desk = bank.desk().unwrap();
         let aspsp = Aspsp::new(settings, desk, clock.clone(), Some(Arc::clone(&authority)));
         let aspsp = Arc::new(aspsp);

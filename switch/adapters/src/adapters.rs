@@ -2,6 +2,7 @@
 //! the one it is for.
 
 use crate::berlin_group::BerlinGroup;
+use crate::didit::Didit;
 use crate::droppay::DropPay;
 use crate::executor::audit::AuditSink;
 use crate::executor::{Chain, Circuit, failed};
@@ -9,7 +10,9 @@ use crate::neonomics::Neonomics;
 use crate::sumsub::{Checks, Sumsub};
 use std::path::PathBuf;
 use std::time::Duration;
-use veksel_config::bridge::{BankConfig, BankProfile, BridgeConfig, HttpConfig, SecretSource};
+use veksel_config::bridge::{
+    BankConfig, BankProfile, BridgeConfig, HttpConfig, KycConfig, KycProvider, SecretSource,
+};
 use veksel_core::enquiry::{Addressee, Ask, Failed, Failure, Secret, Verdict};
 
 /// What is left for saying so when the time of an enquiry is over, in milliseconds.
@@ -90,7 +93,14 @@ pub(crate) struct Parts<'a> {
 #[derive(Debug)]
 pub struct Adapters {
     banks: Vec<Bank>,
-    kyc: Option<Sumsub>,
+    kyc: Option<Kyc>,
+}
+
+/// Who checks identities.
+#[derive(Debug)]
+enum Kyc {
+    Sumsub(Box<Sumsub>),
+    Didit(Box<Didit>),
 }
 
 #[derive(Debug)]
@@ -114,7 +124,7 @@ impl Adapters {
         let parts = Parts { http: config.http.as_ref(), secret, audit };
         let banks = config.banks.iter().map(|bank| Bank::new(bank, &parts));
         let banks = banks.collect::<Result<_, _>>()?;
-        let kyc = config.kyc.as_ref().map(|kyc| Sumsub::new(kyc, &parts)).transpose()?;
+        let kyc = config.kyc.as_ref().map(|kyc| Kyc::new(kyc, &parts)).transpose()?;
         Ok(Self { banks, kyc })
     }
 
@@ -137,7 +147,7 @@ impl Adapters {
     #[must_use]
     pub fn circuits(&self) -> Vec<Circuit> {
         let banks = self.banks.iter().flat_map(Bank::circuits);
-        banks.chain(self.kyc.iter().flat_map(Sumsub::circuits)).collect()
+        banks.chain(self.kyc.iter().flat_map(Kyc::circuits)).collect()
     }
 
     /// How each check behind an applicant's verification ended, for people who look at a case.
@@ -147,7 +157,10 @@ impl Adapters {
     /// If it could not be found out within so many milliseconds.
     pub async fn checks(&self, applicant: &str, within_ms: u64) -> Result<Checks, Failure> {
         let kyc = self.kyc.as_ref().ok_or_else(|| failed(Failed::NotSupported, "addressee"))?;
-        kyc.checks(&Chain::new(within_ms, ""), applicant).await
+        match kyc {
+            Kyc::Sumsub(sumsub) => sumsub.checks(&Chain::new(within_ms, ""), applicant).await,
+            Kyc::Didit(_) => Err(failed(Failed::NotSupported, "checks")),
+        }
     }
 
     async fn route(&self, chain: &Chain, ask: &Ask) -> Verdict {
@@ -167,6 +180,29 @@ impl Adapters {
 /// There is nobody of that name.
 fn unknown() -> Verdict {
     Verdict::Failed(failed(Failed::NotSupported, "addressee"))
+}
+
+impl Kyc {
+    fn new(config: &KycConfig, parts: &Parts<'_>) -> Result<Self, AdapterError> {
+        Ok(match &config.provider {
+            KycProvider::Sumsub => Self::Sumsub(Box::new(Sumsub::new(config, parts)?)),
+            KycProvider::Didit(didit) => Self::Didit(Box::new(Didit::new(config, didit, parts)?)),
+        })
+    }
+
+    async fn ask(&self, chain: &Chain, ask: &Ask) -> Verdict {
+        match self {
+            Self::Sumsub(sumsub) => sumsub.ask(chain, ask).await,
+            Self::Didit(didit) => didit.ask(chain, &ask.enquiry).await,
+        }
+    }
+
+    fn circuits(&self) -> Vec<Circuit> {
+        match self {
+            Self::Sumsub(sumsub) => sumsub.circuits(),
+            Self::Didit(didit) => didit.circuits(),
+        }
+    }
 }
 
 impl Bank {

@@ -103,7 +103,7 @@ impl Executor {
         let trust = call.trust.as_deref();
         let connect = Duration::from_millis(call.connect_ms);
         let client = |identity| {
-            let tls = tls::client(&call.url, trust, identity)?;
+            let tls = tls::client(&call.url, trust, call.is_relaxed, identity)?;
             let builder = Client::builder()
                 .tls_backend_preconfigured(tls)
                 .dns_resolver(address::Resolver { allow_private: call.allow_private })

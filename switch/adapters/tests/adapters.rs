@@ -24,7 +24,7 @@ fn bank(url: &str) -> BankConfig {
 }
 
 fn adapters(banks: Vec<BankConfig>) -> Result<Adapters, AdapterError> {
-    let config = BridgeConfig { banks, kyc: None, http: None };
+    let config = BridgeConfig { banks, ..BridgeConfig::default() };
     Adapters::new(&config, &read_secret, audit(10).0)
 }
 

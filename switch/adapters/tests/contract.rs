@@ -184,7 +184,6 @@ async fn exchanges() -> Vec<Exchange> {
             call,
             quirks: Quirks { wants_push: true, ..Quirks::default() },
         }],
-        kyc: None,
         http: Some(HttpConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: "https://tpp.example".to_owned(),
@@ -192,6 +191,7 @@ async fn exchanges() -> Vec<Exchange> {
             body_max: 1,
             token: None,
         }),
+        ..BridgeConfig::default()
     };
     let (sink, mut events) = audit(1_000);
     let adapters = Adapters::new(&config, &read_secret, sink).unwrap();

@@ -64,7 +64,7 @@ fn config(url: &str, secret: &str) -> BridgeConfig {
         token: None,
     };
     let bank = BankConfig { name: "dnb".to_owned(), profile, call, quirks };
-    BridgeConfig { banks: vec![bank], kyc: None, http: Some(http) }
+    BridgeConfig { banks: vec![bank], http: Some(http), ..BridgeConfig::default() }
 }
 
 fn adapters(config: &BridgeConfig) -> Result<Adapters, AdapterError> {

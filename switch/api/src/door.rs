@@ -74,10 +74,8 @@ pub fn router(doors: Doors) -> Router {
     for path in ["/health", "/api/health", "/v1/health"] {
         router = router.route(path, get(health));
     }
-    if desk.webhooks.is_some() {
-        for path in ["/v1/webhooks/sumsub", "/api/kyc/webhook"] {
-            router = router.route(path, post(webhook::received));
-        }
+    for path in desk.webhooks.as_ref().map(|webhooks| webhooks.paths()).unwrap_or_default() {
+        router = router.route(path, post(webhook::received));
     }
     router
         .fallback(|trace: Trace| async move { Refusal::not_found("this path").respond(&trace) })

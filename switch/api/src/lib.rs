@@ -10,7 +10,7 @@
 //! | `GET /api/payments/callback` | customers, sent by their bank | the state we gave the bank |
 //! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they saw |
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
-//! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
+//! | `POST /v1/webhooks/sumsub` or `/didit`, `/api/kyc/webhook` | the provider | a signature |
 //! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs | a token |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
 
@@ -33,4 +33,4 @@ pub use calls::{Asked, Engine};
 pub use door::{Count, Doors, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
 pub use serve::{Bounds, serve};
-pub use webhook::{Unwelcome, Webhooks};
+pub use webhook::{Signed, Unwelcome, Webhooks};

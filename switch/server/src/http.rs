@@ -3,6 +3,7 @@
 use crate::callers::{CALLS_MAX, Callers};
 use crate::enquirer::{Asks, Enquirer};
 use crate::material::{secret, webhook_secrets};
+use crate::notices::Notifier;
 use crate::observe::Metrics;
 use crate::outside::configured;
 use crate::start::{StartError, socket};
@@ -14,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use veksel_adapters::providers::Provides;
 use veksel_api::{Bounds, Doors, Engine, Webhooks};
-use veksel_config::bridge::HttpConfig;
+use veksel_config::bridge::{HttpConfig, KycProvider};
 use veksel_config::{ServiceMode, SwitchConfig};
 use veksel_core::enquiry::Secret;
 
@@ -55,7 +56,10 @@ impl Http {
         let bridge = &config.bridge;
         let (calling, calls) = mpsc::channel(CALLS_MAX);
         let callers = Callers::new(calls);
-        let is_asked = outside.is_some() || !bridge.banks.is_empty() || bridge.kyc.is_some();
+        let is_asked = outside.is_some()
+            || !bridge.banks.is_empty()
+            || bridge.kyc.is_some()
+            || !bridge.providers.is_empty();
         if !is_asked && bridge.http.is_none() {
             return Ok((None, Enquirer::new(None), callers));
         }
@@ -70,7 +74,15 @@ impl Http {
             outside => outside,
         };
         let asking = outside.as_ref().map(|outside| Arc::clone(&outside.asks));
+        let notifier = match (&bridge.providers.notices, &outside) {
+            (Some(notices), Some(outside)) => {
+                let providers = Arc::clone(&outside.providers);
+                Notifier::start(notices, providers, runtime.handle())?
+            }
+            (Some(_), None) | (None, _) => Notifier::default(),
+        };
         let enquirer = Enquirer::new(asking.map(|asks| (runtime.handle().clone(), asks)));
+        let enquirer = enquirer.with_notifier(notifier);
         let mut http = Self { runtime, address: None, door: None, stop: None };
         if let Some(http_config) = &bridge.http {
             let listener = http.bind(http_config)?;
@@ -137,6 +149,12 @@ fn token(config: &HttpConfig) -> Result<Option<Secret>, StartError> {
 /// beginning of its token which of its worlds it is for.
 fn check_kyc(config: &SwitchConfig) -> Result<(), StartError> {
     let Some(kyc) = &config.bridge.kyc else { return Ok(()) };
+    // Which world a key of the other provider is for is written nowhere.
+    if let KycProvider::Didit(_) = kyc.provider {
+        let part = "the secrets of webhooks of [kyc]".to_owned();
+        let read = webhook_secrets(kyc).map(drop);
+        return read.map_err(|why| StartError::Secret { part, why });
+    }
     let part = "`app_token` of [kyc]".to_owned();
     let token = secret(&kyc.app_token).map_err(|why| StartError::Secret { part, why })?;
     let is_real = config.mode == ServiceMode::Production;

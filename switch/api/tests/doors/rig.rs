@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
-use veksel_api::{Asked, Bounds, Doors, Engine, Unwelcome, Webhooks, router, serve};
+use veksel_api::{Asked, Bounds, Doors, Engine, Signed, Unwelcome, Webhooks, router, serve};
 use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
 
@@ -52,13 +52,12 @@ pub(crate) fn json(said: &Said) -> Value {
 struct Credulous;
 
 impl Webhooks for Credulous {
-    fn verify(
-        &self,
-        digest: Option<&str>,
-        algorithm: Option<&str>,
-        body: &[u8],
-    ) -> Result<Event, Unwelcome> {
-        match (digest, algorithm) {
+    fn paths(&self) -> &'static [&'static str] {
+        &["/v1/webhooks/sumsub", "/api/kyc/webhook"]
+    }
+
+    fn verify(&self, signed: &Signed<'_>, body: &[u8]) -> Result<Event, Unwelcome> {
+        match (signed.header("x-payload-digest"), signed.header("x-payload-digest-alg")) {
             (Some("good"), Some("HMAC_SHA256_HEX")) => Ok(Event {
                 kind: String::from_utf8(body.to_vec()).unwrap(),
                 review: Review {

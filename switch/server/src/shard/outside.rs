@@ -14,6 +14,7 @@ impl Turning {
             Some(Held::Letter(letter)) => self.write(letter),
             Some(Held::Ask(ask)) => self.enquire(*ask),
             Some(Held::Told(id, told)) => self.tell(id, *told),
+            Some(Held::News(news)) => self.shard.enquirer.notifier.tell(*news),
             None => {}
         }
     }
@@ -31,6 +32,7 @@ impl Turning {
             },
             Held::Ask(ask) => self.enquire(*ask),
             Held::Told(id, told) => self.tell(id, *told),
+            Held::News(news) => self.shard.enquirer.notifier.tell(*news),
         }
     }
 
@@ -39,7 +41,7 @@ impl Turning {
     pub(super) fn drop_held(&mut self, held: Held) {
         match held {
             Held::Letter(letter) => self.shard.wires.spare(letter.message),
-            Held::Ask(_) => {}
+            Held::Ask(_) | Held::News(_) => {}
             Held::Told(id, _) => self.tell(id, Told::Busy),
         }
     }
