@@ -198,6 +198,13 @@ fn simulator(
         ("sandbox.oidc.listen", ANYWHERE.to_owned()),
         ("sandbox.report.listen", report),
         ("sandbox.shaype.listen", ANYWHERE.to_owned()),
+        ("sandbox.biller.listen", ANYWHERE.to_owned()),
+        ("sandbox.sms.listen", ANYWHERE.to_owned()),
+        ("sandbox.fcm.listen", ANYWHERE.to_owned()),
+        ("sandbox.mail.listen", ANYWHERE.to_owned()),
+        ("sandbox.mail.smtp_listen", ANYWHERE.to_owned()),
+        ("sandbox.mail.smtps_listen", ANYWHERE.to_owned()),
+        ("sandbox.didit.listen", ANYWHERE.to_owned()),
     ];
     let source = Source::text("demo", SIMULATOR_EXAMPLE).folder(folder);
     let source = source.flags(settings).flags(door.simulator()).known_dialects(&dialects());

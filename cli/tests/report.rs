@@ -27,7 +27,11 @@ impl Bank {
         let text = "[bank]\nlisten = \"127.0.0.1:0\"\nname = \"Fjord & <Sons>\"\n\
                     [sandbox]\nenabled = true\n[sandbox.report]\nlisten = \"127.0.0.1:0\"\n\
                     [sandbox.aspsp]\nenabled = false\n[sandbox.sumsub]\nenabled = false\n\
-                    [sandbox.neonomics]\nenabled = false\n[sandbox.droppay]\nenabled = false\n";
+                    [sandbox.neonomics]\nenabled = false\n[sandbox.droppay]\nenabled = false\n\
+                    [sandbox.oidc]\nenabled = false\n[sandbox.notify]\nenabled = false\n\
+                    [sandbox.shaype]\nenabled = false\n[sandbox.biller]\nenabled = false\n\
+                    [sandbox.sms]\nenabled = false\n[sandbox.fcm]\nenabled = false\n\
+                    [sandbox.mail]\nenabled = false\n[sandbox.didit]\nenabled = false\n";
         std::fs::write(&config, text).unwrap();
         let mut child = Command::new(VEKSEL)
             .args(["simulate", "--config", config.to_str().unwrap()])

@@ -6,6 +6,7 @@
 use crate::address::DialectName;
 use crate::cidr::Cidr;
 use crate::extauth::ExtAuthConfig;
+use crate::provider::{ApiConfig, EmailConfig, PushConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use veksel_core::plan::ParticipantId;
@@ -26,6 +27,8 @@ pub struct BridgeConfig {
     pub callers: Vec<CallerConfig>,
     /// Who asks whether holds and transactions may be.
     pub extauth: Option<ExtAuthConfig>,
+    /// Billers, and who tells customers something.
+    pub providers: ProvidersConfig,
 }
 
 /// What a caller may be let do: a permission for each route, as http-contracts 1.3 names them, and
@@ -67,6 +70,41 @@ pub struct CallerConfig {
     pub acceptor: String,
     /// DE49 of what names no currency.
     pub currency: String,
+}
+
+/// Billers, and who tells customers something; `None` for nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ProvidersConfig {
+    /// Billers.
+    pub bill: Option<ApiConfig>,
+    /// Text messages, and who they are from.
+    pub sms: Option<(ApiConfig, String)>,
+    /// Letters.
+    pub email: Option<EmailConfig>,
+    /// Notices to apps.
+    pub push: Option<PushConfig>,
+    /// Whether and how customers are told what became of their checks and payments.
+    pub notices: Option<NoticesConfig>,
+}
+
+/// Telling customers by whoever of the providers is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticesConfig {
+    /// The list of how customers are reached, comma-separated.
+    pub contacts: PathBuf,
+    /// For telling one customer by one way, in milliseconds.
+    pub within_ms: u64,
+    /// What may wait to be told; the rest is dropped.
+    pub queue_max: u32,
+}
+
+impl ProvidersConfig {
+    /// Whether there is nobody.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        let Self { bill, sms, email, push, notices: _ } = self;
+        bill.is_none() && sms.is_none() && email.is_none() && push.is_none()
+    }
 }
 
 /// Where we are called over HTTP: redirects of customers, pushes of banks, webhooks, and the
@@ -142,6 +180,8 @@ pub struct CallConfig {
     pub trust: Option<PathBuf>,
     /// Our certificate and its key (QWAC), PEM.
     pub identity: Option<Identity>,
+    /// Whether the certificate of the other side is not looked at.
+    pub is_relaxed: bool,
 }
 
 /// A certificate and its key.
@@ -337,6 +377,8 @@ pub enum RequestId {
 pub struct KycConfig {
     /// How it is called.
     pub call: CallConfig,
+    /// Which it is. What is about the other counts for nothing.
+    pub provider: KycProvider,
     /// `X-App-Token`.
     pub app_token: SecretSource,
     /// Signs our requests.
@@ -480,6 +522,28 @@ pub enum IdHash {
     Compat,
 }
 
+/// Who checks identities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KycProvider {
+    /// Sumsub.
+    Sumsub,
+    /// Didit.
+    Didit(DiditConfig),
+}
+
+/// Didit: sessions of a workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiditConfig {
+    /// `x-api-key`.
+    pub api_key: SecretSource,
+    /// `workflow_id` of the checks.
+    pub workflow: String,
+    /// Where customers come back; empty for what the workflow says.
+    pub callback: String,
+    /// Whether a webhook is taken whose signature covers only who and how (`X-Signature-Simple`).
+    pub allow_simple: bool,
+}
+
 impl CallConfig {
     /// An address with everything else as it is by default (http-contracts 1.7).
     #[must_use]
@@ -498,6 +562,7 @@ impl CallConfig {
             allow_private: false,
             trust: None,
             identity: None,
+            is_relaxed: false,
         }
     }
 }

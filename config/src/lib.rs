@@ -26,6 +26,7 @@ mod framing;
 mod mac;
 mod overlay;
 mod problem;
+pub mod provider;
 mod reload;
 mod sandbox;
 mod section;
@@ -45,8 +46,9 @@ pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
-    ASPSP_BANKS, AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, OidcSandbox,
-    SandboxConfig, ShaypeLimit, ShaypeSandbox, SumsubSandbox, WebhookSchedule,
+    ASPSP_BANKS, AspspConfig, BillerSandbox, DiditSandbox, DropPaySandbox, FcmSandbox, MailSandbox,
+    NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig, ShaypeLimit, ShaypeSandbox,
+    SmsSandbox, SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{

@@ -31,6 +31,77 @@ pub struct SandboxConfig {
     pub report: Option<SocketAddr>,
     /// The card platform.
     pub shaype: Option<ShaypeSandbox>,
+    /// Billers.
+    pub biller: Option<BillerSandbox>,
+    /// The gateway for text messages.
+    pub sms: Option<SmsSandbox>,
+    /// Notices to apps.
+    pub fcm: Option<FcmSandbox>,
+    /// The mail server.
+    pub mail: Option<MailSandbox>,
+    /// The other provider of identity checks.
+    pub didit: Option<DiditSandbox>,
+}
+
+/// Billers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillerSandbox {
+    /// Plain HTTP; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// `X-Api-Key` that is taken.
+    pub api_key: String,
+    /// Requests must be signed with it, if it is not empty.
+    pub hmac_key: String,
+}
+
+/// The gateway for text messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmsSandbox {
+    /// Plain HTTP; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// `X-Api-Key` that is taken.
+    pub api_key: String,
+}
+
+/// Notices to apps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FcmSandbox {
+    /// Plain HTTP; port 0 lets the system choose.
+    pub listen: SocketAddr,
+}
+
+/// The mail server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailSandbox {
+    /// The letters that came, over plain HTTP; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// SMTP with STARTTLS.
+    pub smtp_listen: SocketAddr,
+    /// SMTP over TLS.
+    pub smtps_listen: SocketAddr,
+    /// Who may send; empty for everybody.
+    pub user: String,
+    /// And the password.
+    pub password: String,
+}
+
+/// Didit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiditSandbox {
+    /// Plain HTTP; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// `x-api-key` that is taken.
+    pub api_key: String,
+    /// The one workflow.
+    pub workflow: String,
+    /// From the documents to the decision.
+    pub delay_ms: u64,
+    /// Whether documents hand themselves in.
+    pub submits_alone: bool,
+    /// Where events are posted; `None` for nowhere.
+    pub webhook_url: Option<String>,
+    /// Signs them.
+    pub webhook_secret: String,
 }
 
 /// Banks that speak Berlin Group `NextGenPSD2` over the ledger of the bank. Times are in
@@ -57,6 +128,8 @@ pub struct AspspConfig {
     pub push: bool,
     /// What pushes are signed with; empty for not at all.
     pub push_secret: String,
+    /// The secret, Base32, of one-time codes that approvals need; empty if they need none.
+    pub totp_secret: String,
 }
 
 /// Sumsub.
@@ -202,6 +275,11 @@ pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
         oidc: oidc(section.table("oidc")),
         report: report(section.table("report")),
         shaype: shaype(section.table("shaype")),
+        biller: biller(section.table("biller")),
+        sms: sms(section.table("sms")),
+        fcm: fcm(section.table("fcm")),
+        mail: mail(section.table("mail")),
+        didit: didit(section.table("didit")),
     };
     enabled.then_some(config)
 }
@@ -219,6 +297,7 @@ fn aspsp(mut section: Section<'_>) -> Option<AspspConfig> {
         late_ms: section.duration("late", 330_000, 0..=86_400_000).value,
         push: section.boolean("push", true).value,
         push_secret: push_secret(&mut section),
+        totp_secret: totp(&mut section),
     };
     enabled.then_some(config)
 }
@@ -382,6 +461,84 @@ fn account(text: &str) -> Result<(String, String), String> {
     let both = (account.to_owned(), currency.to_owned());
     fits.then_some(both)
         .ok_or_else(|| "an account, a space and three letters are needed".to_owned())
+}
+
+fn biller(mut section: Section<'_>) -> Option<BillerSandbox> {
+    let enabled = section.boolean("enabled", true).value;
+    let config = BillerSandbox {
+        listen: listen(&mut section, "listen", 8651),
+        api_key: section.title("api_key", "sandbox-key").value,
+        hmac_key: line(&mut section, "hmac_key"),
+    };
+    enabled.then_some(config)
+}
+
+fn sms(mut section: Section<'_>) -> Option<SmsSandbox> {
+    let enabled = section.boolean("enabled", true).value;
+    let config = SmsSandbox {
+        listen: listen(&mut section, "listen", 8652),
+        api_key: section.title("api_key", "sandbox-key").value,
+    };
+    enabled.then_some(config)
+}
+
+fn fcm(mut section: Section<'_>) -> Option<FcmSandbox> {
+    let enabled = section.boolean("enabled", true).value;
+    let config = FcmSandbox { listen: listen(&mut section, "listen", 8653) };
+    enabled.then_some(config)
+}
+
+fn mail(mut section: Section<'_>) -> Option<MailSandbox> {
+    let enabled = section.boolean("enabled", true).value;
+    let config = MailSandbox {
+        listen: listen(&mut section, "listen", 8654),
+        smtp_listen: listen(&mut section, "smtp_listen", 8655),
+        smtps_listen: listen(&mut section, "smtps_listen", 8656),
+        user: line(&mut section, "user"),
+        password: section.title("password", "sandbox-password").value,
+    };
+    enabled.then_some(config)
+}
+
+fn didit(mut section: Section<'_>) -> Option<DiditSandbox> {
+    let enabled = section.boolean("enabled", true).value;
+    let workflow = "11111111-2222-3333-4444-555555555555";
+    let config = DiditSandbox {
+        listen: listen(&mut section, "listen", 8657),
+        api_key: section.title("api_key", "sandbox-key").value,
+        workflow: section.title("workflow", workflow).value,
+        delay_ms: section.duration("delay", 3_000, 0..=600_000).value,
+        submits_alone: section.boolean("submits_alone", false).value,
+        webhook_url: address(&mut section),
+        webhook_secret: section.title("webhook_secret", "sandbox-webhook-secret").value,
+    };
+    enabled.then_some(config)
+}
+
+/// At least 128 bits in Base32 (RFC 4226 4), or nothing.
+fn totp(section: &mut Section<'_>) -> String {
+    let parse = |text: &str| {
+        let is_base32 = |b: u8| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b);
+        let fits = text.is_empty() || (26..=128).contains(&text.len());
+        match fits && text.bytes().all(is_base32) {
+            true => Ok(text.to_owned()),
+            false => Err("26 to 128 of A-Z and 2-7 are needed".to_owned()),
+        }
+    };
+    let missing = Missing::Default(String::new());
+    let expected = "a secret in Base32, or empty for none";
+    section.parsed("totp_secret", missing, expected, parse, String::clone).value
+}
+
+/// A short text, or empty for none.
+fn line(section: &mut Section<'_>, key: &'static str) -> String {
+    let parse = |text: &str| match text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()) {
+        true => Ok(text.to_owned()),
+        false => Err("this does not fit".to_owned()),
+    };
+    let missing = Missing::Default(String::new());
+    let expected = "up to 64 printable characters without spaces";
+    section.parsed(key, missing, expected, parse, String::clone).value
 }
 
 fn listen(section: &mut Section<'_>, key: &'static str, port: u16) -> SocketAddr {

@@ -12,6 +12,8 @@ mod outside;
 mod raw;
 mod trace;
 
+pub(crate) use outside::read_api;
+
 use crate::address::{Destination, DialectName};
 use crate::alert::AlertConfig;
 use crate::bridge::BridgeConfig;
@@ -51,6 +53,11 @@ pub(crate) const LAYOUT: Layout = &[
     ("extauth", Shape::One),
     ("identity", Shape::One),
     ("payee", Shape::Many),
+    ("bill", Shape::One),
+    ("sms", Shape::One),
+    ("email", Shape::One),
+    ("push", Shape::One),
+    ("notices", Shape::One),
 ];
 
 /// The link of those who call over HTTP.

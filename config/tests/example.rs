@@ -72,6 +72,7 @@ fn complain_of_bridge(text: &str, settings: &Settings) -> Vec<String> {
             "aspsp" => drop(parts.remove(1)),
             "caller" => drop(parts.remove(1)),
             "kyc" | "http" | "identity" | "extauth" => {}
+            "bill" | "sms" | "email" | "push" | "notices" => {}
             payee if payee.starts_with("payee[") => parts[0] = "payee",
             _ => return None,
         }

@@ -251,10 +251,13 @@ fn third_parties_wait_for_a_restart_and_payees_do_not() {
     let expected = [
         ("aspsp.nordbank.calls_max", Effect::Restart),
         ("aspsp.nordbank.mode", Effect::Restart),
+        ("bill.calls_max", Effect::Restart),
         ("http.body_max", Effect::Restart),
         ("kyc.calls_max", Effect::Restart),
         ("kyc.years_min", Effect::Restart),
         ("payee[0].holder", Effect::Live),
+        ("push.calls_max", Effect::Restart),
+        ("sms.calls_max", Effect::Restart),
     ];
     assert_eq!(found, expected);
     let (before, after) = (&running.plan, &reload.config.plan);

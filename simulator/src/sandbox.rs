@@ -7,12 +7,16 @@
 //! told what to do has more there.
 
 pub mod aspsp;
+pub mod biller;
 pub mod ca;
 mod clock;
 mod courier;
+pub mod didit;
 pub mod download;
 pub mod droppay;
+pub mod fcm;
 mod log;
+pub mod mail;
 pub mod neonomics;
 pub mod notify;
 pub mod oidc;
@@ -20,11 +24,13 @@ pub(crate) mod query;
 mod serve;
 pub mod shaype;
 mod signing;
+pub mod sms;
 pub mod stage;
 pub mod sumsub;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc as threads;
 use std::thread;
@@ -35,6 +41,7 @@ use axum::extract::RawQuery;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -61,7 +68,27 @@ pub trait Sandbox: Send + Sync + 'static {
     fn turn(&self, now_ms: u64) {
         let _ = now_ms;
     }
+
+    /// What speaks on its port in place of HTTP; then `router` is not asked and the port has no
+    /// `/__sandbox/`.
+    fn talks(&self) -> Option<Arc<dyn Talks>> {
+        None
+    }
 }
+
+/// Speaks something else than HTTP.
+pub trait Talks: Send + Sync + 'static {
+    /// Speaks with a caller until one of both has enough; `is_tls` says whether the port encrypts.
+    fn talk(&self, stream: Box<dyn Stream>, is_tls: bool) -> Talking;
+}
+
+/// A conversation.
+pub type Talking = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A connection, encrypted or not.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A sandbox on a port.
 pub struct Mount {
@@ -103,6 +130,12 @@ pub enum SandboxError {
     /// The key of the card platform cannot be made.
     #[error(transparent)]
     PlatformKey(#[from] shaype::NoKey),
+    /// The service account of a sandbox cannot be made.
+    #[error(transparent)]
+    Account(#[from] fcm::NoAccount),
+    /// The shipped tables are wrong: a mistake in this repository.
+    #[error(transparent)]
+    Seeds(#[from] crate::seeds::SeedError),
     /// Their thread ended by a panic: a defect.
     #[error("the sandboxes' thread ended by a panic")]
     Panicked,
@@ -229,8 +262,15 @@ fn run(mounts: Vec<Mount>, clock: &Clock, mut stopped: watch::Receiver<bool>, re
             let place =
                 Place { name: mount.name, address, is_tls: mount.tls.is_some(), log: log.clone() };
             places.push(place);
-            let router = mount.sandbox.router().merge(control(&mount.sandbox, &log, clock));
-            ports.spawn(serve::serve(listener, mount.tls, router, log, clock.clone()));
+            let speaks = match mount.sandbox.talks() {
+                Some(talks) => serve::Speaks::Itself(talks),
+                None => {
+                    let router = mount.sandbox.router();
+                    let router = router.merge(control(&mount.sandbox, &log, clock));
+                    serve::Speaks::http(router, log, clock.clone())
+                }
+            };
+            ports.spawn(serve::serve(listener, mount.tls, speaks));
             if !sandboxes.iter().any(|known| Arc::ptr_eq(known, &mount.sandbox)) {
                 sandboxes.push(mount.sandbox);
             }

@@ -37,7 +37,8 @@ const ROUTE: &str = "[[route]]\nname = \"linked\"\nto = \"bank\"\nlinked = \"yes
 
 /// Files with the secrets that the sandboxes take, and the API key of the caller; they open nothing
 /// else.
-const SECRETS: [(&str, &str); 8] = [
+const SECRETS: [(&str, &str); 9] = [
+    ("provider-key.secret", PROVIDER_KEY),
     ("kyc-app-token.secret", APP_TOKEN),
     ("kyc-secret-key.secret", SECRET_KEY),
     ("kyc-webhook.secret", WEBHOOK_SECRET),
@@ -49,6 +50,7 @@ const SECRETS: [(&str, &str); 8] = [
 ];
 /// What programs say who ask over HTTP.
 pub(super) const API_KEY: &str = "demo-key";
+const PROVIDER_KEY: &str = "sandbox-key";
 const APP_TOKEN: &str = "sbx:veksel";
 const SECRET_KEY: &str = "sandbox-secret-key";
 const NOTIFY_TOKEN: &str = "sandbox-notify-token";
@@ -116,6 +118,7 @@ impl Door {
         let missing = || Failure::no("start", "a sandbox does not run");
         let place = |name: &str| sandboxes.running.address(name).ok_or_else(missing);
         let (plain, encrypted) = (place("aspsp")?, place("aspsp-tls")?);
+        let smtp = place("smtp")?;
         let files = sandboxes.files.as_ref().ok_or_else(missing)?;
         let file = |path: &Path| {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -129,6 +132,11 @@ impl Door {
             ("identity.url", format!("http://{}/auth/realms/current", place("oidc")?)),
             ("kyc.url", format!("http://{}", place("sumsub")?)),
             ("extauth.keys_url", format!("http://{}{KEYS_PATH}", place("shaype")?)),
+            ("bill.url", format!("http://{}", place("biller")?)),
+            ("sms.url", format!("http://{}", place("sms")?)),
+            ("email.host", smtp.ip().to_string()),
+            ("email.port", smtp.port().to_string()),
+            ("email.trust", file(&files.ca)),
             ("aspsp.dnb.url", format!("http://{plain}/dnb")),
             ("aspsp.sparebank1.url", format!("https://{encrypted}/sparebank1")),
             ("aspsp.sparebank1.trust", file(&files.ca)),

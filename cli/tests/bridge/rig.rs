@@ -279,6 +279,16 @@ enabled = false
 enabled = false
 [sandbox.shaype]
 enabled = false
+[sandbox.biller]
+enabled = false
+[sandbox.sms]
+enabled = false
+[sandbox.fcm]
+enabled = false
+[sandbox.mail]
+enabled = false
+[sandbox.didit]
+enabled = false
 "#
     )
 }
@@ -305,6 +315,16 @@ enabled = false
 [sandbox.report]
 enabled = false
 [sandbox.shaype]
+enabled = false
+[sandbox.biller]
+enabled = false
+[sandbox.sms]
+enabled = false
+[sandbox.fcm]
+enabled = false
+[sandbox.mail]
+enabled = false
+[sandbox.didit]
 enabled = false
 [sandbox.sumsub]
 listen = "127.0.0.1:{kyc}"

@@ -124,6 +124,13 @@ fn sandboxes_run_beside_the_bank_when_they_are_wanted() {
         "sandbox.notify.listen=127.0.0.1:0",
         "sandbox.oidc.listen=127.0.0.1:0",
         "sandbox.shaype.listen=127.0.0.1:0",
+        "sandbox.biller.listen=127.0.0.1:0",
+        "sandbox.sms.listen=127.0.0.1:0",
+        "sandbox.fcm.listen=127.0.0.1:0",
+        "sandbox.mail.listen=127.0.0.1:0",
+        "sandbox.mail.smtp_listen=127.0.0.1:0",
+        "sandbox.mail.smtps_listen=127.0.0.1:0",
+        "sandbox.didit.listen=127.0.0.1:0",
     ] {
         arguments.extend(["--set", set]);
     }

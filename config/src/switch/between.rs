@@ -3,12 +3,13 @@
 
 use super::checks::{Patience, patience};
 use super::outside::{
-    Bank, BankId, ExtAuth, Http, bare_addresses, host_of, is_private_host,
+    Api, Bank, BankId, ExtAuth, Http, bare_addresses, host_of, is_private_host,
 };
 use super::raw::{Route, Switch};
 use super::{DEADLINE_MARGIN_MS, ServiceMode};
 use crate::bridge::{BankProfile, IdHash};
 use crate::findings::{Findings, Found, Place};
+use crate::provider::MailSecurity;
 use crate::unit::show_duration;
 use std::net::IpAddr;
 use veksel_core::fact::ApprovalMode;
@@ -52,9 +53,47 @@ pub(super) fn check(switch: &Switch, findings: &mut Findings) {
         findings.warning(bank.name.place, message, "`to = \"bank\"` makes a route lead there");
     }
     payees(switch, findings);
+    providers(switch, is_production, findings);
     callers(switch, findings);
     if let Some(extauth) = &outside.extauth {
         external(switch, extauth, findings);
+    }
+}
+
+/// Each provider that is described by data, with its section.
+fn apis(switch: &Switch) -> impl Iterator<Item = (&'static str, &Api)> {
+    let providers = &switch.outside.providers;
+    let sms = providers.sms.as_ref().map(|sms| ("[sms]", &sms.api));
+    providers.bill.as_ref().map(|api| ("[bill]", api)).into_iter().chain(sms)
+}
+
+/// A certificate that nobody looks at and answers that nobody gave are for trying out. The first
+/// is refused in production whatever is allowed.
+fn providers(switch: &Switch, is_production: bool, findings: &mut Findings) {
+    let is_real = switch.service_mode.value == ServiceMode::Production;
+    let email = switch.outside.providers.email.as_ref();
+    let relaxed = apis(switch).map(|(who, api)| (who, &api.tls));
+    let relaxed = relaxed.chain(email.map(|email| ("[email]", &email.tls)));
+    for (who, tls) in relaxed.filter(|(_, tls)| tls.value && is_real) {
+        let message = format!("{who} does not look at certificates, and this is production");
+        findings.error(tls.place, message, "`tls = \"strict\"`, and name their CA by `trust`");
+    }
+    let simulated = apis(switch).filter(|(_, api)| api.simulate.value && is_production);
+    for (who, api) in simulated {
+        let message = format!("{who} is simulated, and this is production");
+        findings.error(api.simulate.place, message, "`allow_mock_in_prod = true` lets it be");
+    }
+    let Some(email) = email.filter(|email| email.host.is_sound()) else { return };
+    let is_near = is_private_host(&email.config.host);
+    if email.config.security == MailSecurity::None && (is_production || !is_near) {
+        let message = "[email] logs in and sends letters without TLS";
+        let help = "`security = \"starttls\"` or \"implicit\"";
+        findings.error(email.security.place.or(email.host.place), message, help);
+    }
+    if is_production && (is_near || email.config.allow_private) {
+        let message = "[email] is on this machine or in a private network";
+        let help = "`service_mode` is \"production\"; `allow_mock_in_prod = true` lets it be";
+        findings.error(email.host.place, message, help);
     }
 }
 
@@ -153,6 +192,14 @@ fn called(switch: &Switch) -> Vec<(String, &Found<String>, bool)> {
         .iter()
         .map(|extauth| ("[extauth]".to_owned(), &extauth.url, extauth.allow_private()));
     all.extend(extauth);
+    let apis = apis(switch).filter(|(_, api)| !api.simulate.value);
+    all.extend(apis.map(|(who, api)| (who.to_owned(), &api.url, api.config.call.allow_private)));
+    if let Some(push) = &switch.outside.providers.push {
+        let allow_private = push.config.call.allow_private;
+        all.push(("[push]".to_owned(), &push.url, allow_private));
+        let token_url = Some(&push.token_url).filter(|url| !url.value.is_empty());
+        all.extend(token_url.map(|url| ("`token_url` of [push]".to_owned(), url, allow_private)));
+    }
     all.retain(|(_, url, _)| url.is_sound());
     all
 }

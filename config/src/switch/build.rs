@@ -102,6 +102,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
             callers,
             identity: switch.outside.identity.map(|identity| identity.config),
             extauth,
+            providers: switch.outside.providers.into_config(),
         },
         admin: AdminConfig { listen: switch.admin.value },
         store: StoreConfig {

@@ -9,9 +9,13 @@ mod bankid;
 mod caller;
 mod extauth;
 mod kinds;
+mod provider;
 
 use crate::address::parse_listen;
-use crate::bridge::{BankConfig, CallerConfig, HttpConfig, KycConfig, SecretSource, TokenConfig};
+use crate::bridge::{
+    BankConfig, CallerConfig, DiditConfig, HttpConfig, KycConfig, KycProvider, NoticesConfig,
+    ProvidersConfig, SecretSource, TokenConfig,
+};
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
 pub(super) use bankid::{BankId, bare as bare_addresses};
@@ -19,6 +23,8 @@ pub(super) use caller::Caller;
 pub(super) use extauth::ExtAuth;
 use kinds::{call, named_file, url, variable};
 pub(super) use kinds::{as_url, host_of, is_private_host, one_line, optional_secret, secret};
+pub(crate) use provider::read_api;
+pub(super) use provider::{Api, Email, Push, Sms};
 use std::net::{Ipv4Addr, SocketAddr};
 use veksel_core::fact::ApprovalMode;
 use veksel_core::plan::{BankPlan, KycPlan, PayeePlan, TierPlan};
@@ -43,6 +49,41 @@ pub(super) struct Outside {
     pub(super) identity: Option<BankId>,
     pub(super) extauth: Option<ExtAuth>,
     pub(super) payees: Vec<(Found<String>, PayeePlan)>,
+    pub(super) providers: Providers,
+}
+
+/// Billers, and who tells customers something.
+pub(super) struct Providers {
+    pub(super) bill: Option<Api>,
+    pub(super) sms: Option<Sms>,
+    pub(super) email: Option<Email>,
+    pub(super) push: Option<Push>,
+    pub(super) notices: Option<NoticesConfig>,
+}
+
+impl Providers {
+    fn read(root: &mut Section<'_>) -> Self {
+        Self {
+            bill: root.has("bill").then(|| Api::bill(root.table("bill"))),
+            sms: root.has("sms").then(|| Sms::read(root.table("sms"))),
+            email: root.has("email").then(|| Email::read(root.table("email"))),
+            push: root.has("push").then(|| Push::read(root.table("push"))),
+            notices: match root.has("notices") {
+                true => provider::notices(root.table("notices")),
+                false => None,
+            },
+        }
+    }
+
+    pub(super) fn into_config(self) -> ProvidersConfig {
+        ProvidersConfig {
+            bill: self.bill.map(|bill| bill.config),
+            sms: self.sms.map(|sms| (sms.api.config, sms.sender)),
+            email: self.email.map(|email| email.config),
+            push: self.push.map(|push| push.config),
+            notices: self.notices,
+        }
+    }
 }
 
 pub(super) struct Bank {
@@ -97,14 +138,21 @@ impl Outside {
         let extauth = root.has("extauth").then(|| ExtAuth::read(root.table("extauth")));
         let payees = 0..count(root, "payee", PAYEES_MAX);
         let payees = payees.map(|index| payee(root.element("payee", index))).collect();
-        Self { banks, kyc, http, identity, callers, extauth, payees }
+        let providers = Providers::read(root);
+        Self { banks, kyc, http, identity, callers, extauth, payees, providers }
     }
 }
 
 impl Kyc {
     fn read(mut section: Section<'_>) -> Self {
-        let url = url(&mut section, Missing::Default("https://api.sumsub.com".to_owned()));
+        let is_didit = section.choice("provider", false, &[("sumsub", false), ("didit", true)]);
+        let known = match is_didit.value {
+            true => "https://verification.didit.me",
+            false => "https://api.sumsub.com",
+        };
+        let url = url(&mut section, Missing::Default(known.to_owned()));
         let call = call(&mut section, &url);
+        let (didit, didit_secret) = didit(&mut section.table("didit"), is_didit.value);
         let app_token =
             secret(&mut section, ["app_token_file", "app_token_env"], "SUMSUB_APP_TOKEN");
         let secret_key =
@@ -121,6 +169,7 @@ impl Kyc {
         );
         let variable = variable(&mut section, "webhook_secret_env", "SUMSUB_WEBHOOK_SECRET");
         let webhook_secrets = match files.value.is_empty() {
+            true if is_didit.value => vec![SecretSource::Env(didit_secret)],
             true => vec![SecretSource::Env(variable.value)],
             false => {
                 let path = |item: Found<String>| SecretSource::File(folder.join(item.value));
@@ -132,6 +181,7 @@ impl Kyc {
             section.list_or("risk_labels", &labels, "labels of a refusal", word, String::clone);
         let config = KycConfig {
             call,
+            provider: if is_didit.value { KycProvider::Didit(didit) } else { KycProvider::Sumsub },
             app_token,
             secret_key,
             webhook_secrets,
@@ -155,6 +205,25 @@ impl Kyc {
         };
         Self { url, plan, config }
     }
+}
+
+/// What only Didit has, and the variable with the secret of its webhooks.
+fn didit(section: &mut Section<'_>, is_used: bool) -> (DiditConfig, String) {
+    let api_key = secret(section, ["api_key_file", "api_key_env"], "DIDIT_API_KEY");
+    let workflow = one_line(section, "workflow", "", 64);
+    if is_used && workflow.is_empty() {
+        let message = "`provider` is \"didit\" and there is no workflow";
+        let help = "say its id by `workflow` in [kyc.didit]";
+        let place = section.place();
+        section.findings.error(place, message, help);
+    }
+    let expected = "an address, or empty for that of the workflow";
+    let parse = |text: &str| if text.is_empty() { Ok(String::new()) } else { as_url(text) };
+    let missing = Missing::Default(String::new());
+    let callback = section.parsed("callback", missing, expected, parse, String::clone).value;
+    let allow_simple = section.boolean("allow_simple", false).value;
+    let secret = variable(section, "webhook_secret_env", "DIDIT_WEBHOOK_SECRET").value;
+    (DiditConfig { api_key, workflow, callback, allow_simple }, secret)
 }
 
 fn seconds(ms: u64) -> u32 {

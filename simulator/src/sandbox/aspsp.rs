@@ -25,6 +25,7 @@ mod reply;
 mod signature;
 mod state;
 mod statements;
+mod step_up;
 
 use std::sync::Arc;
 
@@ -60,6 +61,8 @@ pub struct AspspSettings {
     pub push: bool,
     /// What pushes are signed with, as a gateway in front of a bank may; empty for not at all.
     pub push_secret: String,
+    /// The secret, Base32, of one-time codes that approvals need; `None` if they need none.
+    pub totp: Option<String>,
 }
 
 /// The sandbox.

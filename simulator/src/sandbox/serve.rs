@@ -15,7 +15,6 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -26,6 +25,7 @@ use tracing::debug;
 use super::ca::ClientCertificate;
 use super::clock::Clock;
 use super::log::{Entry, Remark, RequestLog, shown};
+use super::{Stream, Talks};
 
 /// Who sent a request; in its extensions.
 #[derive(Debug, Clone)]
@@ -38,8 +38,24 @@ pub struct Peer {
     pub certificate: Option<Arc<ClientCertificate>>,
 }
 
+/// What is spoken on a port.
 #[derive(Clone)]
-struct Port {
+pub(super) enum Speaks {
+    /// HTTP.
+    Http(Port),
+    /// Something of its own.
+    Itself(Arc<dyn Talks>),
+}
+
+impl Speaks {
+    /// HTTP, answered by a router.
+    pub(super) fn http(router: Router, log: RequestLog, clock: Clock) -> Self {
+        Self::Http(Port { router: router.layer(DefaultBodyLimit::max(BODY_MAX)), log, clock })
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Port {
     router: Router,
     log: RequestLog,
     clock: Clock,
@@ -49,11 +65,8 @@ struct Port {
 pub(super) async fn serve(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
-    router: Router,
-    log: RequestLog,
-    clock: Clock,
+    speaks: Speaks,
 ) {
-    let port = Port { router: router.layer(DefaultBodyLimit::max(BODY_MAX)), log, clock };
     let acceptor = tls.map(TlsAcceptor::from);
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -63,9 +76,9 @@ pub(super) async fn serve(
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, address)) => {
-                let (port, acceptor) = (port.clone(), acceptor.clone());
+                let (speaks, acceptor) = (speaks.clone(), acceptor.clone());
                 connections.spawn(async move {
-                    connection(stream, address, port, acceptor).await;
+                    connection(stream, address, speaks, acceptor).await;
                     drop(place);
                 });
             }
@@ -78,25 +91,30 @@ pub(super) async fn serve(
 async fn connection(
     stream: TcpStream,
     address: SocketAddr,
-    port: Port,
+    speaks: Speaks,
     acceptor: Option<TlsAcceptor>,
 ) {
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
-        return talk(stream, Peer { address, is_tls: false, certificate: None }, port).await;
+        let peer = Peer { address, is_tls: false, certificate: None };
+        return talk(stream, peer, speaks).await;
     };
     match timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
             let certificate = shown.and_then(|der| ClientCertificate::read(der)).map(Arc::new);
-            talk(stream, Peer { address, is_tls: true, certificate }, port).await;
+            talk(stream, Peer { address, is_tls: true, certificate }, speaks).await;
         }
         Ok(Err(error)) => debug!(%address, %error, "a sandbox and its caller shook no hands"),
         Err(_) => debug!(%address, "a caller of a sandbox took too long to shake hands"),
     }
 }
 
-async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, port: Port) {
+async fn talk(stream: impl Stream + 'static, peer: Peer, speaks: Speaks) {
+    let port = match speaks {
+        Speaks::Http(port) => port,
+        Speaks::Itself(talks) => return talks.talk(Box::new(stream), peer.is_tls).await,
+    };
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let (peer, port) = (peer.clone(), port.clone());
         async move { Ok::<_, Infallible>(port.answer(peer, request.map(Body::new)).await) }

@@ -6,23 +6,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use veksel_config::{
-    AspspConfig, DropPaySandbox, NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig,
-    ShaypeSandbox, SumsubSandbox,
-    WebhookSchedule,
+    AspspConfig, BillerSandbox, DiditSandbox, DropPaySandbox, FcmSandbox, MailSandbox,
+    NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig, ShaypeSandbox, SmsSandbox,
+    SumsubSandbox, WebhookSchedule,
 };
 
 use super::aspsp::{Aspsp, AspspSettings, Bank, Delays};
+use super::biller::{Biller, BillerConfig};
 use super::ca::{Authority, CaError, Clients, Files};
+use super::didit::{Didit, DiditConfig};
 use super::download::Download;
 use super::droppay::{DropPay, DropPayConfig};
+use super::fcm::Fcm;
+use super::mail::{MailConfig, Mailbox};
 use super::neonomics::{Neonomics, NeonomicsConfig};
 use super::notify::Notify;
 use super::oidc::{NoSigningKey, Oidc, OidcConfig};
 use super::shaype::{Limit, LimitName, Patience, Shaype, ShaypeConfig};
+use super::sms::SmsGateway;
 use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
-use super::{Clock, Mount, RunningSandboxes, SandboxError, start};
+use super::{Clock, Mount, RunningSandboxes, Sandbox, SandboxError, start};
 use crate::bank::Desk;
 use crate::money::Currency;
+use crate::seeds::Seeds;
 
 /// The bank that reports are about.
 #[derive(Debug, Clone)]
@@ -77,7 +83,69 @@ pub fn set(config: &SandboxConfig, bank: &Reported, desk: Desk) -> Result<Stage,
     if let Some(config) = &config.shaype {
         mounts.push(shaype(config, &clock)?);
     }
+    if let Some(config) = &config.biller {
+        mounts.push(biller(config, &clock)?);
+    }
+    mounts.extend(config.sms.as_ref().map(|config| sms(config, &clock)));
+    if let Some(config) = &config.fcm {
+        mounts.push(fcm(config, &clock)?);
+    }
+    if let Some(config) = &config.mail {
+        mounts.extend(mail(config, &clock, &authority)?);
+    }
+    mounts.extend(config.didit.as_ref().map(|config| didit(config, &clock)));
     Ok(Stage { running: start(mounts, clock)?, files })
+}
+
+fn mount(name: &str, listen: SocketAddr, sandbox: Arc<dyn Sandbox>) -> Mount {
+    Mount { name: name.to_owned(), listen, tls: None, sandbox }
+}
+
+fn biller(config: &BillerSandbox, clock: &Clock) -> Result<Mount, SandboxError> {
+    let settings = BillerConfig {
+        api_key: config.api_key.clone(),
+        hmac_key: Some(config.hmac_key.clone()).filter(|key| !key.is_empty()),
+        billers: Seeds::embedded()?.rows().billers.clone(),
+    };
+    let sandbox = Arc::new(Biller::new(settings, clock.clone()));
+    Ok(mount("biller", config.listen, sandbox))
+}
+
+fn sms(config: &SmsSandbox, clock: &Clock) -> Mount {
+    let sandbox = SmsGateway::new(config.api_key.clone(), clock.clone());
+    mount("sms", config.listen, Arc::new(sandbox))
+}
+
+fn fcm(config: &FcmSandbox, clock: &Clock) -> Result<Mount, SandboxError> {
+    Ok(mount("fcm", config.listen, Arc::new(Fcm::new(clock.clone())?)))
+}
+
+fn mail(
+    config: &MailSandbox,
+    clock: &Clock,
+    authority: &Authority,
+) -> Result<[Mount; 3], SandboxError> {
+    let login = (config.user.clone(), config.password.clone());
+    let login = Some(login).filter(|(user, _)| !user.is_empty());
+    let mailbox = Mailbox::new(MailConfig { login }, clock.clone());
+    let tls = encryption(config.smtp_listen, authority)?;
+    let starting = mount("smtp", config.smtp_listen, Arc::new(mailbox.server(Some(tls))));
+    let tls = encryption(config.smtps_listen, authority)?;
+    let implicit = mount("smtps", config.smtps_listen, Arc::new(mailbox.server(None)));
+    let implicit = Mount { tls: Some(tls), ..implicit };
+    Ok([mount("mail", config.listen, Arc::new(mailbox)), starting, implicit])
+}
+
+fn didit(config: &DiditSandbox, clock: &Clock) -> Mount {
+    let webhook = config.webhook_url.clone().map(|url| (url, config.webhook_secret.clone()));
+    let settings = DiditConfig {
+        api_key: config.api_key.clone(),
+        workflow: config.workflow.clone(),
+        delay_ms: config.delay_ms,
+        submits_alone: config.submits_alone,
+        webhook,
+    };
+    mount("didit", config.listen, Arc::new(Didit::new(settings, clock.clone())))
 }
 
 fn shaype(config: &ShaypeSandbox, clock: &Clock) -> Result<Mount, SandboxError> {
@@ -120,6 +188,7 @@ fn aspsp(
         },
         push: config.push,
         push_secret: config.push_secret.clone(),
+        totp: Some(config.totp_secret.clone()).filter(|secret| !secret.is_empty()),
     };
     let tls = encryption(config.tls_listen, authority)?;
     let sandbox = Arc::new(Aspsp::new(settings, desk, clock.clone(), Some(Arc::clone(authority))));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use serde_json::Value;
 
-use crate::rig::{BACK, BACK_NOK, IBAN, OTHER, Rig, path_of, refusal};
+use crate::rig::{BACK, BACK_NOK, DELAYS, IBAN, OTHER, Rig, path_of, refusal};
 
 #[test]
 fn an_approved_payment_moves_money_once_and_says_where_the_customer_goes() {
@@ -40,6 +40,55 @@ fn an_approved_payment_moves_money_once_and_says_where_the_customer_goes() {
     let shown = rig.ask("dnb", "GET", &payment, &[], None).json();
     assert_eq!(shown["instructedAmount"]["amount"], "150.00");
     assert_eq!(shown["creditorAccount"]["iban"], OTHER);
+    rig.close();
+}
+
+/// The code of this second, by the means of whoever has the customer's telephone.
+fn code(rig: &Rig) -> String {
+    let secret = totp_rs::Secret::try_from_base32(SECRET).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    totp.generate(rig.sandboxes.clock().now_ms() / 1_000).to_string()
+}
+
+const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+#[test]
+fn an_approval_wants_a_code_that_is_good_once() {
+    let rig = Rig::with_codes(DELAYS, Some(SECRET));
+    let order = || {
+        let body = rig.order("dnb", "150.00", &[]).json();
+        let payment = path_of(body["_links"]["self"]["href"].as_str().unwrap());
+        (payment, rig.question("dnb", &body))
+    };
+    let approve = |question: &str, code: &str| {
+        let path = format!("{question}/approve");
+        rig.raw("dnb", "POST", &path, &[], format!("code={code}").as_bytes())
+    };
+    let (payment, question) = order();
+    let page = rig.raw("dnb", "GET", &question, &[], b"");
+    assert!(page.text().contains("id=\"code\""), "{}", page.text());
+    for wrong in ["", "0000000"] {
+        let answer = approve(&question, wrong);
+        assert_eq!(answer.status, 403);
+        assert!(answer.text().contains("The code is wrong."), "{}", answer.text());
+    }
+    assert_eq!(rig.status("dnb", &payment), "RCVD");
+    let right = code(&rig);
+    assert_eq!(approve(&question, &right).status, 303);
+    rig.await_status("dnb", &payment, "ACSC");
+    // The same code is worth nothing any more; the third that is wrong is a no.
+    let (payment, question) = order();
+    assert_eq!(approve(&question, &right).status, 403);
+    rig.advance(60_000);
+    let by_link = rig.raw("dnb", "GET", &format!("{question}?auto=approve&code=1"), &[], b"");
+    assert_eq!(by_link.status, 403);
+    let refused = approve(&question, "1");
+    assert_eq!((refused.status, refused.header("location")), (303, Some(BACK_NOK)));
+    assert_eq!(rig.status("dnb", &payment), "RJCT");
+    let (payment, question) = order();
+    let link = format!("{question}?auto=approve&code={}", code(&rig));
+    assert_eq!(rig.raw("dnb", "GET", &link, &[], b"").status, 303);
+    rig.await_status("dnb", &payment, "ACSC");
     rig.close();
 }
 
@@ -111,8 +160,7 @@ fn what_is_posted_cannot_be_cancelled_and_what_is_not_can() {
 
 #[test]
 fn one_bank_asks_the_customer_before_it_cancels() {
-    let delays =
-        veksel_simulator::sandbox::aspsp::Delays { accept_ms: 60_000, ..crate::rig::DELAYS };
+    let delays = veksel_simulator::sandbox::aspsp::Delays { accept_ms: 60_000, ..DELAYS };
     let rig = Rig::with(delays);
     let before = rig.balance(IBAN);
     let payment = rig.pay("sparebank1", "150.00", &[]);

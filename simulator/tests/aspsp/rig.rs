@@ -79,6 +79,11 @@ impl Rig {
     }
 
     pub(crate) fn with(delays: Delays) -> Self {
+        Self::with_codes(delays, None)
+    }
+
+    /// Approvals need one-time codes by this secret.
+    pub(crate) fn with_codes(delays: Delays, totp: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bank = bank::start(bank_config(folder.path())).unwrap();
         let authority = Arc::new(Authority::new().unwrap());
@@ -88,6 +93,7 @@ impl Rig {
             delays,
             push: true,
             push_secret: "push-secret".to_owned(),
+            totp: totp.map(str::to_owned),
         };
         let desk = bank.desk().unwrap();
         let aspsp = Aspsp::new(settings, desk, clock.clone(), Some(Arc::clone(&authority)));

@@ -4,6 +4,7 @@
 mod renewal;
 
 use crate::berlin_group::BerlinGroup;
+use crate::didit::Didit;
 use crate::droppay::DropPay;
 use crate::executor::audit::AuditSink;
 use crate::executor::trace::Traces;
@@ -13,7 +14,9 @@ use crate::sumsub::Sumsub;
 pub use renewal::Certificate;
 use std::path::PathBuf;
 use std::time::Duration;
-use veksel_config::bridge::{BankConfig, BankProfile, BridgeConfig, HttpConfig, SecretSource};
+use veksel_config::bridge::{
+    BankConfig, BankProfile, BridgeConfig, HttpConfig, KycConfig, KycProvider, SecretSource,
+};
 use veksel_core::enquiry::{Addressee, Ask, Failed, Failure, Secret, Verdict};
 
 /// What is left for saying so when the time of an enquiry is over, in milliseconds.
@@ -104,8 +107,15 @@ impl Parts<'_> {
 #[derive(Debug)]
 pub struct Adapters {
     banks: Vec<Bank>,
-    kyc: Option<Sumsub>,
+    kyc: Option<Kyc>,
     traces: Traces,
+}
+
+/// Who checks identities.
+#[derive(Debug)]
+enum Kyc {
+    Sumsub(Box<Sumsub>),
+    Didit(Box<Didit>),
 }
 
 #[derive(Debug)]
@@ -129,7 +139,7 @@ impl Adapters {
         let parts = Parts { http: config.http.as_ref(), secret, audit };
         let banks = config.banks.iter().map(|bank| Bank::new(bank, &parts));
         let banks = banks.collect::<Result<_, _>>()?;
-        let kyc = config.kyc.as_ref().map(|kyc| Sumsub::new(kyc, &parts)).transpose()?;
+        let kyc = config.kyc.as_ref().map(|kyc| Kyc::new(kyc, &parts)).transpose()?;
         Ok(Self { banks, kyc, traces: Traces::new(100) })
     }
 
@@ -160,7 +170,7 @@ impl Adapters {
     #[must_use]
     pub fn circuits(&self) -> Vec<Circuit> {
         let banks = self.banks.iter().flat_map(Bank::circuits);
-        banks.chain(self.kyc.iter().flat_map(Sumsub::circuits)).collect()
+        banks.chain(self.kyc.iter().flat_map(Kyc::circuits)).collect()
     }
 
     async fn route(&self, chain: &Chain, ask: &Ask) -> Verdict {
@@ -180,6 +190,29 @@ impl Adapters {
 /// There is nobody of that name.
 fn unknown() -> Verdict {
     Verdict::Failed(failed(Failed::NotSupported, "addressee"))
+}
+
+impl Kyc {
+    fn new(config: &KycConfig, parts: &Parts<'_>) -> Result<Self, AdapterError> {
+        Ok(match &config.provider {
+            KycProvider::Sumsub => Self::Sumsub(Box::new(Sumsub::new(config, parts)?)),
+            KycProvider::Didit(didit) => Self::Didit(Box::new(Didit::new(config, didit, parts)?)),
+        })
+    }
+
+    async fn ask(&self, chain: &Chain, ask: &Ask) -> Verdict {
+        match self {
+            Self::Sumsub(sumsub) => sumsub.ask(chain, ask).await,
+            Self::Didit(didit) => didit.ask(chain, &ask.enquiry).await,
+        }
+    }
+
+    fn circuits(&self) -> Vec<Circuit> {
+        match self {
+            Self::Sumsub(sumsub) => sumsub.circuits(),
+            Self::Didit(didit) => didit.circuits(),
+        }
+    }
 }
 
 impl Bank {

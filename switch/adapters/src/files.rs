@@ -78,7 +78,8 @@ pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, AdapterError> {
         .map_err(|_| AdapterError::Content { path: path.to_owned(), why: "there is no key in it" })
 }
 
-fn private(path: &Path) -> Result<Zeroizing<Vec<u8>>, AdapterError> {
+/// What stands in a file that nobody but its owner may read.
+pub(crate) fn private(path: &Path) -> Result<Zeroizing<Vec<u8>>, AdapterError> {
     let file = open(path)?;
     let meta = file.metadata().map_err(|error| unreadable(path, error))?;
     if meta.permissions().mode() & 0o077 != 0 {

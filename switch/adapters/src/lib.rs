@@ -1,4 +1,5 @@
-//! Third parties over HTTP: banks, card platforms, identity checks.
+//! Third parties over HTTP: banks, card platforms, identity checks, billers, and those by whom
+//! customers are told something.
 //!
 //! The engine asks ([`Ask`](veksel_core::enquiry::Ask)), an adapter finds out and says a
 //! [`Verdict`](veksel_core::enquiry::Verdict). A provider is data (a profile), a pure transformer
@@ -12,9 +13,14 @@
 
 mod adapters;
 mod berlin_group;
+mod billers;
+pub mod client;
 mod dates;
+pub mod didit;
 mod droppay;
+mod email;
 mod executor;
+mod fcm;
 mod files;
 mod heartbeat;
 mod hook;
@@ -30,6 +36,7 @@ mod otlp;
 pub mod providers;
 mod random;
 mod slack;
+mod sms;
 pub mod sumsub;
 
 pub use adapters::{AdapterError, Adapters, Certificate};

@@ -1,4 +1,5 @@
-//! OAuth 2 client credentials (RFC 6749 4.4): a token is fetched when it is first needed, kept
+//! Tokens by OAuth 2, for client credentials (RFC 6749 4.4) or for an assertion that is signed anew
+//! each time (RFC 7523): a token is fetched when it is first needed, kept
 //! until four fifths of its life are over, and fetched anew once when a provider refuses it.
 
 use crate::adapters::AdapterError;
@@ -20,12 +21,28 @@ const LIFE_MAX_S: u64 = 86_400;
 #[derive(Debug)]
 pub(crate) struct Oauth {
     token_url: String,
-    client_id: Secret,
-    client_secret: Secret,
-    scope: String,
+    grant: Grant,
     with_identity: bool,
     /// Held while a token is fetched, so that everybody who waits gets the same.
     token: Mutex<Option<Token>>,
+}
+
+/// What a token is given for.
+enum Grant {
+    Client { id: Secret, secret: Secret, scope: String },
+    Assertion(Assertion),
+}
+
+/// Makes an assertion; `None` if it cannot be signed.
+pub(crate) type Assertion = Box<dyn Fn() -> Option<Secret> + Send + Sync>;
+
+impl core::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Client { .. } => "client credentials",
+            Self::Assertion(_) => "assertion",
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -59,12 +76,20 @@ impl Oauth {
     ) -> Result<Self, AdapterError> {
         Ok(Self {
             token_url: config.token_url.clone(),
-            client_id: secret(&config.client_id)?,
-            client_secret: secret(&config.client_secret)?,
-            scope: config.scope.clone(),
+            grant: Grant::Client {
+                id: secret(&config.client_id)?,
+                secret: secret(&config.client_secret)?,
+                scope: config.scope.clone(),
+            },
             with_identity,
             token: Mutex::new(None),
         })
+    }
+
+    /// One that shows an assertion.
+    pub(crate) fn by_assertion(token_url: String, assertion: Assertion) -> Self {
+        let grant = Grant::Assertion(assertion);
+        Self { token_url, grant, with_identity: false, token: Mutex::new(None) }
     }
 
     /// A token that is fresh, except `stale`: one that the provider has refused.
@@ -96,14 +121,25 @@ impl Oauth {
     }
 
     fn request(&self) -> Result<Request, Failure> {
-        let mut form = vec![
-            ("grant_type", "client_credentials"),
-            ("client_id", self.client_id.expose()),
-            ("client_secret", self.client_secret.expose()),
-        ];
-        if !self.scope.is_empty() {
-            form.push(("scope", &self.scope));
-        }
+        let assertion;
+        let form = match &self.grant {
+            Grant::Client { id, secret, scope } => {
+                let mut form = vec![
+                    ("grant_type", "client_credentials"),
+                    ("client_id", id.expose()),
+                    ("client_secret", secret.expose()),
+                ];
+                if !scope.is_empty() {
+                    form.push(("scope", scope));
+                }
+                form
+            }
+            Grant::Assertion(make) => {
+                assertion = make().ok_or_else(|| failed(Failed::Malfunction, "assertion"))?;
+                let kind = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+                vec![("grant_type", kind), ("assertion", assertion.expose())]
+            }
+        };
         let mut request =
             Request::new("token", Method::POST, "{token_url}", self.token_url.as_str())
                 .identified(self.with_identity)
@@ -122,7 +158,14 @@ fn read(response: &Response) -> Result<Token, Failure> {
             (_, "temporarily_unavailable") | (429 | 502..=504, _) => {
                 response.refused(Failed::Unavailable, "token")
             }
-            (_, "invalid_client" | "unauthorized_client" | "invalid_scope" | "access_denied")
+            (
+                _,
+                "invalid_client"
+                | "invalid_grant"
+                | "unauthorized_client"
+                | "invalid_scope"
+                | "access_denied",
+            )
             | (401 | 403, _) => response.refused(Failed::Credentials, "token"),
             _ => response.refused(Failed::Malfunction, "token"),
         });

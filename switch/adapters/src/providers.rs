@@ -5,10 +5,19 @@
 //! of its [`Within`], and changes nothing here. A text in them is data of the customer: the types
 //! show addresses and texts to nobody by their `Debug`.
 
+use crate::adapters::AdapterError;
+use crate::billers::Billers;
+use crate::client::ApiClient;
+use crate::email::Mail;
+use crate::executor::Circuit;
+use crate::executor::audit::AuditSink;
+use crate::fcm::Fcm;
+use crate::sms::SmsGateway;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use veksel_core::enquiry::{Failed, Failure, Money};
+use veksel_config::bridge::{ProvidersConfig, SecretSource};
+use veksel_core::enquiry::{Failed, Failure, Money, Secret};
 
 /// What a provider answers: what was asked, or a failure with its class and the provider's code.
 pub type Provided<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
@@ -27,6 +36,11 @@ pub struct Within {
 pub trait Provides: Send + Sync + fmt::Debug {
     /// Whether there is a provider for it, so that an endpoint may say so before it reads anything.
     fn has(&self, issuer: Issuer) -> bool;
+
+    /// How the breakers of the services that were called stand.
+    fn circuits(&self) -> Vec<Circuit> {
+        Vec::new()
+    }
 
     /// Who can be paid, of one category or of all.
     fn billers(&self, _within: Within, _category: Option<String>) -> Provided<'_, Vec<Biller>> {
@@ -240,6 +254,34 @@ pub struct Providers {
 }
 
 impl Providers {
+    /// Makes the providers of a configuration. Secrets, keys and certificates are read now.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is not what it should be, or a provider cannot be called as configured.
+    pub fn new(
+        config: &ProvidersConfig,
+        secret: &dyn Fn(&SecretSource) -> Result<Secret, AdapterError>,
+        audit: &AuditSink,
+    ) -> Result<Self, AdapterError> {
+        let mut all = Self::default();
+        if let Some(bill) = &config.bill {
+            let client = ApiClient::new(Issuer::Bill.word(), bill, secret, audit.clone())?;
+            all = all.with(Issuer::Bill, Arc::new(Billers(client)));
+        }
+        if let Some((sms, sender)) = &config.sms {
+            let client = ApiClient::new(Issuer::Sms.word(), sms, secret, audit.clone())?;
+            all = all.with(Issuer::Sms, Arc::new(SmsGateway { client, sender: sender.clone() }));
+        }
+        if let Some(email) = &config.email {
+            all = all.with(Issuer::Email, Arc::new(Mail::new(email, secret, audit.clone())?));
+        }
+        if let Some(push) = &config.push {
+            all = all.with(Issuer::Push, Arc::new(Fcm::new(push, secret, audit.clone())?));
+        }
+        Ok(all)
+    }
+
     /// With this one for an issuer, in place of one that was there.
     #[must_use]
     pub fn with(mut self, issuer: Issuer, provider: Arc<dyn Provides>) -> Self {
@@ -257,6 +299,10 @@ impl Providers {
 impl Provides for Providers {
     fn has(&self, issuer: Issuer) -> bool {
         self.find(issuer).is_some_and(|provider| provider.has(issuer))
+    }
+
+    fn circuits(&self) -> Vec<Circuit> {
+        self.entries.iter().flat_map(|(_, provider)| provider.circuits()).collect()
     }
 
     fn billers(&self, within: Within, category: Option<String>) -> Provided<'_, Vec<Biller>> {

@@ -54,6 +54,20 @@ fn push_hex(text: &mut String, byte: u8) {
     }
 }
 
+/// The bytes behind hexadecimal digits; `None` if they are none.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let pairs = text.as_bytes().as_chunks::<2>();
+    if !pairs.1.is_empty() {
+        return None;
+    }
+    let bytes = pairs.0.iter().map(|[high, low]| {
+        let (high, low) = (digit(*high)?, digit(*low)?);
+        u8::try_from(high * 16 + low).ok()
+    });
+    bytes.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

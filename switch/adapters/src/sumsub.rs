@@ -11,6 +11,7 @@ mod reading;
 mod sign;
 pub mod webhook;
 
+pub(crate) use sign::signature;
 pub use sign::{TokenError, TokenMode, check_token, token_mode};
 
 use crate::adapters::{AdapterError, Parts};
@@ -19,7 +20,7 @@ use crate::executor::{Chain, Circuit, Executor, Request, Response, failed};
 use crate::oauth::escape;
 use core::fmt;
 use rate::Rates;
-use reading::text;
+pub(crate) use reading::text;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
@@ -302,7 +303,7 @@ impl Sumsub {
                 let now = (self.clock)();
                 let method = request.method.as_str();
                 let body = &request.body;
-                let signature = sign::signature(&self.secret, now, method, &request.target, body);
+                let signature = signature(&self.secret, now, method, &request.target, body);
                 // Digits and hexadecimal can always stand in a header.
                 let _ = request.set_header("x-app-access-ts", &now.to_string());
                 let _ = request.set_header("x-app-access-sig", &signature);

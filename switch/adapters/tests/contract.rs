@@ -182,8 +182,6 @@ async fn exchanges() -> Vec<Exchange> {
     let quirks = Quirks { wants_push: true, ..Quirks::default() };
     let config = BridgeConfig {
         banks: vec![BankConfig::new("fjord", profile, call, quirks)],
-        kyc: None,
-        identity: None,
         http: Some(HttpConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: "https://tpp.example".to_owned(),
@@ -191,6 +189,7 @@ async fn exchanges() -> Vec<Exchange> {
             body_max: 1,
             token: None,
         }),
+        ..BridgeConfig::default()
     };
     let (sink, mut events) = audit(1_000);
     let adapters = Adapters::new(&config, &read_secret, sink).unwrap();

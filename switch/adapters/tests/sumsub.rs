@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use veksel_adapters::sumsub::OWNED_ELSEWHERE;
 use veksel_adapters::{AdapterError, Adapters, audit};
-use veksel_config::bridge::{BridgeConfig, CallConfig, KycConfig, SecretSource};
+use veksel_config::bridge::{BridgeConfig, CallConfig, KycConfig, KycProvider, SecretSource};
 use veksel_core::enquiry::{
     Addressee, Ask, AskId, Check, Checks, Enquiry, Failed, Failure, Review, Secret, Verdict,
 };
@@ -43,6 +43,7 @@ fn kyc(url: &str) -> KycConfig {
         ..CallConfig::at(url)
     };
     KycConfig {
+        provider: KycProvider::Sumsub,
         call,
         app_token: SecretSource::Env("sbx:veksel".to_owned()),
         secret_key: SecretSource::Env("sandbox-secret-key".to_owned()),

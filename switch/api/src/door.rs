@@ -119,7 +119,7 @@ pub fn router(doors: Doors) -> Router {
     let platform = external.map(Platform::new);
     let guard = Guard::new(token, is_loopback);
     let wanted = Wanted {
-        webhooks: webhooks.is_some(),
+        webhooks: webhooks.as_ref().map(|own| own.paths()).unwrap_or_default(),
         identity: identity.is_some(),
         integration: integration.is_some(),
         platform: platform.is_some(),

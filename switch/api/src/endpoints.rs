@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 /// Which of the endpoints there are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
-    /// Somebody knows the webhooks of the provider of identity checks.
-    pub(crate) webhooks: bool,
+    /// Where the provider of identity checks posts its webhooks.
+    pub(crate) webhooks: &'static [&'static str],
     /// People sign in.
     pub(crate) identity: bool,
     /// There are callers.
@@ -35,9 +35,7 @@ pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
         all.extend(people());
     }
     all.extend(from_elsewhere());
-    if wanted.webhooks {
-        all.extend(webhooks());
-    }
+    all.extend(wanted.webhooks.iter().map(|path| webhook_at(path)));
     if wanted.platform {
         all.extend(platform());
     }
@@ -317,89 +315,24 @@ fn from_elsewhere() -> Vec<Endpoint> {
     ]
 }
 
-fn webhooks() -> Vec<Endpoint> {
-    let paths = ["/v1/webhooks/sumsub", "/api/kyc/webhook"].into_iter();
-    let webhook = |path| {
-        Endpoint::new(Post, path, webhook::received)
-            .about("banks", "What the provider of identity checks has to say")
-            .more("The digest is that of the body as it came.")
-            .parameter("header", "x-payload-digest", true, json!({ "type": "string" }))
-            .parameter("header", "x-payload-digest-alg", true, json!({ "type": "string" }))
-            .takes_json(json!({ "type": "object" }))
-            .gives_json("200", "It was heard.", noted())
-    };
-    paths.map(webhook).collect()
-}
-
-/// What a card platform asks, and what it tells. How it proves who it is differs from one to the
-/// next; the names of its headers are configured.
-fn platform() -> Vec<Endpoint> {
-    let amount = json!({
-        "type": "object",
-        "required": ["amount", "currency"],
-        "properties": {
-            "amount": {
-                "type": "string",
-                "pattern": "^[+-]?[0-9]+([.][0-9]+)?$",
-                "description": "With a minus for money that goes out.",
-            },
-            "currency": { "type": "string", "description": "Three letters of ISO 4217." },
-        },
-    });
-    let (id, account) = (text("The platform's own.", 64), text("DE102, or what means it.", 64));
-    let hold = json!({
-        "type": "object",
-        "required": ["id", "accountId", "amount"],
-        "properties": {
-            "id": id, "accountId": account, "cardId": maybe("DE2, or what means it.", 64),
-            "amount": amount,
-        },
-    });
-    let change = json!({
-        "type": "object", "required": ["amount"], "properties": { "amount": amount },
-    });
-    let transaction = json!({
-        "type": "object",
-        "required": ["id", "accountId", "amount"],
-        "properties": { "id": id, "accountId": account, "amount": amount },
-    });
-    let asked = |endpoint: Endpoint| {
-        let refusal = json!({
-            "type": "object",
-            "required": ["errorCode", "reason"],
-            "properties": {
-                "errorCode": { "type": "string" }, "reason": { "type": "string" },
-            },
-        });
-        endpoint
-            .more(
-                "Signed by the platform. What cannot be decided in time is 500 and leaves nothing.",
-            )
-            .gives_json("200", "It is done.", json!({ "type": "object" }))
-            .gives_json("470", "The bank refuses.", refusal)
-    };
-    let holds = ["/holds", "/hold"].into_iter().map(|path| {
-        let endpoint = Endpoint::new(Post, path, extauth::hold);
-        asked(endpoint.about("platform", "Hold an amount").takes_json(hold.clone()))
-    });
-    let mut all: Vec<Endpoint> = holds.collect();
-    all.push(asked(
-        Endpoint::new(Patch, "/holds/{id}", extauth::change)
-            .about("platform", "Hold another amount")
-            .takes_json(change),
-    ));
-    all.push(asked(
-        Endpoint::new(Post, "/transactions", extauth::transaction)
-            .about("platform", "Move money, or complete the hold of this id")
-            .takes_json(transaction),
-    ));
-    all.push(
-        Endpoint::new(Post, "/api/hay/v0/communications/{kind}", extauth::received)
-            .about("platform", "What the platform tells of")
-            .takes_json(json!({ "type": "object" }))
-            .gives_json("200", "It was heard.", json!({ "type": "object" })),
-    );
-    all
+fn webhook_at(path: &'static str) -> Endpoint {
+    let mut endpoint = Endpoint::new(Post, path, webhook::received)
+        .about("banks", "What the provider of identity checks has to say")
+        .more("The digest or signature is that of the body as it came; one provider checks.");
+    let signs = [
+        ("x-payload-digest", "Sumsub."),
+        ("x-payload-digest-alg", "Sumsub: how the digest was made."),
+        ("x-signature-v2", "Didit: of the members in their order."),
+        ("x-signature", "Didit: of the body as it came."),
+        ("x-timestamp", "Didit: seconds since 1970."),
+    ];
+    for (name, about) in signs {
+        let schema = json!({ "type": "string", "description": about });
+        endpoint = endpoint.parameter("header", name, false, schema);
+    }
+    endpoint
+        .takes_json(json!({ "type": "object" }))
+        .gives_json("200", "It was heard.", noted())
 }
 
 fn about_itself() -> Vec<Endpoint> {

@@ -12,7 +12,7 @@
 //! | `GET /api/payments/callback` | customers, sent by their bank | the state we gave the bank |
 //! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they saw |
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
-//! | `POST /v1/webhooks/sumsub`, `/api/kyc/webhook` | the provider | a digest of the body |
+//! | `POST /v1/webhooks/sumsub` or `/didit`, `/api/kyc/webhook` | the provider | a signature |
 //! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs, people | a token; a session |
 //! | `/api/kyc/checks/{customer}`, `/api/accounts/{account}/cards` | programs | a token |
 //! | `/api/auth/…` | people who sign in | what their provider says |
@@ -56,4 +56,4 @@ pub use extauth::{
 pub use identity::Identity;
 pub use integration::{Caller, Integration, TokenError, Tokens};
 pub use serve::{Bounds, serve};
-pub use webhook::{Unwelcome, Webhooks};
+pub use webhook::{Signed, Unwelcome, Webhooks};

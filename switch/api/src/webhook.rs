@@ -26,17 +26,26 @@ pub enum Unwelcome {
 
 /// Knows the webhooks of a provider.
 pub trait Webhooks: Send + Sync {
-    /// Verifies the digest (`x-payload-digest`) by its algorithm (`x-payload-digest-alg`) over the
-    /// raw body, and reads what it says.
+    /// Where they are posted.
+    fn paths(&self) -> &'static [&'static str];
+
+    /// Verifies the digests or signatures in the headers over the raw body, and reads what it says.
     ///
     /// # Errors
     /// It is not from the provider, or cannot be read.
-    fn verify(
-        &self,
-        digest: Option<&str>,
-        algorithm: Option<&str>,
-        body: &[u8],
-    ) -> Result<Event, Unwelcome>;
+    fn verify(&self, signed: &Signed<'_>, body: &[u8]) -> Result<Event, Unwelcome>;
+}
+
+/// The headers of a webhook.
+#[derive(Clone, Copy)]
+pub struct Signed<'a>(&'a HeaderMap);
+
+impl<'a> Signed<'a> {
+    /// A header that is there once, by its name in lower case. Two of it are as good as none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        only(self.0, name)
+    }
 }
 
 pub(crate) async fn received(
@@ -50,9 +59,7 @@ pub(crate) async fn received(
 
 async fn take(desk: &Desk, trace: &Trace, headers: &HeaderMap, body: &Bytes) -> Answer {
     let Some(webhooks) = &desk.webhooks else { return Err(Refusal::not_found("this path")) };
-    let header = |name: &str| only(headers, name);
-    let (digest, algorithm) = (header("x-payload-digest"), header("x-payload-digest-alg"));
-    let event = webhooks.verify(digest, algorithm, body).map_err(|unwelcome| match unwelcome {
+    let event = webhooks.verify(&Signed(headers), body).map_err(|unwelcome| match unwelcome {
         Unwelcome::Forged => {
             // Ours or theirs is wrong, or somebody tries: a person wants to know.
             tracing::error!(trace = trace.0, "a webhook with a wrong digest");

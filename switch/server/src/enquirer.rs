@@ -5,6 +5,7 @@
 //! can answer, is a verdict at once. Who asks is held to its promise to answer in time, and a
 //! panic in there is a verdict like any other.
 
+use crate::notices::Notifier;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,13 +61,21 @@ pub(crate) struct Enquirer {
     found: mpsc::Sender<Input>,
     /// Verdicts, for the engine.
     pub(crate) answers: mpsc::Receiver<Input>,
+    /// Tells customers what became of their checks and payments.
+    pub(crate) notifier: Notifier,
 }
 
 impl Enquirer {
     /// Asks `asks` on the runtime of `handle`.
     pub(crate) fn new(asking: Option<(Handle, Arc<dyn Asks>)>) -> Self {
         let (found, answers) = mpsc::channel(ASKS_MAX);
-        Self { asking, room: Arc::new(Semaphore::new(ASKS_MAX)), found, answers }
+        let room = Arc::new(Semaphore::new(ASKS_MAX));
+        Self { asking, room, found, answers, notifier: Notifier::default() }
+    }
+
+    /// Which also tells customers.
+    pub(crate) fn with_notifier(self, notifier: Notifier) -> Self {
+        Self { notifier, ..self }
     }
 
     /// Who is asked, if somebody is.

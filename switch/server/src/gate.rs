@@ -1,9 +1,10 @@
-//! The gate: what waits until a record is durable. Messages, questions for third parties, and
-//! answers to those who called over HTTP.
+//! The gate: what waits until a record is durable. Messages, questions for third parties, answers
+//! to those who called over HTTP, and news for customers.
 //!
 //! Records are numbered in order and become durable in order, so what waits for them is a queue:
 //! it opens from the front. What waited for a refused record never leaves.
 
+use crate::notices::News;
 use std::collections::VecDeque;
 use veksel_codecs::Message;
 use veksel_core::enquiry::{Ask, CallId, Told};
@@ -28,6 +29,8 @@ pub(crate) enum Held {
     Ask(Box<Ask>, Tick),
     /// For somebody who called.
     Told(CallId, Box<Told>),
+    /// For a customer.
+    News(Box<News>),
 }
 
 /// What waits for records.
@@ -121,6 +124,7 @@ mod tests {
             Held::Letter(letter) => letter.connection.serial,
             Held::Ask(ask, _) => ask.id.0,
             Held::Told(id, _) => id.0,
+            Held::News(_) => panic!("there is none here"),
         }
     }
 

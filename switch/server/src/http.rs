@@ -3,6 +3,7 @@
 use crate::callers::{CALLS_MAX, Callers};
 use crate::enquirer::{Asks, Enquirer};
 use crate::material::{secret, webhook_secrets};
+use crate::notices::Notifier;
 use crate::observe::Metrics;
 use crate::outside::{configured, identity};
 use crate::platform::external;
@@ -16,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use veksel_adapters::providers::{Providers, Provides};
 use veksel_api::{Bank, Bounds, Caller, Doors, Engine, Exchange, Integration, Tokens, Webhooks};
-use veksel_config::bridge::{BankConfig, HttpConfig};
+use veksel_config::bridge::{BankConfig, HttpConfig, KycProvider};
 use veksel_config::{ServiceMode, SwitchConfig};
 use veksel_core::enquiry::Secret;
 use veksel_store::Journal;
@@ -60,7 +61,10 @@ impl Http {
         let bridge = &config.bridge;
         let (calling, calls) = mpsc::channel(CALLS_MAX);
         let callers = Callers::new(calls);
-        let is_asked = outside.is_some() || !bridge.banks.is_empty() || bridge.kyc.is_some();
+        let is_asked = outside.is_some()
+            || !bridge.banks.is_empty()
+            || bridge.kyc.is_some()
+            || !bridge.providers.is_empty();
         if !is_asked && bridge.http.is_none() {
             return Ok((None, Enquirer::new(None), callers));
         }
@@ -75,7 +79,15 @@ impl Http {
             outside => outside,
         };
         let asking = outside.as_ref().map(|outside| Arc::clone(&outside.asks));
+        let notifier = match (&bridge.providers.notices, &outside) {
+            (Some(notices), Some(outside)) => {
+                let providers = Arc::clone(&outside.providers);
+                Notifier::start(notices, providers, runtime.handle())?
+            }
+            (Some(_), None) | (None, _) => Notifier::default(),
+        };
         let enquirer = Enquirer::new(asking.map(|asks| (runtime.handle().clone(), asks)));
+        let enquirer = enquirer.with_notifier(notifier);
         let mut http = Self { runtime, address: None, door: None, stop: None };
         if let Some(http_config) = &bridge.http {
             let listener = http.bind(http_config)?;
@@ -90,7 +102,7 @@ impl Http {
             let doors = Doors {
                 engine: Engine::new(calling),
                 webhooks,
-                identity: identity(bridge, http.runtime.handle())?,
+                identity: identity(bridge, http.runtime.handle(), metrics)?,
                 banks: banks(&bridge.banks)?,
                 token: token(http_config)?,
                 external,
@@ -195,6 +207,12 @@ fn token(config: &HttpConfig) -> Result<Option<Secret>, StartError> {
 /// beginning of its token which of its worlds it is for.
 fn check_kyc(config: &SwitchConfig) -> Result<(), StartError> {
     let Some(kyc) = &config.bridge.kyc else { return Ok(()) };
+    // Which world a key of the other provider is for is written nowhere.
+    if let KycProvider::Didit(_) = kyc.provider {
+        let part = "the secrets of webhooks of [kyc]".to_owned();
+        let read = webhook_secrets(kyc).map(drop);
+        return read.map_err(|why| StartError::Secret { part, why });
+    }
     let part = "`app_token` of [kyc]".to_owned();
     let token = secret(&kyc.app_token).map_err(|why| StartError::Secret { part, why })?;
     let is_real = config.mode == ServiceMode::Production;

@@ -21,6 +21,7 @@ mod http;
 mod log;
 mod material;
 mod names;
+mod notices;
 mod observe;
 mod operate;
 mod orders;

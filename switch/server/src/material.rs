@@ -4,7 +4,7 @@ use crate::start::StartError;
 use std::path::Path;
 use std::{fs, io};
 use veksel_codecs::Dialect;
-use veksel_config::bridge::{KycConfig, SecretSource};
+use veksel_config::bridge::{KycConfig, KycProvider, SecretSource};
 use veksel_config::{DialectName, SocketConfig, SwitchConfig};
 use veksel_core::enquiry::Secret;
 use veksel_store::{KeyError, Keys};
@@ -57,7 +57,9 @@ pub(crate) fn webhook_secrets(kyc: &KycConfig) -> Result<Vec<Secret>, String> {
         SecretSource::Env(name) => std::env::var_os(name).is_none(),
         SecretSource::File(_) => false,
     };
-    if kyc.webhook_secrets.iter().all(is_unset) {
+    // Didit signs its webhooks by a secret of their own, and our requests by none.
+    let has_key = kyc.provider == KycProvider::Sumsub;
+    if has_key && kyc.webhook_secrets.iter().all(is_unset) {
         return secret(&kyc.secret_key).map(|secret| vec![secret]);
     }
     let mut secrets = Vec::new();
@@ -97,6 +99,7 @@ mod tests {
         let set = || SecretSource::Env("CARGO_MANIFEST_DIR".into());
         let read = |webhook_secrets| {
             let kyc = KycConfig {
+                provider: KycProvider::Sumsub,
                 call: veksel_config::bridge::CallConfig::at("https://kyc.example"),
                 app_token: unset(),
                 secret_key: file("key", "key"),

@@ -1,6 +1,7 @@
 //! The third parties of the configuration: the adapters that ask them, what verifies their
 //! webhooks, and the audit trail of every call.
 
+use crate::clock::Clock;
 use crate::enquirer::{Answering, Asks};
 use crate::http::Outside;
 use crate::material::webhook_secrets;
@@ -10,13 +11,14 @@ use crate::start::StartError;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use veksel_adapters::didit;
 use veksel_adapters::oidc::Oidc;
 use veksel_adapters::providers::Providers;
 use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
 use veksel_adapters::{Adapters, CallEvent, Certificate, Circuit, audit, read_secret};
-use veksel_api::{Identity, Unwelcome, Webhooks};
+use veksel_api::{Identity, Signed, Unwelcome, Webhooks};
 use veksel_config::SwitchConfig;
-use veksel_config::bridge::{BridgeConfig, KycConfig};
+use veksel_config::bridge::{BridgeConfig, KycConfig, KycProvider};
 use veksel_core::enquiry::{Ask, Event};
 
 /// Calls whose audit line waits to be written.
@@ -44,19 +46,43 @@ impl Asks for Configured {
 }
 
 /// Verifies the webhooks of the provider of identity checks.
-struct Verifier(WebhookKeys);
+enum Verifier {
+    Sumsub(WebhookKeys),
+    Didit(didit::webhook::WebhookKeys),
+}
 
 impl Webhooks for Verifier {
-    fn verify(
-        &self,
-        digest: Option<&str>,
-        algorithm: Option<&str>,
-        body: &[u8],
-    ) -> Result<Event, Unwelcome> {
-        self.0.event(Webhook { digest, algorithm, body }).map_err(|error| {
+    fn paths(&self) -> &'static [&'static str] {
+        match self {
+            Self::Sumsub(_) => &["/v1/webhooks/sumsub", "/api/kyc/webhook"],
+            Self::Didit(_) => &["/v1/webhooks/didit", "/api/kyc/webhook"],
+        }
+    }
+
+    fn verify(&self, signed: &Signed<'_>, body: &[u8]) -> Result<Event, Unwelcome> {
+        let refused = |is_forgery, error: &dyn std::fmt::Display| {
             tracing::warn!(%error, "a webhook is not taken");
-            if error.is_forgery() { Unwelcome::Forged } else { Unwelcome::Unreadable }
-        })
+            if is_forgery { Unwelcome::Forged } else { Unwelcome::Unreadable }
+        };
+        match self {
+            Self::Sumsub(keys) => {
+                let digest = signed.header("x-payload-digest");
+                let algorithm = signed.header("x-payload-digest-alg");
+                let event = keys.event(Webhook { digest, algorithm, body });
+                event.map_err(|error| refused(error.is_forgery(), &error))
+            }
+            Self::Didit(keys) => {
+                let webhook = didit::webhook::Webhook {
+                    timestamp: signed.header("x-timestamp"),
+                    raw: signed.header("x-signature"),
+                    sorted: signed.header("x-signature-v2"),
+                    simple: signed.header("x-signature-simple"),
+                    body,
+                };
+                let event = keys.event(webhook, Clock::new().now().utc.0 / 1_000);
+                event.map_err(|error| refused(error.is_forgery(), &error))
+            }
+        }
     }
 }
 
@@ -69,12 +95,13 @@ pub(crate) fn configured(
     let bridge = &config.bridge;
     let wrong = |error: veksel_adapters::AdapterError| StartError::Outside(error.to_string());
     let (sink, events) = audit(AUDIT_MAX);
+    let providers = Providers::new(&bridge.providers, &read_secret, &sink).map_err(wrong)?;
     let adapters = Adapters::new(bridge, &read_secret, sink).map_err(wrong)?;
     let adapters = adapters.recording(config.trace.percent);
     let spans = Spans::new(config, handle, metrics)?;
     handle.spawn(write_down(events, metrics.clone(), Some(spans)));
     let webhooks = bridge.kyc.as_ref().map(webhooks).transpose()?;
-    let providers = Arc::new(Providers::default());
+    let providers = Arc::new(providers);
     Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks, providers })
 }
 
@@ -82,12 +109,13 @@ pub(crate) fn configured(
 pub(crate) fn identity(
     bridge: &BridgeConfig,
     handle: &Handle,
+    metrics: &Metrics,
 ) -> Result<Option<Identity>, StartError> {
     let (Some(config), Some(http)) = (&bridge.identity, &bridge.http) else { return Ok(None) };
     let (sink, events) = audit(AUDIT_MAX);
     let oidc = Oidc::new(config, http, &read_secret, &sink);
     let oidc = oidc.map_err(|error| StartError::Outside(format!("[identity]: {error}")))?;
-    handle.spawn(write_down(events));
+    handle.spawn(write_down(events, metrics.clone(), None));
     Ok(Some(Identity::new(oidc, config, http)))
 }
 
@@ -95,8 +123,14 @@ pub(crate) fn identity(
 fn webhooks(kyc: &KycConfig) -> Result<Arc<dyn Webhooks>, StartError> {
     let part = "the secrets of webhooks of [kyc]".to_owned();
     let secrets = webhook_secrets(kyc).map_err(|why| StartError::Secret { part, why })?;
-    let keys = WebhookKeys::new(secrets, kyc.allow_sha1, kyc.risk_labels.clone());
-    Ok(Arc::new(Verifier(keys)))
+    let labels = kyc.risk_labels.clone();
+    Ok(Arc::new(match &kyc.provider {
+        KycProvider::Sumsub => Verifier::Sumsub(WebhookKeys::new(secrets, kyc.allow_sha1, labels)),
+        KycProvider::Didit(didit) => {
+            let keys = didit::webhook::WebhookKeys::new(secrets, didit.allow_simple, labels);
+            Verifier::Didit(keys)
+        }
+    }))
 }
 
 /// Writes the audit trail into the log, under a target of its own, and counts how long calls took.

@@ -46,7 +46,7 @@ pub(crate) fn external(
     let (sink, events) = audit(AUDIT_MAX);
     let keys = KeyHost::new("extauth", &extauth.keys, sink)
         .map_err(|error| StartError::Outside(error.to_string()))?;
-    handle.spawn(write_down(events));
+    handle.spawn(write_down(events, metrics.clone(), None));
     let directory = match &extauth.directory {
         None => None,
         Some(path) => {

@@ -232,7 +232,12 @@ impl Turning {
     fn carry_out(&mut self) {
         while let Some(output) = self.shard.switch.poll_output() {
             match output {
-                Output::Persist { id, record } => self.backlog.push((id, record)),
+                Output::Persist { id, record } => {
+                    if let Some(news) = self.shard.enquirer.notifier.news(&record) {
+                        self.pass(Some(id), Held::News(Box::new(news)));
+                    }
+                    self.backlog.push((id, record));
+                }
                 Output::Send { after, connection, message, tag, expires } => {
                     self.pass(after, Held::Letter(Letter { connection, message, tag, expires }));
                 }

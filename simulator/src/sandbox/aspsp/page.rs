@@ -14,7 +14,9 @@ use super::banks::Bank;
 use super::refusal::Refusal;
 use super::reply::with_header;
 use super::state::{Inner, ScaStatus, State, Subject};
+use super::step_up::Said;
 use crate::sandbox::log::Remark;
+use crate::sandbox::query;
 
 /// What a customer does with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, asked: &Asked, rest: &[&str]) -> R
                 match (Act::of(act), delay) {
                     (Some(act), Some(delay_ms)) => {
                         sleep(Duration::from_millis(delay_ms).min(DELAY_MAX)).await;
-                        do_it(inner, asked.bank, id, act)
+                        do_it(inner, asked, id, act)
                     }
                     _ => Err(Refusal::format(
                         "auto",
@@ -54,10 +56,10 @@ pub(super) async fn serve(inner: &Arc<Inner>, asked: &Asked, rest: &[&str]) -> R
                     )),
                 }
             }
-            None => show(inner, asked.bank, id),
+            None => show(inner, asked.bank, id, ""),
         },
         ("POST", ["sca", id, act]) => match Act::of(act) {
-            Some(act) => do_it(inner, asked.bank, id, act),
+            Some(act) => do_it(inner, asked, id, act),
             None => Err(Refusal::unknown("there is no such button")),
         },
         _ => Err(Refusal::unknown("there is no such page")),
@@ -73,8 +75,22 @@ pub(super) async fn serve(inner: &Arc<Inner>, asked: &Asked, rest: &[&str]) -> R
     })
 }
 
-fn do_it(inner: &Arc<Inner>, bank: &'static Bank, id: &str, act: Act) -> Result<Response, Refusal> {
+fn do_it(inner: &Arc<Inner>, asked: &Asked, id: &str, act: Act) -> Result<Response, Refusal> {
+    let bank = asked.bank;
     find(inner, bank, id)?;
+    let act = match (act, &inner.step_up) {
+        (Act::Approve, Some(step_up)) => {
+            let form = String::from_utf8_lossy(&asked.body);
+            let typed = query::value(&form, "code");
+            let code = typed.or_else(|| asked.query("code").map(str::to_owned));
+            match step_up.check(id, code.unwrap_or_default().trim(), inner.clock.now_ms() / 1_000) {
+                Said::Right => Act::Approve,
+                Said::Wrong => return show(inner, bank, id, "The code is wrong."),
+                Said::TooOften => Act::Reject,
+            }
+        }
+        (act, _) => act,
+    };
     let to = match act {
         Act::Approve => inner.decide(id, true)?,
         Act::Reject => inner.decide(id, false)?,
@@ -96,7 +112,13 @@ fn find(inner: &Arc<Inner>, bank: &'static Bank, id: &str) -> Result<(), Refusal
     })
 }
 
-fn show(inner: &Arc<Inner>, bank: &'static Bank, id: &str) -> Result<Response, Refusal> {
+/// The question with its buttons; `complaint` says what was wrong with the last answer.
+fn show(
+    inner: &Arc<Inner>,
+    bank: &'static Bank,
+    id: &str,
+    complaint: &str,
+) -> Result<Response, Refusal> {
     find(inner, bank, id)?;
     let question = inner.with(|state| {
         let status = state.approvals.get(id).map(|approval| approval.status);
@@ -106,16 +128,26 @@ fn show(inner: &Arc<Inner>, bank: &'static Bank, id: &str) -> Result<Response, R
         question(state, id)
     });
     let mut body = question.ok_or_else(|| Refusal::unknown("no such question"))?;
+    if !complaint.is_empty() {
+        let _ = write!(body, "<p id=\"complaint\">{complaint}</p>");
+    }
     for (act, label) in [("approve", "Approve"), ("reject", "Reject"), ("abandon", "Close window")]
     {
+        let field = match inner.step_up.is_some() && act == "approve" {
+            true => {
+                "<input id=\"code\" name=\"code\" autocomplete=\"one-time-code\" maxlength=\"6\">"
+            }
+            false => "",
+        };
         let _ = write!(
             body,
-            "<form method=\"post\" action=\"/{}/sca/{id}/{act}\">\
+            "<form method=\"post\" action=\"/{}/sca/{id}/{act}\">{field}\
              <button id=\"{act}\" type=\"submit\">{label}</button></form>",
             bank.id,
         );
     }
-    Ok(html(StatusCode::OK, bank, &body))
+    let status = if complaint.is_empty() { StatusCode::OK } else { StatusCode::FORBIDDEN };
+    Ok(html(status, bank, &body))
 }
 
 /// What a customer is asked, in HTML.

@@ -15,6 +15,7 @@ use super::consent::{Consent, ConsentStatus};
 use super::payment::{Cancellation, Delays, Payment, Status, Wish};
 use super::push::{self, Notice};
 use super::refusal::Refusal;
+use super::step_up::StepUp;
 use crate::bank::Desk;
 use crate::ledger::Outcome;
 use crate::sandbox::ca::Authority;
@@ -102,6 +103,7 @@ pub(super) struct Inner {
     pub(super) desk: Desk,
     pub(super) clock: Clock,
     pub(super) authority: Option<Arc<Authority>>,
+    pub(super) step_up: Option<StepUp>,
     /// Tells the payments of this process from those of earlier ones in the same book.
     run: u64,
     /// Of payments, consents and approvals; survives a reset, because the book does.
@@ -118,7 +120,8 @@ impl Inner {
     ) -> Arc<Self> {
         let (run, next) = (clock.now_ms(), Mutex::new(1));
         let state = Mutex::default();
-        Arc::new(Self { settings, desk, clock, authority, run, next, state })
+        let step_up = settings.totp.as_deref().map(StepUp::new);
+        Arc::new(Self { settings, desk, clock, authority, step_up, run, next, state })
     }
 
     /// A number nobody had, and an id made of it.
@@ -164,6 +167,9 @@ impl Inner {
 
     pub(super) fn reset(self: &Arc<Self>) {
         self.with(|state| *state = State::default());
+        if let Some(step_up) = &self.step_up {
+            step_up.reset();
+        }
     }
 
     pub(super) fn turn(self: &Arc<Self>, now_ms: u64) {

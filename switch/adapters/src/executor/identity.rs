@@ -101,7 +101,7 @@ pub(crate) fn client(call: &CallConfig) -> Result<Client, AdapterError> {
 }
 
 fn built(call: &CallConfig, identity: Option<&Identity>) -> Result<Client, AdapterError> {
-    let tls = tls::client(&call.url, call.trust.as_deref(), identity)?;
+    let tls = tls::client(&call.url, call.trust.as_deref(), call.is_relaxed, identity)?;
     let builder = Client::builder()
         .tls_backend_preconfigured(tls)
         .dns_resolver(address::Resolver { allow_private: call.allow_private })

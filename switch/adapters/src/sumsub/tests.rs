@@ -5,7 +5,7 @@ use crate::executor::audit::audit;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use veksel_config::bridge::{CallConfig, SecretSource};
+use veksel_config::bridge::{CallConfig, KycProvider, SecretSource};
 use veksel_core::enquiry::{Addressee, AskId};
 use veksel_simulator::sandbox::sumsub::{Sumsub as Sandbox, SumsubConfig};
 use veksel_simulator::sandbox::{Clock, Mount, start};
@@ -41,6 +41,7 @@ async fn a_request_that_was_signed_too_early_is_signed_again() {
     let running = start(vec![mount], clock).unwrap();
     let url = format!("http://{}", running.address("sumsub").unwrap());
     let config = KycConfig {
+        provider: KycProvider::Sumsub,
         call: CallConfig { allow_private: true, retries: 0, ..CallConfig::at(&url) },
         app_token: SecretSource::Env("sbx:veksel".to_owned()),
         secret_key: SecretSource::Env("sandbox-secret-key".to_owned()),

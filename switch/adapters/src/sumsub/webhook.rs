@@ -117,7 +117,7 @@ impl WebhookKeys {
             Some("HMAC_SHA1_HEX") => return Err(WebhookError::Sha1),
             Some(_) => return Err(WebhookError::Algorithm),
         };
-        let claimed = from_hex(claimed).ok_or(WebhookError::Digest)?;
+        let claimed = crate::random::from_hex(claimed).ok_or(WebhookError::Digest)?;
         // Every secret is tried, so that the time does not tell which one is nearly right; the
         // comparison itself takes the same time for every digest of one length.
         let fits = self.secrets.iter().fold(false, |fits, secret| {
@@ -194,19 +194,6 @@ fn time(event: &Value) -> Option<Utc> {
         .map(Utc)
         .or_else(|| instant(ms.as_str()?))
         .or_else(|| instant(text(event, "createdAt")))
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pairs = text.as_bytes().as_chunks::<2>();
-    if !pairs.1.is_empty() {
-        return None;
-    }
-    let bytes = pairs.0.iter().map(|[high, low]| {
-        let (high, low) = (digit(*high)?, digit(*low)?);
-        u8::try_from(high * 16 + low).ok()
-    });
-    bytes.collect()
 }
 
 /// Longest name that is taken in, in bytes.

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use veksel_api::{
-    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Seen, Unwelcome,
-    Webhooks, router, serve,
+    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Seen, Signed,
+    Unwelcome, Webhooks, router, serve,
 };
 use veksel_config::bridge::{CallerConfig, PERMISSIONS};
 use veksel_core::Utc;
@@ -60,13 +60,12 @@ pub(crate) fn json(said: &Said) -> Value {
 struct Credulous;
 
 impl Webhooks for Credulous {
-    fn verify(
-        &self,
-        digest: Option<&str>,
-        algorithm: Option<&str>,
-        body: &[u8],
-    ) -> Result<Event, Unwelcome> {
-        match (digest, algorithm) {
+    fn paths(&self) -> &'static [&'static str] {
+        &["/v1/webhooks/sumsub", "/api/kyc/webhook"]
+    }
+
+    fn verify(&self, signed: &Signed<'_>, body: &[u8]) -> Result<Event, Unwelcome> {
+        match (signed.header("x-payload-digest"), signed.header("x-payload-digest-alg")) {
             (Some("good"), Some("HMAC_SHA256_HEX")) => Ok(Event {
                 kind: String::from_utf8(body.to_vec()).unwrap(),
                 review: Review {

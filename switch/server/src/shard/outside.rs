@@ -18,6 +18,7 @@ impl Turning {
             Some(Held::Letter(letter)) => self.write(letter),
             Some(Held::Ask(ask, _)) => self.enquire(*ask),
             Some(Held::Told(id, told)) => self.tell(id, *told),
+            Some(Held::News(news)) => self.shard.enquirer.notifier.tell(*news),
             None => {}
         }
     }
@@ -44,6 +45,7 @@ impl Turning {
                 }
             },
             Held::Told(id, told) => self.tell(id, *told),
+            Held::News(news) => self.shard.enquirer.notifier.tell(*news),
         }
     }
 
@@ -52,7 +54,7 @@ impl Turning {
     pub(super) fn drop_held(&mut self, held: Held) {
         match held {
             Held::Letter(letter) => self.shard.wires.spare(letter.message),
-            Held::Ask(..) => {}
+            Held::Ask(..) | Held::News(_) => {}
             Held::Told(id, _) => self.tell(id, Told::Busy),
         }
     }
