@@ -111,7 +111,7 @@ pub struct DropPaySandbox {
     pub password: String,
 }
 
-/// A provider of OpenID Connect that plays BankID and ID-porten.
+/// A provider of `OpenID` Connect that plays `BankID` and ID-porten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcSandbox {
     /// Plain HTTP; port 0 lets the system choose.
