@@ -1,5 +1,5 @@
-//! Where things are at the provider (`OpenID` Connect Discovery). The document is kept for a day and
-//! fetched again when something behind it fails; what the configuration says goes before it.
+//! Where things are at the provider (`OpenID` Connect Discovery). The document is kept for a day
+//! and fetched again when something behind it fails; what the configuration says goes before it.
 
 use crate::executor::{Chain, Executor, Request, failed};
 use reqwest::Method;
