@@ -271,7 +271,9 @@ fn a_person_signs_in_links_an_account_and_leaves_no_national_id_behind() {
 
     // What was said and written, everywhere.
     let metrics = http_get(stage.admin, "/metrics").unwrap().1;
-    assert_eq!(stage.switch.take().unwrap().end(PATIENCE), Some(0));
+    let switch = stage.switch.take().unwrap();
+    switch.signal("TERM");
+    assert_eq!(switch.end(PATIENCE), Some(0));
     let journal = read_only(&stage.path("veksel.db"));
     let known: i64 = journal
         .query_row("SELECT count(*) FROM v_accounts WHERE customer = ?1", [customer], |row| {

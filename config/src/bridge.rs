@@ -408,7 +408,7 @@ impl BankConfig {
     }
 }
 
-/// The provider that signs people in (OpenID Connect), and what becomes of whom it knows.
+/// The provider that signs people in (`OpenID` Connect), and what becomes of whom it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityConfig {
     /// How it is called; its address is that of the realm.

@@ -199,7 +199,7 @@ pub struct NotifySandbox {
     pub listen: SocketAddr,
 }
 
-/// A provider of OpenID Connect that plays BankID and ID-porten.
+/// A provider of `OpenID` Connect that plays `BankID` and ID-porten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcSandbox {
     /// Plain HTTP; port 0 lets the system choose.

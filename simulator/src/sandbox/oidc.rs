@@ -1,4 +1,4 @@
-//! A provider of OpenID Connect as a sandbox: BankID (`/auth/realms/current`) and ID-porten
+//! A provider of `OpenID` Connect as a sandbox: `BankID` (`/auth/realms/current`) and ID-porten
 //! (`/idporten`), each with its own paths, claims and words, and one set of test persons.
 //!
 //! It checks what the real ones check: the client and its proof, the address to return to

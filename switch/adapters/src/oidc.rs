@@ -1,4 +1,4 @@
-//! Signing people in by OpenID Connect: BankID, ID-porten, and whoever speaks as they do. The
+//! Signing people in by `OpenID` Connect: `BankID`, ID-porten, and whoever speaks as they do. The
 //! authorization code flow with PKCE (S256), state and nonce; the national id of the token becomes
 //! a hash here and goes no further.
 //!

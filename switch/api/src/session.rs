@@ -163,7 +163,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let mut sessions = table(10);
-        let mut begin = |sessions: &mut Sessions| {
+        let begin = |sessions: &mut Sessions| {
             let id = sessions.begin(At(start, Utc(5_000)), person("c"), ("s", "/")).unwrap();
             id.expose().to_owned()
         };

@@ -1,4 +1,4 @@
-//! Who people are: the provider that signs them in (BankID, ID-porten, or any other of OpenID
+//! Who people are: the provider that signs them in (`BankID`, ID-porten, or any other of `OpenID`
 //! Connect), and how long they stay signed in.
 
 use super::kinds::{
@@ -10,10 +10,10 @@ use crate::cidr::Cidr;
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
 
-/// The realm of BankID that is real.
+/// The realm of `BankID` that is real.
 const REALM: &str = "https://auth.bankid.no/auth/realms/prod";
 
-/// Where its discovery document stands below it (OpenID Connect Discovery 4).
+/// Where its discovery document stands below it (`OpenID` Connect Discovery 4).
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 const AUTHS: [(&str, ClientAuth); 3] = [

@@ -12,7 +12,7 @@ pub struct Person {
     pub pid: &'static str,
     /// `birthdate`; empty if the provider does not say it.
     pub birthdate: &'static str,
-    /// How the person signs in, as BankID names it.
+    /// How the person signs in, as `BankID` names it.
     pub amr: &'static str,
 }
 

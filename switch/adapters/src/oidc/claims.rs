@@ -1,4 +1,4 @@
-//! What an ID token must say (OpenID Connect Core 3.1.3.7), and who it says it is. Pure: its
+//! What an ID token must say (`OpenID` Connect Core 3.1.3.7), and who it says it is. Pure: its
 //! signature was checked before, and the time is an argument.
 
 use super::national_id::{NationalId, age};
@@ -174,7 +174,7 @@ fn seconds(claims: &Map<String, Value>, name: &str) -> Option<u64> {
     })
 }
 
-/// `YYYY-MM-DD`; a person may hold back the year or day (OpenID Connect Core 5.1), and then the
+/// `YYYY-MM-DD`; a person may hold back the year or day (`OpenID` Connect Core 5.1), and then the
 /// national id says it.
 fn birthdate(text: &str) -> Result<Option<(u32, u32, u32)>, Claim> {
     let parts: Vec<&str> = text.split('-').collect();

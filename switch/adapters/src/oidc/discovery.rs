@@ -1,5 +1,5 @@
-//! Where things are at the provider (OpenID Connect Discovery). The document is kept for a day and
-//! fetched again when something behind it fails; what the configuration says goes before it.
+//! Where things are at the provider (`OpenID` Connect Discovery). The document is kept for a day
+//! and fetched again when something behind it fails; what the configuration says goes before it.
 
 use crate::executor::{Chain, Executor, Request, failed};
 use reqwest::Method;
@@ -29,7 +29,7 @@ pub(super) struct Endpoints {
     pub(super) auths: Option<Vec<String>>,
 }
 
-/// Part of OpenID Connect Discovery 3; what is not here is not used.
+/// Part of `OpenID` Connect Discovery 3; what is not here is not used.
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
@@ -142,7 +142,7 @@ impl Discovery {
 
 impl Said {
     /// The document behind the configuration. `None` if it is that of another issuer, and nobody
-    /// said that this is meant (OpenID Connect Discovery 4.3).
+    /// said that this is meant (`OpenID` Connect Discovery 4.3).
     fn over(&self, document: Document, url: &str) -> Option<Endpoints> {
         let is_own = url.strip_prefix(document.issuer.trim_end_matches('/')).is_some_and(|rest| {
             matches!(

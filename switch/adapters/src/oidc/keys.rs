@@ -156,6 +156,7 @@ fn claims(token: &str, algorithm: Algorithm, key: &Jwk) -> Result<Map<String, Va
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jsonwebtoken::Algorithm::{ES256, PS256, RS256};
     use serde_json::json;
 
     fn key(value: &Value) -> Jwk {
@@ -177,7 +178,6 @@ mod tests {
         let curve =
             |name: &str| json!({ "kty": "EC", "kid": "e", "crv": name, "x": "AQAB", "y": "AQAB" });
         let octets = json!({ "kty": "oct", "kid": "a", "k": "AQAB" });
-        use Algorithm::{ES256, PS256, RS256};
         for (keys, alg, kid, is_found) in [
             (vec![&rsa], RS256, Some("a"), true),
             (vec![&rsa], PS256, Some("a"), true),

@@ -28,7 +28,7 @@ pub(super) fn person(seed: u64, number: u32) -> Option<Said> {
     None
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
+/// `SplitMix64` (Steele, Lea and Flood 2014).
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut drawn = *state;
