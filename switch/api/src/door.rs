@@ -74,8 +74,10 @@ impl Shared {
 /// The endpoints.
 pub fn router(doors: Doors) -> Router {
     let Doors { engine, webhooks, banks, token, is_loopback, body_max, integration, count } = doors;
+    let has_token = token.is_some();
     let guard = Guard::new(token, is_loopback);
-    let wanted = Wanted { webhooks: webhooks.is_some(), integration: integration.is_some() };
+    let (webhooks_known, integrated) = (webhooks.is_some(), integration.is_some());
+    let wanted = Wanted { webhooks: webhooks_known, integration: integrated, token: has_token };
     let endpoints = all(wanted);
     let document = document(&endpoints).to_string();
     let desk = Shared { engine, webhooks, banks, guard, document, integration, body_max, count };

@@ -15,6 +15,8 @@ pub(crate) struct Wanted {
     pub(crate) webhooks: bool,
     /// There are callers.
     pub(crate) integration: bool,
+    /// Programs must know the token of `[http]`.
+    pub(crate) token: bool,
 }
 
 /// In the order in which people read of them.
@@ -25,8 +27,8 @@ pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
         all.extend(payments());
         all.extend(providers());
     }
-    all.extend(linked_accounts());
-    all.extend(identity());
+    all.extend(linked_accounts(wanted.token));
+    all.extend(identity(wanted.token));
     all.extend(from_elsewhere());
     if wanted.webhooks {
         all.extend(webhooks());
@@ -148,7 +150,7 @@ fn providers() -> Vec<Endpoint> {
     ]
 }
 
-fn linked_accounts() -> Vec<Endpoint> {
+fn linked_accounts(needs_token: bool) -> Vec<Endpoint> {
     let request = json!({
         "type": "object",
         "additionalProperties": false,
@@ -170,21 +172,21 @@ fn linked_accounts() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Post, "/api/accounts", accounts::link)
             .about("accounts", "Link an account to a bank")
-            .guarded()
+            .guarded(needs_token)
             .takes_json(request)
             .gives_json("200", "How it stands.", account()),
         Endpoint::new(Get, "/api/accounts/{account}", accounts::show)
             .about("accounts", "How a linked account stands")
-            .guarded()
+            .guarded(needs_token)
             .gives_json("200", "How it stands.", account()),
         Endpoint::new(Delete, "/api/accounts/{account}", accounts::unlink)
             .about("accounts", "Give up a link")
-            .guarded()
+            .guarded(needs_token)
             .gives_json("200", "It is given up.", either(&[account(), noted()])),
     ]
 }
 
-fn identity() -> Vec<Endpoint> {
+fn identity(needs_token: bool) -> Vec<Endpoint> {
     let request = json!({
         "type": "object",
         "additionalProperties": false,
@@ -198,7 +200,7 @@ fn identity() -> Vec<Endpoint> {
     });
     let mut by_query = Endpoint::new(Get, "/api/kyc/initiate", kyc::initiate_by_query)
         .about("identity", "The same, for those who were told to get it")
-        .guarded()
+        .guarded(needs_token)
         .parameter("query", "customer", true, text("Whom.", 128));
     for name in ["email", "phone", "level"] {
         by_query = by_query.parameter("query", name, false, text("As above.", 254));
@@ -206,13 +208,13 @@ fn identity() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Post, "/api/kyc/initiate", kyc::initiate)
             .about("identity", "Begin a check of a customer")
-            .guarded()
+            .guarded(needs_token)
             .takes_json(request)
             .gives_json("200", "How it stands, and a token for the provider's pages.", customer()),
         by_query.gives_json("200", "The same.", customer()),
         Endpoint::new(Get, "/api/kyc/status/{customer}", kyc::status)
             .about("identity", "How a customer's check stands")
-            .guarded()
+            .guarded(needs_token)
             .gives_json("200", "How it stands.", customer()),
     ]
 }
@@ -291,12 +293,21 @@ fn key() -> Value {
     json!({ "type": "string", "pattern": "^[!-~]{1,255}$" })
 }
 
+/// One line that is not only spaces.
+const LINE: &str =
+    "^[^\\x00-\\x1F\\x7F-\\x9F]*[^\\s\\x00-\\x1F\\x7F-\\x9F][^\\x00-\\x1F\\x7F-\\x9F]*$";
+
 fn text(description: &str, most: usize) -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": most, "description": description })
+    json!({ "type": "string", "pattern": LINE, "maxLength": most, "description": description })
 }
 
 fn maybe(description: &str, most: usize) -> Value {
-    json!({ "type": ["string", "null"], "maxLength": most, "description": description })
+    json!({
+        "type": ["string", "null"],
+        "pattern": LINE,
+        "maxLength": most,
+        "description": description,
+    })
 }
 
 fn either(schemas: &[Value]) -> Value {
