@@ -10,6 +10,8 @@
 
 #[path = "bridge/browser.rs"]
 mod browser;
+#[path = "bridge/caller.rs"]
+mod caller;
 #[path = "bridge/checks.rs"]
 mod checks;
 #[path = "bridge/copies.rs"]

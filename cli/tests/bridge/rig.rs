@@ -17,6 +17,9 @@ pub(crate) const ACCOUNT: &str = "NO9386011117947";
 /// And one that is paid.
 pub(crate) const PAYEE: &str = "NO9110000000002";
 
+/// Of the caller over HTTP.
+pub(crate) const API_KEY: &str = "key-of-a-caller";
+
 /// Signs webhooks.
 pub(crate) const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 
@@ -63,9 +66,12 @@ impl Bridge {
         write("bank.toml", bank_toml(ports));
         write("kyc.toml", kyc_toml(ports));
         write("switch.toml", switch_toml(ports, settings) + &more(ports, &rig.path));
-        for (name, secret) in
-            [("token", "sbx:veksel"), ("key", "sandbox-secret-key"), ("webhook", WEBHOOK_SECRET)]
-        {
+        for (name, secret) in [
+            ("token", "sbx:veksel"),
+            ("key", "sandbox-secret-key"),
+            ("webhook", WEBHOOK_SECRET),
+            ("caller", API_KEY),
+        ] {
             write(name, secret.to_owned());
             let mode = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(rig.path.join(name), mode).unwrap();
@@ -353,6 +359,13 @@ path = "veksel.db"
 keys = "veksel.key"
 [[participant]]
 name = "channels"
+[[participant]]
+name = "app"
+[[caller]]
+name = "app"
+participant = "app"
+key_file = "caller"
+permissions = ["*"]
 [[listener]]
 name = "channels"
 listen = "127.0.0.1:{channels}"

@@ -117,12 +117,14 @@ pub fn router(doors: Doors) -> Router {
     let Doors { engine, webhooks, identity, banks, token, is_loopback, .. } = doors;
     let Doors { body_max, integration, external, health, count, .. } = doors;
     let platform = external.map(Platform::new);
+    let has_token = token.is_some();
     let guard = Guard::new(token, is_loopback);
     let wanted = Wanted {
         webhooks: webhooks.as_ref().map(|own| own.paths()).unwrap_or_default(),
         identity: identity.is_some(),
         integration: integration.is_some(),
         platform: platform.is_some(),
+        token: has_token,
     };
     let endpoints = all(wanted);
     let document = document(&endpoints).to_string();

@@ -19,6 +19,8 @@ pub(crate) struct Wanted {
     pub(crate) integration: bool,
     /// There is a card platform.
     pub(crate) platform: bool,
+    /// Programs must know the token of `[http]`.
+    pub(crate) token: bool,
 }
 
 /// In the order in which people read of them.
@@ -29,8 +31,8 @@ pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
         all.extend(payments());
         all.extend(providers());
     }
-    all.extend(linked_accounts());
-    all.extend(customers());
+    all.extend(linked_accounts(wanted.token));
+    all.extend(customers(wanted.token));
     if wanted.identity {
         all.extend(people());
     }
@@ -156,7 +158,7 @@ fn providers() -> Vec<Endpoint> {
     ]
 }
 
-fn linked_accounts() -> Vec<Endpoint> {
+fn linked_accounts(needs_token: bool) -> Vec<Endpoint> {
     let request = json!({
         "type": "object",
         "additionalProperties": false,
@@ -191,26 +193,26 @@ fn linked_accounts() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Post, "/api/accounts", accounts::link)
             .about("accounts", "Link an account to a bank")
-            .guarded()
+            .guarded(needs_token)
             .takes_json(request)
             .gives_json("200", "How it stands.", account()),
         Endpoint::new(Get, "/api/accounts/{account}", accounts::show)
             .about("accounts", "How a linked account stands")
-            .guarded()
+            .guarded(needs_token)
             .gives_json("200", "How it stands.", account()),
         Endpoint::new(Delete, "/api/accounts/{account}", accounts::unlink)
             .about("accounts", "Give up a link")
-            .guarded()
+            .guarded(needs_token)
             .gives_json("200", "It is given up.", either(&[account(), noted()])),
         Endpoint::new(Post, "/api/accounts/{account}/cards", accounts::card)
             .about("accounts", "Let a card stand for a linked account, or no longer")
-            .guarded()
+            .guarded(needs_token)
             .takes_json(card)
             .gives_json("200", "It is noted.", noted()),
     ]
 }
 
-fn customers() -> Vec<Endpoint> {
+fn customers(needs_token: bool) -> Vec<Endpoint> {
     let request = json!({
         "type": "object",
         "additionalProperties": false,
@@ -224,7 +226,7 @@ fn customers() -> Vec<Endpoint> {
     });
     let mut by_query = Endpoint::new(Get, "/api/kyc/initiate", kyc::initiate_by_query)
         .about("identity", "The same, for those who were told to get it")
-        .guarded()
+        .guarded(needs_token)
         .parameter("query", "customer", true, text("Whom.", 128));
     for name in ["email", "phone", "level"] {
         by_query = by_query.parameter("query", name, false, text("As above.", 254));
@@ -232,17 +234,17 @@ fn customers() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Post, "/api/kyc/initiate", kyc::initiate)
             .about("identity", "Begin a check of a customer")
-            .guarded()
+            .guarded(needs_token)
             .takes_json(request)
             .gives_json("200", "How it stands, and a token for the provider's pages.", customer()),
         by_query.gives_json("200", "The same.", customer()),
         Endpoint::new(Get, "/api/kyc/status/{customer}", kyc::status)
             .about("identity", "How a customer's check stands")
-            .guarded()
+            .guarded(needs_token)
             .gives_json("200", "How it stands.", customer()),
         Endpoint::new(Get, "/api/kyc/checks/{customer}", kyc::checks)
             .about("identity", "Each check behind a customer's verification, as it is now")
-            .guarded()
+            .guarded(needs_token)
             .gives_json("200", "What each found.", checks()),
     ]
 }
@@ -373,12 +375,21 @@ fn key() -> Value {
     json!({ "type": "string", "pattern": "^[!-~]{1,255}$" })
 }
 
+/// One line that is not only spaces.
+const LINE: &str =
+    "^[^\\x00-\\x1F\\x7F-\\x9F]*[^\\s\\x00-\\x1F\\x7F-\\x9F][^\\x00-\\x1F\\x7F-\\x9F]*$";
+
 fn text(description: &str, most: usize) -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": most, "description": description })
+    json!({ "type": "string", "pattern": LINE, "maxLength": most, "description": description })
 }
 
 fn maybe(description: &str, most: usize) -> Value {
-    json!({ "type": ["string", "null"], "maxLength": most, "description": description })
+    json!({
+        "type": ["string", "null"],
+        "pattern": LINE,
+        "maxLength": most,
+        "description": description,
+    })
 }
 
 fn either(schemas: &[Value]) -> Value {

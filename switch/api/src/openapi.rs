@@ -115,9 +115,11 @@ impl Endpoint {
         self
     }
 
-    /// Whoever has the token of `[http]` may ask.
-    pub(crate) fn guarded(mut self) -> Self {
-        self.said["security"] = json!([{ "token": [] }]);
+    /// Whoever has the token of `[http]` may ask; without one, programs of this machine.
+    pub(crate) fn guarded(mut self, needs_token: bool) -> Self {
+        if needs_token {
+            self.said["security"] = json!([{ "token": [] }]);
+        }
         self
     }
 
