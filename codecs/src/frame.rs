@@ -5,6 +5,9 @@
 //! allocates and never trusts a length: the caller keeps the bytes, and a declared length is
 //! checked against the limit before anything is done with it. After an error the stream cannot be
 //! resynchronised and the connection must be closed.
+//!
+//! Streams that only a parser or a pause delimits (PAD, X.25) are not of these: what a frame is
+//! would depend on how the stream was cut.
 
 use bytes::BytesMut;
 pub use error::FrameError;

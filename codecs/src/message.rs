@@ -154,9 +154,11 @@ impl Slot {
 
     #[inline]
     pub(crate) const fn content(self) -> core::ops::Range<usize> {
-        let shape = self.shape();
-        let start = self.start().saturating_add(shape.prefix as usize);
-        start..start.saturating_add(shape.width() as usize)
+        let form = (self.0 >> 56) as u8;
+        let is_packed = form == Form::PackedLeft as u8 || form == Form::PackedRight as u8;
+        let width = if is_packed { self.units().div_ceil(2) } else { self.units() };
+        let start = self.start().saturating_add((self.0 >> 48) as u8 as usize);
+        start..start.saturating_add(width as usize)
     }
 }
 
@@ -455,6 +457,8 @@ mod tests {
             let shape = Shape { units: 0xFEDC, prefix: 6, form };
             let slot = Slot::new(0xFFFF_FFFE, shape);
             assert_eq!((slot.start(), slot.units(), slot.shape()), (0xFFFF_FFFE, 0xFEDC, shape));
+            let from = 0x1_0000_0004;
+            assert_eq!(slot.content(), from..from + usize::from(shape.width()));
         }
     }
 

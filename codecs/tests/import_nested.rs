@@ -136,6 +136,48 @@ fn parts_of_a_packager_of_jpos() {
 }
 
 #[test]
+fn data_sets_and_a_bitmap_of_base1_of_a_packager_of_jpos() {
+    let spec = r#"<isopackager>
+  <isofield id="0" length="4" name="TYPE" class="org.jpos.iso.IFA_NUMERIC"/>
+  <isofield id="1" length="16" name="BIT MAP" class="org.jpos.iso.IFB_BITMAP"/>
+  <isofieldpackager id="124" length="99" name="TAGGED SETS" class="org.jpos.iso.IFA_LLLBINARY"
+                    packager="org.jpos.iso.packager.DatasetPackager"/>
+  <isofieldpackager id="125" length="99" name="MAPPED SETS" class="org.jpos.iso.IFA_LLLBINARY"
+                    packager="org.jpos.iso.packager.DatasetPackager">
+    <isofield id="1" length="2" name="ONE" class="org.jpos.iso.IF_CHAR"/>
+  </isofieldpackager>
+  <isofieldpackager id="126" length="99" name="BASE I" class="org.jpos.iso.IFA_LLLBINARY"
+                    packager="org.jpos.iso.packager.Base1SubFieldPackager">
+    <isofield id="0" length="16" name="BIT MAP" class="org.jpos.iso.packager.Base1_BITMAP126"/>
+    <isofield id="1" length="4" name="NAME" class="org.jpos.iso.IF_CHAR"/>
+    <isofield id="3" length="4" name="DATE" class="org.jpos.iso.IFB_NUMERIC"/>
+  </isofieldpackager>
+</isopackager>"#;
+    let (text, remarks) = check(
+        Source::Jpos,
+        spec,
+        &[
+            (124, "007<01 0004 9F33 01 AA>"),
+            (125, "014<71 0004 4000>ab<72 0004 4000>cd"),
+            (126, "014<A000000000000000>abcd<1234>"),
+        ],
+        &[
+            ("124.01", "<9F3301AA>"),
+            ("125.71", "<4000>ab"),
+            ("125.72", "<4000>cd"),
+            ("126.1", "abcd"),
+            ("126.3", "1234"),
+        ],
+    );
+    assert!(text.contains("[nested.126]\nform = \"bitmapped\"\nbits = 64\n"), "{text}");
+    let expected = [
+        "changed: field 125 (line 6): its 1 sub-fields are not carried over: a data set is found by \
+         its identifier and read as a whole",
+    ];
+    assert_eq!(remarks, expected);
+}
+
+#[test]
 fn parts_of_a_specification_of_moov() {
     let (text, remarks) = check(
         Source::Moov,

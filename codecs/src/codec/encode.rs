@@ -76,6 +76,16 @@ impl Codec {
         let (mut steps, mut base, mut later) = (near, 1u8, second);
         let mut bits = (first & (u64::MAX >> 1)).reverse_bits();
         loop {
+            // Fields of the frame, one behind another as they came.
+            while FRAME && family == Family::RECEIVED && bits != 0 {
+                let slot = *slots.as_slice().first()?;
+                if slot.start() != to || to >= received {
+                    break;
+                }
+                to = slot.content().end;
+                bits &= bits.wrapping_sub(1);
+                slots.next();
+            }
             // Neighbours that are written alike.
             let mut plain = Plain::begin(to, family, check);
             while bits != 0 {
@@ -111,10 +121,6 @@ impl Codec {
             let slot = *slots.next()?;
             let (start, units, shape) = (slot.start(), slot.units(), slot.shape());
             let is_received = FRAME && start < received;
-            if is_received && family == Family::RECEIVED && start == to {
-                to = slot.content().end;
-                continue;
-            }
             let is_usual =
                 shape.form == step.value && (step.least..=step.shape.units).contains(&units);
             let (mut from, mut lead) = (start, Lead::Fixed);

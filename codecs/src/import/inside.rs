@@ -43,7 +43,8 @@ pub(super) fn write(field: &mut Field) -> Inside {
 impl Inside {
     fn add(&mut self, place: &Place, field: &mut Field) {
         let is_whole = field.layout == Layout::Whole;
-        if is_whole || (field.parts.is_empty() && field.layout != Layout::Ber) {
+        let needs_parts = !matches!(field.layout, Layout::Ber | Layout::DataSets);
+        if is_whole || (field.parts.is_empty() && needs_parts) {
             return;
         }
         let before = (field.class, field.value, self.text.len());
@@ -171,7 +172,7 @@ fn quoted_path(path: &str) -> String {
 /// Whether the parts are other than characters of their field.
 fn needs_bytes(field: &Field) -> bool {
     let of_form = match &field.layout {
-        Layout::Ber => true,
+        Layout::Ber | Layout::DataSets => true,
         Layout::Bitmap { bits, .. } => *bits != Bits::Hex,
         Layout::Tags { tags, .. } => *tags != Tags::Ascii,
         Layout::Whole | Layout::Positional | Layout::Other(_) => false,
@@ -220,6 +221,7 @@ fn head(field: &Field, written: &Written) -> Result<String, String> {
     match &field.layout {
         Layout::Positional => text.push_str("form = \"positional\"\n"),
         Layout::Ber => text.push_str("form = \"ber-tlv\"\n"),
+        Layout::DataSets => text.push_str("form = \"data-sets\"\n"),
         Layout::Bitmap { bits, bytes, is_chained } => {
             let count = match bytes {
                 2 => 16,
@@ -340,7 +342,7 @@ fn place_of(layout: &Layout, name: &str, number: u32) -> Result<(), String> {
             let tag = crate::nested::tlv::Tag::parse(name).filter(|_| is_hex);
             if tag.is_some() { Ok(()) } else { wrong("what is no tag of BER") }
         }
-        Layout::Positional | Layout::Whole | Layout::Other(_) => Ok(()),
+        Layout::Positional | Layout::DataSets | Layout::Whole | Layout::Other(_) => Ok(()),
     }
 }
 

@@ -208,13 +208,17 @@ fn untagged(java: &str) -> (u32, String) {
 /// A field is complete: it becomes part of the one around it or of the specification.
 fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
     let Open { mut field, class, java, tag_width, inside } = done;
-    arrange(&mut field, inside);
+    if let Some(why) = arrange(&mut field, inside) {
+        spec.remarks.push(field.remark(Kind::Changed, why));
+    }
     let unknown = format!("the class {java} is not known here");
     if let Some(outer) = open.last_mut().and_then(Option::as_mut) {
         match class {
             Class::Nothing => return,
             Class::Bitmap(bits) => {
-                outer.inside.bitmaps.push((field.number, bits, field.most));
+                // This one has eight bytes, whatever is said.
+                let bytes = if java == "Base1_BITMAP126" { 8 } else { field.most };
+                outer.inside.bitmaps.push((field.number, bits, bytes));
                 return;
             }
             Class::Unknown => field.flaw = Some(unknown),
@@ -246,8 +250,9 @@ fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
     }
 }
 
-/// Says how sub-fields lie, and leaves out those that the packager never looks at.
-fn arrange(field: &mut Field, inside: Inside) {
+/// Says how sub-fields lie, and leaves out those that the packager never looks at. Gives what is
+/// lost.
+fn arrange(field: &mut Field, inside: Inside) -> Option<String> {
     // The last of several with the same number counts.
     field.parts.reverse();
     field.parts.sort_by_key(|part| part.number);
@@ -261,8 +266,22 @@ fn arrange(field: &mut Field, inside: Inside) {
             field.parts.clear();
             Layout::Ber
         }
+        "Base1SubFieldPackager" => {
+            sub_fields(field, &Inside { bitmap_field: Some(0), first: Some(1), ..inside })
+        }
+        "DatasetPackager" => {
+            // They stand behind a bitmap of another kind than those of `[nested]`.
+            let count = core::mem::take(&mut field.parts).len();
+            field.layout = Layout::DataSets;
+            let why = format!(
+                "its {count} sub-fields are not carried over: a data set is found by its \
+                 identifier and read as a whole"
+            );
+            return (count > 0).then_some(why);
+        }
         other => Layout::Other(format!("the packager {other} is not known here")),
     };
+    None
 }
 
 fn sub_fields(field: &mut Field, inside: &Inside) -> Layout {
@@ -323,7 +342,7 @@ fn classify(java: &str, pad: bool) -> Class {
     let fixed = |class, value| field(class, 0, Length::Ascii, Unit::Content, value);
     match java {
         "IF_NOP" | "IF_UNUSED" => return Class::Nothing,
-        "IFB_BITMAP" => return Class::Bitmap(Bits::Binary),
+        "IFB_BITMAP" | "Base1_BITMAP126" => return Class::Bitmap(Bits::Binary),
         "IFA_BITMAP" => return Class::Bitmap(Bits::Hex),
         "IFE_BITMAP" => return Class::Bitmap(Bits::HexEbcdic),
         "IF_CHAR" => return fixed(Content::Printable, Value::Ascii),

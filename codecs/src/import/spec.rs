@@ -94,6 +94,8 @@ pub(super) enum Layout {
     Tags { tags: Tags, width: u32 },
     /// BER-TLV.
     Ber,
+    /// Data sets of ISO 8583:2003.
+    DataSets,
     /// In a way that a dialect has no words for; this is why.
     Other(String),
 }
@@ -187,7 +189,7 @@ impl Field {
             Layout::Whole | Layout::Positional | Layout::Other(_) => true,
             Layout::Bitmap { bits: found, .. } => *found == bits,
             Layout::Tags { tags: found, .. } => *found == tags,
-            Layout::Ber => false,
+            Layout::Ber | Layout::DataSets => false,
         };
         layout
             && self.parts.iter().all(|part| {
@@ -202,7 +204,11 @@ impl Field {
         match &mut self.layout {
             Layout::Bitmap { bits, .. } => *bits = Bits::Hex,
             Layout::Tags { tags, .. } => *tags = Tags::Ascii,
-            Layout::Whole | Layout::Positional | Layout::Ber | Layout::Other(_) => (),
+            Layout::Whole
+            | Layout::Positional
+            | Layout::Ber
+            | Layout::DataSets
+            | Layout::Other(_) => (),
         }
         for part in &mut self.parts {
             (part.value, part.length) = (Value::Ascii, Length::Ascii);
