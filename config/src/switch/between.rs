@@ -2,9 +2,7 @@
 //! come back, that a production switch calls nobody of this machine, that routes and banks fit.
 
 use super::checks::{Patience, patience};
-use super::outside::{
-    Api, Bank, BankId, ExtAuth, Http, bare_addresses, host_of, is_private_host,
-};
+use super::outside::{Api, Bank, BankId, ExtAuth, Http, bare_addresses, host_of, is_private_host};
 use super::raw::{Route, Switch};
 use super::{DEADLINE_MARGIN_MS, ServiceMode};
 use crate::bridge::{BankProfile, IdHash};

@@ -206,7 +206,10 @@ pub(crate) async fn card(
         };
         nothing_else(&object)?;
         let card = CardNumber::new(&card);
-        told(desk.engine.call(Call::Card { account, card, is_over }, SHOW_TIME).await, &Caller::Program)
+        told(
+            desk.engine.call(Call::Card { account, card, is_over }, SHOW_TIME).await,
+            &Caller::Program,
+        )
     };
     program.answer(noted).await
 }

@@ -332,9 +332,7 @@ fn webhook_at(path: &'static str) -> Endpoint {
         let schema = json!({ "type": "string", "description": about });
         endpoint = endpoint.parameter("header", name, false, schema);
     }
-    endpoint
-        .takes_json(json!({ "type": "object" }))
-        .gives_json("200", "It was heard.", noted())
+    endpoint.takes_json(json!({ "type": "object" })).gives_json("200", "It was heard.", noted())
 }
 
 fn about_itself() -> Vec<Endpoint> {
@@ -352,8 +350,7 @@ fn about_itself() -> Vec<Endpoint> {
             .gives_json("200", "It does.", noted())
             .gives_json("503", "It does not, and why.", unwell.clone())
     };
-    let mut all: Vec<Endpoint> =
-        HEALTH_PATHS.into_iter().map(health).collect();
+    let mut all: Vec<Endpoint> = HEALTH_PATHS.into_iter().map(health).collect();
     all.extend([
         Endpoint::new(Get, "/api/openapi.json", document_of)
             .about("itself", "This description")
