@@ -13,7 +13,7 @@ use asking::{ask, failure};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use veksel_adapters::{Adapters, audit};
+use veksel_adapters::{AdapterError, Adapters, audit};
 use veksel_config::bridge::{
     ApprovalConfig, BankConfig, BankProfile, BridgeConfig, CallConfig, HttpConfig, Quirks,
     SecretSource,
@@ -97,7 +97,9 @@ impl Rig {
                 token: None,
             }),
         };
-        let secret = |_: &SecretSource| panic!("there are no secrets here");
+        let secret = |_: &SecretSource| -> Result<Secret, AdapterError> {
+            panic!("there are no secrets here")
+        };
         let adapters = Adapters::new(&config, &secret, audit(1_000).0).unwrap();
         Self { bank, sandboxes, adapters, _folder: folder }
     }
