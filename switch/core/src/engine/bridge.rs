@@ -406,7 +406,8 @@ impl Switch {
             | Asked::ConsentStatus(_)
             | Asked::Revoke
             | Asked::Applicant(..)
-            | Asked::Review(..) => return None,
+            | Asked::Review(..)
+            | Asked::Checks(..) => return None,
         };
         let held = self.bridge.held.get(txn)?;
         let text = held.request.get(field::ADDITIONAL_DATA)?;
