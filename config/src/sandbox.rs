@@ -509,7 +509,7 @@ fn didit(mut section: Section<'_>) -> Option<DiditSandbox> {
         workflow: section.title("workflow", workflow).value,
         delay_ms: section.duration("delay", 3_000, 0..=600_000).value,
         submits_alone: section.boolean("submits_alone", false).value,
-        webhook_url: address(&mut section),
+        webhook_url: url_or_none(&mut section, "webhook_url"),
         webhook_secret: section.title("webhook_secret", "sandbox-webhook-secret").value,
     };
     enabled.then_some(config)

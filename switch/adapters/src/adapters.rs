@@ -8,7 +8,7 @@ use crate::didit::Didit;
 use crate::droppay::DropPay;
 use crate::executor::audit::AuditSink;
 use crate::executor::trace::Traces;
-use crate::executor::{Chain, Circuit, failed};
+use crate::executor::{Chain, Circuit, Executor, failed};
 use crate::neonomics::Neonomics;
 use crate::sumsub::Sumsub;
 pub use renewal::Certificate;
@@ -204,6 +204,13 @@ impl Kyc {
         match self {
             Self::Sumsub(sumsub) => sumsub.ask(chain, ask).await,
             Self::Didit(didit) => didit.ask(chain, &ask.enquiry).await,
+        }
+    }
+
+    const fn executor(&self) -> &Executor {
+        match self {
+            Self::Sumsub(sumsub) => sumsub.executor(),
+            Self::Didit(didit) => didit.executor(),
         }
     }
 

@@ -14,7 +14,7 @@ pub use reply::{Item, Reply};
 pub use sign::{Signs, Unsigned};
 
 use crate::adapters::AdapterError;
-use crate::executor::audit::{AuditSink, CallEvent};
+use crate::executor::audit::{AuditSink, CallEvent, Span};
 use crate::executor::retry::REGISTERED;
 use crate::executor::{Chain, Circuit, Executor, Request, Response, failed};
 use crate::providers::Within;
@@ -236,8 +236,8 @@ impl ApiClient {
             request = request.header("idempotency-key", sending.once)?;
             request.is_repeatable |= self.deduplicates;
         }
-        if !chain.trace().is_empty() {
-            request = request.header("x-request-id", chain.trace())?;
+        if !chain.name().is_empty() {
+            request = request.header("x-request-id", chain.name())?;
         }
         if sending.moves_money {
             request = request.moving_money();
@@ -340,7 +340,8 @@ impl ApiClient {
             outcome: "simulated",
             elapsed_us: 0,
             request_id: request.text_header("x-request-id").to_owned(),
-            trace: chain.trace().to_owned(),
+            trace: chain.name().to_owned(),
+            span: Span::default(),
             bytes_out: request.body.len() as u64,
             bytes_in: bytes.len() as u64,
         });

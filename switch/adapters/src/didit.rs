@@ -57,6 +57,11 @@ impl Didit {
         })
     }
 
+    /// What makes its calls.
+    pub(crate) const fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
     /// How the breakers stand.
     pub(crate) fn circuits(&self) -> Vec<Circuit> {
         self.executor.circuits()
@@ -80,7 +85,8 @@ impl Didit {
             | Enquiry::Consent { .. }
             | Enquiry::ConsentStatus(_)
             | Enquiry::Revoke(_)
-            | Enquiry::Checks { .. } => Err(failed(Failed::NotSupported, "enquiry")),
+            | Enquiry::Checks { .. }
+            | Enquiry::Confirm { .. } => Err(failed(Failed::NotSupported, "enquiry")),
         };
         verdict.unwrap_or_else(Verdict::Failed)
     }

@@ -6,7 +6,7 @@
 
 use crate::adapters::AdapterError;
 use crate::executor::address::is_public;
-use crate::executor::audit::{AuditSink, CallEvent};
+use crate::executor::audit::{AuditSink, CallEvent, Span};
 use crate::executor::failed;
 use crate::files;
 use crate::providers::{Email, Issuer, Provided, Provides, Sent, Within};
@@ -104,6 +104,7 @@ impl Mail {
             elapsed_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             request_id: String::new(),
             trace: within.trace.clone(),
+            span: Span::default(),
             bytes_out: bytes as u64,
             bytes_in: 0,
         });

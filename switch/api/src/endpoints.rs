@@ -335,6 +335,75 @@ fn webhook_at(path: &'static str) -> Endpoint {
     endpoint.takes_json(json!({ "type": "object" })).gives_json("200", "It was heard.", noted())
 }
 
+fn platform() -> Vec<Endpoint> {
+    let amount = json!({
+        "type": "object",
+        "required": ["amount", "currency"],
+        "properties": {
+            "amount": {
+                "type": "string",
+                "pattern": "^[+-]?[0-9]+([.][0-9]+)?$",
+                "description": "With a minus for money that goes out.",
+            },
+            "currency": { "type": "string", "description": "Three letters of ISO 4217." },
+        },
+    });
+    let (id, account) = (text("The platform's own.", 64), text("DE102, or what means it.", 64));
+    let hold = json!({
+        "type": "object",
+        "required": ["id", "accountId", "amount"],
+        "properties": {
+            "id": id, "accountId": account, "cardId": maybe("DE2, or what means it.", 64),
+            "amount": amount,
+        },
+    });
+    let change = json!({
+        "type": "object", "required": ["amount"], "properties": { "amount": amount },
+    });
+    let transaction = json!({
+        "type": "object",
+        "required": ["id", "accountId", "amount"],
+        "properties": { "id": id, "accountId": account, "amount": amount },
+    });
+    let asked = |endpoint: Endpoint| {
+        let refusal = json!({
+            "type": "object",
+            "required": ["errorCode", "reason"],
+            "properties": {
+                "errorCode": { "type": "string" }, "reason": { "type": "string" },
+            },
+        });
+        endpoint
+            .more(
+                "Signed by the platform. What cannot be decided in time is 500 and leaves nothing.",
+            )
+            .gives_json("200", "It is done.", json!({ "type": "object" }))
+            .gives_json("470", "The bank refuses.", refusal)
+    };
+    let holds = ["/holds", "/hold"].into_iter().map(|path| {
+        let endpoint = Endpoint::new(Post, path, extauth::hold);
+        asked(endpoint.about("platform", "Hold an amount").takes_json(hold.clone()))
+    });
+    let mut all: Vec<Endpoint> = holds.collect();
+    all.push(asked(
+        Endpoint::new(Patch, "/holds/{id}", extauth::change)
+            .about("platform", "Hold another amount")
+            .takes_json(change),
+    ));
+    all.push(asked(
+        Endpoint::new(Post, "/transactions", extauth::transaction)
+            .about("platform", "Move money, or complete the hold of this id")
+            .takes_json(transaction),
+    ));
+    all.push(
+        Endpoint::new(Post, "/api/hay/v0/communications/{kind}", extauth::received)
+            .about("platform", "What the platform tells of")
+            .takes_json(json!({ "type": "object" }))
+            .gives_json("200", "It was heard.", json!({ "type": "object" })),
+    );
+    all
+}
+
 fn about_itself() -> Vec<Endpoint> {
     let unwell = json!({
         "type": "object",

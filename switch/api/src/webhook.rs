@@ -82,13 +82,3 @@ async fn take(desk: &Desk, trace: &Trace, headers: &HeaderMap, body: &Bytes) -> 
         }
     }
 }
-
-/// A header that is there once. Two of it are as good as none.
-pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut all = headers.get_all(name).iter();
-    let first = all.next()?;
-    if all.next().is_some() {
-        return None;
-    }
-    first.to_str().ok()
-}

@@ -74,7 +74,7 @@ impl Email {
         let security = section.choice("security", MailSecurity::StartTls, SECURITIES);
         let tls = relaxed(&mut section);
         let user = one_line(&mut section, "user", "", 128);
-        let password = optional_secret(&mut section, ["password_file", "password_env"]);
+        let password = optional_secret(&mut section, ["password_file", "password_env"], "");
         let config = EmailConfig {
             host: host.value.clone(),
             port: section.integer("port", 587, 1..=65_535).value,
@@ -348,7 +348,7 @@ fn signing(section: &mut Section<'_>) -> Option<Signing> {
     const KINDS: &[(&str, Kind)] =
         &[("none", Kind::None), ("hmac", Kind::Hmac), ("rs256", Kind::Rs256)];
     let kind = section.choice("signing", Kind::None, KINDS);
-    let key = optional_secret(section, ["signing_key_file", "signing_key_env"]);
+    let key = optional_secret(section, ["signing_key_file", "signing_key_env"], "");
     let key_id = one_line(section, "signing_key_id", "", 128);
     let (message, help) = match (kind.value, key) {
         (Kind::None, _) => return None,

@@ -131,16 +131,16 @@ async fn nothing_leaves_without_what_must_be_there() {
 
 #[tokio::test]
 async fn requests_are_signed_if_the_provider_wants_it() {
-    let (sandbox, running) = sandbox(Some("sign-1"));
+    let (sandbox, running) = sandbox(Some("sign_1"));
     let (all, _events) = providers(&section(&running, ""));
     let unsigned = all.billers(within(), None).await.unwrap_err();
     assert_eq!(unsigned.code, "TIMESTAMP");
-    let signed = "signing = \"hmac\"\nsigning_key_env = \"sign-1\"\n";
+    let signed = "signing = \"hmac\"\nsigning_key_env = \"sign_1\"\n";
     let (all, _events) = providers(&section(&running, signed));
     assert_eq!(all.billers(within(), None).await.unwrap().len(), 15);
     assert!(all.bill_pay(within(), payment(41_200, "k-1")).await.is_ok());
     assert_eq!(sandbox.paid().len(), 1);
-    let other = signed.replace("sign-1", "sign-2");
+    let other = signed.replace("sign_1", "sign_2");
     let (all, _events) = providers(&section(&running, &other));
     assert_eq!(all.billers(within(), None).await.unwrap_err().code, "SIGNATURE");
 }

@@ -78,7 +78,7 @@ async fn a_letter_arrives_by_starttls_and_by_tls_from_the_first_byte() {
         assert_eq!(letter.to[0], "kari@example.org");
         assert_eq!(letter.header("message-id"), "<k-1@veksel.example>");
         // Written so that old servers pass it on.
-        assert!(letter.header("subject").starts_with("=?utf-8?"), "{}", letter.header("subject"));
+        assert!(letter.header("subject").contains("=?utf-8?"), "{}", letter.header("subject"));
         let lines: Vec<&str> = letter.body().lines().collect();
         assert_eq!(lines[..3], ["Hei!", ".", "En linje med et punktum alene."]);
     }

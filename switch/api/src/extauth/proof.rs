@@ -6,7 +6,7 @@
 use super::External;
 use super::keys::KeyCache;
 use crate::answer::Refusal;
-use crate::webhook::only;
+use crate::door::only;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
