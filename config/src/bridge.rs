@@ -131,6 +131,23 @@ pub struct HttpConfig {
     pub tokens: Option<TokenConfig>,
 }
 
+impl HttpConfig {
+    /// A listener that is reached under this address, with everything else as it is by default.
+    #[must_use]
+    pub fn at(listen: SocketAddr, public_url: &str) -> Self {
+        Self {
+            listen,
+            public_url: public_url.to_owned(),
+            allow_plaintext: false,
+            body_max: 64 << 10,
+            token: None,
+            dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
+            answer_ms: 20_000,
+            tokens: None,
+        }
+    }
+}
+
 /// Tokens (JWT) that name a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenConfig {

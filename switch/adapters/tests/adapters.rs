@@ -10,7 +10,7 @@ use veksel_config::bridge::{
     BankConfig, BankProfile, BridgeConfig, CallConfig, Identity, OauthConfig, Quirks, SecretSource,
 };
 use veksel_core::enquiry::{
-    Addressee, Ask, AskId, BankAccount, Enquiry, Failed, Failure, Money, Order, Verdict,
+    Addressee, Ask, AskId, BankAccount, Enquiry, Failed, Failure, Money, Order, Secret, Verdict,
 };
 use veksel_core::plan::BankId;
 
@@ -50,6 +50,7 @@ fn payment() -> Enquiry {
         mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [2; 16],
+        verifier: Secret::new("verifier"),
     }))
 }
 

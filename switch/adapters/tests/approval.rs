@@ -72,6 +72,7 @@ impl Rig {
             },
             push: false,
             push_secret: String::new(),
+            totp: None,
         };
         let clock = Clock::default();
         let sandbox = Arc::new(Aspsp::new(settings, bank.desk().unwrap(), clock.clone(), None));
@@ -88,14 +89,8 @@ impl Rig {
         let profile = BankProfile::BerlinGroup { seal: None, oauth: None, approval };
         let config = BridgeConfig {
             banks: vec![BankConfig::new(name, profile, call, Quirks::default())],
-            kyc: None,
-            http: Some(HttpConfig {
-                listen,
-                public_url: "https://tpp.example".to_owned(),
-                allow_plaintext: false,
-                body_max: 1,
-                token: None,
-            }),
+            http: Some(HttpConfig::at(listen, "https://tpp.example")),
+            ..BridgeConfig::default()
         };
         let secret = |_: &SecretSource| -> Result<Secret, AdapterError> {
             panic!("there are no secrets here")

@@ -182,13 +182,7 @@ async fn exchanges() -> Vec<Exchange> {
     let quirks = Quirks { wants_push: true, ..Quirks::default() };
     let config = BridgeConfig {
         banks: vec![BankConfig::new("fjord", profile, call, quirks)],
-        http: Some(HttpConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
-            public_url: "https://tpp.example".to_owned(),
-            allow_plaintext: false,
-            body_max: 1,
-            token: None,
-        }),
+        http: Some(HttpConfig::at(([127, 0, 0, 1], 0).into(), "https://tpp.example")),
         ..BridgeConfig::default()
     };
     let (sink, mut events) = audit(1_000);

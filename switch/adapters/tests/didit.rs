@@ -51,6 +51,8 @@ fn adapter(running: &RunningSandboxes, key: &str) -> Adapters {
         allow_sha1: false,
         level: String::new(),
         token_seconds: 60,
+        posts_max: 50,
+        gets_max: 300,
         risk_labels: vec!["POSSIBLE_FRAUD".to_owned()],
     };
     let config = BridgeConfig { kyc: Some(kyc), ..BridgeConfig::default() };
@@ -64,7 +66,7 @@ fn adapter(running: &RunningSandboxes, key: &str) -> Adapters {
 async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
     let trace = "trace".to_owned();
     let (id, to) = (AskId(1), Addressee::Kyc);
-    adapters.ask(Ask { id, to, enquiry, within_ms: 20_000, trace }).await
+    adapters.ask(Ask { id, to, enquiry, within_ms: 20_000, trace, address: None }).await
 }
 
 fn applicant(customer: &str, level: &str) -> Enquiry {
@@ -150,7 +152,8 @@ async fn every_error_has_its_meaning() {
     assert_eq!(failed(ask(&known, unknown).await), (Failed::NotFound, "404".to_owned()));
     let (why, _) = failed(ask(&known, Enquiry::Review { applicant: String::new() }).await);
     assert_eq!(why, Failed::Format);
-    assert_eq!(known.checks("s", 1_000).await.unwrap_err().why, Failed::NotSupported);
+    let (why, _) = failed(ask(&known, Enquiry::Checks { applicant: "s".to_owned() }).await);
+    assert_eq!(why, Failed::NotSupported);
 }
 
 type Posted = mpsc::Sender<Result<Event, WebhookError>>;

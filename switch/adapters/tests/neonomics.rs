@@ -59,13 +59,7 @@ fn config(url: &str, secret: &str) -> BridgeConfig {
         device_id: "veksel-1".to_owned(),
     };
     let quirks = Quirks { remittance_max: 66, ..Quirks::default() };
-    let http = HttpConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        public_url: "http://127.0.0.1:8089".to_owned(),
-        allow_plaintext: false,
-        body_max: 65_536,
-        token: None,
-    };
+    let http = HttpConfig::at(SocketAddr::from(([127, 0, 0, 1], 0)), "http://127.0.0.1:8089");
     let bank = BankConfig::new("dnb", profile, call, quirks);
     BridgeConfig { banks: vec![bank], http: Some(http), ..BridgeConfig::default() }
 }

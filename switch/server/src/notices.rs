@@ -122,11 +122,9 @@ fn news(fact: &Fact) -> Option<News> {
             let key = format!("payment-{}-{}", payment.txn.0, payment.utc.0);
             Some(News::of(&payment.debtor.customer, said, &key))
         }
-        Fact::Payment(_)
-        | Fact::Linked(_)
-        | Fact::Card(_)
-        | Fact::Balance(_)
-        | Fact::Reads(_) => None,
+        Fact::Payment(_) | Fact::Linked(_) | Fact::Card(_) | Fact::Balance(_) | Fact::Reads(_) => {
+            None
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use veksel_adapters::providers::Providers;
 use veksel_adapters::{Certificate, Circuit};
 use veksel_config::{BRIDGE_EXAMPLE, Source, SwitchConfig, load_switch};
 use veksel_core::enquiry::{Ask, Failed, Failure, Verdict};
@@ -139,6 +140,11 @@ fn wait_for_line(running: &Running, line: &str) {
     until(line, is_there);
 }
 
+/// Third parties that are played, and no billers or messengers.
+fn outside(played: Arc<Played>) -> Outside {
+    Outside { asks: played, webhooks: None, providers: Arc::new(Providers::default()) }
+}
+
 #[test]
 fn start_trouble_and_stop_are_told_in_the_channel() {
     let folder = tempfile::tempdir().unwrap();
@@ -159,7 +165,7 @@ fn start_trouble_and_stop_are_told_in_the_channel() {
         ],
     );
     let played = Arc::new(Played::default());
-    let outside = Outside { asks: Arc::<Played>::clone(&played), webhooks: None };
+    let outside = outside(Arc::<Played>::clone(&played));
     let running = start_between(config, Box::new(MemoryStore::new()), outside).unwrap();
     let said = channel.wait_for("App startup");
     assert!(
@@ -211,7 +217,7 @@ fn a_channel_that_is_gone_or_silent_keeps_nobody_waiting() {
     ] {
         secret(folder.path(), name, &url);
         let flags = [("alert.slack_url_file", name), ("alert.allow_private", "true")];
-        let outside = Outside { asks: Arc::new(Played::default()), webhooks: None };
+        let outside = outside(Arc::new(Played::default()));
         let store = Box::new(MemoryStore::new());
         let running = start_between(config(folder.path(), &flags), store, outside).unwrap();
         until(name, || {
@@ -235,7 +241,7 @@ fn an_address_of_a_channel_that_is_none_is_said_at_the_start_and_not_shown() {
         [("alert.slack_url_file", "slack"), ("alert.owner", "")],
         [("alert.slack_url_file", "missing"), ("alert.owner", "")],
     ] {
-        let outside = Outside { asks: Arc::new(Played::default()), webhooks: None };
+        let outside = outside(Arc::new(Played::default()));
         let store = Box::new(MemoryStore::new());
         let error = start_between(config(folder.path(), &flags), store, outside).err().unwrap();
         let shown = format!("{error} {error:?}");
@@ -300,7 +306,7 @@ fn a_forged_webhook_and_an_old_balance_are_figures_and_alarms() {
 #[test]
 fn health_is_told_on_both_listeners_until_the_switch_stops() {
     let folder = tempfile::tempdir().unwrap();
-    let outside = Outside { asks: Arc::new(Played::default()), webhooks: None };
+    let outside = outside(Arc::new(Played::default()));
     let store = Box::new(MemoryStore::new());
     let running = start_between(config(folder.path(), &[]), store, outside).unwrap();
     for address in [running.admin().unwrap(), running.http().unwrap()] {
@@ -323,7 +329,7 @@ fn a_full_journal_is_not_healthy_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path(), &[]);
     config.store.records_max = 1;
-    let outside = Outside { asks: Arc::new(Played::default()), webhooks: None };
+    let outside = outside(Arc::new(Played::default()));
     let running = start_between(config, Box::new(stale(1)), outside).unwrap();
     for address in [running.admin().unwrap(), running.http().unwrap()] {
         let said = until("503", || {

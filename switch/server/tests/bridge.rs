@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use veksel_adapters::providers::Providers;
-use veksel_api::{Unwelcome, Webhooks};
+use veksel_api::{Signed, Unwelcome, Webhooks};
 use veksel_config::{BRIDGE_EXAMPLE, ServiceMode, Source, SwitchConfig, load_switch};
 use veksel_core::Utc;
 use veksel_core::enquiry::{self, Ask, Failed, Failure, Verdict};
@@ -141,12 +141,11 @@ fn what_is_real_and_what_is_not_are_not_mixed() {
 struct Credulous;
 
 impl Webhooks for Credulous {
-    fn verify(
-        &self,
-        _: Option<&str>,
-        _: Option<&str>,
-        body: &[u8],
-    ) -> Result<enquiry::Event, Unwelcome> {
+    fn paths(&self) -> &'static [&'static str] {
+        &["/v1/webhooks/sumsub"]
+    }
+
+    fn verify(&self, _: &Signed<'_>, body: &[u8]) -> Result<enquiry::Event, Unwelcome> {
         let review = enquiry::Review {
             applicant: "63e0".into(),
             customer: "c-1".into(),
@@ -169,7 +168,7 @@ fn how_long_a_webhook_waits_for_its_answer_is_said() {
     let config = config(folder.path(), &[]);
     let keys = Arc::new(Keys::create(&folder.path().join("veksel.key")).unwrap());
     let store = SqliteStore::open(&folder.path().join("veksel.db"), keys).unwrap();
-    let outside = Outside { asks: Arc::new(Nobody), webhooks: Some(Arc::new(Credulous)) };
+    let outside = Outside { webhooks: Some(Arc::new(Credulous)), ..outside() };
     let running = start_between(config, Box::new(store), outside).unwrap();
     let address = running.http().unwrap();
     let mut taken = Vec::new();

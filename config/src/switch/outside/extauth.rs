@@ -67,7 +67,11 @@ impl ExtAuth {
             budget_ms: section.duration("budget", 350, 50..=10 * SECOND).value,
             remembered_max: section.integer("remembered_max", 65_536, 1_024..=4_194_304).value,
             directory: directory(&mut section),
-            notify_token: optional_secret(&mut section, ["notify_token_file", "notify_token_env"], ""),
+            notify_token: optional_secret(
+                &mut section,
+                ["notify_token_file", "notify_token_env"],
+                "",
+            ),
         };
         Self { caller, url, config }
     }

@@ -38,13 +38,7 @@ fn bank(url: &str, quirks: Quirks) -> BankConfig {
 }
 
 fn http() -> HttpConfig {
-    HttpConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
-        public_url: "https://tpp.example".to_owned(),
-        allow_plaintext: false,
-        body_max: 1,
-        token: None,
-    }
+    HttpConfig::at(([127, 0, 0, 1], 0).into(), "https://tpp.example")
 }
 
 impl Rig {

@@ -17,7 +17,6 @@ use veksel_api::{
     Unwelcome, Webhooks, router, serve,
 };
 use veksel_config::bridge::{CallerConfig, PERMISSIONS};
-use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
 use veksel_core::{ParticipantId, Utc};
 

@@ -207,9 +207,10 @@ async fn certificates_are_renewed_while_the_bank_is_called_all_or_none() {
         breaker_failures: 100,
         ..config.call
     };
-    let profile = BankProfile::BerlinGroup { seal: Some(seal.identity.clone()), oauth: None };
+    let profile =
+        BankProfile::BerlinGroup { seal: Some(seal.identity.clone()), oauth: None, approval: None };
     let banks = vec![BankConfig { call, profile, ..config }];
-    let config = BridgeConfig { banks, kyc: None, http: None };
+    let config = BridgeConfig { banks, ..BridgeConfig::default() };
     let adapters = Adapters::new(&config, &crate::read_secret, audit(100).0).unwrap();
     let held = adapters.certificates();
     let names: Vec<_> = held.iter().map(|one| (one.provider.as_str(), one.usage)).collect();
@@ -221,6 +222,7 @@ async fn certificates_are_renewed_while_the_bank_is_called_all_or_none() {
         enquiry: Enquiry::Funds { account: account(), amount: Money { minor: 1, currency: 578 } },
         within_ms: 5_000,
         trace: String::new(),
+        address: None,
     };
     let why = |verdict| match verdict {
         Verdict::Failed(failure) => failure.why,
