@@ -13,7 +13,8 @@
 //! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they saw |
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
 //! | `POST /v1/webhooks/sumsub` or `/didit`, `/api/kyc/webhook` | the provider | a signature |
-//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs, people | a token; a session |
+//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs | a token |
+//! | the same | people, for themselves | a session |
 //! | `/api/kyc/checks/{customer}`, `/api/accounts/{account}/cards` | programs | a token |
 //! | `/api/auth/…` | people who sign in | what their provider says |
 //! | `/api/v1/integration/…` | callers | an API key or a token, and a permission |
