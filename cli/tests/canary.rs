@@ -58,7 +58,7 @@ impl Demo {
         let mut banner = String::new();
         while !banner.contains("sqlite3 ") && lines.read_line(&mut banner).unwrap() > 0 {}
         let last = |mark: &str| {
-            let line = banner.lines().find(|line| line.contains(mark)).expect(mark);
+            let line = banner.lines().find(|line| line.contains(mark)).unwrap();
             let word = line.split_whitespace().last().unwrap();
             let word = word.split_once("://").map_or(word, |(_, rest)| rest);
             word.split('/').next().unwrap().to_owned()

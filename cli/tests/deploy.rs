@@ -1,7 +1,7 @@
 //! What `deploy/` starts is what the program understands: units, images and packages name files
 //! that are there, commands that exist and settings that are accepted.
 
-#![expect(clippy::unwrap_used, reason = "that is how tests fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "that is how tests fail")]
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};

@@ -94,6 +94,22 @@ enabled = false
 enabled = false
 [sandbox.droppay]
 enabled = false
+[sandbox.notify]
+enabled = false
+[sandbox.report]
+enabled = false
+[sandbox.shaype]
+enabled = false
+[sandbox.biller]
+enabled = false
+[sandbox.sms]
+enabled = false
+[sandbox.fcm]
+enabled = false
+[sandbox.mail]
+enabled = false
+[sandbox.didit]
+enabled = false
 [sandbox.oidc]
 listen = "127.0.0.1:{oidc}"
 redirect_uris = ["http://127.0.0.1:{http}/api/auth/bankid/callback"]

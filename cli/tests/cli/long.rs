@@ -123,6 +123,7 @@ fn sandboxes_run_beside_the_bank_when_they_are_wanted() {
         "sandbox.droppay.tls_listen=127.0.0.1:0",
         "sandbox.notify.listen=127.0.0.1:0",
         "sandbox.oidc.listen=127.0.0.1:0",
+        "sandbox.report.listen=127.0.0.1:0",
         "sandbox.shaype.listen=127.0.0.1:0",
         "sandbox.biller.listen=127.0.0.1:0",
         "sandbox.sms.listen=127.0.0.1:0",

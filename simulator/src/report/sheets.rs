@@ -103,7 +103,7 @@ pub(super) fn state(connection: &Connection, rows_max: usize) -> Result<Vec<Shee
 
 fn sheet(connection: &Connection, query: &Query, rows_max: usize) -> Result<Sheet, ReportError> {
     let mut select = connection.prepare(query.select)?;
-    let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = select.column_names().map(str::to_owned).collect();
     let mut sheet = Sheet { columns, ..Sheet::new(query.name, query.about, &[]) };
     let most = i64::try_from(rows_max).unwrap_or(i64::MAX);
     let mut rows = select.query([most])?;

@@ -147,7 +147,7 @@ impl Fcm {
         let now = self.0.clock.now_ms();
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
-        if !self.state().tokens.get(bearer).is_some_and(|until| *until > now) {
+        if self.state().tokens.get(bearer).is_none_or(|until| *until <= now) {
             return Err(Refused::new(401, "UNAUTHENTICATED", None));
         }
         if project != PROJECT {

@@ -29,7 +29,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("500", "A defect."),
     ("502", "The other side answered with something that is no answer."),
     ("503", "It cannot be done now; `Retry-After` says when to try again."),
-    ("504", "No answer came in time; what had an effect is taken back."),
+    ("504", "No answer came in time: the outcome is not known; ask again under the same key."),
 ];
 
 /// How a path is asked.

@@ -7,7 +7,7 @@ use crate::time::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use veksel_codecs::field::{Account, Characters, Key, Pan};
-use veksel_codecs::structured::OriginalData;
+use veksel_codecs::structured::{OriginalData, tags};
 use veksel_codecs::{Class, FieldNumber, Message, ResponseCode, field};
 
 fn text(message: &Message, key: Key<Characters>) -> String {
@@ -154,11 +154,25 @@ pub(crate) fn inquiry(
     }
 }
 
+/// First digits of DE3 of a bill.
+const BILL: &str = "50";
+
+/// The length keeps one field's end from being another's beginning.
+fn add(mac: &mut Hmac<Sha256>, value: &[u8]) {
+    mac.update(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+    mac.update(value);
+}
+
 /// Keyed digest of what a duplicate must have in common with its original beside the key: DE2,
-/// 3, 4, 49, 102 and 103; of a reconciliation, its date (15) and totals too. Keyed, because a card
-/// number with a known amount is soon guessed from a plain one (PCI DSS 3.5.1.1).
+/// 3, 4, 49, 102 and 103; of a reconciliation, its date (15) and totals too; of a bill, which one
+/// it is (DE48). Keyed, because a card number with a known amount is soon guessed from a plain one
+/// (PCI DSS 3.5.1.1).
 pub(crate) fn digest(plan: &Plan, request: &Message) -> [u8; 32] {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&plan.digest_key.0) else {
+    keyed(&plan.digest_key.0, request)
+}
+
+fn keyed(key: &[u8], request: &Message) -> [u8; 32] {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
         return [0; 32];
     };
     let fields = [
@@ -175,9 +189,37 @@ pub(crate) fn digest(plan: &Plan, request: &Message) -> [u8; 32] {
     for number in fields.into_iter().chain(of_totals) {
         let value = request.expose(number).and_then(veksel_codecs::Raw::text);
         let value = value.as_ref().map(|text| text.as_bytes()).unwrap_or_default();
-        // The length keeps one field's end from being another's beginning.
-        mac.update(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-        mac.update(value);
+        add(&mut mac, value);
+    }
+    if text(request, field::PROCESSING_CODE).starts_with(BILL) {
+        let data = request.get(field::ADDITIONAL_DATA);
+        let data = data.as_ref().map(|data| data.trimmed()).unwrap_or_default();
+        for tag in [tags::BILLER, tags::REFERENCE, tags::BILL] {
+            add(&mut mac, tags::find(data, tag).unwrap_or_default().as_bytes());
+        }
     }
     mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veksel_codecs::Mti;
+
+    /// Two bills of one biller and one amount are two payments; another narration is none.
+    #[test]
+    fn a_bill_is_known_by_what_is_paid() {
+        let bill = |code: &str, data: &str| {
+            let mut request = Message::of(Mti::known(b"0200"));
+            request.set_text(field::PROCESSING_CODE.number(), code);
+            request.set_text(field::AMOUNT.number(), "000000004500");
+            request.set_text(field::ADDITIONAL_DATA.number(), data);
+            keyed(b"key", &request)
+        };
+        let first = bill("500000", "1005B000111100000012345");
+        assert_eq!(first, bill("500000", "1005B0001111000000123452102XX"));
+        assert_ne!(first, bill("500000", "1005B000111100000012346"));
+        assert_ne!(first, bill("500000", "1005B0001111000000123451203777"));
+        assert_eq!(bill("400000", "1402AB"), bill("400000", "1402CD"));
+    }
 }

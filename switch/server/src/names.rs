@@ -112,7 +112,7 @@ pub(crate) const CHECKS: Name =
     ("veksel_identity_checks_total", "Identity checks that came to a status, by status.");
 pub(crate) const BALANCE_STALENESS: Name = (
     "aisp_balance_staleness_hours",
-    "How long ago the oldest cached balance of a linked account was seen, in whole hours.",
+    "How long ago the oldest cached balance of a linked account was seen, in hours.",
 );
 pub(crate) const LOGIN_ERRORS: Name =
     ("bankid_login_errors_total", "Log-ins of people that ended in an error.");

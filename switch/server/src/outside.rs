@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use veksel_adapters::didit;
 use veksel_adapters::oidc::Oidc;
-use veksel_adapters::providers::Providers;
+use veksel_adapters::providers::{Providers, Provides};
 use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
 use veksel_adapters::{Adapters, CallEvent, Certificate, Circuit, audit, read_secret};
 use veksel_api::{Identity, Signed, Unwelcome, Webhooks};
@@ -24,8 +24,8 @@ use veksel_core::enquiry::{Ask, Event};
 /// Calls whose audit line waits to be written.
 const AUDIT_MAX: usize = 4_096;
 
-/// Asks third parties by their adapters.
-struct Configured(Adapters);
+/// Asks third parties by their adapters, and shows how the breakers of all of them stand.
+struct Configured(Adapters, Arc<Providers>);
 
 impl Asks for Configured {
     fn ask(&self, ask: Ask) -> Answering<'_> {
@@ -33,7 +33,9 @@ impl Asks for Configured {
     }
 
     fn circuits(&self) -> Vec<Circuit> {
-        self.0.circuits()
+        let mut circuits = self.0.circuits();
+        circuits.extend(self.1.circuits());
+        circuits
     }
 
     fn certificates(&self) -> Vec<Certificate> {
@@ -102,7 +104,8 @@ pub(crate) fn configured(
     handle.spawn(write_down(events, metrics.clone(), Some(spans)));
     let webhooks = bridge.kyc.as_ref().map(webhooks).transpose()?;
     let providers = Arc::new(providers);
-    Ok(Outside { asks: Arc::new(Configured(adapters)), webhooks, providers })
+    let asks = Arc::new(Configured(adapters, Arc::clone(&providers)));
+    Ok(Outside { asks, webhooks, providers })
 }
 
 /// What signs people in, if anybody is to.

@@ -62,9 +62,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
     loop {
         let event = reader.read_event().map_err(|_| Unreadable("no XML"))?;
         match event {
-            Event::Start(element) => open.push(begun(&element, &mut nodes, open.len(), &root)?),
+            Event::Start(element) => {
+                open.push(begun(&element, &mut nodes, open.len(), root.as_ref())?);
+            }
             Event::Empty(element) => {
-                let done = begun(&element, &mut nodes, open.len(), &root)?;
+                let done = begun(&element, &mut nodes, open.len(), root.as_ref())?;
                 closed(done, &mut open, &mut root);
             }
             Event::End(_) => {
@@ -102,7 +104,7 @@ fn begun(
     element: &BytesStart<'_>,
     nodes: &mut usize,
     depth: usize,
-    root: &Option<Value>,
+    root: Option<&Value>,
 ) -> Result<Open, Unreadable> {
     if depth >= DEPTH_MAX {
         return Err(Unreadable("too deep"));

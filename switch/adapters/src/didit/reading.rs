@@ -27,7 +27,7 @@ pub(super) fn status_of(status: &str, decision: &Value, risks: &[String]) -> Opt
 /// or a warning that is configured as a risk.
 fn is_risk(decision: &Value, risks: &[String]) -> bool {
     let lists = each(decision, "aml_screenings");
-    if lists.into_iter().any(|list| text(list, "status") == "Declined") {
+    if lists.iter().any(|list| text(list, "status") == "Declined") {
         return true;
     }
     let parts = ["id_verifications", "liveness_checks", "face_matches", "aml_screenings"];

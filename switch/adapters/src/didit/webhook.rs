@@ -111,9 +111,8 @@ impl WebhookKeys {
         }
         let parsed = serde_json::from_slice::<Value>(webhook.body).ok();
         let is_simple = self.verify(webhook, parsed.as_ref())?;
-        let body = match parsed {
-            Some(Value::Object(body)) => body,
-            Some(_) | None => return Err(WebhookError::Body("it is no object of JSON")),
+        let Some(Value::Object(body)) = parsed else {
+            return Err(WebhookError::Body("it is no object of JSON"));
         };
         // The header is not signed; what is in the body is.
         if !is_fresh(body.get("timestamp").and_then(Value::as_u64)) {

@@ -70,9 +70,10 @@ pub(crate) fn refusal(code: ResponseCode) -> Refusal {
     if again.contains(&code) { refusal.again() } else { refusal }
 }
 
-/// No answer came in time: what had an effect is taken back.
+/// No answer came in time. A host takes back what had an effect; a bank that is reached over HTTP
+/// may still pay, so whoever asks must not take it for refused.
 pub(crate) fn late() -> Refusal {
-    let message = "no answer came in time; what had an effect is taken back";
+    let message = "no answer came in time; ask again under the same key, or for the transaction";
     Refusal::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", message)
 }
 

@@ -23,13 +23,13 @@ fn who_knows_no_0620_is_told_by_0220_until_0230() {
     assert_eq!((first.mti().as_str(), code(&first).as_str()), ("0220", "00"));
     assert!(first.has(field::APPROVAL) && first.has(field::ORIGINAL_DATA));
     // What is no answer to it settles nothing.
-    let mut other = first.clone();
+    let mut other = first;
     other.set_mti(Mti::parse("0630").unwrap());
     world.tell(received(other));
     world.pass(5_000);
     let again = world.answer();
     assert_eq!(again.mti().as_str(), "0221");
-    let mut answer = again.clone();
+    let mut answer = again;
     answer.set_mti(Mti::parse("0230").unwrap());
     answer.set(field::RESPONSE_CODE, ResponseCode::APPROVED);
     world.tell(received(answer));

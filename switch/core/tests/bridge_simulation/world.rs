@@ -161,7 +161,7 @@ fn payment(number: u64, again: bool) -> Message {
     message.set(field::TERMINAL, "ATM00017");
     message.set(field::ACCEPTOR, "MERCHANT0000017");
     message.set(field::CURRENCY, 578);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         message.set(field::PAN, CARD);
     } else {
         message.set(field::ACCOUNT, ACCOUNT);
