@@ -253,6 +253,8 @@ fn third_parties_wait_for_a_restart_and_payees_do_not() {
         ("aspsp.nordbank.mode", Effect::Restart),
         ("bill.calls_max", Effect::Restart),
         ("http.body_max", Effect::Restart),
+        ("identity.calls_max", Effect::Restart),
+        ("identity.years_min", Effect::Restart),
         ("kyc.calls_max", Effect::Restart),
         ("kyc.years_min", Effect::Restart),
         ("payee[0].holder", Effect::Live),

@@ -107,11 +107,17 @@ fn config(folder: &Path, more: &[(&str, &str)]) -> SwitchConfig {
         ("kyc.app_token_file", "kyc"),
         ("kyc.secret_key_file", "key"),
         ("kyc.webhook_secret_files", "key"),
+        ("identity.client_id_file", "key"),
+        ("identity.client_secret_file", "key"),
+        ("identity.pepper_file", "key"),
         ("alert.slack_url_env", ""),
     ];
     let text = BRIDGE_EXAMPLE
         .replace("app_token_env = \"SUMSUB_APP_TOKEN\"\n", "")
-        .replace("secret_key_env = \"SUMSUB_SECRET_KEY\"\n", "");
+        .replace("secret_key_env = \"SUMSUB_SECRET_KEY\"\n", "")
+        .replace("client_id_env = \"BANKID_CLIENT_ID\"\n", "")
+        .replace("client_secret_env = \"BANKID_CLIENT_SECRET\"\n", "")
+        .replace("pepper_env = \"BANKID_PEPPER\"\n", "");
     let source = Source::text("test", text).folder(folder).flags(flags);
     let source = source.flags(more.iter().copied());
     load_switch(source.known_dialects(&["cbs-ascii-bin"])).unwrap_or_else(|wrong| panic!("{wrong}"))
