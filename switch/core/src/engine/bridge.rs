@@ -504,6 +504,7 @@ impl Switch {
         for txn in payments {
             self.resume_payment(now, txn);
         }
+        self.settle_resumed(now);
         for account in accounts {
             self.bridge.plan(Task::Consent(account), now.tick);
         }
