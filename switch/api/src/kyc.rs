@@ -30,7 +30,8 @@ const CONTACT_MAX: usize = 254;
 /// What is said when nobody can be checked now.
 const UNAVAILABLE: &str = "verification temporarily unavailable";
 
-/// `POST /api/kyc/initiate` with `{"customer":"…","email":"…","phone":"…","level":"…"}`.
+/// `POST /api/kyc/initiate` with `{"customer":"…","email":"…","phone":"…","level":"…"}`. Only a
+/// program says the level.
 pub(crate) async fn initiate(
     State(desk): State<Desk>,
     trace: Trace,
@@ -67,6 +68,11 @@ pub(crate) async fn initiate_by_query(
 }
 
 async fn begin(desk: &Desk, caller: &Caller, mut object: Map<String, Value>) -> Answer {
+    if matches!(caller, Caller::Person(_)) && object.contains_key("level") {
+        // What he may pay follows from it.
+        let message = "`level` is not chosen by whoever is signed in";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message));
+    }
     let call = Call::Check {
         customer: caller.customer(optional(&mut object, "customer", CUSTOMER_MAX)?)?,
         email: optional(&mut object, "email", CONTACT_MAX)?,

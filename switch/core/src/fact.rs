@@ -91,9 +91,10 @@ pub struct Linked {
     pub consent: String,
     /// How the consent stands.
     pub status: ConsentStatus,
-    /// Until when it is good; 0 while not known.
+    /// Until when it is good, or may be approved; 0 while not known, and if it ended without having
+    /// been good.
     pub until: Utc,
-    /// What the redirect must bring back.
+    /// What the redirect must bring back. Its last bit says that it renews a link that was good.
     pub state: [u8; 16],
     /// Where the customer approves it; empty for nowhere, or when that is done.
     pub approve: String,
@@ -337,6 +338,41 @@ words!(
         Gone = "gone", "Refused, revoked or ended; the account must be linked again.";
     }
 );
+
+/// The last bit of a link's state says that it renews one whose consent was good.
+const RENEWS: u8 = 1;
+
+impl Linked {
+    /// Whether its bank has ever agreed, to this consent or to one that it renews. Anybody can ask
+    /// for a consent: until then nothing is known but that somebody did.
+    #[must_use]
+    pub const fn was_agreed(&self) -> bool {
+        let renews = self.state[self.state.len() - 1] & RENEWS != 0;
+        match self.status {
+            ConsentStatus::Valid => true,
+            ConsentStatus::Asking | ConsentStatus::Waiting => renews,
+            ConsentStatus::Expired | ConsentStatus::Gone => renews || self.until.0 != 0,
+        }
+    }
+
+    /// Its state, which also says whether it renews a link that its bank had agreed to.
+    pub(crate) const fn begin(&mut self, mut state: [u8; 16], renews: bool) {
+        let last = state.len() - 1;
+        state[last] = if renews { state[last] | RENEWS } else { state[last] & !RENEWS };
+        self.state = state;
+    }
+
+    /// The same when its consent is over. Until when it was good is kept only if it ever was.
+    pub(crate) fn ended(mut self, status: ConsentStatus, now: Utc) -> Self {
+        self.until = match self.status {
+            ConsentStatus::Valid if self.until.0 == 0 => now,
+            ConsentStatus::Asking | ConsentStatus::Waiting => Utc(0),
+            ConsentStatus::Valid | ConsentStatus::Expired | ConsentStatus::Gone => self.until,
+        };
+        self.status = status;
+        self
+    }
+}
 
 impl ConsentStatus {
     /// Whether it may still become valid by itself.

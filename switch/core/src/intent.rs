@@ -40,7 +40,12 @@ pub(crate) fn key(plan: &Plan, participant: ParticipantId, request: &Message) ->
 /// The key of the message that DE90 names. It shares everything with the message that names it
 /// but its type, DE7 and DE11 (switch semantics 18, 19).
 pub(crate) fn original_key(key: &DuplicateKey, request: &Message) -> Option<DuplicateKey> {
-    let original = OriginalData::parse(&request.get(field::ORIGINAL_DATA)?)?;
+    original_of(key, &request.get(field::ORIGINAL_DATA)?)
+}
+
+/// The same by what DE90 says.
+pub(crate) fn original_of(key: &DuplicateKey, original: &str) -> Option<DuplicateKey> {
+    let original = OriginalData::parse(original)?;
     let class = original.mti.digits()[1];
     let OriginalData { stan, transmission, .. } = original;
     Some(DuplicateKey { class, stan, transmission, ..key.clone() })

@@ -427,10 +427,19 @@ fn a_person_has_himself_checked_and_nobody_else() {
     assert_eq!(code(&browser.get("/api/kyc/initiate")), "csrf", "it is no look");
     let other = browser.send("POST", "/api/kyc/initiate", &ours, "{\"customer\":\"somebody\"}");
     assert_eq!(code(&other), "forbidden");
+    for level in ["\"enhanced\"", "\"\"", "null", "1"] {
+        let body = format!("{{\"level\":{level}}}");
+        let said = browser.send("POST", "/api/kyc/initiate", &ours, &body);
+        assert_eq!((said.status, code(&said).as_str()), (403, "forbidden"), "{level}");
+    }
+    let said = browser.send("GET", "/api/kyc/initiate?level=enhanced", &ours, "");
+    assert_eq!((said.status, code(&said).as_str()), (403, "forbidden"));
+    assert_eq!(stage.rig.heard(), None, "nobody is checked at a level of his own choice");
     stage.rig.tell_all([told(&customer)]);
     assert_eq!(browser.send("POST", "/api/kyc/initiate", &ours, "{}").status, 200);
     let heard = stage.rig.heard();
-    assert!(matches!(&heard, Some(Call::Check { customer: asked, .. }) if *asked == customer));
+    let Some(Call::Check { customer: asked, level, .. }) = &heard else { panic!("{heard:?}") };
+    assert_eq!((asked, level.as_str()), (&customer, ""), "the level is the configured one");
     assert_eq!(code(&browser.get("/api/kyc/status/somebody")), "forbidden");
     stage.rig.tell_all([told(&customer)]);
     assert_eq!(browser.get(&format!("/api/kyc/status/{customer}")).status, 200);

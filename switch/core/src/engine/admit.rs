@@ -15,6 +15,7 @@ use super::{Group, Switch};
 use crate::admission::Waiter;
 use crate::answer::Decline;
 use crate::event::{Event, Kind, Shedding};
+use crate::fact::Linked;
 use crate::keys;
 use crate::plan::{GroupId, ParticipantId};
 use crate::record::Reason;
@@ -65,13 +66,19 @@ impl Switch {
 
     /// The route of a request, by what is linked now.
     pub(super) fn route(&self, seeking: &Seeking) -> Option<Taken> {
-        let is_linked = |message: &Message| self.link_about(message).is_some();
+        let is_linked = |message: &Message| self.leads_to_bank(message);
         self.plan.route(&seeking.message, seeking.participant, is_linked)
+    }
+
+    /// Whether a request is about an account that is at a bank. A link that no bank has ever agreed
+    /// to leads nowhere: whoever only asks for one takes no account from the hosts.
+    fn leads_to_bank(&self, message: &Message) -> bool {
+        self.link_about(message).is_some_and(Linked::was_agreed)
     }
 
     /// The route of a request that no bank takes.
     pub(super) fn route_past_banks(&self, seeking: &Seeking) -> Option<Route> {
-        let is_linked = |message: &Message| self.link_about(message).is_some();
+        let is_linked = |message: &Message| self.leads_to_bank(message);
         self.plan.route_past_banks(&seeking.message, seeking.participant, is_linked)
     }
 

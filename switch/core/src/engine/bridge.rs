@@ -28,7 +28,7 @@ use crate::answer::{Decline, decline};
 use crate::bridge::order;
 use crate::bridge::said::Private;
 use crate::contract::Output;
-use crate::enquiry::{Addressee, Ask, AskId, CallId, Enquiry, Told, Verdict};
+use crate::enquiry::{Addressee, Ask, AskId, CallId, Enquiry, Money, Told, Verdict};
 use crate::event::{Event, Kind};
 use crate::fact::{Fact, Linked};
 use crate::pending::Copy;
@@ -89,6 +89,8 @@ struct Held {
     request: Message,
     received: Now,
     deadline: Tick,
+    /// What it asks about, if it asks whether an amount is there.
+    funds: Option<Money>,
     /// Whether its bank is asked a second time, in another way.
     is_second: bool,
     /// Copies of the request that wait for the same answer.
@@ -327,6 +329,7 @@ impl Switch {
             request,
             received,
             deadline,
+            funds: None,
             is_second: false,
             copies,
         };
@@ -504,6 +507,7 @@ impl Switch {
         for txn in payments {
             self.resume_payment(now, txn);
         }
+        self.settle_resumed(now);
         for account in accounts {
             self.bridge.plan(Task::Consent(account), now.tick);
         }

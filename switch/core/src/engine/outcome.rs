@@ -181,6 +181,9 @@ impl Switch {
 
     /// A transaction that was in flight when the process ended.
     pub(super) fn record_restart(&mut self, now: Now, txn: TxnId) {
+        if self.resume_taking_back(txn) {
+            return;
+        }
         let Some(intent) = self.durable.intent(txn) else { return };
         let reason = Reason::Restart;
         if self.durable.facts().payment(txn).is_some() {

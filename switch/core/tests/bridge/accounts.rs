@@ -1,7 +1,7 @@
 //! Linking accounts and giving them up.
 
 use crate::world::{
-    ACCOUNT, START, World, code, customer, failed, linked, plan, received, request,
+    ACCOUNT, ATM, START, World, code, customer, failed, linked, plan, received, request,
     status as of_payment, tag,
 };
 use veksel_codecs::field;
@@ -95,7 +95,99 @@ fn a_bank_that_cannot_be_asked_links_nothing() {
     world.verdict(&ask, failed(Failed::Unavailable, false));
     assert!(matches!(world.told(), Told::Failed(failure) if failure.why == Failed::Unavailable));
     world.tell(received(request("310000", 7, 0)));
-    assert_eq!(code(&world.answer()), "57");
+    assert_eq!(code(&world.answer()), "91", "it is of the hosts, and none is signed on");
+}
+
+/// Where a balance inquiry goes: to the bank, to the hosts, or nowhere with a code.
+fn way(world: &mut World, stan: u64) -> String {
+    world.tell(received(request("310000", stan, 0)));
+    match world.asked_maybe() {
+        Some(ask) => {
+            assert!(matches!(ask.enquiry, Enquiry::Balances { .. }), "{ask:?}");
+            world.verdict(&ask, failed(Failed::Malfunction, false));
+            world.answer();
+            "bank".to_owned()
+        }
+        None => match code(&world.answer()).as_str() {
+            // No host is signed on.
+            "91" => "hosts".to_owned(),
+            code => code.to_owned(),
+        },
+    }
+}
+
+fn ended(state: ConsentState) -> Verdict {
+    Verdict::Consent { state, resource: String::new(), until: None }
+}
+
+#[test]
+fn an_account_that_is_only_being_linked_stays_with_the_hosts() {
+    let mut world = World::bare(plan());
+    world.begin();
+    world.call(link("c-1"));
+    let ask = world.asked();
+    assert_eq!(way(&mut world, 7), "hosts", "the bank has not answered");
+    let approve = Some("https://bank.example/consent/1".to_owned());
+    world.verdict(&ask, Verdict::ConsentAsked { consent: "consent-1".into(), approve });
+    assert_eq!(way(&mut world, 8), "hosts", "its customer has not approved");
+    world.restart();
+    world.tell(Input::LinkUp(ATM));
+    let ask = world.pass_until_asked(5_000).unwrap();
+    assert_eq!(way(&mut world, 9), "hosts", "nor after a restart");
+    world.verdict(&ask, valid());
+    assert_eq!(way(&mut world, 10), "bank");
+    // Its time passes, and the bank says so.
+    world.pass(1_000_001);
+    assert_eq!(way(&mut world, 11), "57");
+    assert_eq!(status(&mut world), Some(ConsentStatus::Expired));
+    assert_eq!(way(&mut world, 12), "57");
+    world.restart();
+    world.tell(Input::LinkUp(ATM));
+    assert_eq!(way(&mut world, 13), "57");
+}
+
+#[test]
+fn an_account_whose_first_consent_comes_to_nothing_stays_with_the_hosts() {
+    for (state, expected) in
+        [(ConsentState::Gone, ConsentStatus::Gone), (ConsentState::Expired, ConsentStatus::Expired)]
+    {
+        let (mut world, _) = waiting();
+        let ask = world.pass_until_asked(5_000).unwrap();
+        world.verdict(&ask, ended(state));
+        world.told();
+        assert_eq!(status(&mut world), Some(expected));
+        assert_eq!(way(&mut world, 7), "hosts");
+    }
+    let (mut world, _) = waiting();
+    world.told();
+    while let Some(ask) = world.pass_until_asked(200_000) {
+        world.verdict(&ask, ended(ConsentState::Waiting));
+    }
+    assert_eq!(status(&mut world), Some(ConsentStatus::Expired), "nobody approved it in time");
+    assert_eq!(way(&mut world, 8), "hosts");
+}
+
+#[test]
+fn an_account_that_is_linked_anew_stays_with_its_bank() {
+    for ends in [ConsentState::Gone, ConsentState::Expired, ConsentState::Valid] {
+        let mut world = World::linked();
+        assert_eq!(way(&mut world, 7), "bank");
+        world.call(link("c-1"));
+        let revoke = world.asked_maybe().expect("the consent before is given back");
+        assert!(matches!(revoke.enquiry, Enquiry::Revoke(_)), "{revoke:?}");
+        let ask = world.asked();
+        assert!(matches!(ask.enquiry, Enquiry::Consent { .. }), "{ask:?}");
+        assert_eq!(way(&mut world, 8), "57", "nobody may look meanwhile");
+        let approve = Some("https://bank.example/consent/2".to_owned());
+        world.verdict(&ask, Verdict::ConsentAsked { consent: "consent-2".into(), approve });
+        assert_eq!(way(&mut world, 9), "57");
+        let ask = world.pass_until_asked(5_000).unwrap();
+        let is_valid = ends == ConsentState::Valid;
+        world.verdict(&ask, if is_valid { valid() } else { ended(ends) });
+        world.restart();
+        world.tell(Input::LinkUp(ATM));
+        assert_eq!(way(&mut world, 10), if is_valid { "bank" } else { "57" }, "{ends:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Whether an amount is there (DE3 30 with DE4), and reads that are counted and forgotten.
 
-use crate::world::{World, code, failed, plan, received, request};
+use crate::world::{ACCOUNT, World, code, failed, plan, received, request};
 use veksel_codecs::{Message, Mti, field};
-use veksel_core::enquiry::{Balances, Enquiry, Failed, Money, Verdict};
+use veksel_core::enquiry::{Balances, Call, Enquiry, Failed, Money, Told, Verdict};
 use veksel_core::fact::{Fact, Reads};
 use veksel_core::{ParticipantId, Record};
 
@@ -75,6 +75,32 @@ fn where_amounts_are_not_confirmed_the_balances_say_it() {
     let ask = world.asked();
     world.verdict(&ask, Verdict::Balances(BALANCES));
     assert_eq!(code(&world.answer()), "12");
+}
+
+#[test]
+fn an_account_that_is_unlinked_meanwhile_does_not_make_an_amount_there() {
+    for (amount, expected) in [(900, "00"), (901, "51")] {
+        let mut world = World::linked();
+        world.tell(received(question(amount)));
+        let ask = world.asked();
+        world.verdict(&ask, failed(Failed::NotSupported, false));
+        let ask = world.asked();
+        world.call(Call::Unlink { account: ACCOUNT.into() });
+        assert_eq!(world.told(), Told::Noted);
+        world.asked();
+        world.verdict(&ask, Verdict::Balances(BALANCES));
+        assert_eq!(code(&world.answer()), expected, "{amount}");
+        assert!(world.switch.is_idle());
+    }
+    // Nor is the bank asked in another way about what is no longer linked.
+    let mut world = World::linked();
+    world.tell(received(question(900)));
+    let ask = world.asked();
+    world.call(Call::Unlink { account: ACCOUNT.into() });
+    world.asked();
+    world.verdict(&ask, failed(Failed::NotSupported, false));
+    assert_eq!(code(&world.answer()), "40");
+    assert!(world.asked_maybe().is_none());
 }
 
 #[test]

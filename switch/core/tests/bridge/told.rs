@@ -224,6 +224,95 @@ fn whoever_waits_too_long_for_taking_back_hears_09_and_then_the_end() {
 }
 
 #[test]
+fn a_restart_does_not_say_that_a_payment_is_taken_back() {
+    let cases =
+        [(Verdict::Cancelled, None, "00"), (Verdict::TooLate, Some(PaymentStatus::Settled), "40")];
+    for (cancelled, after, expected) in cases {
+        let mut world = World::linked();
+        world.pending();
+        world.tell(received(request_back(7)));
+        assert!(matches!(world.asked().enquiry, Enquiry::Cancel(_)));
+        let outcomes = world.outcomes().len();
+        let mut repeat = request_back(7);
+        repeat.set_mti(Mti::parse("0401").unwrap());
+        let asked_again = |world: &mut World| -> Vec<_> {
+            world.tell(received(repeat.clone()));
+            let sent = world.sent().into_iter();
+            let sent = sent.filter(|(_, message)| message.mti().as_str() == "0410");
+            sent.map(|(_, message)| code(&message)).collect()
+        };
+        // Twice, because what goes on after one must go on after another.
+        for _ in 0..2 {
+            world.restart();
+            world.tell(Input::LinkUp(ATM));
+            assert_eq!(world.outcomes().len(), outcomes, "nobody knows yet");
+            assert_eq!(asked_again(&mut world), ["09"]);
+        }
+        let mut asks = 0;
+        while world.outcomes().len() < outcomes + 2 {
+            let ask = world.pass_until_asked(600_000).expect("the bank is asked until it knows");
+            let verdict = match (&ask.enquiry, after) {
+                (Enquiry::Cancel(_), _) => cancelled.clone(),
+                (_, Some(after)) => status(after),
+                (_, None) => status(PaymentStatus::Received),
+            };
+            world.verdict(&ask, verdict);
+            world.sent();
+            asks += 1;
+            assert!(asks < 20, "it ends");
+        }
+        assert_eq!(asked_again(&mut world), [expected]);
+        assert_eq!(world.payment().case == Some(Case::Compensation), expected == "40");
+        world.restart();
+        world.tell(Input::LinkUp(ATM));
+        assert_eq!(asked_again(&mut world), [expected]);
+    }
+}
+
+/// Of the request to take it back, only its intent is in the journal.
+fn cut_after_intent(world: &mut World) {
+    while !matches!(world.journal.last(), Some((_, Record::Intent(_)))) {
+        world.journal.pop();
+    }
+    world.restart();
+    world.tell(Input::LinkUp(ATM));
+}
+
+#[test]
+fn a_restart_right_after_the_request_takes_the_payment_back() {
+    let mut world = World::linked();
+    world.pending();
+    world.tell(received(request_back(7)));
+    cut_after_intent(&mut world);
+    let ask = world.asked();
+    assert!(matches!(ask.enquiry, Enquiry::Cancel(_)), "{ask:?}");
+    world.verdict(&ask, Verdict::Cancelled);
+    let decided = world.outcomes().iter().map(|outcome| outcome.response).collect::<Vec<_>>();
+    assert!(decided.contains(&ResponseCode::APPROVED), "{decided:?}");
+    for (first, expected) in [(PaymentStatus::Settled, "40"), (PaymentStatus::Rejected, "00")] {
+        let mut world = World::linked();
+        world.tell(received(payment(7)));
+        let ask = world.asked();
+        world.verdict(&ask, initiated(first));
+        world.sent();
+        world.tell(received(request_back(7)));
+        world.sent();
+        cut_after_intent(&mut world);
+        assert!(world.asked_maybe().is_none());
+        let mut repeat = request_back(7);
+        repeat.set_mti(Mti::parse("0401").unwrap());
+        world.tell(received(repeat));
+        let sent = world.sent().into_iter().map(|(_, message)| message);
+        let answers: Vec<_> = sent.filter(|message| message.mti().as_str() == "0410").collect();
+        let heard: Vec<_> = answers.iter().map(code).collect();
+        assert_eq!(heard, [expected], "{first:?}");
+        if expected == "40" {
+            assert_eq!(world.payment().case, Some(Case::Compensation));
+        }
+    }
+}
+
+#[test]
 fn the_address_of_a_terminal_goes_with_what_its_customer_asks_there() {
     let here: core::net::IpAddr = "84.208.20.110".parse().unwrap();
     let told = |mut message: veksel_codecs::Message, text: &str| {

@@ -187,6 +187,7 @@ impl Switch {
         };
         let before = self.durable.facts().linked(&wanted.account);
         let is_new = before.is_none();
+        let renews = before.is_some_and(Linked::was_agreed);
         let is_others = before.is_some_and(|before| before.customer != wanted.customer);
         if before.is_some_and(|before| before.customer != wanted.customer && !is_dead(before)) {
             // Whoever else has it must give it up first.
@@ -205,7 +206,7 @@ impl Switch {
         }
         let serial = self.durable.next_record().0.to_be_bytes();
         let about = [wanted.account.as_bytes(), &serial].concat();
-        wanted.state = order::token(&self.plan.digest_key, "consent", &about);
+        wanted.begin(order::token(&self.plan.digest_key, "consent", &about), renews);
         wanted.status = ConsentStatus::Asking;
         let consent_ms = self.bank(bank).map_or(0, |bank| bank.consent_ms);
         let until = Utc(now.utc.0.saturating_add(consent_ms));
@@ -256,7 +257,7 @@ impl Switch {
                     Verdict::Failed(failure) => failure,
                     _ => Failure::before(Failed::Malfunction),
                 };
-                let linked = Linked { status: ConsentStatus::Gone, ..linked };
+                let linked = linked.ended(ConsentStatus::Gone, now.utc);
                 (Told::Failed(failure), self.set_link(now, linked))
             }
         };
@@ -277,7 +278,7 @@ impl Switch {
         let Some(bank) = self.bank_named(&linked.bank) else { return };
         if linked.status == ConsentStatus::Asking {
             // The process ended before the bank answered: it is asked again by who wanted it.
-            self.set_link(now, Linked { status: ConsentStatus::Gone, ..linked });
+            self.set_link(now, linked.ended(ConsentStatus::Gone, now.utc));
             return;
         }
         let enquiry = Enquiry::ConsentStatus(bank_account(&linked));
@@ -304,8 +305,8 @@ impl Switch {
             }
             ConsentState::Waiting if is_waiting => return self.look_again(now, &linked),
             ConsentState::Waiting => return,
-            ConsentState::Expired => Linked { status: ConsentStatus::Expired, ..linked },
-            ConsentState::Gone => Linked { status: ConsentStatus::Gone, ..linked },
+            ConsentState::Expired => linked.ended(ConsentStatus::Expired, now.utc),
+            ConsentState::Gone => linked.ended(ConsentStatus::Gone, now.utc),
         };
         self.bridge.tries.remove(&Task::Consent(asking.account.clone()));
         let before = self.durable.facts().linked(&asking.account);
@@ -319,7 +320,7 @@ impl Switch {
             return;
         }
         if linked.until <= now.utc {
-            self.set_link(now, Linked { status: ConsentStatus::Expired, ..linked.clone() });
+            self.set_link(now, linked.clone().ended(ConsentStatus::Expired, now.utc));
             return;
         }
         let task = Task::Consent(linked.account.clone());
@@ -330,7 +331,7 @@ impl Switch {
     /// A bank said that a consent is over.
     pub(super) fn expire_consent(&mut self, now: Now, linked: Linked) {
         if linked.status == ConsentStatus::Valid {
-            self.set_link(now, Linked { status: ConsentStatus::Expired, ..linked });
+            self.set_link(now, linked.ended(ConsentStatus::Expired, now.utc));
         }
     }
 

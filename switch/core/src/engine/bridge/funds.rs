@@ -35,6 +35,10 @@ impl Switch {
         let deadline = self.bank_deadline(seeking.arrived, bank, seeking.kind);
         let id = self.durable.next_txn();
         self.hold(seeking, (id, route), linked, bank, (received, deadline));
+        if let Some(held) = self.bridge.held.get_mut(&id) {
+            // The account may be unlinked, or linked anew, before the bank answers.
+            held.funds = Some(amount);
+        }
         if !is_valid(linked, now) {
             let failure = Failure::before(Failed::NotPermitted);
             return self.handle_inquiry_verdict(now, id, Verdict::Failed(failure));
@@ -45,10 +49,8 @@ impl Switch {
     }
 
     /// What is asked about, if a held request asks whether an amount is there.
-    fn funds_wanted(&self, id: TxnId) -> Option<(Money, Linked)> {
-        let held = self.bridge.held.get(&id)?;
-        let linked = self.durable.facts().linked(&held.account)?;
-        Some((wanted(&held.request, linked)?, linked.clone()))
+    fn funds_wanted(&self, id: TxnId) -> Option<Money> {
+        self.bridge.held.get(&id)?.funds
     }
 
     pub(super) fn is_about_funds(&self, id: TxnId) -> bool {
@@ -58,10 +60,14 @@ impl Switch {
     /// The bank does not confirm amounts: it is asked for balances. `false` if that is not what
     /// was asked, or may not be.
     pub(super) fn ask_balances_instead(&mut self, now: Now, id: TxnId) -> bool {
-        let Some((_, linked)) = self.funds_wanted(id) else { return false };
-        let held = self.bridge.held.get_mut(&id).filter(|held| !held.is_second);
+        let held = self.bridge.held.get_mut(&id);
+        let held = held.filter(|held| held.funds.is_some() && !held.is_second);
         let Some(held) = held else { return false };
         held.is_second = true;
+        let linked = self.durable.facts().linked(&held.account);
+        // Only the link that was asked about.
+        let linked = linked.filter(|linked| linked.state == held.state).cloned();
+        let Some(linked) = linked else { return false };
         let (bank, participant) = (held.bank, held.participant);
         let within_ms = held.deadline.since(now.tick) / 1_000_000;
         let is_attended = self.is_attended(bank, participant);
@@ -76,7 +82,7 @@ impl Switch {
 
     /// Balances say whether the amount is there.
     pub(super) fn judge_funds(&mut self, now: Now, id: TxnId, balances: Balances) {
-        let Some((amount, _)) = self.funds_wanted(id) else { return };
+        let Some(amount) = self.funds_wanted(id) else { return };
         if amount.currency != balances.currency {
             // Nobody here knows what one is worth in the other.
             let failure = Failure::before(Failed::Invalid);

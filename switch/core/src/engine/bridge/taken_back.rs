@@ -6,9 +6,10 @@ use crate::answer::{Decline, acknowledge, decline};
 use crate::engine::duplicate::Seeking;
 use crate::event::Kind;
 use crate::fact::{Case, Linked, PaymentState};
+use crate::intent;
 use crate::record::{Reason, RecordId, TxnId, Verdict as Certainty};
 use crate::time::Now;
-use veksel_codecs::ResponseCode;
+use veksel_codecs::{Class, ResponseCode};
 
 /// Requests to take one payment back whose outcome is not recorded. Any more are taken over at
 /// once, as those are that only tell.
@@ -64,6 +65,33 @@ impl Switch {
         let Some(is_undone) = stands.or(ended) else { return };
         for txn in self.bridge.taking_back.remove(&original).unwrap_or_default() {
             self.end_reversal(now, txn, is_undone);
+        }
+    }
+
+    /// A recorded 0400 whose outcome was not known when the process ended: it goes on, and nobody
+    /// waits for it but who asks again. `false` if it is none, or its payment is not known here.
+    pub(in crate::engine) fn resume_taking_back(&mut self, txn: TxnId) -> bool {
+        let Some(reversal) = self.durable.intent(txn) else { return false };
+        let is_asked = matches!(reversal.mti.class(), Class::Reversal) && !reversal.mti.is_advice();
+        if !is_asked || !reversal.is_at_bank() || self.bank_named(&reversal.group).is_none() {
+            return false;
+        }
+        let named = intent::original_of(&reversal.key, &reversal.original);
+        let Some(original) = self.original(named.as_ref()) else { return false };
+        self.bridge.taking_back.entry(original).or_default().push(txn);
+        true
+    }
+
+    /// Goes on with what [`Switch::resume_taking_back`] found, once the payments go on.
+    pub(super) fn settle_resumed(&mut self, now: Now) {
+        let originals: Vec<_> = self.bridge.taking_back.keys().copied().collect();
+        for original in originals {
+            if let Some(known) = self.durable.keys().get(original).cloned() {
+                // The process may have ended between the two records.
+                self.cancel_payment(now, &known);
+            }
+            let is_over = self.durable.facts().payment(original).is_none();
+            self.settle_reversals(now, original, is_over.then_some(true));
         }
     }
 
