@@ -292,6 +292,7 @@ fn a_forged_webhook_and_an_old_balance_are_figures_and_alarms() {
     let mut config = config(folder.path(), &flags);
     // Their secrets are not here, and nobody asks them.
     config.bridge.banks.clear();
+    config.bridge.providers = veksel_config::bridge::ProvidersConfig::default();
     let running = start_with(config, Box::new(stale(13))).unwrap();
     wait_for_line(&running, "sumsub_webhook_failures_total 0");
     let said = ask(running.http().unwrap(), "POST /v1/webhooks/sumsub", "{}");
