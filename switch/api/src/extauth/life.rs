@@ -2,10 +2,11 @@
 //! made of the platform's id, so that nothing about holds is kept anywhere else.
 
 use super::outcome::{Decision, Direction, decision};
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use veksel_codecs::structured::tags;
 use veksel_codecs::{Mti, ResponseCode, field};
-use veksel_core::record::{Intent, Verdict};
+use veksel_core::record::{Intent, TxnId, Verdict};
 use veksel_core::{Stored, Unreadable};
 
 const HOLD: Mti = Mti::known(b"0100");
@@ -76,7 +77,7 @@ impl Life {
 
     /// The hold, if one was approved and neither completed nor released.
     pub(super) fn held(&self) -> Option<Held> {
-        let mut placed = self.0.iter().filter(|stored| is_placed(stored));
+        let mut placed = self.standing();
         let first = placed.next()?;
         let last = placed.next_back().unwrap_or(first);
         let is_completed = self.0.iter().any(|stored| {
@@ -97,7 +98,33 @@ impl Life {
 
     /// Whether a hold was ever approved under this id and not taken back.
     pub(super) fn is_used(&self) -> bool {
-        self.0.iter().any(is_placed)
+        self.standing().next().is_some()
+    }
+
+    /// What placed a hold or gave one another amount, and was not ended by a release.
+    fn standing(&self) -> impl DoubleEndedIterator<Item = &Stored> {
+        let ended = self.ended();
+        self.0.iter().filter(move |stored| {
+            let txn = stored.intent.txn;
+            is_placed(stored) && !ended.iter().any(|ended| ended.contains(&txn))
+        })
+    }
+
+    /// From what a release names to the release. It names what placed the hold, by whose terminal
+    /// it is known, and ends every change of it too; of these the journal says nothing.
+    fn ended(&self) -> Vec<RangeInclusive<TxnId>> {
+        let releases = self.0.iter().filter(|stored| {
+            let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
+            stored.intent.key.class == b'4' && is_approved
+        });
+        let range = |release: &Stored| {
+            let named = self.0.iter().find(|stored| {
+                let (key, of) = (&stored.intent.key, &release.intent.key);
+                key.class == b'1' && key.terminal == of.terminal && key.acceptor == of.acceptor
+            });
+            Some(named?.intent.txn..=release.intent.txn)
+        };
+        releases.filter_map(range).collect()
     }
 
     /// Whether money was posted under this id and not taken back.
