@@ -98,11 +98,12 @@ impl Life {
     /// What the bank called the hold that this message changed, also if it is over; empty if it
     /// did not say.
     pub(super) fn tag_at(&self, change: TxnId) -> String {
-        let ends = self.ended().into_iter().map(|ended| *ended.end());
-        let since = ends.filter(|end| *end < change).max();
+        let mut ended = self.ended();
+        ended.retain(|ended| *ended.end() < change);
         let mut holds = self.0.iter().filter(|stored| {
             let txn = stored.intent.txn;
-            is_approved_hold(stored) && since.is_none_or(|end| txn > end) && txn <= change
+            let is_before = txn <= change && !ended.iter().any(|ended| ended.contains(&txn));
+            is_before && is_approved_hold(stored)
         });
         holds.next().map(tag).unwrap_or_default()
     }
