@@ -78,6 +78,24 @@ fn a_hold_of_nothing_is_let_go() {
 }
 
 #[test]
+fn a_hold_that_was_changed_is_let_go_too() {
+    let mut rig = Rig::with(GENEROUS, 7);
+    let hold = Asked::hold("h-1", ACCOUNT, "-10.00", "USD");
+    rig.approve(&hold);
+    rig.approve(&Asked::change("h-1", "-20.00", "USD"));
+    let release = Asked::change("h-1", "0.00", "USD");
+    rig.approve(&release);
+    rig.await_balance(ACCOUNT, (OPENING, OPENING));
+    rig.restart();
+    rig.approve(&release);
+    assert_eq!(rig.ask(&Asked::change("h-1", "-5.00", "USD")).status, 404);
+    // There is no hold to complete, so the money is asked for.
+    rig.approve(&Asked::transaction("h-1", ACCOUNT, "-20.00", "USD"));
+    rig.await_balance(ACCOUNT, (OPENING - 2_000, OPENING - 2_000));
+    assert_eq!(rig.types(), ["0100", "0100", "0400", "0200"]);
+}
+
+#[test]
 fn a_change_may_be_the_difference_if_the_platform_means_that() {
     let rig = Rig::with(&format!("{GENEROUS}patch_amount = \"delta\"\n"), 7);
     rig.approve(&Asked::hold("h-1", ACCOUNT, "-10.00", "USD"));

@@ -38,7 +38,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use keys::{KeyCache, Times};
 use life::{Held, Life, Numbers, Trail};
-use message::{Amount, Desk, Identity, Owner, transmission};
+use message::{Amount, Desk, Identity, Owner, transmission, undoing};
 use outcome::{Decision, Direction, decision};
 use proof::{now_ms, prove};
 use remembered::{Recalled, Remembered};
@@ -49,12 +49,15 @@ use tokio::time::{Instant, timeout_at};
 use veksel_codecs::{ResponseCode, field};
 use veksel_config::ExtAuthConfig;
 use veksel_core::enquiry::Secret;
+use veksel_core::record::Intent;
 
 /// Requests about one hold wait for each other; those about so many others may not.
 const LANES: usize = 256;
 
 /// What a completion may be of its hold, in percent (cbs-interface.md 6.4, note 4).
 const COMPLETION_PERCENT_MAX: u64 = 115;
+
+const TOO_LONG: &str = "it took too long";
 
 /// Hears what is worth counting.
 pub trait Watcher: Send + Sync {
@@ -214,9 +217,7 @@ impl Platform {
         let path = wanted.path();
         let asked = asked::read(wanted, external.config.change, body)?;
         let identity = Identity::of(&proven.kid, &proven.idempotency, &path, asked.id(), body);
-        // Whoever is dropped here waits for no message any more.
-        let decided = timeout_at(until, self.decide(&asked, &identity, until)).await;
-        decided.unwrap_or(Ok(Decision::Failed("it took too long")))
+        self.decide(&asked, &identity, until).await
     }
 
     async fn decide(
@@ -228,8 +229,13 @@ impl Platform {
         let lane =
             identity.rrn.bytes().fold(0_usize, |sum, b| sum.wrapping_mul(31) + usize::from(b));
         let lane = self.lanes.get(lane % LANES);
+        // Only what comes before a message is cut short here. An exchange keeps the time itself,
+        // and an answer that it brings is heard: the engine counts it as delivered.
         let _lane = match lane {
-            Some(lane) => Some(lane.lock().await),
+            Some(lane) => match timeout_at(until, lane.lock()).await {
+                Ok(lane) => Some(lane),
+                Err(_) => return Ok(Decision::Failed(TOO_LONG)),
+            },
             None => None,
         };
         let sent = match self.remembered.recall(identity.key, identity.content) {
@@ -238,9 +244,14 @@ impl Platform {
             Recalled::Decided(decision) => return Ok(decision),
             Recalled::Other => return Ok(Decision::Conflict),
         };
-        let Ok(stored) = self.external.lives.life(identity.rrn.clone()).await else {
-            self.remembered.forget(identity.key);
-            return Ok(Decision::Failed("the journal cannot be read"));
+        let looked = timeout_at(until, self.external.lives.life(identity.rrn.clone())).await;
+        let stored = match looked {
+            Ok(Ok(stored)) => stored,
+            Ok(Err(_)) => {
+                self.remembered.forget(identity.key);
+                return Ok(Decision::Failed("the journal cannot be read"));
+            }
+            Err(_) => return Ok(Decision::Failed(TOO_LONG)),
         };
         let life = Life::new(stored, &self.external.participant);
         let way = Way { identity, life, sent, until };
@@ -286,8 +297,10 @@ impl Platform {
         let numbers = &way.identity.numbers;
         let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
         for earlier in [&released.as_step(), &step] {
-            if let Trail::Decided(decision) = self.trail(way, earlier) {
-                return Ok(decision);
+            match self.trail(way, earlier) {
+                Trail::Decided(decision) => return Ok(decision),
+                Trail::Approved(sent) => return self.send_again(way, earlier, &sent).await,
+                Trail::None | Trail::Open(_) | Trail::Other => {}
             }
         }
         let Some(held) = way.life.held() else { return Ok(Decision::NoHold) };
@@ -325,10 +338,15 @@ impl Platform {
     ) -> Result<Decision, Refusal> {
         let numbers = &way.identity.numbers;
         let completion = self.anywhere(way, b'2');
-        match self.trail(way, &completion.as_step()) {
-            Trail::Decided(decision) => return Ok(decision),
-            Trail::None if way.life.is_posted() => return Ok(Decision::Conflict),
-            Trail::None | Trail::Open(_) | Trail::Other => {}
+        let own = Step { class: b'2', numbers, direction: amount.direction, is_change: false };
+        match (self.trail(way, &completion.as_step()), self.trail(way, &own)) {
+            (_, Trail::Approved(sent)) => return self.send_again(way, &own, &sent).await,
+            (Trail::Decided(decision), _) | (_, Trail::Decided(decision)) => return Ok(decision),
+            (_, Trail::Other) => return Ok(Decision::Conflict),
+            (Trail::None | Trail::Approved(_), Trail::None) if way.life.is_posted() => {
+                return Ok(Decision::Conflict);
+            }
+            _ => {}
         }
         let owner = match self.owner(account, None) {
             Ok(owner) => owner,
@@ -336,28 +354,24 @@ impl Platform {
         };
         let held = way.life.held().filter(|_| amount.direction == Direction::Debit);
         let Some(held) = held else {
-            let direction = amount.direction;
-            let step = Step { class: b'2', numbers, direction, is_change: false };
             return self
-                .send(way, &step, |desk, numbers| desk.transaction(numbers, amount, &owner))
+                .send(way, &own, |desk, numbers| desk.transaction(numbers, amount, &owner))
                 .await;
         };
         if held.original.account != owner.account || held.original.currency != amount.currency {
             return Err(Refusal::bad("the hold of this id is on another account or currency"));
         }
         let most = held.total.saturating_mul(COMPLETION_PERCENT_MAX) / 100;
-        if amount.minor > most {
+        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
+        let grown = match self.trail(way, &step) {
+            Trail::Approved(sent) => self.send_again(way, &step, &sent).await?,
+            Trail::Decided(decision) if amount.minor > most => decision,
             // More than was promised: whether that much is there is asked first.
-            let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
-            let grown = match self.trail(way, &step) {
-                Trail::Decided(decision) => decision,
-                Trail::None | Trail::Open(_) | Trail::Other => {
-                    self.set_total(way, &step, &held, amount.minor).await?
-                }
-            };
-            if grown != Decision::Approved {
-                return Ok(grown);
-            }
+            _ if amount.minor > most => self.set_total(way, &step, &held, amount.minor).await?,
+            _ => Decision::Approved,
+        };
+        if grown != Decision::Approved {
+            return Ok(grown);
         }
         let step = completion.as_step();
         self.send(way, &step, |desk, numbers| desk.completion(numbers, &held, amount.minor)).await
@@ -386,27 +400,55 @@ impl Platform {
         let sent = match self.trail(way, step) {
             Trail::Decided(decision) => return Ok(decision),
             Trail::Other => return Ok(Decision::Conflict),
+            Trail::Approved(sent) => return self.send_again(way, step, &sent).await,
             Trail::Open(transmission) => Some(transmission),
             Trail::None => way.sent.clone(),
         };
-        let left = way.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(Decision::Failed("it took too long"));
-        }
         let sent = sent.unwrap_or_else(|| transmission(now_ms()));
-        let (key, rrn) = (way.identity.key, &way.identity.rrn);
-        self.remembered.sent(key, &sent);
+        let rrn = &way.identity.rrn;
         let desk = Desk { acquirer: &external.acquirer, rrn, transmission: &sent };
         let stan = way.life.next_stan(step.class, step.numbers);
         let message = message(&desk, &Numbers { stan, ..step.numbers.clone() });
+        self.carry(way, step, &sent, message).await
+    }
+
+    /// Sends what was approved once more: to the engine it is a duplicate, and the engine knows
+    /// whether the approval stands.
+    async fn send_again(
+        &self,
+        way: &Way<'_>,
+        step: &Step<'_>,
+        sent: &Intent,
+    ) -> Result<Decision, Refusal> {
+        let (acquirer, transmission) = (&sent.key.acquirer, &sent.key.transmission);
+        let desk = Desk { acquirer, rrn: &way.identity.rrn, transmission };
+        let tag = if step.is_change { way.life.tag_at(sent.txn) } else { String::new() };
+        self.carry(way, step, transmission, desk.again(sent, &tag)).await
+    }
+
+    async fn carry(
+        &self,
+        way: &Way<'_>,
+        step: &Step<'_>,
+        transmission: &str,
+        message: Spoken,
+    ) -> Result<Decision, Refusal> {
+        let (external, key) = (&self.external, way.identity.key);
+        let left = way.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Decision::Failed(TOO_LONG));
+        }
+        self.remembered.sent(key, transmission);
+        let undoing = undoing(&message);
         let caller = CallerId(external.config.caller);
         match external.exchange.exchange(caller, message, left).await {
             Replied::Answered(answer) => {
-                let code = answer.get(field::RESPONSE_CODE.number().get());
-                let code = code.and_then(|code| ResponseCode::parse(str::from_utf8(code).ok()?));
-                let Some(code) = code else {
+                let Some(code) = code_of(&answer) else {
                     return Ok(Decision::Failed("the answer says nothing"));
                 };
+                if code.is_partial() && !self.is_undone(way, undoing).await {
+                    return Ok(Decision::Failed("the bank approved a part"));
+                }
                 let other = &external.config.other_refusal_code;
                 let decided = decision(code, step.direction, step.is_change, other);
                 Ok(decided.unwrap_or_else(|| {
@@ -423,6 +465,18 @@ impl Platform {
                 Ok(Decision::Failed("too many requests are under way"))
             }
             Replied::Late => Ok(Decision::Failed("the bank took too long")),
+        }
+    }
+
+    /// Whether the switch has taken over what takes an approved part back. If it has not, the
+    /// request that comes again does it.
+    async fn is_undone(&self, way: &Way<'_>, undoing: Option<Spoken>) -> bool {
+        let Some(undoing) = undoing else { return false };
+        let left = way.until.saturating_duration_since(Instant::now());
+        let caller = CallerId(self.external.config.caller);
+        match self.external.exchange.exchange(caller, undoing, left).await {
+            Replied::Answered(answer) => code_of(&answer).is_some_and(ResponseCode::is_approval),
+            Replied::Malformed(..) | Replied::Busy | Replied::Late => false,
         }
     }
 
@@ -448,6 +502,11 @@ impl Platform {
     }
 }
 
+fn code_of(answer: &Spoken) -> Option<ResponseCode> {
+    let code = answer.get(field::RESPONSE_CODE.number().get())?;
+    ResponseCode::parse(str::from_utf8(code).ok()?)
+}
+
 /// See [`Platform::anywhere`].
 struct Anywhere {
     class: u8,
@@ -460,3 +519,6 @@ impl Anywhere {
         Step { class, numbers, direction: Direction::Debit, is_change: true }
     }
 }
+
+#[cfg(test)]
+mod tests;

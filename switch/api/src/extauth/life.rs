@@ -2,10 +2,12 @@
 //! made of the platform's id, so that nothing about holds is kept anywhere else.
 
 use super::outcome::{Decision, Direction, decision};
+use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::sync::Arc;
 use veksel_codecs::structured::tags;
 use veksel_codecs::{Mti, ResponseCode, field};
-use veksel_core::record::{Intent, Verdict};
+use veksel_core::record::{Intent, Outcome, TxnId, Verdict};
 use veksel_core::{Stored, Unreadable};
 
 const HOLD: Mti = Mti::known(b"0100");
@@ -13,7 +15,7 @@ const HOLD: Mti = Mti::known(b"0100");
 const COMPLETION: Mti = Mti::known(b"0220");
 
 /// Trace numbers that there are.
-const STANS: u32 = 999_999;
+pub(super) const STANS: u32 = 999_999;
 
 /// What was found: every transaction with a DE37, oldest first, or that it could not be read.
 pub type Looking<'l> = Pin<Box<dyn Future<Output = Result<Vec<Stored>, Unreadable>> + Send + 'l>>;
@@ -48,6 +50,9 @@ pub(super) enum Trail {
     Open(String),
     /// It has this end.
     Decided(Decision),
+    /// The bank approved it, all of it or a part. Whether that stands only the engine knows: that
+    /// an approval which nobody got is taken back is recorded after the approval.
+    Approved(Arc<Intent>),
     /// Its numbers were another message's.
     Other,
 }
@@ -76,28 +81,64 @@ impl Life {
 
     /// The hold, if one was approved and neither completed nor released.
     pub(super) fn held(&self) -> Option<Held> {
-        let mut placed = self.0.iter().filter(|stored| is_placed(stored));
+        let mut placed = self.standing();
         let first = placed.next()?;
         let last = placed.next_back().unwrap_or(first);
         let is_completed = self.0.iter().any(|stored| {
             let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
             stored.intent.mti.original() == COMPLETION && is_approved && !stored.undone
         });
-        let tag = first.outcome.as_ref().and_then(|outcome| {
-            let additional = field::ADDITIONAL_DATA.number().get();
-            let (_, text) = outcome.answer.iter().find(|(number, _)| *number == additional)?;
-            Some(tags::find(text, tags::HOLD)?.trim_end().to_owned())
-        });
         (!is_completed).then(|| Held {
             original: (*first.intent).clone(),
-            tag: tag.unwrap_or_default(),
+            tag: tag(first),
             total: last.intent.amount,
         })
     }
 
+    /// What the bank called the hold that this message changed, also if it is over; empty if it
+    /// did not say.
+    pub(super) fn tag_at(&self, change: TxnId) -> String {
+        let mut ended = self.ended();
+        ended.retain(|ended| *ended.end() < change);
+        let mut holds = self.0.iter().filter(|stored| {
+            let txn = stored.intent.txn;
+            let is_before = txn <= change && !ended.iter().any(|ended| ended.contains(&txn));
+            is_before && is_approved_hold(stored)
+        });
+        holds.next().map(tag).unwrap_or_default()
+    }
+
     /// Whether a hold was ever approved under this id and not taken back.
     pub(super) fn is_used(&self) -> bool {
-        self.0.iter().any(is_placed)
+        self.standing().next().is_some()
+    }
+
+    /// What placed a hold or gave one another amount, and was not ended by a release.
+    fn standing(&self) -> impl DoubleEndedIterator<Item = &Stored> {
+        let ended = self.ended();
+        self.0.iter().filter(move |stored| {
+            let txn = stored.intent.txn;
+            is_placed(stored) && !ended.iter().any(|ended| ended.contains(&txn))
+        })
+    }
+
+    /// From what a release names to the release. It names what placed the hold, by whose terminal
+    /// it is known, and ends every change of it too; of these the journal says nothing. One that
+    /// takes an approved part back may name a change, and then ends nothing else.
+    fn ended(&self) -> Vec<RangeInclusive<TxnId>> {
+        let releases = self.0.iter().filter(|stored| {
+            let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
+            stored.intent.key.class == b'4' && is_approved
+        });
+        let range = |release: &Stored| {
+            let named = self.0.iter().find(|stored| {
+                let (key, of) = (&stored.intent.key, &release.intent.key);
+                let is_of = (&key.terminal, &key.acceptor) == (&of.terminal, &of.acceptor);
+                is_of && is_approved_hold(stored)
+            });
+            Some(named?.intent.txn..=release.intent.txn)
+        };
+        releases.filter_map(range).collect()
     }
 
     /// Whether money was posted under this id and not taken back.
@@ -124,9 +165,10 @@ impl Life {
             }
             trail = match &stored.outcome {
                 None => Trail::Open(stored.intent.key.transmission.clone()),
-                Some(end) if end.response.is_approval() && stored.undone => {
-                    Trail::Decided(Decision::Failed("it was taken back"))
-                }
+                Some(end) if end.response.is_approval() => match decision_of(stored, end) {
+                    Some(decided) => Trail::Decided(decided),
+                    None => Trail::Approved(Arc::clone(&stored.intent)),
+                },
                 Some(end) => match decision(end.response, direction, is_change, other) {
                     Some(decided) => Trail::Decided(decided),
                     None => trail,
@@ -167,10 +209,34 @@ impl Life {
     }
 }
 
+/// What came of an approved message, if the journal alone can tell: an approval that is taken back
+/// is none, and what the switch has taken over cannot be taken back.
+fn decision_of(stored: &Stored, end: &Outcome) -> Option<Decision> {
+    match (stored.undone, end.response.is_partial()) {
+        (true, true) => Some(Decision::part_taken_back()),
+        (true, false) => Some(Decision::Failed("it was taken back")),
+        (false, _) => stored.intent.is_taken_over().then_some(Decision::Approved),
+    }
+}
+
 /// Whether it placed a hold, or gave one another amount, and that still is so.
 fn is_placed(stored: &Stored) -> bool {
+    is_approved_hold(stored) && !stored.undone
+}
+
+fn is_approved_hold(stored: &Stored) -> bool {
     let is_approved = stored.outcome.as_ref().is_some_and(|outcome| {
         outcome.verdict == Verdict::Answered && outcome.response.is_approval()
     });
-    is_approved && !stored.undone && stored.intent.mti.original() == HOLD
+    is_approved && stored.intent.mti.original() == HOLD
+}
+
+/// What the bank called the hold in its answer (DE48 tag 30).
+fn tag(stored: &Stored) -> String {
+    let tag = stored.outcome.as_ref().and_then(|outcome| {
+        let additional = field::ADDITIONAL_DATA.number().get();
+        let (_, text) = outcome.answer.iter().find(|(number, _)| *number == additional)?;
+        Some(tags::find(text, tags::HOLD)?.trim_end().to_owned())
+    });
+    tag.unwrap_or_default()
 }

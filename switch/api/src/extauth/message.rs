@@ -5,13 +5,14 @@
 //! idempotency key within the key that signed it, DE42 of the whole request. What names an earlier
 //! message shares its terminal, as ISO 8583 wants it.
 
-use super::life::{Held, Numbers};
+use super::life::{Held, Numbers, STANS};
 use super::outcome::Direction;
 use super::remembered::digest_of;
 use crate::exchange::Spoken;
 use veksel_codecs::structured::{OriginalData, tags};
-use veksel_codecs::{Key as FieldKey, field};
+use veksel_codecs::{FieldNumber, Key as FieldKey, Mti, field};
 use veksel_core::Utc;
+use veksel_core::record::{DuplicateKey, Intent};
 
 /// Digits of numbers that are made of digests.
 const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -168,6 +169,29 @@ impl Desk<'_> {
         message
     }
 
+    /// An earlier message once more, with the numbers it had.
+    pub(super) fn again(&self, sent: &Intent, tag: &str) -> Spoken {
+        let mti = *sent.mti.original().digits();
+        let mut message = self.at_merchant(mti, &sent.code, sent.amount, sent.currency);
+        let DuplicateKey { stan, terminal, acceptor, .. } = sent.key.clone();
+        set_numbers(&mut message, &Numbers { stan, terminal, acceptor });
+        if let Some(card) = &sent.pan {
+            set(&mut message, field::PAN, card.expose());
+        }
+        for (field, value) in [
+            (field::ACCOUNT, sent.account.as_str()),
+            (field::COUNTER_ACCOUNT, sent.counter_account.as_str()),
+        ] {
+            if !value.is_empty() {
+                set(&mut message, field, value);
+            }
+        }
+        if !tag.is_empty() {
+            set(&mut message, field::ADDITIONAL_DATA, &tags::format([(tags::HOLD, tag)]));
+        }
+        message
+    }
+
     /// 0220: the hold is released and the amount posted.
     pub(super) fn completion(&self, numbers: &Numbers, held: &Held, minor: u64) -> Spoken {
         let mut message = self.at_merchant(*b"0220", DEBIT, minor, held.original.currency);
@@ -182,6 +206,33 @@ impl Desk<'_> {
         set_names(&mut message, numbers, held);
         message
     }
+}
+
+/// What an earlier message is taken back with: a 0400 that names it. It has a trace number that is
+/// made of its, and otherwise its numbers, so that it is the same whenever it is sent.
+pub(super) fn undoing(named: &Spoken) -> Option<Spoken> {
+    let text = |key: FieldNumber| Some(str::from_utf8(named.get(key.get())?).ok()?.to_owned());
+    let stan: u32 = text(field::STAN.number())?.parse().ok()?;
+    let original = OriginalData {
+        mti: Mti::from_ascii(named.mti)?,
+        stan,
+        transmission: text(field::TRANSMISSION.number())?,
+        acquirer: text(field::ACQUIRER.number())?,
+        forwarder: String::new(),
+    };
+    let of_request = [
+        field::CATEGORY.number(),
+        field::ENTRY_MODE.number(),
+        field::CONDITION.number(),
+        field::ADDITIONAL_DATA.number(),
+    ];
+    let mut message = named.clone();
+    message.mti = *b"0400";
+    message.fields.retain(|(number, _)| of_request.iter().all(|field| field.get() != *number));
+    // Not the number of a release that the same request may have become.
+    set(&mut message, field::STAN, &format!("{:06}", (stan + STANS / 2) % STANS + 1));
+    set(&mut message, field::ORIGINAL_DATA, &original.format());
+    Some(message)
 }
 
 /// The numbers of a message that names the one that placed a hold: of its terminal.

@@ -45,7 +45,7 @@ pub(super) enum Direction {
 }
 
 /// What a response code says of a request. `None` says that nothing was done and it may be asked
-/// again as if it were new.
+/// again as if it were new. Of an approved part it is what holds once that is taken back.
 pub(super) fn decision(
     code: ResponseCode,
     direction: Direction,
@@ -55,7 +55,9 @@ pub(super) fn decision(
     let refused = |code: &str, reason| Some(Decision::Refused { code: code.to_owned(), reason });
     let failed = |why| Some(Decision::Failed(why));
     match (code.as_str(), direction) {
-        ("00", _) => Some(Decision::Approved),
+        ("00" | "08" | "11" | "16", _) => Some(Decision::Approved),
+        // What the bank would have given is not what was asked for, and nobody asked for less.
+        ("10" | "32" | "87", _) => Some(Decision::part_taken_back()),
         ("91", _) => None,
         ("51", _) => refused(NOT_ENOUGH, "the available balance does not cover the amount"),
         ("61" | "13", Direction::Credit) => refused(TOO_MUCH, "the account may not hold so much"),
@@ -65,8 +67,6 @@ pub(super) fn decision(
         ("94", _) => Some(Decision::Conflict),
         ("68", _) => failed("the outcome was not known in time; what was done is taken back"),
         ("09", _) => failed("it is under way"),
-        // What the bank would have given is not what was asked for, and nobody asked for less.
-        ("10", _) => failed("the bank approved a part"),
         ("06" | "20" | "22" | "30" | "63" | "90" | "92" | "95" | "96", _) => {
             failed("it cannot be decided now")
         }
@@ -82,6 +82,12 @@ pub(super) fn decision(
 }
 
 impl Decision {
+    /// The bank would have given less than was asked for, and that was taken back.
+    pub(super) fn part_taken_back() -> Self {
+        let reason = "the bank would give only a part, and that is taken back";
+        Self::Refused { code: NOT_ENOUGH.to_owned(), reason }
+    }
+
     /// Whether it is final: the same request gets it again.
     pub(super) const fn is_final(&self) -> bool {
         match self {
@@ -134,19 +140,24 @@ mod tests {
 
     #[test]
     fn every_code_of_the_link_has_an_answer() {
-        let all = "00 01 03 05 06 09 10 12 13 14 15 17 20 21 22 25 30 34 36 39 40 41 42 43 44 45 \
-                   51 52 53 54 55 57 58 59 61 62 63 65 68 75 78 90 91 92 93 94 95 96";
+        let all = "00 01 03 05 06 08 09 10 11 12 13 14 15 16 17 20 21 22 25 30 32 34 36 39 40 41 \
+                   42 43 44 45 51 52 53 54 55 57 58 59 61 62 63 65 68 75 78 87 90 91 92 93 94 95 \
+                   96";
         for code in all.split_whitespace() {
             let expected = match code {
-                "00" => (200, None),
+                "00" | "08" | "11" | "16" => (200, None),
                 "91" => (0, None),
                 "94" => (409, None),
-                "06" | "09" | "10" | "20" | "22" | "30" | "63" | "68" | "90" | "92" | "95"
-                | "96" => (500, None),
-                "51" => (470, Some(NOT_ENOUGH.to_owned())),
+                "06" | "09" | "20" | "22" | "30" | "63" | "68" | "90" | "92" | "95" | "96" => {
+                    (500, None)
+                }
+                "10" | "32" | "51" | "87" => (470, Some(NOT_ENOUGH.to_owned())),
                 _ => (470, Some(OTHER.to_owned())),
             };
             assert_eq!(status(code, Direction::Debit), expected, "{code}");
+            let is_approval = ResponseCode::parse(code).unwrap().is_approval();
+            let is_partial = ResponseCode::parse(code).unwrap().is_partial();
+            assert_eq!(expected.0 == 200, is_approval && !is_partial, "{code}");
         }
         for code in ["61", "13"] {
             let expected = (470, Some(TOO_MUCH.to_owned()));

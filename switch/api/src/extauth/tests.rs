@@ -1,0 +1,328 @@
+//! What requests become and what is believed, with a journal and an engine that the test plays.
+
+use super::*;
+use crate::exchange::Posted;
+use std::collections::BTreeMap;
+use std::sync::Mutex as Plain;
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+use veksel_codecs::Mti;
+use veksel_codecs::structured::{OriginalData, tags};
+use veksel_config::bridge::CallConfig;
+use veksel_config::{HoldChange, ProofHeaders, SignatureBase};
+use veksel_core::record::{DuplicateKey, Outcome, Reason, TxnId, Verdict};
+use veksel_core::{Stored, Utc};
+
+const ACQUIRER: &str = "600001";
+
+const DE7: &str = "1121080000";
+
+const HOLD: &str = r#"{"id":"h-1","accountId":"1","amount":{"amount":"-10.00","currency":"USD"}}"#;
+
+struct Nothing;
+
+impl KeySource for Nothing {
+    fn fetch(&self) -> Fetching<'_> {
+        Box::pin(async { Err("none".to_owned()) })
+    }
+}
+
+impl Watcher for Nothing {
+    fn doubted(&self, _: Doubt) {}
+    fn skewed(&self, _: i64) {}
+    fn keys_age(&self, _: Duration) {}
+    fn noticed(&self, _: &Notice) {}
+}
+
+/// `None` is a journal that never answers.
+struct Journal(Option<Vec<Stored>>);
+
+impl Lives for Journal {
+    fn life(&self, _: String) -> Looking<'_> {
+        Box::pin(async {
+            match &self.0 {
+                Some(stored) => Ok(stored.clone()),
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+fn platform(journal: Option<Vec<Stored>>) -> (Platform, mpsc::Receiver<Posted>) {
+    let (posting, posts) = mpsc::channel(8);
+    let text = String::new;
+    let keys = CallConfig {
+        url: text(),
+        connect_ms: 1,
+        read_ms: 1,
+        retries: 0,
+        retry_wait_ms: 1,
+        calls_max: 1,
+        body_max: 1,
+        breaker_failures: 1,
+        breaker_window_ms: 1,
+        breaker_open_ms: 1,
+        allow_private: true,
+        trust: None,
+        identity: None,
+        is_relaxed: false,
+    };
+    let config = ExtAuthConfig {
+        caller: 0,
+        keys,
+        keys_ttl_ms: 1,
+        keys_refresh_ms: 1,
+        keys_keep_ms: 1,
+        rsa_bits_min: 2_048,
+        headers: ProofHeaders {
+            signature: text(),
+            key: text(),
+            idempotency: text(),
+            timestamp: text(),
+        },
+        base: SignatureBase::Body,
+        skew_ms_max: 0,
+        allow: Vec::new(),
+        change: HoldChange::Total,
+        other_refusal_code: "OTHER".to_owned(),
+        budget_ms: 350,
+        remembered_max: 8,
+        directory: None,
+        notify_token: None,
+    };
+    let external = External {
+        config,
+        acquirer: ACQUIRER.to_owned(),
+        participant: "platform".to_owned(),
+        exchange: Exchange::new(posting),
+        lives: Arc::new(Journal(journal)),
+        keys: Arc::new(Nothing),
+        directory: None,
+        notify_token: None,
+        watcher: Arc::new(Nothing),
+    };
+    (Platform::new(external), posts)
+}
+
+/// A request as it comes.
+struct Request {
+    asked: Asked,
+    identity: Identity,
+}
+
+fn request(wanted: Wanted, idempotency: &str, body: &str) -> Request {
+    let path = wanted.path();
+    let asked = asked::read(wanted, HoldChange::Total, &Bytes::from(body.to_owned())).unwrap();
+    let identity = Identity::of("kid", idempotency, &path, asked.id(), body.as_bytes());
+    Request { asked, identity }
+}
+
+/// What the journal has of a message of this request.
+fn stored(of: &Request, txn: u64, mti: [u8; 4], amount: u64, code: &str) -> Stored {
+    let Numbers { stan, terminal, acceptor } = of.identity.numbers.clone();
+    let mti = Mti::known(&mti);
+    let key = DuplicateKey {
+        participant: "platform".to_owned(),
+        class: mti.digits()[1],
+        transmission: DE7.to_owned(),
+        stan,
+        acquirer: ACQUIRER.to_owned(),
+        rrn: of.identity.rrn.clone(),
+        terminal,
+        acceptor,
+    };
+    let intent = Intent {
+        txn: TxnId(txn),
+        utc: Utc(0),
+        key,
+        digest: [0; 32],
+        link: String::new(),
+        route: String::new(),
+        group: String::new(),
+        mti,
+        code: "000000".to_owned(),
+        amount,
+        currency: 840,
+        host_stan: 7,
+        local_time: String::new(),
+        local_date: String::new(),
+        forwarder: String::new(),
+        pan: None,
+        account: "1".to_owned(),
+        counter_account: String::new(),
+        original: String::new(),
+        carried: Vec::new(),
+    };
+    let tag = tags::format([(tags::HOLD, "H77")]);
+    let verdict = if intent.is_taken_over() { Verdict::Accepted } else { Verdict::Answered };
+    let outcome = Outcome {
+        txn: TxnId(txn),
+        utc: Utc(0),
+        verdict,
+        response: ResponseCode::parse(code).unwrap(),
+        reason: Reason::Host,
+        answer: vec![(field::ADDITIONAL_DATA.number().get(), tag)],
+    };
+    Stored { intent: Arc::new(intent), outcome: Some(Arc::new(outcome)), undone: false }
+}
+
+/// Decides with an engine that says these codes in turn, `None` being that it is busy; and what it
+/// was sent.
+async fn decide(
+    journal: &[Stored],
+    request: &Request,
+    codes: &[Option<&str>],
+) -> (Decision, Vec<BTreeMap<u8, String>>) {
+    let (platform, mut posts) = platform(Some(journal.to_vec()));
+    let heard = Plain::new(Vec::new());
+    let engine = async {
+        for code in codes {
+            let Posted { message, reply, .. } = posts.recv().await.unwrap();
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let mut fields: BTreeMap<u8, String> =
+                message.fields.iter().map(|(number, value)| (*number, text(value))).collect();
+            fields.insert(0, text(&message.mti));
+            heard.lock().unwrap().push(fields);
+            let said = code.map_or(Replied::Busy, |code| {
+                let mut answer = message;
+                answer.set(39, code);
+                Replied::Answered(answer)
+            });
+            reply.send(said).unwrap();
+        }
+        let _ = posts.recv().await;
+        panic!("nothing more was to be sent");
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    let decided = tokio::select! {
+        decided = platform.decide(&request.asked, &request.identity, until) => decided.unwrap(),
+        () = engine => unreachable!("the engine waits for ever"),
+    };
+    (decided, heard.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn an_approval_in_the_journal_is_the_engines_to_confirm() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let journal = [stored(&hold, 1, *b"0100", 1_000, "00")];
+    let (decided, sent) = decide(&journal, &hold, &[Some("00")]).await;
+    assert_eq!(decided, Decision::Approved);
+    // Its numbers are those it had, so that it is the same message.
+    let numbers = &hold.identity.numbers;
+    let said = |number: u8| sent[0].get(&number).map(String::as_str);
+    assert_eq!((said(0), said(4), said(7)), (Some("0100"), Some("000000001000"), Some(DE7)));
+    assert_eq!(said(11), Some(format!("{:06}", numbers.stan).as_str()));
+    assert_eq!(said(41), Some(numbers.terminal.as_str()));
+    assert_eq!((said(42), said(102)), (Some(numbers.acceptor.as_str()), Some("1")));
+    // It was delivered to nobody, and is about to be taken back.
+    let (decided, _) = decide(&journal, &hold, &[Some("68")]).await;
+    assert!(matches!(decided, Decision::Failed(_)), "{decided:?}");
+
+    let body = r#"{"amount":{"amount":"-20.00","currency":"USD"}}"#;
+    let change = request(Wanted::Change("h-1".to_owned()), "k-2", body);
+    let journal = [journal[0].clone(), stored(&change, 2, *b"0100", 2_000, "00")];
+    let (decided, sent) = decide(&journal, &change, &[Some("68")]).await;
+    assert!(matches!(decided, Decision::Failed(_)), "{decided:?}");
+    assert_eq!((sent[0][&4].as_str(), sent[0][&7].as_str()), ("000000002000", DE7));
+    assert_eq!(tags::find(&sent[0][&48], tags::HOLD).unwrap().trim_end(), "H77");
+
+    // Also if it was the second attempt, behind one for which nothing was done.
+    let paid = request(Wanted::Transaction, "k-3", HOLD);
+    let failed = stored(&paid, 1, *b"0200", 1_000, "91");
+    let mut second = stored(&paid, 2, *b"0200", 1_000, "00");
+    let mut intent = (*second.intent).clone();
+    intent.key.stan = intent.key.stan % 999_999 + 1;
+    let stan = format!("{:06}", intent.key.stan);
+    second.intent = Arc::new(intent);
+    let (decided, sent) = decide(&[failed, second], &paid, &[Some("00")]).await;
+    assert_eq!((decided, &sent[0][&11]), (Decision::Approved, &stan));
+}
+
+#[tokio::test]
+async fn refusals_and_what_is_taken_over_are_believed_without_asking() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let (decided, _) = decide(&[stored(&hold, 1, *b"0100", 1_000, "51")], &hold, &[]).await;
+    assert!(matches!(decided, Decision::Refused { .. }), "{decided:?}");
+    let paid = request(Wanted::Transaction, "k-2", HOLD);
+    let placed = stored(&hold, 1, *b"0100", 1_000, "00");
+    let completed = stored(&paid, 2, *b"0220", 1_000, "00");
+    let (decided, _) = decide(&[placed, completed], &paid, &[]).await;
+    assert_eq!(decided, Decision::Approved);
+}
+
+#[tokio::test]
+async fn an_approved_part_is_taken_back_before_it_is_refused() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    for code in ["10", "32", "87"] {
+        let (decided, sent) = decide(&[], &hold, &[Some(code), Some("00")]).await;
+        assert_eq!(decided, Decision::part_taken_back());
+        let (first, undoing) = (&sent[0], &sent[1]);
+        let named = OriginalData::parse(&undoing[&90]).unwrap();
+        assert_eq!(undoing[&0], "0400");
+        assert_eq!(named.mti.digits(), b"0100");
+        assert_eq!(
+            (format!("{:06}", named.stan), &named.transmission),
+            (first[&11].clone(), &first[&7])
+        );
+        assert_ne!(undoing[&11], first[&11], "a release by the same request has that number");
+        for number in [4, 7, 32, 37, 41, 42, 49, 102] {
+            assert_eq!(undoing[&number], first[&number], "field {number}");
+        }
+        // If that cannot be said, nobody is told that nothing stays but by 500.
+        for failing in [None, Some("91")] {
+            let (decided, _) = decide(&[], &hold, &[Some(code), failing]).await;
+            assert!(matches!(decided, Decision::Failed(_)), "{decided:?}");
+        }
+        // And the same request does it later.
+        let mut known = stored(&hold, 1, *b"0100", 1_000, code);
+        let again = [Some(code), Some("00")];
+        let (decided, sent) = decide(std::slice::from_ref(&known), &hold, &again).await;
+        assert_eq!((decided, sent[1][&0].as_str()), (Decision::part_taken_back(), "0400"));
+        known.undone = true;
+        let (decided, _) = decide(&[known], &hold, &[]).await;
+        assert_eq!(decided, Decision::part_taken_back());
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_change_that_was_taken_back_leaves_the_hold() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let body = r#"{"amount":{"amount":"-20.00","currency":"USD"}}"#;
+    let change = request(Wanted::Change("h-1".to_owned()), "k-2", body);
+    let mut part = stored(&change, 2, *b"0100", 2_000, "10");
+    part.undone = true;
+    let placed = stored(&hold, 1, *b"0100", 1_000, "00");
+    let journal = vec![placed, part, stored(&change, 3, *b"0400", 2_000, "00")];
+    let life = Life::new(journal.clone(), "platform");
+    assert_eq!(life.held().map(|held| held.total), Some(1_000));
+    let released = [journal, vec![stored(&hold, 4, *b"0400", 1_000, "00")]].concat();
+    assert_eq!(Life::new(released, "platform").held(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_counts_as_heard_is_given_at_the_last_moment_too() {
+    for offset in 0..4 {
+        let hold = request(Wanted::Hold, "k-1", HOLD);
+        let (platform, mut posts) = platform(Some(Vec::new()));
+        let until = Instant::now() + Duration::from_millis(350);
+        let engine = tokio::spawn(async move {
+            let Posted { mut message, reply, .. } = posts.recv().await.unwrap();
+            message.set(39, "00");
+            sleep_until(until + Duration::from_millis(offset) - Duration::from_millis(2)).await;
+            reply.send(Replied::Answered(message)).is_ok()
+        });
+        let decided = platform.decide(&hold.asked, &hold.identity, until).await.unwrap();
+        let is_heard = engine.await.unwrap();
+        assert_eq!(decided == Decision::Approved, is_heard, "{offset}: {decided:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_does_not_answer_is_not_waited_for_longer_than_the_budget() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let (platform, mut posts) = platform(None);
+    let until = Instant::now() + Duration::from_millis(350);
+    let decided = platform.decide(&hold.asked, &hold.identity, until).await.unwrap();
+    assert_eq!(decided, Decision::Failed(TOO_LONG));
+    assert!(posts.try_recv().is_err());
+}
