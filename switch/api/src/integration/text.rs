@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -159,7 +160,22 @@ pub(crate) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Re
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Refusal::new(status, "unsupported_media_type", message));
     }
-    serde_json::from_slice(body).map_err(|error| Refusal::bad(without_values(&error)))
+    let read =
+        serde_json::from_slice(body).map_err(|error| Refusal::bad(without_values(&error)))?;
+    // A list of values would do for an object without their names, and no request has a list.
+    let all: Value = serde_json::from_slice(body).unwrap_or_default();
+    if has_list(&all) {
+        return Err(Refusal::bad("there is a list, and no request has one"));
+    }
+    Ok(read)
+}
+
+fn has_list(value: &Value) -> bool {
+    match value {
+        Value::Array(_) => true,
+        Value::Object(members) => members.values().any(has_list),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 fn without_values(error: &serde_json::Error) -> String {
@@ -197,6 +213,35 @@ mod tests {
         )]);
         let refused = read::<Wanted>(&headers, &Bytes::from_static(body.as_bytes())).unwrap_err();
         format!("{refused:?}")
+    }
+
+    #[test]
+    fn a_list_is_no_object_however_well_its_values_fit() {
+        #[derive(serde::Deserialize)]
+        struct Wanted {
+            #[expect(dead_code, reason = "only whether it can be read matters")]
+            amount: Option<Amount>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Amount {
+            #[expect(dead_code, reason = "only whether it can be read matters")]
+            minor: u64,
+        }
+        let headers = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            axum::http::HeaderValue::from_static("application/json"),
+        )]);
+        let cases = [
+            ("{\"amount\":{\"minor\":1}}", true),
+            ("{}", true),
+            ("[null]", false),
+            ("[{\"minor\":1}]", false),
+            ("{\"amount\":[1]}", false),
+        ];
+        for (body, expected) in cases {
+            let found = read::<Wanted>(&headers, &Bytes::from_static(body.as_bytes()));
+            assert_eq!(found.is_ok(), expected, "{body}");
+        }
     }
 
     #[test]
