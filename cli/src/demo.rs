@@ -186,7 +186,6 @@ fn simulator(
         ("bank.listen", listen),
         ("bank.database", LEDGER.to_owned()),
         ("terminals.rate", arguments.rate.to_string()),
-        ("sandbox.enabled", "true".to_owned()),
         ("sandbox.certificates", CERTIFICATES.to_owned()),
         ("sandbox.aspsp.listen", ANYWHERE.to_owned()),
         ("sandbox.aspsp.tls_listen", ANYWHERE.to_owned()),

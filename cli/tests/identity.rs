@@ -9,7 +9,7 @@
 mod stage;
 
 use serde_json::Value;
-use stage::{PATIENCE, Process, free_port, http_get, read_only, until};
+use stage::{PATIENCE, Process, free_port, http_get, no_sandbox_but, read_only, until};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -41,7 +41,8 @@ impl Stage {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         };
-        write("bank.toml", &bank_toml(cbs, aspsp, oidc, http));
+        let bank = bank_toml(cbs, aspsp, oidc, http) + &no_sandbox_but(&["aspsp", "oidc"]);
+        write("bank.toml", &bank);
         write("switch.toml", &switch_toml([channels, admin, http, cbs, aspsp, oidc]));
         for (name, secret) in [
             ("client-id", "sandbox-client"),
@@ -83,33 +84,9 @@ fn bank_toml(cbs: u16, aspsp: u16, oidc: u16, http: u16) -> String {
 [bank]
 listen = "127.0.0.1:{cbs}"
 database = "bank.db"
-[sandbox]
-enabled = true
 [sandbox.aspsp]
 listen = "127.0.0.1:{aspsp}"
 tls_listen = "127.0.0.1:0"
-[sandbox.sumsub]
-enabled = false
-[sandbox.neonomics]
-enabled = false
-[sandbox.droppay]
-enabled = false
-[sandbox.notify]
-enabled = false
-[sandbox.report]
-enabled = false
-[sandbox.shaype]
-enabled = false
-[sandbox.biller]
-enabled = false
-[sandbox.sms]
-enabled = false
-[sandbox.fcm]
-enabled = false
-[sandbox.mail]
-enabled = false
-[sandbox.didit]
-enabled = false
 [sandbox.oidc]
 listen = "127.0.0.1:{oidc}"
 redirect_uris = ["http://127.0.0.1:{http}/api/auth/bankid/callback"]

@@ -24,14 +24,12 @@ impl Bank {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("simulator.toml");
+        let others = veksel_config::SANDBOXES.iter().filter(|name| **name != "report");
+        let others: String =
+            others.map(|name| format!("[sandbox.{name}]\nenabled = false\n")).collect();
         let text = "[bank]\nlisten = \"127.0.0.1:0\"\nname = \"Fjord & <Sons>\"\n\
-                    [sandbox]\nenabled = true\n[sandbox.report]\nlisten = \"127.0.0.1:0\"\n\
-                    [sandbox.aspsp]\nenabled = false\n[sandbox.sumsub]\nenabled = false\n\
-                    [sandbox.neonomics]\nenabled = false\n[sandbox.droppay]\nenabled = false\n\
-                    [sandbox.oidc]\nenabled = false\n[sandbox.notify]\nenabled = false\n\
-                    [sandbox.shaype]\nenabled = false\n[sandbox.biller]\nenabled = false\n\
-                    [sandbox.sms]\nenabled = false\n[sandbox.fcm]\nenabled = false\n\
-                    [sandbox.mail]\nenabled = false\n[sandbox.didit]\nenabled = false\n";
+                    [sandbox.report]\nlisten = \"127.0.0.1:0\"\n";
+        let text = format!("{text}{others}");
         std::fs::write(&config, text).unwrap();
         let mut child = Command::new(VEKSEL)
             .args(["simulate", "--config", config.to_str().unwrap()])
@@ -204,11 +202,11 @@ fn what_cannot_be_had_is_said() {
     let complaint = String::from_utf8(none.stderr).unwrap();
     assert!(!none.status.success() && complaint.contains("/nowhere/bank.db"), "{complaint}");
     // Without a password it is for this machine alone.
-    let set = ["simulate", "--set", "sandbox.report.listen=0.0.0.0:0", "--set"];
+    let set = ["simulate", "--set", "sandbox.report.listen=0.0.0.0:0"];
     let config = bank.path("simulator.toml");
     let open = Command::new(VEKSEL)
         .args(set)
-        .args(["sandbox.enabled=true", "--config", config.to_str().unwrap()])
+        .args(["--config", config.to_str().unwrap()])
         .output()
         .unwrap();
     let complaint = String::from_utf8(open.stderr).unwrap();

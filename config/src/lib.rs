@@ -47,8 +47,8 @@ pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
     ASPSP_BANKS, AspspConfig, BillerSandbox, DiditSandbox, DropPaySandbox, FcmSandbox, MailSandbox,
-    NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig, ShaypeLimit, ShaypeSandbox,
-    SmsSandbox, SumsubSandbox, WebhookSchedule,
+    NeonomicsSandbox, NotifySandbox, OidcSandbox, SANDBOXES, SandboxConfig, ShaypeLimit,
+    ShaypeSandbox, SmsSandbox, SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{

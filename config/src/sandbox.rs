@@ -9,6 +9,23 @@ use crate::section::{Missing, Section};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+/// Every sandbox, by the name of its section.
+pub const SANDBOXES: &[&str] = &[
+    "aspsp",
+    "sumsub",
+    "neonomics",
+    "droppay",
+    "oidc",
+    "notify",
+    "report",
+    "shaype",
+    "biller",
+    "sms",
+    "fcm",
+    "mail",
+    "didit",
+];
+
 /// The sandboxes that are to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SandboxConfig {
@@ -264,7 +281,7 @@ pub const ASPSP_BANKS: &[&str] =
     &["dnb", "nordea", "handelsbanken", "sparebank1", "bulder", "sbanken", "eika"];
 
 pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
-    let enabled = section.boolean("enabled", false).value;
+    let enabled = section.boolean("enabled", true).value;
     let config = SandboxConfig {
         certificates: folder(&mut section),
         aspsp: aspsp(section.table("aspsp")),

@@ -7,8 +7,8 @@ use std::path::Path;
 use veksel_config::alert::{AlertConfig, Severity, Sink};
 use veksel_config::bridge::{BankProfile, CallConfig, Quirks, SecretSource};
 use veksel_config::{
-    BRIDGE_EXAMPLE, Origin, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, ServiceMode, Settings, SocketConfig,
-    Source, TraceConfig, load_simulator, load_switch,
+    BRIDGE_EXAMPLE, Origin, SANDBOXES, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, ServiceMode, Settings,
+    SocketConfig, Source, TraceConfig, load_simulator, load_switch,
 };
 use veksel_core::plan::{BankPlan, KycPlan, RouteTo};
 
@@ -60,6 +60,14 @@ fn examples_cover_every_key() {
     let config = load_simulator(simulator(SIMULATOR_EXAMPLE)).unwrap();
     assert_eq!(complain(SIMULATOR_EXAMPLE, &config.settings), Vec::<String>::new());
     assert!(config.warnings.is_empty(), "{}", config.warnings);
+}
+
+/// The list of sandboxes is that of the sections, so that whoever goes by it forgets none.
+#[test]
+fn every_sandbox_is_in_the_list() {
+    let sections = SIMULATOR_EXAMPLE.lines().filter_map(|line| line.strip_prefix("[sandbox."));
+    let sections: BTreeSet<&str> = sections.filter_map(|rest| rest.strip_suffix(']')).collect();
+    assert_eq!(sections, SANDBOXES.iter().copied().collect());
 }
 
 /// Of the sections about third parties every key stands at one place, since a bank of one kind has

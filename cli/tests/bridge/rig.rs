@@ -2,7 +2,9 @@
 //! which can be killed and started again on the same data.
 
 use crate::http::{self, Page};
-use crate::stage::{PATIENCE, Process, free_port, http_get, read_only, until, veksel};
+use crate::stage::{
+    PATIENCE, Process, free_port, http_get, no_sandbox_but, read_only, until, veksel,
+};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -63,8 +65,8 @@ impl Bridge {
         let mut rig =
             Self { ports, bank: None, kyc: None, switch: None, path, folder: Some(folder) };
         let write = |name: &str, text: String| std::fs::write(rig.path.join(name), text).unwrap();
-        write("bank.toml", bank_toml(ports));
-        write("kyc.toml", kyc_toml(ports));
+        write("bank.toml", bank_toml(ports) + &no_sandbox_but(&["aspsp"]));
+        write("kyc.toml", kyc_toml(ports) + &no_sandbox_but(&["sumsub"]));
         write("switch.toml", switch_toml(ports, settings) + &more(ports, &rig.path));
         for (name, secret) in [
             ("token", "sbx:veksel"),
@@ -262,8 +264,6 @@ fn bank_toml(ports: Ports) -> String {
 [bank]
 listen = "127.0.0.1:{cbs}"
 database = "bank.db"
-[sandbox]
-enabled = true
 [sandbox.aspsp]
 listen = "127.0.0.1:{bank}"
 tls_listen = "127.0.0.1:0"
@@ -271,30 +271,6 @@ accept = "50ms"
 settle = "50ms"
 slow_sca = "1s"
 late = "14s"
-[sandbox.sumsub]
-enabled = false
-[sandbox.neonomics]
-enabled = false
-[sandbox.droppay]
-enabled = false
-[sandbox.oidc]
-enabled = false
-[sandbox.notify]
-enabled = false
-[sandbox.report]
-enabled = false
-[sandbox.shaype]
-enabled = false
-[sandbox.biller]
-enabled = false
-[sandbox.sms]
-enabled = false
-[sandbox.fcm]
-enabled = false
-[sandbox.mail]
-enabled = false
-[sandbox.didit]
-enabled = false
 "#
     )
 }
@@ -306,32 +282,6 @@ fn kyc_toml(ports: Ports) -> String {
 [bank]
 listen = "127.0.0.1:0"
 database = "other.db"
-[sandbox]
-enabled = true
-[sandbox.aspsp]
-enabled = false
-[sandbox.neonomics]
-enabled = false
-[sandbox.droppay]
-enabled = false
-[sandbox.oidc]
-enabled = false
-[sandbox.notify]
-enabled = false
-[sandbox.report]
-enabled = false
-[sandbox.shaype]
-enabled = false
-[sandbox.biller]
-enabled = false
-[sandbox.sms]
-enabled = false
-[sandbox.fcm]
-enabled = false
-[sandbox.mail]
-enabled = false
-[sandbox.didit]
-enabled = false
 [sandbox.sumsub]
 listen = "127.0.0.1:{kyc}"
 webhook_url = "http://127.0.0.1:{http}/v1/webhooks/sumsub"

@@ -79,7 +79,15 @@ fn a_demo_in_json_keeps_its_books_where_it_is_told() {
 fn a_switch_and_a_bank_stop_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let bank = example("simulator.toml", folder.path());
-    let bank = ["simulate", "--config", &bank, "--set", "bank.listen=127.0.0.1:0"];
+    let bank = [
+        "simulate",
+        "--config",
+        &bank,
+        "--set",
+        "bank.listen=127.0.0.1:0",
+        "--set",
+        "sandbox.enabled=false",
+    ];
     let (bank, out) = start(&bank, "ledger");
     let (code, rest) = stop(bank, out);
     assert_eq!(code, Some(0), "{rest}");
@@ -107,13 +115,12 @@ fn sandbox(out: &mut BufReader<ChildStdout>, name: &str) -> String {
 
 #[cfg(unix)]
 #[test]
-fn sandboxes_run_beside_the_bank_when_they_are_wanted() {
+fn sandboxes_run_beside_the_bank() {
     let folder = tempfile::tempdir().unwrap();
     let bank = example("simulator.toml", folder.path());
     let mut arguments = vec!["simulate", "--config", &bank];
     for set in [
         "bank.listen=127.0.0.1:0",
-        "sandbox.enabled=true",
         "sandbox.certificates=certificates",
         "sandbox.aspsp.listen=127.0.0.1:0",
         "sandbox.aspsp.tls_listen=127.0.0.1:0",
@@ -206,7 +213,8 @@ fn a_port_in_use_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let bank = example("simulator.toml", folder.path());
     let listen = format!("bank.listen={address}");
-    let ran = run(&["simulate", "--config", &bank, "--set", &listen]);
+    let ran =
+        run(&["simulate", "--config", &bank, "--set", &listen, "--set", "sandbox.enabled=false"]);
     assert_eq!(ran.code, 1);
     assert!(
         ran.err.starts_with("error: ") && ran.err.contains(&address.to_string()),

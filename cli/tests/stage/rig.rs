@@ -268,6 +268,12 @@ group = "cbs"
     )
 }
 
+/// For a simulator's file: no sandboxes but these, because their usual ports may be in use.
+pub(crate) fn no_sandbox_but(wanted: &[&str]) -> String {
+    let others = veksel_config::SANDBOXES.iter().filter(|name| !wanted.contains(name));
+    others.map(|name| format!("[sandbox.{name}]\nenabled = false\n")).collect()
+}
+
 fn simulator_toml(ports: Ports) -> String {
     format!(
         r#"
@@ -275,6 +281,8 @@ fn simulator_toml(ports: Ports) -> String {
 listen = "127.0.0.1:{}"
 database = "bank.db"
 late = "2s"
+[sandbox]
+enabled = false
 "#,
         ports.bank
     )
