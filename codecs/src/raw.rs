@@ -150,11 +150,21 @@ impl<'a> Raw<'a> {
     pub fn text(self) -> Option<Text<'a>> {
         match self {
             Self::Text(bytes) => Some(Text(Characters::Borrowed(bytes))),
+            Self::Binary(_) => None,
+            other => other.made_text(),
+        }
+    }
+
+    /// The characters where they do not lie in the buffer as such. Apart, because together with
+    /// them those that do take twice as long.
+    #[inline(never)]
+    fn made_text(self) -> Option<Text<'a>> {
+        match self {
             Self::Packed { bytes, digits, left } => Some(Text(unpacked(bytes, digits, left))),
             Self::Coded { bytes, coding } if !coding.is_binary() => {
                 Some(Text(Characters::Unpacked(decoded(bytes, coding))))
             }
-            Self::Binary(_) | Self::Coded { .. } => None,
+            Self::Text(_) | Self::Binary(_) | Self::Coded { .. } => None,
         }
     }
 
@@ -164,10 +174,8 @@ impl<'a> Raw<'a> {
     pub fn binary(self) -> Option<Octets<'a>> {
         match self {
             Self::Binary(bytes) => Some(Octets(Characters::Borrowed(bytes))),
-            Self::Coded { bytes, coding } if coding.is_binary() => {
-                Some(Octets(Characters::Unpacked(decoded(bytes, coding))))
-            }
-            Self::Text(_) | Self::Packed { .. } | Self::Coded { .. } => None,
+            Self::Coded { bytes, coding } => made_bytes(bytes, coding),
+            Self::Text(_) | Self::Packed { .. } => None,
         }
     }
 
@@ -207,6 +215,12 @@ impl<'a> Raw<'a> {
     pub(crate) fn each(self, push: impl FnMut(u8)) {
         self.coding().each(self.as_it_lies(), push);
     }
+}
+
+/// The bytes of a binary field that do not lie in the buffer as such.
+#[inline(never)]
+fn made_bytes<'a>(bytes: &[u8], coding: Coding) -> Option<Octets<'a>> {
+    coding.is_binary().then(|| Octets(Characters::Unpacked(decoded(bytes, coding))))
 }
 
 /// The characters of packed digits.
