@@ -101,6 +101,37 @@ fn curl_as_in_the_readme(http: &str) {
     assert_eq!(again["approvalCode"], paid["approvalCode"], "{printed}");
 }
 
+/// What the README asks the running demo with curl, word for word but for the ports.
+fn look_inside_as_in_the_readme(banner: &str) {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl here");
+        return;
+    }
+    let readme = include_str!("../../../README.md");
+    let (_, section) = readme.split_once("## Look inside").unwrap();
+    let block = section.split("```").nth(1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = behind(banner, "Metrics, /live and /ready");
+    let admin = metrics.strip_suffix("/metrics").unwrap();
+    let report = behind(banner, "Sandbox report");
+    let ask = |line: &str| {
+        let line = line.replace("http://127.0.0.1:8580", admin);
+        let line = line.replace("http://127.0.0.1:8595", &report);
+        let ran = Command::new("sh").args(["-euc", &line]).current_dir(folder.path()).output();
+        let ran = ran.unwrap();
+        assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let lines: Vec<&str> = block.lines().filter(|line| line.starts_with("curl ")).collect();
+    let [download, ready, answers] = lines[..] else { panic!("{lines:?}") };
+    ask(download);
+    let page = std::fs::read_to_string(folder.path().join("bank.html")).unwrap();
+    assert!(page.contains("<title>Demo Bank plc</title>") && page.contains("10000000002"), "{page:.200}");
+    let ready: Value = serde_json::from_str(&ask(ready)).unwrap();
+    assert_eq!(ready["ready"], true, "{ready}");
+    assert!(ask(answers).contains("veksel_answers_total{"));
+}
+
 #[test]
 fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,6 +151,7 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     assert!(balance.starts_with(shown), "{balance}");
 
     curl_as_in_the_readme(http);
+    look_inside_as_in_the_readme(&banner);
 
     let same = ["--rrn", "MYFIRST00001", "--stan", "1", "--set", "7=1121095000"];
     let payment = ["transfer", "--from", ACCOUNT, "--into", PAYEE, "--amount", "150.00"];
