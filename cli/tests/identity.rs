@@ -225,7 +225,7 @@ fn a_person_signs_in_links_an_account_and_leaves_no_national_id_behind() {
     let url = |path: &str| format!("http://127.0.0.1:{}{path}", stage.http);
     let mut browser = Browser::default();
     let back = browser.sign_in(&stage, "kari");
-    assert_eq!((back.status, back.header("location")), (303, "/api/auth/me"), "{back:?}");
+    assert_eq!((back.status, back.header("location")), (303, "/console"), "{back:?}");
     let me = browser.get(&url("/api/auth/me")).json();
     let (customer, csrf) = (me["customer"].as_str().unwrap(), me["csrfToken"].as_str().unwrap());
     assert_eq!(customer.len(), 64);
@@ -240,7 +240,8 @@ fn a_person_signs_in_links_an_account_and_leaves_no_national_id_behind() {
     assert_eq!(linked.json()["customer"], customer);
     let page = linked.json()["approve"].as_str().unwrap().to_owned();
     let left = browser.get(&format!("{page}?auto=approve")).header("location").to_owned();
-    assert_eq!(browser.get(&left).status, 200);
+    let back = browser.get(&left);
+    assert_eq!((back.status, back.header("location")), (303, "/console?from=bank"), "{back:?}");
     until("the account to be linked", PATIENCE, || {
         let shown = browser.get(&url(&format!("/api/accounts/{IBAN}")));
         (shown.json()["status"] == "valid").then_some(())
