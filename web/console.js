@@ -117,6 +117,9 @@ const listen = () => {
       return;
     }
     problem();
+    // What was said before was said in the other language.
+    notify();
+    for (const place of ["#errors", "#link-errors", "#check-errors"]) complain(one(place));
     if (isHere !== "home") return;
     greet();
     accounts.render();

@@ -130,6 +130,7 @@ fn a_person_signs_in_links_an_account_and_leaves_on_the_console() {
     browser.read("#welcome", "Sign in with BankID");
 
     let complaints = browser.log();
+    assert!(complaints.iter().any(|line| line.contains("409")), "it notes: {complaints:?}");
     for policy in ["Content Security Policy", "Trusted", "Uncaught", "TypeError"] {
         let found: Vec<_> = complaints.iter().filter(|line| line.contains(policy)).collect();
         assert!(found.is_empty(), "{found:?}");

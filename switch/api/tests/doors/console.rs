@@ -258,7 +258,7 @@ fn a_person_is_shown_his_own_accounts_and_a_program_says_whose() {
     ];
     stage.rig.tell(told(all, true));
     let said = browser.get("/api/accounts?after=A");
-    let call = Call::Accounts { customer: customer.clone(), after: "A".into() };
+    let call = Call::Accounts { customer, after: "A".into() };
     assert_eq!((said.status, stage.rig.heard()), (200, Some(call)));
     assert_eq!(said.header("cache-control"), "no-store");
     assert!(!said.body.contains("eeee"), "states are between the banks and us");
