@@ -87,6 +87,7 @@ database = "bank.db"
 [sandbox.aspsp]
 listen = "127.0.0.1:{aspsp}"
 tls_listen = "127.0.0.1:0"
+bankid = true
 [sandbox.oidc]
 listen = "127.0.0.1:{oidc}"
 redirect_uris = ["http://127.0.0.1:{http}/api/auth/bankid/callback"]
@@ -239,6 +240,16 @@ fn a_person_signs_in_links_an_account_and_leaves_no_national_id_behind() {
     assert_eq!(linked.status, 200, "{linked:?}");
     assert_eq!(linked.json()["customer"], customer);
     let page = linked.json()["approve"].as_str().unwrap().to_owned();
+    let unknown = browser.get(&format!("{page}?auto=approve"));
+    assert_eq!(unknown.status, 403, "the bank wants to know who it is: {unknown:?}");
+    assert!(!unknown.body.contains("id=\"approve\""), "{unknown:?}");
+    let provider = browser.get(&format!("{page}/bankid")).header("location").to_owned();
+    assert!(provider.starts_with(&format!("http://127.0.0.1:{}/", stage.oidc)), "{provider}");
+    let back = browser.get(&format!("{provider}&auto=kari")).header("location").to_owned();
+    assert_eq!(browser.get(&back).status, 303);
+    assert_ne!(browser.get(&back).status, 303, "nobody comes back twice");
+    let asked = browser.get(&page);
+    assert!(asked.body.contains("You are Kari Nordmann."), "{asked:?}");
     let left = browser.get(&format!("{page}?auto=approve")).header("location").to_owned();
     let back = browser.get(&left);
     assert_eq!((back.status, back.header("location")), (303, "/console?from=bank"), "{back:?}");
