@@ -147,7 +147,7 @@ pub struct AspspConfig {
     pub push_secret: String,
     /// The secret, Base32, of one-time codes that approvals need; empty if they need none.
     pub totp_secret: String,
-    /// Whether customers say who they are before they approve, at the provider that signs people in.
+    /// Whether customers say who they are before they approve, at the sandbox `oidc`.
     pub bankid: bool,
 }
 

@@ -1,6 +1,6 @@
-//! The page on which a customer approves, in plain HTML, and the list that stands for a bank's
-//! app. Whoever has the link is the customer; if the banks are told to, they ask a provider who that
-//! is (`bankid`).
+//! The page on which a customer approves, in plain HTML, and the list that stands for a bank's app.
+//! Whoever has the link is the customer; if the banks are told to, they ask a provider who that is
+//! (`bankid`).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
