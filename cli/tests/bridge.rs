@@ -14,6 +14,10 @@ mod browser;
 mod caller;
 #[path = "bridge/checks.rs"]
 mod checks;
+#[path = "bridge/chromium.rs"]
+mod chromium;
+#[path = "bridge/console.rs"]
+mod console;
 #[path = "bridge/copies.rs"]
 mod copies;
 #[path = "bridge/demo.rs"]

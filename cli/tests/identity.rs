@@ -87,6 +87,7 @@ database = "bank.db"
 [sandbox.aspsp]
 listen = "127.0.0.1:{aspsp}"
 tls_listen = "127.0.0.1:0"
+bankid = true
 [sandbox.oidc]
 listen = "127.0.0.1:{oidc}"
 redirect_uris = ["http://127.0.0.1:{http}/api/auth/bankid/callback"]
@@ -225,7 +226,7 @@ fn a_person_signs_in_links_an_account_and_leaves_no_national_id_behind() {
     let url = |path: &str| format!("http://127.0.0.1:{}{path}", stage.http);
     let mut browser = Browser::default();
     let back = browser.sign_in(&stage, "kari");
-    assert_eq!((back.status, back.header("location")), (303, "/api/auth/me"), "{back:?}");
+    assert_eq!((back.status, back.header("location")), (303, "/console"), "{back:?}");
     let me = browser.get(&url("/api/auth/me")).json();
     let (customer, csrf) = (me["customer"].as_str().unwrap(), me["csrfToken"].as_str().unwrap());
     assert_eq!(customer.len(), 64);
@@ -239,8 +240,19 @@ fn a_person_signs_in_links_an_account_and_leaves_no_national_id_behind() {
     assert_eq!(linked.status, 200, "{linked:?}");
     assert_eq!(linked.json()["customer"], customer);
     let page = linked.json()["approve"].as_str().unwrap().to_owned();
+    let unknown = browser.get(&format!("{page}?auto=approve"));
+    assert_eq!(unknown.status, 403, "the bank wants to know who it is: {unknown:?}");
+    assert!(!unknown.body.contains("id=\"approve\""), "{unknown:?}");
+    let provider = browser.get(&format!("{page}/bankid")).header("location").to_owned();
+    assert!(provider.starts_with(&format!("http://127.0.0.1:{}/", stage.oidc)), "{provider}");
+    let back = browser.get(&format!("{provider}&auto=kari")).header("location").to_owned();
+    assert_eq!(browser.get(&back).status, 303);
+    assert_ne!(browser.get(&back).status, 303, "nobody comes back twice");
+    let asked = browser.get(&page);
+    assert!(asked.body.contains("You are Kari Nordmann."), "{asked:?}");
     let left = browser.get(&format!("{page}?auto=approve")).header("location").to_owned();
-    assert_eq!(browser.get(&left).status, 200);
+    let back = browser.get(&left);
+    assert_eq!((back.status, back.header("location")), (303, "/console?from=bank"), "{back:?}");
     until("the account to be linked", PATIENCE, || {
         let shown = browser.get(&url(&format!("/api/accounts/{IBAN}")));
         (shown.json()["status"] == "valid").then_some(())

@@ -147,6 +147,8 @@ pub struct AspspConfig {
     pub push_secret: String,
     /// The secret, Base32, of one-time codes that approvals need; empty if they need none.
     pub totp_secret: String,
+    /// Whether customers say who they are before they approve, at the sandbox `oidc`.
+    pub bankid: bool,
 }
 
 /// Sumsub.
@@ -282,14 +284,15 @@ pub const ASPSP_BANKS: &[&str] =
 
 pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
     let enabled = section.boolean("enabled", true).value;
+    let oidc = oidc(section.table("oidc"));
     let config = SandboxConfig {
         certificates: folder(&mut section),
-        aspsp: aspsp(section.table("aspsp")),
+        aspsp: aspsp(section.table("aspsp"), oidc.is_some()),
         sumsub: sumsub(section.table("sumsub")),
         neonomics: neonomics(section.table("neonomics")),
         droppay: droppay(section.table("droppay")),
         notify: notify(section.table("notify")),
-        oidc: oidc(section.table("oidc")),
+        oidc,
         report: report(section.table("report")),
         shaype: shaype(section.table("shaype")),
         biller: biller(section.table("biller")),
@@ -301,8 +304,10 @@ pub(crate) fn sandbox(mut section: Section<'_>) -> Option<SandboxConfig> {
     enabled.then_some(config)
 }
 
-fn aspsp(mut section: Section<'_>) -> Option<AspspConfig> {
+/// `people`: whether there is somebody who says who they are.
+fn aspsp(mut section: Section<'_>, people: bool) -> Option<AspspConfig> {
     let enabled = section.boolean("enabled", true).value;
+    let bankid = section.boolean("bankid", false);
     let config = AspspConfig {
         listen: listen(&mut section, "listen", 8601),
         tls_listen: listen(&mut section, "tls_listen", 8602),
@@ -315,7 +320,13 @@ fn aspsp(mut section: Section<'_>) -> Option<AspspConfig> {
         push: section.boolean("push", true).value,
         push_secret: push_secret(&mut section),
         totp_secret: totp(&mut section),
+        bankid: bankid.value,
     };
+    if enabled && bankid.value && !people {
+        let (message, help) =
+            ("nobody says who customers are", "`sandbox.oidc` must be enabled for `bankid`");
+        section.findings.error(bankid.place, message, help);
+    }
     enabled.then_some(config)
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn banner(banner: &Banner<'_>) -> String {
          Metrics, /live and /ready              http://{admin}/metrics\n  \
          Accounts, redirects, webhooks          http://{http}/api\n  \
          HTTP API and its description           http://{http}/api/docs (X-API-Key: {API_KEY})\n  \
+         Console for people                     http://{http}/console\n  \
          Persistence: {persistence}\n{sandboxes}  \
          Linked: {ACCOUNT} at the sandbox bank {BANK}; its customer may pay\n  \
          Accounts: 10000000001 current 45230.00 NOK; 10000000002 savings 1250.00 NOK, 150 held;\n\

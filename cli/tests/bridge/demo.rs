@@ -14,7 +14,7 @@ const OTHER: &str = "NO2110000000001";
 const CUSTOMER: &str = "C000060-green";
 
 /// What stands behind some words in what was printed, up to the end of the line.
-fn behind(printed: &str, words: &str) -> String {
+pub(crate) fn behind(printed: &str, words: &str) -> String {
     let line = printed.lines().find_map(|line| line.split_once(words));
     let (_, value) = line.unwrap_or_else(|| panic!("no `{words}` in {printed}"));
     value.trim().to_owned()

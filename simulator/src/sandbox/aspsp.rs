@@ -11,6 +11,7 @@
 
 mod accounts;
 mod asked;
+mod bankid;
 mod banks;
 mod consent;
 mod magic;
@@ -27,6 +28,7 @@ mod state;
 mod statements;
 mod step_up;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -44,9 +46,11 @@ use super::Sandbox;
 use super::ca::Authority;
 use super::clock::Clock;
 use super::log::Remark;
+use super::oidc::Oidc;
 use super::serve::Peer;
 use crate::bank::Desk;
 use asked::Asked;
+use bankid::Provider;
 use refusal::Refusal;
 use state::Inner;
 
@@ -81,6 +85,12 @@ impl Aspsp {
         authority: Option<Arc<Authority>>,
     ) -> Self {
         Self { inner: Inner::new(settings, desk, clock, authority) }
+    }
+
+    /// From now on customers say who they are, at this provider, before they approve anything. What
+    /// was said before holds: a second one is not taken.
+    pub fn identify_by(&self, oidc: Oidc, address: SocketAddr) {
+        let _ = self.inner.provider.set(Provider { oidc, address });
     }
 }
 

@@ -7,13 +7,14 @@
 //!
 //! Authorisation goes: asked, decided on the page, code, token. It keeps no session of a person.
 
+mod bank;
 mod fault;
 mod page;
 mod persons;
 mod sign;
 mod token;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +30,7 @@ use super::{Clock, Remark, Sandbox, query};
 use fault::Fault;
 use sign::{Algorithm, Signer};
 
+pub(in crate::sandbox) use bank::Way;
 pub use persons::PERSONS;
 
 /// What the sandbox takes.
@@ -98,6 +100,8 @@ struct State {
     codes: BTreeMap<String, Grant>,
     /// Requests that went ahead of their person.
     pushed: BTreeMap<String, (u64, Vec<(String, String)>)>,
+    /// Where banks want their customers back.
+    backs: BTreeSet<String>,
     /// Access tokens.
     access: BTreeMap<String, (u64, usize)>,
     /// What is to go wrong until it is taken back.

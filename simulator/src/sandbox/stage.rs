@@ -64,8 +64,11 @@ pub fn set(config: &SandboxConfig, bank: &Reported, desk: Desk) -> Result<Stage,
     let authority = Arc::new(authority);
     let clock = Clock::default();
     let mut mounts = Vec::new();
+    let mut asking = None;
     if let Some(config) = &config.aspsp {
-        mounts.extend(aspsp(config, desk, &clock, &authority)?);
+        let (banks, both) = aspsp(config, desk, &clock, &authority)?;
+        mounts.extend(both);
+        asking = config.bankid.then_some(banks);
     }
     mounts.extend(config.sumsub.as_ref().map(|config| sumsub(config, &clock)));
     mounts.extend(config.neonomics.as_ref().map(|config| neonomics(config, &clock)));
@@ -73,8 +76,11 @@ pub fn set(config: &SandboxConfig, bank: &Reported, desk: Desk) -> Result<Stage,
         mounts.extend(droppay(config, &clock, &authority)?);
     }
     mounts.extend(config.notify.as_ref().map(|config| notify(config, &clock)));
+    let mut provider = None;
     if let Some(config) = &config.oidc {
-        mounts.push(oidc(config, &clock)?);
+        let (sandbox, mount) = oidc(config, &clock)?;
+        provider = Some(sandbox);
+        mounts.push(mount);
     }
     if let Some(listen) = config.report {
         let sandbox = Arc::new(Download::new(bank.database.clone(), bank.name.clone()));
@@ -94,7 +100,14 @@ pub fn set(config: &SandboxConfig, bank: &Reported, desk: Desk) -> Result<Stage,
         mounts.extend(mail(config, &clock, &authority)?);
     }
     mounts.extend(config.didit.as_ref().map(|config| didit(config, &clock)));
-    Ok(Stage { running: start(mounts, clock)?, files })
+    let running = start(mounts, clock)?;
+    // Where the provider is, is known only now.
+    if let (Some(banks), Some(provider)) = (asking, provider)
+        && let Some(address) = running.address("oidc")
+    {
+        banks.identify_by(provider, address);
+    }
+    Ok(Stage { running, files })
 }
 
 fn mount(name: &str, listen: SocketAddr, sandbox: Arc<dyn Sandbox>) -> Mount {
@@ -176,7 +189,7 @@ fn aspsp(
     desk: Desk,
     clock: &Clock,
     authority: &Arc<Authority>,
-) -> Result<[Mount; 2], SandboxError> {
+) -> Result<(Arc<Aspsp>, [Mount; 2]), SandboxError> {
     let settings = AspspSettings {
         banks: config.banks.iter().filter_map(|id| Bank::find(id)).map(|bank| bank.id).collect(),
         delays: Delays {
@@ -198,9 +211,13 @@ fn aspsp(
         tls: None,
         sandbox: Arc::<Aspsp>::clone(&sandbox),
     };
-    let encrypted =
-        Mount { name: "aspsp-tls".to_owned(), listen: config.tls_listen, tls: Some(tls), sandbox };
-    Ok([plain, encrypted])
+    let encrypted = Mount {
+        name: "aspsp-tls".to_owned(),
+        listen: config.tls_listen,
+        tls: Some(tls),
+        sandbox: Arc::<Aspsp>::clone(&sandbox),
+    };
+    Ok((sandbox, [plain, encrypted]))
 }
 
 fn sumsub(config: &SumsubSandbox, clock: &Clock) -> Mount {
@@ -266,7 +283,7 @@ fn notify(config: &NotifySandbox, clock: &Clock) -> Mount {
     Mount { name: "notify".to_owned(), listen: config.listen, tls: None, sandbox }
 }
 
-fn oidc(config: &OidcSandbox, clock: &Clock) -> Result<Mount, NoSigningKey> {
+fn oidc(config: &OidcSandbox, clock: &Clock) -> Result<(Oidc, Mount), NoSigningKey> {
     let settings = OidcConfig {
         client_id: config.client_id.clone(),
         client_secret: config.client_secret.clone(),
@@ -275,8 +292,8 @@ fn oidc(config: &OidcSandbox, clock: &Clock) -> Result<Mount, NoSigningKey> {
         code_ms: config.code_ms,
         token_ms: config.token_ms,
     };
-    let sandbox = Arc::new(Oidc::new(settings, clock.clone())?);
-    Ok(Mount { name: "oidc".to_owned(), listen: config.listen, tls: None, sandbox })
+    let sandbox = Oidc::new(settings, clock.clone())?;
+    Ok((sandbox.clone(), mount("oidc", config.listen, Arc::new(sandbox))))
 }
 
 /// TLS on an address, where callers may show a certificate.

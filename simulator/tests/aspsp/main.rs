@@ -4,6 +4,7 @@
 
 mod accounts;
 mod approvals;
+mod bankid;
 mod browser;
 #[path = "../sandbox/client.rs"]
 mod client;

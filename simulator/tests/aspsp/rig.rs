@@ -19,6 +19,7 @@ use veksel_simulator::sandbox::aspsp::{Aspsp, AspspSettings, BANKS, Delays};
 use veksel_simulator::sandbox::ca::{
     Authority, ClientCertificate, Clients, Issued, Purpose, Role, Wanted,
 };
+use veksel_simulator::sandbox::oidc::{Oidc, OidcConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 
 use crate::client::{Answer, Caller, call, call_tls};
@@ -84,6 +85,15 @@ impl Rig {
 
     /// Approvals need one-time codes by this secret.
     pub(crate) fn with_codes(delays: Delays, totp: Option<&str>) -> Self {
+        Self::build(delays, totp, false)
+    }
+
+    /// Customers say who they are before they approve.
+    pub(crate) fn with_people(delays: Delays) -> Self {
+        Self::build(delays, None, true)
+    }
+
+    fn build(delays: Delays, totp: Option<&str>, asks: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bank = bank::start(bank_config(folder.path())).unwrap();
         let authority = Arc::new(Authority::new().unwrap());
@@ -105,8 +115,13 @@ impl Rig {
             tls,
             sandbox: Arc::<Aspsp>::clone(&aspsp),
         };
-        let mounts = vec![mount("plain", None), mount("tls", Some(tls))];
+        let oidc = Oidc::new(OidcConfig::default(), clock.clone()).unwrap();
+        let provider = Mount { sandbox: Arc::new(oidc.clone()), ..mount("oidc", None) };
+        let mounts = vec![mount("plain", None), mount("tls", Some(tls)), provider];
         let sandboxes = start(mounts, clock).unwrap();
+        if asks {
+            aspsp.identify_by(oidc, sandboxes.address("oidc").unwrap());
+        }
         let roles = [Role::PaymentInitiation, Role::AccountInformation, Role::CardIssuing];
         let issue = |purpose| authority.issue(&Wanted::of(purpose, &roles)).unwrap();
         let (qwac, qseal) = (issue(Purpose::Web), issue(Purpose::Seal));

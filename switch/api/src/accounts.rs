@@ -1,21 +1,23 @@
-//! Linked accounts: link one, see one, give one up, and the cards that stand for one.
+//! Linked accounts: link one, see one or all of a customer, give one up, the cards that stand for
+//! one, and the banks where there may be some.
 
 use crate::answer::{Answer, Refusal, Trace, json_response};
 use crate::caller::{Act, Caller};
 use crate::door::{
-    Desk, Name, Program, Shared, answered, name, nothing_else, object, one_line, optional, text,
+    Desk, Name, Program, Shared, answered, members, name, nothing_else, object, one_line, optional,
+    text,
 };
 use crate::kyc::CUSTOMER_MAX;
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use veksel_core::Utc;
 use veksel_core::enquiry::{Call, Told};
-use veksel_core::fact::{ConsentStatus, Linked};
+use veksel_core::fact::{Cached, ConsentStatus, Linked};
 use veksel_core::record::CardNumber;
 
 /// How long the bank may take to say where its customer approves.
@@ -145,6 +147,62 @@ fn is_iban(text: &str) -> bool {
         _ => (rest * 10 + u32::from(byte.saturating_sub(b'0'))) % 97,
     });
     has_form && rest == 1
+}
+
+/// `GET /api/accounts[?customer=…][&after=…]`. A program says whose.
+pub(crate) async fn list(
+    State(desk): State<Desk>,
+    trace: Trace,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let found = async {
+        let caller = desk.caller(&headers, Act::Look)?;
+        let mut object = members(query.as_deref())?;
+        let customer = caller.customer(optional(&mut object, "customer", CUSTOMER_MAX)?)?;
+        let after = optional(&mut object, "after", ACCOUNT_MAX)?.unwrap_or_default();
+        nothing_else(&object)?;
+        match desk.engine.call(Call::Accounts { customer, after }, SHOW_TIME).await {
+            Told::Accounts { accounts, more } => Ok(listed(&accounts, more, &caller)),
+            other => Err(instead(other)),
+        }
+    };
+    answered(found.await, &trace)
+}
+
+fn listed(accounts: &[(Linked, Option<Cached>)], more: bool, caller: &Caller) -> Response {
+    let own = accounts.iter().filter(|(linked, _)| caller.may_see(&linked.customer));
+    let shown: Vec<Value> = own
+        .map(|(linked, seen)| {
+            let is_open = linked.status == ConsentStatus::Waiting && !linked.approve.is_empty();
+            let mut said = shown(linked, is_open.then_some(linked.approve.as_str()));
+            said["balance"] = seen.as_ref().map_or(Value::Null, balance);
+            said
+        })
+        .collect();
+    let last = accounts.last().filter(|_| more).map(|(linked, _)| linked.account.as_str());
+    json_response(StatusCode::OK, &json!({ "accounts": shown, "next": last }))
+}
+
+/// What an account had, and when that was.
+fn balance(seen: &Cached) -> Value {
+    json!({
+        "ledgerMinor": seen.ledger,
+        "availableMinor": seen.available,
+        "currency": format!("{:03}", seen.currency),
+        "seenAt": seen.synced.to_string(),
+    })
+}
+
+/// `GET /api/banks`.
+pub(crate) async fn banks(State(desk): State<Desk>, trace: Trace, headers: HeaderMap) -> Response {
+    let found = || {
+        desk.caller(&headers, Act::Look)?;
+        let names: Vec<Value> =
+            desk.banks.iter().map(|bank| json!({ "name": bank.name })).collect();
+        Ok(json_response(StatusCode::OK, &json!({ "banks": names })))
+    };
+    answered(found(), &trace)
 }
 
 /// `GET /api/accounts/{account}`.

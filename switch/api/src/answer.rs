@@ -90,6 +90,7 @@ impl Refusal {
             | Told::Payment(_)
             | Told::Approve(_)
             | Told::Linked { .. }
+            | Told::Accounts { .. }
             | Told::Checked { .. }
             | Told::Checks { .. } => Self::defect(),
         }

@@ -1,17 +1,20 @@
-//! Where a bank sends its customer back to. The customer sees a static page; how the payment
-//! stands is said only to who brings back the state that we gave to the bank.
+//! Where a bank sends its customer back to. The customer sees a static page, or the console if it
+//! was there that the account was linked; how the payment stands is said only to who brings back
+//! the state that we gave to the bank.
 //!
 //! That the customer came back says nothing about the payment: the bank is asked.
 
 use crate::answer::Trace;
+use crate::console::PATH;
 use crate::door::Desk;
+use crate::identity::leads;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 use veksel_core::enquiry::{Call, Moved, Secret, Told};
-use veksel_core::fact::{ConsentStatus, PaymentState};
+use veksel_core::fact::{ConsentStatus, Linked, PaymentState};
 
 /// Longest code that a bank gives its customer to bring back.
 const CODE_MAX: usize = 2_048;
@@ -24,6 +27,7 @@ const CALLBACK_TIME: Duration = Duration::from_secs(10);
 pub(crate) async fn returned(
     State(desk): State<Desk>,
     trace: Trace,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.as_deref().unwrap_or_default();
@@ -33,18 +37,29 @@ pub(crate) async fn returned(
     });
     let Some(moved) = moved else { return page(StatusCode::BAD_REQUEST, UNKNOWN, &trace) };
     let told = desk.engine.call(Call::Moved(moved), CALLBACK_TIME).await;
+    if let Told::Linked { linked, .. } = &told
+        && is_theirs(&desk, &headers, linked)
+    {
+        return leads(&format!("{PATH}?from=bank"), None, &trace);
+    }
     let (status, said) = match told {
         Told::Unknown => (StatusCode::BAD_REQUEST, UNKNOWN),
         Told::Payment(state) => (StatusCode::OK, of_payment(state)),
         Told::Linked { linked, .. } => (StatusCode::OK, of_consent(linked.status)),
         Told::Noted | Told::Failed(_) => (StatusCode::OK, ASKING),
         Told::Busy => (StatusCode::SERVICE_UNAVAILABLE, BUSY),
-        Told::Checked { .. } | Told::Checks { .. } | Told::Approve(_) => {
+        Told::Checked { .. } | Told::Checks { .. } | Told::Accounts { .. } | Told::Approve(_) => {
             tracing::error!(trace = trace.0, "the engine answered a call with something else");
             (StatusCode::INTERNAL_SERVER_ERROR, BUSY)
         }
     };
     page(status, said, &trace)
+}
+
+/// Whether whoever is signed in in this browser has linked the account.
+fn is_theirs(desk: &Desk, headers: &HeaderMap, linked: &Linked) -> bool {
+    let session = desk.identity.as_ref().and_then(|identity| identity.session(headers));
+    session.is_some_and(|session| session.person.customer == linked.customer)
 }
 
 /// `GET /approve/<link id>`: the portal. A channel shows the twelve characters of `P2`, and behind
@@ -74,6 +89,7 @@ pub(crate) async fn approve(
         Told::Noted
         | Told::Failed(_)
         | Told::Linked { .. }
+        | Told::Accounts { .. }
         | Told::Checked { .. }
         | Told::Checks { .. } => {
             tracing::error!(trace = trace.0, "the engine answered a call with something else");
@@ -130,7 +146,7 @@ fn code(query: &str, expected: &[u8; 16]) -> Option<Option<Secret>> {
 }
 
 /// A heading and a line.
-pub(crate) type Said = (&'static str, &'static str);
+type Said = (&'static str, &'static str);
 
 const UNKNOWN: Said = ("Not known", "This address is not, or no longer, one of a payment.");
 const BUSY: Said = ("One moment", "We are busy. Please reload this page.");
@@ -163,7 +179,7 @@ const fn of_consent(status: ConsentStatus) -> Said {
     }
 }
 
-pub(crate) fn page(status: StatusCode, (heading, line): Said, trace: &Trace) -> Response {
+fn page(status: StatusCode, (heading, line): Said, trace: &Trace) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

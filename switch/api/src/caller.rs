@@ -26,10 +26,12 @@ pub(crate) enum Act {
 
 impl Shared {
     /// Lets a caller in, or says why not. A token counts before a cookie; a cookie that no longer
-    /// holds is not as good as none.
+    /// holds is not as good as none, and a page of ours is no program of this machine.
     pub(crate) fn caller(&self, headers: &HeaderMap, act: Act) -> Result<Caller, Refusal> {
         let identity = self.identity.as_ref().filter(|_| {
-            !headers.contains_key(header::AUTHORIZATION) && Identity::is_person(headers)
+            let is_page = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+            !headers.contains_key(header::AUTHORIZATION)
+                && (is_page || Identity::is_person(headers))
         });
         let Some(identity) = identity else {
             return self.guard.check(headers).map(|()| Caller::Program);

@@ -274,6 +274,18 @@ pub(crate) fn object(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Va
     }
 }
 
+/// The members of a query, each there once.
+pub(crate) fn members(query: Option<&str>) -> Result<Map<String, Value>, Refusal> {
+    let mut object = Map::new();
+    for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        let twice = object.insert(key.clone().into_owned(), value.into_owned().into());
+        if twice.is_some() {
+            return Err(Refusal::bad(format!("`{}` is there twice", key.escape_debug())));
+        }
+    }
+    Ok(object)
+}
+
 /// A text that is there, fits on one line and is not too long.
 pub(crate) fn text(
     object: &mut Map<String, Value>,

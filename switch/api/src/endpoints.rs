@@ -4,7 +4,7 @@
 use crate::door::{HEALTH_PATHS, healthy};
 use crate::integration::{account, payment, provider, search};
 use crate::openapi::{Endpoint, Method, document_of, page, script, style};
-use crate::{accounts, callback, extauth, identity, kyc, push, webhook};
+use crate::{accounts, callback, console, extauth, identity, kyc, push, webhook};
 use Method::{Delete, Get, Patch, Post};
 use serde_json::{Value, json};
 
@@ -35,6 +35,7 @@ pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
     all.extend(customers(wanted.token));
     if wanted.identity {
         all.extend(people());
+        all.extend(console::endpoints());
     }
     all.extend(from_elsewhere());
     all.extend(wanted.webhooks.iter().map(|path| webhook_at(path)));
@@ -196,6 +197,17 @@ fn linked_accounts(needs_token: bool) -> Vec<Endpoint> {
             .guarded(needs_token)
             .takes_json(request)
             .gives_json("200", "How it stands.", account()),
+        Endpoint::new(Get, "/api/accounts", accounts::list)
+            .about("accounts", "Linked accounts of a customer")
+            .more("Up to 50 in the order of their names; `next` is `after` of those that follow.")
+            .guarded(needs_token)
+            .parameter("query", "customer", false, text("Whose; a person leaves it out.", 128))
+            .parameter("query", "after", false, text("Only those after this one.", 28))
+            .gives_json("200", "How they stand, and what they had when last seen.", accounts()),
+        Endpoint::new(Get, "/api/banks", accounts::banks)
+            .about("accounts", "Banks where accounts may be linked")
+            .guarded(needs_token)
+            .gives_json("200", "Their names.", banks()),
         Endpoint::new(Get, "/api/accounts/{account}", accounts::show)
             .about("accounts", "How a linked account stands")
             .guarded(needs_token)
@@ -305,6 +317,7 @@ fn from_elsewhere() -> Vec<Endpoint> {
                 true,
                 json!({ "type": "string", "pattern": "^[0-9a-fA-F]{32}$" }),
             )
+            .leads("To the console, if whoever is signed in there has linked the account.")
             .gives_text(&["200", "400", "500", "503"], "text/html", "A page for the customer."),
         Endpoint::new(Get, "/approve/{link}", callback::approve)
             .about("customers", "Where customers approve a payment")
@@ -481,6 +494,40 @@ fn account() -> Value {
             "customer": known, "status": known, "until": perhaps, "approve": perhaps,
             "isOver": { "type": "boolean" },
         },
+    })
+}
+
+fn accounts() -> Value {
+    let amount = json!({ "type": "integer", "description": "In minor units." });
+    let mut listed = account();
+    listed["properties"]["balance"] = json!({
+        "type": ["object", "null"],
+        "required": ["ledgerMinor", "availableMinor", "currency", "seenAt"],
+        "properties": {
+            "ledgerMinor": amount, "availableMinor": amount,
+            "currency": { "type": "string" }, "seenAt": { "type": "string" },
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["accounts", "next"],
+        "properties": {
+            "accounts": { "type": "array", "items": listed },
+            "next": { "type": ["string", "null"] },
+        },
+    })
+}
+
+fn banks() -> Value {
+    let bank = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": { "name": { "type": "string" } },
+    });
+    json!({
+        "type": "object",
+        "required": ["banks"],
+        "properties": { "banks": { "type": "array", "items": bank } },
     })
 }
 

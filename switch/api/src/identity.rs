@@ -11,7 +11,7 @@
 //! is signed in. Neither can be read by a page, and neither comes along when another site asks.
 
 use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::callback::page;
+use crate::console;
 use crate::door::{Desk, answered};
 use crate::origin::From;
 use crate::rate::Rate;
@@ -35,7 +35,7 @@ const SESSION_COOKIE: &str = "veksel_session";
 /// Only these paths are told of a way.
 const STATE_PATH: &str = "/api/auth/bankid";
 /// Where people go who did not say where they wanted to.
-const HOME: &str = "/api/auth/me";
+const HOME: &str = console::PATH;
 /// Longest place to go to.
 const RETURN_MAX: usize = 512;
 /// Hexadecimal digits of a cookie of ours.
@@ -291,7 +291,8 @@ fn nobody(trace: &Trace) -> Response {
     Refusal::not_found("this path").respond(trace)
 }
 
-fn leads(location: &str, cookie: Option<HeaderValue>, trace: &Trace) -> Response {
+/// Leads elsewhere, and nothing of where from is told there.
+pub(crate) fn leads(location: &str, cookie: Option<HeaderValue>, trace: &Trace) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
         return Refusal::defect().respond(trace);
     };
@@ -309,7 +310,7 @@ fn leads(location: &str, cookie: Option<HeaderValue>, trace: &Trace) -> Response
 fn too_often(wait: Duration, headers: &HeaderMap, trace: &Trace) -> Response {
     let said = "too many people sign in from this address; try again in a while";
     let status = StatusCode::TOO_MANY_REQUESTS;
-    let mut response = refused((status, "rate_limited", "One moment", said), headers, trace);
+    let mut response = refused((status, "rate_limited", said), headers, trace);
     let seconds = wait.as_millis().div_ceil(1_000).max(1).to_string();
     if let Ok(seconds) = seconds.parse() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
@@ -317,58 +318,48 @@ fn too_often(wait: Duration, headers: &HeaderMap, trace: &Trace) -> Response {
     response
 }
 
-/// Status, code, heading and text.
-type Why = (StatusCode, &'static str, &'static str, &'static str);
+/// Status, code and text.
+type Why = (StatusCode, &'static str, &'static str);
 
 const fn why(not_signed: NotSigned) -> Why {
-    const AGAIN: &str = "Not signed in";
     match not_signed {
         NotSigned::State => (
             StatusCode::BAD_REQUEST,
             "invalid_state",
-            AGAIN,
             "this way of signing in is not, or no longer, one of this browser; begin again",
         ),
         NotSigned::Request => (
             StatusCode::BAD_REQUEST,
             "invalid_request",
-            AGAIN,
             "the provider sent neither a code nor an error",
         ),
         NotSigned::Cancelled => {
-            (StatusCode::BAD_REQUEST, "bankid_cancelled", "Cancelled", "signing in was cancelled")
+            (StatusCode::BAD_REQUEST, "bankid_cancelled", "signing in was cancelled")
         }
         NotSigned::Refused => (
             StatusCode::BAD_GATEWAY,
             "provider_error",
-            AGAIN,
             "the provider of identities refused; begin again",
         ),
         NotSigned::Exchange => (
             StatusCode::BAD_GATEWAY,
             "token_exchange_failed",
-            AGAIN,
             "the provider of identities did not confirm it; begin again",
         ),
         NotSigned::Token(_) => (
             StatusCode::UNAUTHORIZED,
             "invalid_id_token",
-            AGAIN,
             "what the provider of identities said is not valid",
         ),
         NotSigned::Keys => (
             StatusCode::BAD_GATEWAY,
             "jwks_verification_failed",
-            AGAIN,
             "what the provider of identities said cannot be verified now",
         ),
-        NotSigned::Underage => {
-            (StatusCode::FORBIDDEN, "underage", AGAIN, "one must be of age to sign in")
-        }
+        NotSigned::Underage => (StatusCode::FORBIDDEN, "underage", "one must be of age to sign in"),
         NotSigned::Unavailable => (
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
-            "One moment",
             "the provider of identities is temporarily unavailable",
         ),
     }
@@ -385,15 +376,15 @@ fn not_signed(not_signed: NotSigned, headers: &HeaderMap, trace: &Trace) -> Resp
     response
 }
 
-/// A page for a person in a browser, the usual form for anybody else.
-fn refused((status, code, heading, text): Why, headers: &HeaderMap, trace: &Trace) -> Response {
+/// The console for a person in a browser, the usual form for anybody else.
+fn refused((status, code, text): Why, headers: &HeaderMap, trace: &Trace) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let response = Refusal::new(status, code, text).respond(trace);
     if !accepts.is_some_and(|accepts| accepts.contains("text/html")) {
         return response;
     }
     // What is known of the refusal beside its text goes with the page too.
-    let mut shown = page(status, (heading, text), trace);
+    let mut shown = console::refused(status, code, text, trace);
     shown.extensions_mut().extend(response.into_parts().0.extensions);
     shown
 }

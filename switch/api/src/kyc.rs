@@ -4,7 +4,7 @@
 use crate::answer::{Answer, Refusal, Trace, json_response};
 use crate::caller::{Act, Caller, others};
 use crate::door::{
-    Desk, Name, Program, Shared, answered, name, nothing_else, object, one_line, optional,
+    Desk, Name, Program, Shared, answered, members, name, nothing_else, object, one_line, optional,
 };
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
@@ -55,14 +55,7 @@ pub(crate) async fn initiate_by_query(
     let begun = async {
         // It is asked like a look, and is none.
         let caller = desk.caller(&headers, Act::Change)?;
-        let mut object = Map::new();
-        for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            let twice = object.insert(key.clone().into_owned(), value.into_owned().into());
-            if twice.is_some() {
-                return Err(Refusal::bad(format!("`{}` is there twice", key.escape_debug())));
-            }
-        }
-        begin(&desk, &caller, object).await
+        begin(&desk, &caller, members(query.as_deref())?).await
     };
     answered(begun.await, &trace)
 }

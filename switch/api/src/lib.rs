@@ -13,10 +13,12 @@
 //! | `GET /approve/{link}` | customers, sent by their channel | the link id (`P2`) they saw |
 //! | `POST /api/push/{bank}` | banks | nothing; it is a hint, and the bank is asked |
 //! | `POST /v1/webhooks/sumsub` or `/didit`, `/api/kyc/webhook` | the provider | a signature |
-//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}`, `/api/accounts` | programs | a token |
+//! | `/api/kyc/initiate`, `/api/kyc/status/{customer}` | programs | a token |
+//! | `/api/accounts`, `/api/banks` | programs | a token |
 //! | the same | people, for themselves | a session |
 //! | `/api/kyc/checks/{customer}`, `/api/accounts/{account}/cards` | programs | a token |
 //! | `/api/auth/…` | people who sign in | what their provider says |
+//! | `/console` | the same | nothing; it asks the others |
 //! | `/api/v1/integration/…` | callers | an API key or a token, and a permission |
 //! | `POST /holds`, `PATCH /holds/{id}`, `POST /transactions` | a card platform | a signature |
 //! | `POST /api/hay/v0/communications/{kind}` | the same | a token |
@@ -31,6 +33,7 @@ mod answer;
 mod callback;
 mod caller;
 mod calls;
+mod console;
 mod door;
 mod endpoints;
 mod exchange;

@@ -206,7 +206,10 @@ fn operation_id(method: Method, path: &str) -> String {
     let path = path.strip_prefix("/api/v1/integration").unwrap_or(path);
     let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
     let words: String = path.chars().map(plain).collect();
-    let words: Vec<&str> = words.split('_').filter(|word| !word.is_empty()).collect();
+    let mut words: Vec<&str> = words.split('_').filter(|word| !word.is_empty()).collect();
+    if path.ends_with('/') {
+        words.push("index");
+    }
     format!("{}_{}", method.word(), words.join("_"))
 }
 

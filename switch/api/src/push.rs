@@ -67,6 +67,7 @@ async fn take(
         | Told::Payment(_)
         | Told::Approve(_)
         | Told::Linked { .. }
+        | Told::Accounts { .. }
         | Told::Checked { .. }
         | Told::Checks { .. }
         | Told::Failed(_) => Ok(json_response(StatusCode::OK, &json!({ "status": "ok" }))),

@@ -81,6 +81,7 @@ impl Noted {
             Told::Unknown
             | Told::Payment(_)
             | Told::Approve(_)
+            | Told::Accounts { .. }
             | Told::Checks { .. }
             | Told::Failed(_)
             | Told::Busy => None,

@@ -524,6 +524,13 @@ pub enum Call {
         /// DE102.
         account: String,
     },
+    /// The accounts of a customer that are linked, or were and are not given up.
+    Accounts {
+        /// Whose.
+        customer: String,
+        /// Only those that come after this one; empty for the first ones.
+        after: String,
+    },
     /// Give a link up, and the consent with it.
     Unlink {
         /// DE102.
@@ -625,6 +632,13 @@ pub enum Told {
         linked: Box<crate::fact::Linked>,
         /// Where to approve.
         approve: Option<String>,
+    },
+    /// Accounts of a customer, in their order, each with what it had when it was last seen.
+    Accounts {
+        /// The links, and what is known of their balances.
+        accounts: Vec<(crate::fact::Linked, Option<crate::fact::Cached>)>,
+        /// Whether there are others after them.
+        more: bool,
     },
     /// How a customer stands; the token if a check was begun.
     Checked {

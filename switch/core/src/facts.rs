@@ -3,6 +3,7 @@
 use crate::fact::{Cached, Card, Customer, Endpoint, Fact, Linked, Payment, Reads};
 use crate::record::TxnId;
 use crate::time::Utc;
+use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every fact that holds, and by what else it is found. Whoever may ask without saying who he is
@@ -27,6 +28,8 @@ pub(crate) struct Facts {
     /// Accounts by the digests of their cards, and the other way round.
     cards: BTreeMap<[u8; 32], String>,
     cards_of: BTreeSet<(String, [u8; 32])>,
+    /// Accounts by their customers.
+    accounts_of: BTreeSet<(String, String)>,
 }
 
 /// What a redirect is about.
@@ -59,6 +62,7 @@ impl Facts {
         if let Some(before) = self.linked.remove(&linked.account) {
             self.tokens.remove(&before.state);
             self.links.remove(&before.link);
+            self.accounts_of.remove(&(before.customer, before.account));
             self.names.remove(&(before.bank, before.consent));
         }
         if linked.is_over {
@@ -72,6 +76,7 @@ impl Facts {
         if !linked.consent.is_empty() {
             self.names.insert((linked.bank.clone(), linked.consent.clone()), subject);
         }
+        self.accounts_of.insert((linked.customer.clone(), linked.account.clone()));
         self.linked.insert(linked.account.clone(), linked.clone());
     }
 
@@ -137,6 +142,18 @@ impl Facts {
 
     pub(crate) fn links_len(&self) -> usize {
         self.linked.len()
+    }
+
+    /// The linked accounts of a customer that come after one, in their order.
+    pub(crate) fn accounts_of<'f>(
+        &'f self,
+        customer: &'f str,
+        after: &str,
+    ) -> impl Iterator<Item = &'f Linked> {
+        let from = (customer.to_owned(), after.to_owned());
+        let own = self.accounts_of.range((Bound::Excluded(from), Bound::Unbounded));
+        let own = own.take_while(move |(of, _)| of == customer);
+        own.filter_map(move |(_, account)| self.linked.get(account))
     }
 
     pub(crate) fn customer(&self, customer: &str) -> Option<&Customer> {

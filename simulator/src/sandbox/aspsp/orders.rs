@@ -326,7 +326,8 @@ pub(super) fn ask(
 ) -> String {
     let (_, id) = inner.name("a");
     let (status, challenge, code) = (ScaStatus::Received, None, None);
-    let approval = Approval { id: id.clone(), bank, subject, status, challenge, code };
+    let (way, person) = (None, None);
+    let approval = Approval { id: id.clone(), bank, subject, status, challenge, code, way, person };
     state.approvals.insert(id.clone(), approval);
     id
 }

@@ -1,5 +1,6 @@
-//! The page on which a customer approves, in plain HTML, and the list that stands for a bank's
-//! app. Nobody logs in: whoever has the link is the customer.
+//! The page on which a customer approves, in plain HTML, and the list that stands for a bank's app.
+//! Whoever has the link is the customer; if the banks are told to, they ask a provider who that is
+//! (`bankid`).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::time::sleep;
 
 use super::asked::Asked;
+use super::bankid;
 use super::banks::Bank;
 use super::refusal::Refusal;
 use super::reply::with_header;
@@ -42,6 +44,8 @@ impl Act {
 pub(super) async fn serve(inner: &Arc<Inner>, asked: &Asked, rest: &[&str]) -> Response {
     let answer = match (asked.method.as_str(), rest) {
         ("GET", ["app"]) => Ok(app(inner, asked.bank)),
+        ("GET", ["app", "bankid"]) => bankid::returned(inner, asked),
+        ("GET", ["sca", id, "bankid"]) => bankid::begin(inner, asked, id),
         ("GET", ["sca", id]) => match asked.query("auto") {
             Some(act) => {
                 let delay = asked.query("delay_ms").map_or(Some(0), |text| text.parse().ok());
@@ -78,6 +82,9 @@ pub(super) async fn serve(inner: &Arc<Inner>, asked: &Asked, rest: &[&str]) -> R
 fn do_it(inner: &Arc<Inner>, asked: &Asked, id: &str, act: Act) -> Result<Response, Refusal> {
     let bank = asked.bank;
     find(inner, bank, id)?;
+    if act == Act::Approve && bankid::is_missing(inner, id) {
+        return show(inner, bank, id, "Please say who you are first.");
+    }
     let act = match (act, &inner.step_up) {
         (Act::Approve, Some(step_up)) => {
             let form = String::from_utf8_lossy(&asked.body);
@@ -105,7 +112,7 @@ fn do_it(inner: &Arc<Inner>, asked: &Asked, id: &str, act: Act) -> Result<Respon
     }
 }
 
-fn find(inner: &Arc<Inner>, bank: &'static Bank, id: &str) -> Result<(), Refusal> {
+pub(super) fn find(inner: &Arc<Inner>, bank: &'static Bank, id: &str) -> Result<(), Refusal> {
     inner.with(|state| {
         let known = state.approvals.get(id).filter(|approval| approval.bank == bank.id);
         known.map(|_| ()).ok_or_else(|| Refusal::unknown("no such question"))
@@ -113,7 +120,7 @@ fn find(inner: &Arc<Inner>, bank: &'static Bank, id: &str) -> Result<(), Refusal
 }
 
 /// The question with its buttons; `complaint` says what was wrong with the last answer.
-fn show(
+pub(super) fn show(
     inner: &Arc<Inner>,
     bank: &'static Bank,
     id: &str,
@@ -131,8 +138,20 @@ fn show(
     if !complaint.is_empty() {
         let _ = write!(body, "<p id=\"complaint\">{complaint}</p>");
     }
+    let is_nobody = bankid::is_missing(inner, id);
+    if is_nobody {
+        let to = format!("/{}/sca/{id}/bankid", bank.id);
+        let _ = write!(body, "<p><a id=\"bankid\" href=\"{to}\">Identify with BankID</a></p>");
+    }
+    let person = inner.with(|state| state.approvals.get(id).and_then(|one| one.person.clone()));
+    if let Some(person) = person {
+        let _ = write!(body, "<p id=\"person\">You are {}.</p>", escape(&person));
+    }
     for (act, label) in [("approve", "Approve"), ("reject", "Reject"), ("abandon", "Close window")]
     {
+        if is_nobody && act == "approve" {
+            continue;
+        }
         let field = match inner.step_up.is_some() && act == "approve" {
             true => {
                 "<input id=\"code\" name=\"code\" autocomplete=\"one-time-code\" maxlength=\"6\">"

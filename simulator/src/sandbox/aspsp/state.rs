@@ -4,12 +4,13 @@
 //! push) is taken out of the lock as jobs and spawned.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 
 use super::AspspSettings;
+use super::bankid::Provider;
 use super::banks::{Approach, Bank};
 use super::consent::{Consent, ConsentStatus};
 use super::payment::{Cancellation, Delays, Payment, Status, Wish};
@@ -20,6 +21,7 @@ use crate::bank::Desk;
 use crate::ledger::Outcome;
 use crate::sandbox::ca::Authority;
 use crate::sandbox::clock::Clock;
+use crate::sandbox::oidc::Way;
 
 /// `scaStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,10 @@ pub(super) struct Approval {
     pub(super) challenge: Option<Challenge>,
     /// What its customer was given to bring back, until it is used up.
     pub(super) code: Option<String>,
+    /// The way of its customer to whoever says who that is.
+    pub(super) way: Option<Way>,
+    /// Who that is, by name.
+    pub(super) person: Option<String>,
 }
 
 /// What a code has to be exchanged with.
@@ -104,6 +110,8 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) authority: Option<Arc<Authority>>,
     pub(super) step_up: Option<StepUp>,
+    /// Who says who customers are; nobody asks as long as it is not set.
+    pub(super) provider: OnceLock<Provider>,
     /// Tells the payments of this process from those of earlier ones in the same book.
     run: u64,
     /// Of payments, consents and approvals; survives a reset, because the book does.
@@ -121,7 +129,8 @@ impl Inner {
         let (run, next) = (clock.now_ms(), Mutex::new(1));
         let state = Mutex::default();
         let step_up = settings.totp.as_deref().map(StepUp::new);
-        Arc::new(Self { settings, desk, clock, authority, step_up, run, next, state })
+        let provider = OnceLock::new();
+        Arc::new(Self { settings, desk, clock, authority, step_up, provider, run, next, state })
     }
 
     /// A number nobody had, and an id made of it.

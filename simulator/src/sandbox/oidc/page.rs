@@ -8,6 +8,7 @@ use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::bank::CLIENT;
 use super::persons::PERSONS;
 use super::{Grant, Oidc, Profile, keep, query};
 use crate::sandbox::Remark;
@@ -71,7 +72,9 @@ fn admit(sandbox: &Oidc, pairs: Vec<(String, String)>) -> Result<Asked, &'static
     let value = |pairs: &[(String, String)], name: &str| {
         pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     };
-    if value(&pairs, "client_id").as_deref() != Some(config.client_id.as_str()) {
+    let client = value(&pairs, "client_id").unwrap_or_default();
+    let is_bank = client == CLIENT;
+    if !is_bank && client != config.client_id {
         return Err("client_id is not known");
     }
     let pairs = match value(&pairs, "request_uri") {
@@ -88,7 +91,11 @@ fn admit(sandbox: &Oidc, pairs: Vec<(String, String)>) -> Result<Asked, &'static
         return Err("a parameter is there twice");
     }
     let redirect_uri = value(&pairs, "redirect_uri").unwrap_or_default();
-    if !config.redirect_uris.contains(&redirect_uri) {
+    let is_known = match is_bank {
+        true => sandbox.state().backs.contains(&redirect_uri),
+        false => config.redirect_uris.contains(&redirect_uri),
+    };
+    if !is_known {
         return Err("redirect_uri is not one of the client");
     }
     let state = value(&pairs, "state").unwrap_or_default();
@@ -172,7 +179,7 @@ fn back(asked: &Asked, said: &[(&str, &str)], profile: Profile, headers: &Header
     (StatusCode::SEE_OTHER, [(header::LOCATION, url)]).into_response()
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -21,17 +21,17 @@ use veksel_simulator::sandbox::oidc::{Oidc as Provider, OidcConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 
 const OWN: &str = "http://127.0.0.1:8581";
-const IBAN: &str = "NO9386011117947";
+pub(crate) const IBAN: &str = "NO9386011117947";
 const PID: &str = "17829000024";
 
-struct Stage {
-    rig: Rig,
-    provider: Provider,
+pub(crate) struct Stage {
+    pub(crate) rig: Rig,
+    pub(crate) provider: Provider,
     _running: RunningSandboxes,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with("rate_max = 10000", OWN)
     }
 
@@ -72,19 +72,25 @@ impl Stage {
         Self { rig, provider, _running: running }
     }
 
-    fn browser(&self) -> Browser<'_> {
+    pub(crate) fn browser(&self) -> Browser<'_> {
         Browser { stage: self, cookies: RefCell::default() }
     }
 }
 
 /// Keeps cookies, and does not follow.
-struct Browser<'s> {
+pub(crate) struct Browser<'s> {
     stage: &'s Stage,
     cookies: RefCell<BTreeMap<String, String>>,
 }
 
 impl Browser<'_> {
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Said {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Said {
         let cookies = self.cookies.borrow().clone();
         let cookies: Vec<String> =
             cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -109,19 +115,19 @@ impl Browser<'_> {
         said
     }
 
-    fn get(&self, path: &str) -> Said {
+    pub(crate) fn get(&self, path: &str) -> Said {
         self.send("GET", path, &[], "")
     }
 
     /// The page of the provider.
-    fn begin(&self) -> String {
+    pub(crate) fn begin(&self) -> String {
         let said = self.get("/api/auth/bankid?return_to=%2Fconsole%2F");
         assert_eq!(said.status, 303, "{said:?}");
         said.header("location").to_owned()
     }
 
     /// What is asked of us when the person comes back.
-    fn decide(page: &str, who: &str) -> String {
+    pub(crate) fn decide(page: &str, who: &str) -> String {
         let rest = page.strip_prefix("http://").unwrap();
         let (host, path) = rest.split_at(rest.find('/').unwrap());
         let mut stream = TcpStream::connect(host).unwrap();
@@ -142,7 +148,7 @@ impl Browser<'_> {
     }
 
     /// Signed in; the token of pages.
-    fn signed_in(&self, who: &str) -> (String, String) {
+    pub(crate) fn signed_in(&self, who: &str) -> (String, String) {
         let said = self.come_back(who);
         assert_eq!((said.status, said.header("location")), (303, "/console/"), "{said:?}");
         let me = json(&self.get("/api/auth/me"));
@@ -154,11 +160,11 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-fn code(said: &Said) -> String {
+pub(crate) fn code(said: &Said) -> String {
     text(&json(said)["error"]["code"])
 }
 
-fn linked(customer: &str, status: ConsentStatus) -> Told {
+pub(crate) fn linked(customer: &str, status: ConsentStatus) -> Told {
     let linked = Linked {
         account: IBAN.into(),
         bank: "nordbank".into(),
@@ -220,7 +226,7 @@ fn cookies_are_for_the_browser_alone() {
         assert_eq!(shown(&begun), expected);
         let back = browser.get(&Browser::decide(begun.header("location"), "kari"));
         assert_eq!(shown(&back), format!("veksel_session Path=/; Max-Age=28800; {rest}"));
-        assert_eq!(back.header("location"), "/api/auth/me", "who did not say where");
+        assert_eq!(back.header("location"), "/console", "who did not say where");
         assert_eq!(back.header("cache-control"), "no-store");
         assert_eq!(back.header("referrer-policy"), "no-referrer");
     }
@@ -276,7 +282,7 @@ fn a_person_sees_a_page_and_a_program_the_usual_form() {
     let said = browser.send("GET", "/api/auth/bankid/callback?state=x&code=y", &accept, "");
     assert_eq!(said.status, 400);
     assert!(said.header("content-type").starts_with("text/html"), "{said:?}");
-    assert!(said.body.contains("<h1>Not signed in</h1>"), "{said:?}");
+    assert!(said.body.contains("<h2>Not signed in</h2>"), "{said:?}");
     let said = browser.get("/api/auth/bankid/callback?state=x&code=y");
     assert_eq!((said.status, code(&said).as_str()), (400, "invalid_state"));
 }

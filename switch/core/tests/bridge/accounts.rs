@@ -7,7 +7,7 @@ use crate::world::{
 use veksel_codecs::field;
 use veksel_core::enquiry::{Call, ConsentState, Enquiry, Failed, Moved, Told, Verdict};
 use veksel_core::fact::{
-    Case, ConsentStatus, Fact, KycStatus, Linked, PaymentState, PaymentStatus,
+    Cached, Case, ConsentStatus, Fact, KycStatus, Linked, PaymentState, PaymentStatus,
 };
 use veksel_core::{BankId, Input, Utc};
 
@@ -390,4 +390,68 @@ fn hints_about_a_consent_that_is_valid_are_not_followed_at_once() {
     let verdict = Verdict::Consent { state: ConsentState::Valid, resource: "r-1".into(), until };
     world.verdict(&ask, verdict);
     assert_eq!(world.journal.len(), records, "nothing has changed");
+}
+
+/// Accounts of a customer by their names, those with a balance marked, and whether there are more.
+fn listed(world: &mut World, customer: &str, after: &str) -> (Vec<String>, bool) {
+    world.call(Call::Accounts { customer: customer.into(), after: after.into() });
+    let Told::Accounts { accounts, more } = world.told() else { panic!("accounts") };
+    let name = |(linked, seen): &(Linked, Option<Cached>)| {
+        assert_eq!(linked.customer, customer);
+        let seen = seen.as_ref().map_or(String::new(), |seen| format!(" {}", seen.available));
+        format!("{}{seen}", linked.account)
+    };
+    (accounts.iter().map(name).collect(), more)
+}
+
+#[test]
+fn a_customer_is_told_of_all_his_accounts_and_of_nobody_elses() {
+    let mut world = World::bare(plan());
+    let own = |number: usize| Linked { account: format!("A{number:03}"), ..linked() };
+    for number in 0..60 {
+        world.know(Fact::Linked(own(number)));
+    }
+    // Names that begin like another's.
+    world.know(Fact::Linked(Linked { account: "B".into(), customer: "c-10".into(), ..linked() }));
+    world.know(Fact::Linked(Linked { account: "C".into(), customer: "c-".into(), ..linked() }));
+    world.begin();
+    let (first, more) = listed(&mut world, "c-1", "");
+    assert_eq!((first.len(), more, first[49].as_str()), (50, true, "A049"));
+    let (rest, more) = listed(&mut world, "c-1", "A049");
+    assert_eq!((rest.len(), more, rest[0].as_str()), (10, false, "A050"));
+    assert_eq!(listed(&mut world, "c-1", "A059"), (vec![], false));
+    assert_eq!(listed(&mut world, "c-10", "").0, ["B"]);
+    assert_eq!(listed(&mut world, "c-2", ""), (vec![], false));
+    // What is given up is gone, and what is another's from now on is his.
+    world.call(Call::Unlink { account: "A055".into() });
+    world.told();
+    world.know(Fact::Linked(Linked { customer: "c-2".into(), ..own(56) }));
+    world.restart();
+    assert_eq!(listed(&mut world, "c-1", "A053").0, ["A054", "A057", "A058", "A059"]);
+    assert_eq!(listed(&mut world, "c-2", "").0, ["A056"]);
+}
+
+#[test]
+fn a_balance_is_listed_under_its_own_link_and_while_the_consent_is_good() {
+    let cached = |state| Cached {
+        account: ACCOUNT.into(),
+        available: 4_523_000,
+        currency: 578,
+        synced: START,
+        state,
+        ..Cached::default()
+    };
+    let seen = format!("{ACCOUNT} 4523000");
+    for (status, state, expected) in [
+        (ConsentStatus::Valid, [3; 16], seen.as_str()),
+        (ConsentStatus::Valid, [4; 16], ACCOUNT),
+        (ConsentStatus::Expired, [3; 16], ACCOUNT),
+        (ConsentStatus::Waiting, [3; 16], ACCOUNT),
+    ] {
+        let mut world = World::bare(plan());
+        world.know(Fact::Linked(Linked { status, ..linked() }));
+        world.know(Fact::Balance(cached(state)));
+        world.begin();
+        assert_eq!(listed(&mut world, "c-1", "").0, [expected], "{status:?}");
+    }
 }

@@ -20,6 +20,9 @@ const APPROVAL_MS: u64 = 30 * 60_000;
 /// How long a hint about a consent that is valid may wait, in milliseconds.
 const HINT_MS: u64 = 60_000;
 
+/// Accounts that are told at one time.
+const ACCOUNTS_MAX: usize = 50;
+
 /// How often a consent that is not approved is asked about: first, and at most.
 const LOOK_MS: (u64, u64) = (5_000, 120_000);
 
@@ -59,6 +62,10 @@ impl Switch {
                 };
                 self.tell(now, id, told, None);
             }
+            Call::Accounts { customer, after } => {
+                let told = self.accounts_of(&customer, &after);
+                self.tell(now, id, told, None);
+            }
             Call::Unlink { account } => self.unlink(now, id, &account),
             Call::Card { account, card, is_over } => {
                 self.set_card(now, id, &account, &card, is_over);
@@ -78,6 +85,22 @@ impl Switch {
             }
             Call::Checks { customer } => self.ask_for_checks(now, id, &customer),
         }
+    }
+
+    /// Accounts of a customer. What one had is told for as long as its consent is good.
+    fn accounts_of(&self, customer: &str, after: &str) -> Told {
+        let facts = self.durable.facts();
+        let own = facts.accounts_of(customer, after).take(ACCOUNTS_MAX + 1);
+        let mut accounts: Vec<_> = own
+            .map(|linked| {
+                let is_valid = linked.status == ConsentStatus::Valid;
+                let seen = facts.balance(&linked.account).filter(|_| is_valid);
+                (linked.clone(), seen.cloned())
+            })
+            .collect();
+        let more = accounts.len() > ACCOUNTS_MAX;
+        accounts.truncate(ACCOUNTS_MAX);
+        Told::Accounts { accounts, more }
     }
 
     /// Where the payment or the consent with this link id (`P2`) is approved.

@@ -135,9 +135,11 @@ impl Switch {
                 (response(failure.why), Private { code: failure.code.clone(), ..nothing })
             }
             Told::Busy => (ResponseCode::HOST_UNAVAILABLE, nothing),
-            Told::Unknown | Told::Payment(_) | Told::Approve(_) | Told::Checks { .. } => {
-                (ResponseCode::NOT_FOUND, nothing)
-            }
+            Told::Unknown
+            | Told::Payment(_)
+            | Told::Approve(_)
+            | Told::Accounts { .. }
+            | Told::Checks { .. } => (ResponseCode::NOT_FOUND, nothing),
         }
     }
 
