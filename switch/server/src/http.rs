@@ -191,7 +191,7 @@ fn integration(
         let part = format!("the key of caller \"{}\"", own.name);
         let key = own.key.as_ref().map(secret).transpose();
         let key = key.map_err(|why| StartError::Secret { part, why })?;
-        Ok(Caller { config: own.clone(), key })
+        Ok(Arc::new(Caller { config: own.clone(), key }))
     });
     let callers = callers.collect::<Result<Vec<_>, StartError>>()?;
     if callers.is_empty() {

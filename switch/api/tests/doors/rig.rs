@@ -268,21 +268,32 @@ pub(crate) fn said(text: &str) -> Said {
     Said { status, headers, body: body.to_owned() }
 }
 
-/// Callers without an engine: nothing they ask is taken in.
+/// Callers without an engine: nothing they ask is taken in. Their keys are their names: `app-key`
+/// may ask for everything, and for each permission there is one who has it alone and one who has
+/// all others.
 fn integration() -> Integration {
-    let config = CallerConfig {
-        name: "app".into(),
-        participant: ParticipantId(0),
-        key: None,
-        permissions: PERMISSIONS.iter().map(|&name| name.to_owned()).collect(),
-        acquirer: "500001".into(),
-        terminal: "HTTP0001".into(),
-        acceptor: "HTTP".into(),
-        currency: "578".into(),
+    let caller = |name: String, permissions: Vec<&str>| {
+        let config = CallerConfig {
+            name: name.clone(),
+            participant: ParticipantId(0),
+            key: None,
+            permissions: permissions.into_iter().map(str::to_owned).collect(),
+            acquirer: "500001".into(),
+            terminal: "HTTP0001".into(),
+            acceptor: "HTTP".into(),
+            currency: "578".into(),
+        };
+        Arc::new(Caller { config, key: Some(Secret::new(name)) })
     };
+    let mut callers = vec![caller("app-key".to_owned(), PERMISSIONS.to_vec())];
+    for permission in PERMISSIONS {
+        let others = PERMISSIONS.iter().filter(|other| **other != permission).copied();
+        callers.push(caller(format!("only-{permission}"), vec![permission]));
+        callers.push(caller(format!("all-but-{permission}"), others.collect()));
+    }
     Integration {
         exchange: Exchange::new(mpsc::channel(1).0),
-        callers: vec![Caller { config, key: Some(Secret::new("app-key")) }],
+        callers,
         tokens: None,
         providers: providers(),
         answer: Duration::from_secs(1),
