@@ -5,6 +5,7 @@ use crate::arguments::{
     Accounts, AccountsCommand, Called, Customers, CustomersCommand, LinkAccount,
 };
 use crate::check::source;
+use crate::link::tls_to;
 use crate::operator::{self, Answer, Request};
 use crate::output::{Exit, Failure, Output};
 use crate::reversals::from_here;
@@ -12,8 +13,9 @@ use serde_json::{Map, Value, json};
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use veksel_config::bridge::SecretSource;
-use veksel_config::load_switch;
+use veksel_config::bridge::{HttpConfig, SecretSource};
+use veksel_config::{DialTls, load_switch};
+use veksel_link::{TlsClient, TlsError, of_file};
 
 /// Bytes that are read of what should be a card number.
 const NUMBER_MAX: u64 = 64;
@@ -104,9 +106,9 @@ fn show(said: &Value, output: Output) -> Result<Exit, Failure> {
 }
 
 fn ask(called: &Called, method: &str, path: &str, body: &str) -> Result<Value, Failure> {
-    let (address, token) = reached(called)?;
+    let Reached { address, token, tls } = reached(called)?;
     let request = Request { method, path, body, token: token.as_deref() };
-    let Answer { code, body } = operator::call(address, &request)?;
+    let Answer { code, body } = operator::call(address, tls.as_ref(), &request)?;
     if code == 200 {
         return Ok(body);
     }
@@ -122,8 +124,14 @@ fn ask(called: &Called, method: &str, path: &str, body: &str) -> Result<Value, F
     })
 }
 
-/// Where the switch is called, and with which token.
-fn reached(called: &Called) -> Result<(SocketAddr, Option<String>), Failure> {
+/// Where the switch is called, with which token, and with TLS or without.
+struct Reached {
+    address: SocketAddr,
+    token: Option<String>,
+    tls: Option<TlsClient>,
+}
+
+fn reached(called: &Called) -> Result<Reached, Failure> {
     let configured = match &called.config {
         Some(config) => {
             let config = source(config, &[]).and_then(load_switch);
@@ -148,15 +156,43 @@ fn reached(called: &Called) -> Result<(SocketAddr, Option<String>), Failure> {
     if token.as_ref().is_some_and(|token| token.chars().any(char::is_control)) {
         return Err(Failure::no("token", "the token is more than one line"));
     }
-    let address = called.http.or(configured.map(|http| from_here(http.listen)));
+    let address = called.http.or(configured.as_ref().map(|http| from_here(http.listen)));
     match address {
         Some(address) if address.port() == 0 => {
             let failure = Failure::no("http", "the system chose the port of the http listener");
             Err(failure.help("`veksel run` printed it when it started; give it with --http"))
         }
-        Some(address) => Ok((address, token)),
+        Some(address) => {
+            let tls = encrypted(called, configured.as_ref(), address)?;
+            Ok(Reached { address, token, tls })
+        }
         None => Err(Failure::usage("give --config or --http")),
     }
+}
+
+/// TLS as `--tls` says, or else as the configuration does: whoever has the key of the certificate
+/// that it names is the switch.
+fn encrypted(
+    called: &Called,
+    http: Option<&HttpConfig>,
+    address: SocketAddr,
+) -> Result<Option<TlsClient>, Failure> {
+    if let Some(flag) = &called.tls {
+        return tls_to(&address.to_string(), flag).map(Some);
+    }
+    let Some(tls) = http.and_then(|http| http.tls.as_ref()) else { return Ok(None) };
+    let unusable = |error: TlsError| Failure::configuration(error.to_string());
+    let listed = of_file(&tls.certificate).map_err(unusable)?;
+    let pins = listed.first().and_then(|own| own.pin).into_iter().collect();
+    let dial = DialTls {
+        ca: Vec::new(),
+        crls: Vec::new(),
+        pins,
+        name: None,
+        own: None,
+        handshake_ms: tls.handshake_ms,
+    };
+    TlsClient::load(&dial, &address.ip().to_string()).map(Some).map_err(unusable)
 }
 
 fn in_file(path: &Path) -> Result<String, Failure> {

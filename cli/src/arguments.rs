@@ -136,7 +136,7 @@ impl Command {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LinkFlags {
     /// A shipped dialect (cbs-bcd, iso87-ascii, iso93-binary and so on) or a .toml file
-    #[arg(long, value_name = "DIALECT", default_value = "cbs-ascii-bin", global = true)]
+    #[arg(long, value_name = "DIALECT", default_value = crate::link::DIALECT, global = true)]
     pub(crate) dialect: String,
     /// Length in front of messages: binary2, binary4, ascii4 or bcd2, and after commas the other
     /// keys of a [framing] section: `binary2,counts_itself,tpdu=6000010000`

@@ -12,7 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 use std::path::Path;
 use veksel_config::{
-    DialTls, Identities, ListenTls, SocketConfig, SwitchConfig, load_simulator, load_switch,
+    DialTls, HTTP, Identities, ListenTls, SocketConfig, SwitchConfig, load_simulator, load_switch,
 };
 use veksel_link::{Listed, TlsError, check_dial, check_listen, of_host, of_listener};
 
@@ -30,7 +30,7 @@ pub(crate) fn certs(arguments: &Certs, output: Output) -> Result<Exit, Failure> 
     }
 }
 
-/// What one link uses, or why it cannot.
+/// What one link or the HTTP listener uses, or why it cannot.
 struct Used {
     link: String,
     listed: Result<Vec<Listed>, TlsError>,
@@ -117,7 +117,8 @@ fn of_switch(config: &SwitchConfig) -> Vec<Used> {
         }
         SocketConfig::Port(_) => None,
     });
-    used.collect()
+    let http = config.bridge.http.as_ref().and_then(|http| http.tls.as_ref());
+    used.chain(http.map(|tls| listener(HTTP, tls))).collect()
 }
 
 fn listener(link: &str, tls: &ListenTls) -> Used {

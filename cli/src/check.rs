@@ -26,6 +26,8 @@ pub(crate) fn check(arguments: &Check, output: Output) -> Result<Exit, Failure> 
                 SocketConfig::Dial(dial) => host(dial.tls.as_ref(), &dial.destination),
                 SocketConfig::Port(_) => None,
             }));
+            let http = config.bridge.http.as_ref().and_then(|http| http.tls.as_ref());
+            unusable.extend(certificates(http));
             unusable.dedup();
             (unusable, config.settings, config.warnings)
         }),

@@ -10,6 +10,9 @@ use veksel_codecs::{Codec, Dialect, EncodeError, Framing, Message, dialect};
 use veksel_config::{Destination, DialectName, Problems, Source, TerminalsConfig, load_simulator};
 use veksel_link::{MacFault, Macs, TlsClient};
 
+/// What is spoken where nobody says so.
+pub(crate) const DIALECT: &str = "cbs-ascii-bin";
+
 /// Where to connect and what is spoken there.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -75,6 +78,17 @@ impl Link {
     pub(crate) fn authenticate(&self, message: &Message) -> Result<(), MacFault> {
         self.macs.as_ref().map_or(Ok(()), |macs| macs.check(message))
     }
+}
+
+/// TLS to `IP:port` as `--tls` describes it.
+///
+/// # Errors
+/// When the flag makes no sense, or a file cannot be used.
+pub(crate) fn tls_to(to: &str, flag: &str) -> Result<TlsClient, Failure> {
+    // What else a link has is not used.
+    let flags = LinkFlags { dialect: DIALECT.to_owned(), framing: None, mac: None };
+    let link = Link::of(&flags, Some(to), Some(flag))?;
+    link.tls.ok_or_else(|| Failure::usage("--tls is switched off by `enabled`"))
 }
 
 /// The dialects that this binary carries.

@@ -1,12 +1,15 @@
-//! Telling a running switch something: one HTTP request to its admin listener.
+//! Telling a running switch something: one HTTP request to its admin listener, or to the one that
+//! programs use.
 //!
-//! It speaks just enough HTTP/1.1 for that one listener, on this machine.
+//! It speaks just enough HTTP/1.1 for these listeners.
 
 use crate::output::Failure;
+use crate::wire::Carrier;
 use serde_json::Value;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+use veksel_link::TlsClient;
 
 /// How long the switch may take to be reached, and to answer.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -16,7 +19,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 const ENQUIRY_MAX: Duration = Duration::from_secs(60);
 
 /// Longest answer that is read.
-const BYTES_MAX: u64 = 4 * 1024 * 1024;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What came back.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub(crate) struct Answer {
 /// When nobody listens there, or it is not a switch.
 pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answer, Failure> {
     let request = Request { method: "POST", path, body: &body.to_string(), token: None };
-    ask(address, &request, ANSWER_MAX)
+    ask(address, None, &request, ANSWER_MAX)
 }
 
 /// Asks for something and waits for the answer.
@@ -41,15 +44,19 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answ
 /// # Errors
 /// When nobody listens there, or it is not a switch.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer, Failure> {
-    ask(address, &Request { method: "GET", path, body: "", token: None }, ANSWER_MAX)
+    ask(address, None, &Request { method: "GET", path, body: "", token: None }, ANSWER_MAX)
 }
 
-/// Asks the listener that programs use, which may have to ask somebody else.
+/// Asks the listener that programs use, which may have to ask somebody else, and may speak TLS.
 ///
 /// # Errors
 /// When nobody listens there, or it is not a switch.
-pub(crate) fn call(address: SocketAddr, request: &Request<'_>) -> Result<Answer, Failure> {
-    ask(address, request, ENQUIRY_MAX)
+pub(crate) fn call(
+    address: SocketAddr,
+    tls: Option<&TlsClient>,
+    request: &Request<'_>,
+) -> Result<Answer, Failure> {
+    ask(address, tls, request, ENQUIRY_MAX)
 }
 
 /// What is asked.
@@ -82,7 +89,8 @@ pub(crate) fn visit(url: &str) -> Result<Visited, Failure> {
     let address = place.parse().map_err(|_| no("its host is no address with a port"))?;
     let path = if path.is_empty() { "/" } else { path };
     let request = Request { method: "GET", path, body: "", token: None };
-    let bytes = exchange(address, &request, ENQUIRY_MAX).map_err(|error| no(&error.to_string()))?;
+    let bytes = exchange(address, None, &request, ENQUIRY_MAX);
+    let bytes = bytes.map_err(|error| no(&error.to_string()))?;
     visited(&bytes).ok_or_else(|| no("what answers speaks no HTTP"))
 }
 
@@ -95,8 +103,17 @@ fn visited(bytes: &[u8]) -> Option<Visited> {
     Some(Visited { code, location: location.map(|(_, value)| value.trim().to_owned()) })
 }
 
-fn ask(address: SocketAddr, request: &Request<'_>, most: Duration) -> Result<Answer, Failure> {
-    let bytes = exchange(address, request, most).map_err(|error| match error.kind() {
+fn ask(
+    address: SocketAddr,
+    tls: Option<&TlsClient>,
+    request: &Request<'_>,
+    most: Duration,
+) -> Result<Answer, Failure> {
+    let bytes = exchange(address, tls, request, most).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData if tls.is_some() => {
+            let failure = Failure::no("tls", format!("no TLS with {address}: {error}"));
+            failure.help("does --tls name the CA of the switch, and a certificate that it wants?")
+        }
         ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::WouldBlock => {
             let message = format!("the switch is not running: nobody answers on {address}");
             let help = "only a running switch can decide; start it, or see `veksel journal show`";
@@ -105,25 +122,37 @@ fn ask(address: SocketAddr, request: &Request<'_>, most: Duration) -> Result<Ans
         _ => Failure::no("connection", format!("the switch at {address} is lost: {error}")),
     })?;
     read(&bytes).ok_or_else(|| {
-        Failure::no("answer", format!("what listens on {address} is not a switch"))
-            .help("the address is that of the admin listener, not of a channel's")
+        Failure::no("answer", format!("what listens on {address} is not a switch")).help(
+            "the address is that of an HTTP listener, not of a channel's; --tls if it speaks TLS",
+        )
     })
 }
 
-fn exchange(address: SocketAddr, request: &Request<'_>, most: Duration) -> io::Result<Vec<u8>> {
+fn exchange(
+    address: SocketAddr,
+    tls: Option<&TlsClient>,
+    request: &Request<'_>,
+    most: Duration,
+) -> io::Result<Vec<u8>> {
     let Request { method, path, body, token } = request;
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
-    stream.set_read_timeout(Some(most))?;
-    stream.set_write_timeout(Some(ANSWER_MAX))?;
+    let stream = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
+    let mut carrier = Carrier::over(tls, stream)?;
+    carrier.socket().set_read_timeout(Some(most))?;
+    carrier.socket().set_write_timeout(Some(ANSWER_MAX))?;
     let length = body.len();
     let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n{token}Connection: close\r\n\r\n{body}"
     );
-    stream.write_all(request.as_bytes())?;
-    let mut bytes = Vec::new();
-    stream.take(BYTES_MAX).read_to_end(&mut bytes)?;
+    carrier.write_all(request.as_bytes())?;
+    let (mut bytes, mut piece) = (Vec::new(), [0; 16 << 10]);
+    while bytes.len() < BYTES_MAX {
+        match carrier.read(&mut piece)? {
+            0 => break,
+            count => bytes.extend_from_slice(piece.get(..count).unwrap_or_default()),
+        }
+    }
     Ok(bytes)
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
     veksel_server::report_panics();
     let signals = Signals::listen_and_reload()?;
     let listeners = listeners(&config);
+    let is_secure = config.bridge.http.as_ref().is_some_and(|http| http.tls.is_some());
     let title = format!("veksel {}  switch \"{}\"\n", env!("CARGO_PKG_VERSION"), config.name);
     let journal = config.store.path.display().to_string();
     let (file, set) = (arguments.config.clone(), arguments.set.clone());
@@ -40,7 +41,8 @@ pub(crate) fn run(arguments: &Run, output: Output) -> Result<Exit, Failure> {
         let _ = writeln!(text, "  live, ready, metrics      http://{address}/metrics");
     }
     if let Some(address) = running.http() {
-        let _ = writeln!(text, "  accounts, redirects       http://{address}/api");
+        let scheme = if is_secure { "https" } else { "http" };
+        let _ = writeln!(text, "  accounts, redirects       {scheme}://{address}/api");
     }
     let _ = writeln!(text, "  journal                   {journal}");
     output.print(text)?;

@@ -11,7 +11,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use veksel_codecs::{DecodeError, FrameError, KeepAlive, Message, Step, field};
-use veksel_link::{MacFault, TlsStream};
+use veksel_link::{MacFault, TlsClient, TlsStream};
 
 /// Bytes read at a time.
 const READ: usize = 16 << 10;
@@ -38,7 +38,15 @@ impl Carrier {
     /// # Errors
     /// The two sides agree on nothing, or one does not believe the other.
     pub(crate) fn of(link: &Link, stream: TcpStream) -> std::io::Result<Self> {
-        match &link.tls {
+        Self::over(link.tls.as_ref(), stream)
+    }
+
+    /// The same with TLS that is not a link's, or none.
+    ///
+    /// # Errors
+    /// The two sides agree on nothing, or one does not believe the other.
+    pub(crate) fn over(tls: Option<&TlsClient>, stream: TcpStream) -> std::io::Result<Self> {
+        match tls {
             None => Ok(Self::Plain(stream)),
             Some(tls) => Ok(Self::Tls(Box::new(tls.blocking(stream)?))),
         }

@@ -8,7 +8,7 @@
 #[path = "stage/stage.rs"]
 mod stage;
 
-use stage::{PATIENCE, Rig, read_only, until, veksel};
+use stage::{PATIENCE, Rig, free_port, read_only, until, veksel};
 use std::net::TcpStream;
 use std::path::Path;
 use veksel_config::DialTls;
@@ -236,4 +236,54 @@ fn a_second_run_overwrites_nothing_and_a_check_reads_the_files() {
     assert_ne!(started.status.code(), Some(0));
     let listed = veksel(&["certs", "--config", &config]);
     assert_eq!(listed.status.code(), Some(64));
+}
+
+#[test]
+fn http_speaks_tls_and_the_tools_with_it() {
+    let mut rig = Rig::prepare(|_| {});
+    let certs = rig.file("certs").display().to_string();
+    assert_eq!(veksel(&["certs", "dev", &certs]).status.code(), Some(0));
+    let elsewhere = rig.file("elsewhere").display().to_string();
+    assert_eq!(veksel(&["certs", "dev", &elsewhere]).status.code(), Some(0));
+    let http = format!("127.0.0.1:{}", free_port());
+    let text = std::fs::read_to_string(rig.file("switch.toml")).unwrap();
+    let text = format!(
+        "{text}\n[http]\nlisten = \"{http}\"\npublic_url = \"https://{http}\"\n[http.tls]\n\
+         enabled = true\ncertificate = \"certs/server.pem\"\nkey = \"certs/server.key\"\n"
+    );
+    std::fs::write(rig.file("switch.toml"), text).unwrap();
+    let config = rig.file("switch.toml").display().to_string();
+    let listed = veksel(&["certs", "--config", &config, "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["certificates"][0]["link"], "http", "{listed}");
+    rig.start_bank();
+    rig.start_switch();
+    let ask = |more: &[&str]| {
+        let ran = veksel(&[&["accounts", "show", "10000000001"][..], more].concat());
+        assert_eq!(ran.status.code(), Some(1), "no account is linked");
+        String::from_utf8(ran.stderr).unwrap()
+    };
+    let (ca, other) = (format!("{certs}/ca.pem"), format!("{elsewhere}/ca.pem"));
+    // By the certificate that the configuration names, by its CA, by another, and without.
+    for (more, expected) in [
+        (vec!["--config", config.as_str()], "is not known here"),
+        (vec!["--http", &http, "--tls", &ca], "is not known here"),
+        (vec!["--http", &http, "--tls", &other], "no TLS with"),
+        (vec!["--http", &http], "--tls if it speaks TLS"),
+    ] {
+        let said = ask(&more);
+        assert!(said.contains(expected), "{more:?}: {said}");
+    }
+    let label = "link=\"http\",result=\"alert\"";
+    until("the handshake that failed to be counted", PATIENCE, || {
+        (rig.metric("veksel_tls_handshakes_total", label) >= 1.0).then_some(())
+    });
+    rig.stop();
+
+    // The key of another certificate.
+    std::fs::copy(format!("{certs}/client.key"), format!("{certs}/server.key")).unwrap();
+    let checked = veksel(&["check", "--config", &config]);
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(64), "{said}");
+    assert!(said.contains("is not that of the certificate in"), "{said}");
 }

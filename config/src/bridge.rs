@@ -7,6 +7,7 @@ use crate::address::DialectName;
 use crate::cidr::Cidr;
 use crate::extauth::ExtAuthConfig;
 use crate::provider::{ApiConfig, EmailConfig, PushConfig};
+use crate::tls::ListenTls;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use veksel_core::plan::ParticipantId;
@@ -116,8 +117,10 @@ pub struct HttpConfig {
     /// How others reach it: the beginning of every address we hand out, without a slash at the
     /// end.
     pub public_url: String,
-    /// Whether it may listen for other machines without TLS in front of it.
+    /// Whether it may listen for other machines without TLS.
     pub allow_plaintext: bool,
+    /// TLS, if it speaks it.
+    pub tls: Option<ListenTls>,
     /// The largest body it takes, in bytes.
     pub body_max: u32,
     /// The secret with which people and programs may link accounts and begin checks; `None` lets
@@ -139,6 +142,7 @@ impl HttpConfig {
             listen,
             public_url: public_url.to_owned(),
             allow_plaintext: false,
+            tls: None,
             body_max: 64 << 10,
             token: None,
             dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),

@@ -56,7 +56,7 @@ pub use simulator::{
 };
 pub use source::Source;
 pub use switch::{
-    AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, LogFormat, LogLevel,
+    AdminConfig, DialConfig, ExclusiveConfig, HTTP, ListenConfig, LogConfig, LogFormat, LogLevel,
     PortConfig, ServiceMode, SocketConfig, StoreConfig, SwitchConfig, TcpKeepAlive, TraceConfig,
     load_switch,
 };

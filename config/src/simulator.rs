@@ -13,7 +13,7 @@ use crate::section::{Missing, Section};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::switch;
-use crate::tls::{DialTls, ListenTls, dial_tls, listen_tls};
+use crate::tls::{Clients, DialTls, ListenTls, dial_tls, listen_tls};
 use crate::tree;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -222,7 +222,7 @@ fn bank(mut section: Section<'_>) -> BankConfig {
         profile: section.choice("profile", BankProfile::Ideal, PROFILES).value,
         framing: framing(section.table("framing")),
         mac: mac(section.table("mac")),
-        tls: listen_tls(section.table("tls")).value,
+        tls: listen_tls(section.table("tls"), Clients::Required).value,
         faults: faults(section.table("faults")),
     }
 }

@@ -60,8 +60,8 @@ pub(crate) const LAYOUT: Layout = &[
     ("notices", Shape::One),
 ];
 
-/// The link of those who call over HTTP.
-const PORT: &str = "http";
+/// The link of those who call over HTTP, and what their listener is called beside links.
+pub const HTTP: &str = "http";
 
 /// How much earlier than the channel the switch must give up, in milliseconds
 /// (guarantees 4.2): the answer has to travel, and so has the reversal.

@@ -1,5 +1,5 @@
-//! The `tls` tables of a listener, a group or a simulator, and the identity and the grants of a
-//! participant: text to values.
+//! The `tls` tables of a listener, a group, HTTP or a simulator, and the identity and the grants of
+//! a participant: text to values.
 //!
 //! Only what the file says is looked at; certificates and keys are read by who uses them.
 
@@ -116,14 +116,15 @@ impl fmt::Display for San {
     }
 }
 
-/// Reads `[listener.tls]`. The place is that of `clients`.
-pub(crate) fn listen_tls(mut section: Section<'_>) -> Found<Option<ListenTls>> {
+/// Reads `[listener.tls]` and what is like it; `asked` is whether peers show certificates if nobody
+/// says so. The place is that of `clients`.
+pub(crate) fn listen_tls(mut section: Section<'_>, asked: Clients) -> Found<Option<ListenTls>> {
     let choices =
         [("none", Clients::None), ("optional", Clients::Optional), ("required", Clients::Required)];
     let enabled = section.boolean("enabled", false);
     let certificate = file(&mut section, "certificate");
     let key = file(&mut section, "key");
-    let clients = section.choice("clients", Clients::Required, &choices);
+    let clients = section.choice("clients", asked, &choices);
     let ca = files(&mut section, "ca");
     let crls = files(&mut section, "crls");
     let handshake = section.duration("handshake", 5 * SECOND, 100..=60 * SECOND);

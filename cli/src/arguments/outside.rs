@@ -14,6 +14,10 @@ pub(crate) struct Called {
     /// The [http] listener of the running switch
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) http: Option<SocketAddr>,
+    /// Encrypt, as `veksel send --tls`: the CA of the switch, and after commas the other keys of a
+    /// [terminals.tls] section; in place of what the configuration says
+    #[arg(long, value_name = "TLS")]
+    pub(crate) tls: Option<String>,
     /// File with its token, in place of what the configuration names
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,

@@ -179,7 +179,7 @@ pub(super) fn link(switch: &Running) -> Result<(), Failure> {
     let path = format!("/api/kyc/status/{CUSTOMER}");
     let is_unknown = || -> Result<bool, Failure> {
         let request = Request { method: "GET", path: &path, body: "", token: None };
-        let Answer { code, body } = operator::call(http, &request)?;
+        let Answer { code, body } = operator::call(http, None, &request)?;
         Ok(code != 200 || body["status"] != "approved")
     };
     // Data that was kept: the customer was checked before.
@@ -192,7 +192,8 @@ pub(super) fn link(switch: &Running) -> Result<(), Failure> {
 }
 
 fn ask(http: SocketAddr, method: &str, path: &str, body: &str) -> Result<Value, Failure> {
-    let Answer { code, body } = operator::call(http, &Request { method, path, body, token: None })?;
+    let request = Request { method, path, body, token: None };
+    let Answer { code, body } = operator::call(http, None, &request)?;
     if code == 200 {
         return Ok(body);
     }

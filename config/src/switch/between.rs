@@ -97,13 +97,20 @@ fn providers(switch: &Switch, is_production: bool, findings: &mut Findings) {
 
 fn listener(http: &Http, is_production: bool, findings: &mut Findings) {
     let is_local = http.listen.value.ip().is_loopback();
-    let permit = &http.allow_plaintext;
-    if http.listen.is_sound() && permit.is_sound() && !is_local && !permit.value {
+    let (permit, tls) = (&http.allow_plaintext, &http.tls);
+    let is_bare = tls.is_sound() && tls.value.is_none();
+    if http.listen.is_sound() && permit.is_sound() && is_bare && !is_local && !permit.value {
         let message = "[http] lets other machines in without TLS";
-        let help = "put something in front that speaks TLS, and say `allow_plaintext = true`";
+        let help = "set up [http.tls], or put something in front that speaks TLS, and say \
+                    `allow_plaintext = true`";
         findings.error(http.listen.place, message, help);
     }
     let url = &http.public_url;
+    if url.is_sound() && tls.value.is_some() && url.value.starts_with("http://") {
+        let message = "[http] speaks TLS, and `public_url` is without";
+        let help = "whoever follows an address that is given out is not heard: say https://";
+        findings.warning(url.place.or(tls.place), message, help);
+    }
     if !url.is_sound() || is_private_host(host_of(&url.value)) {
         return;
     }

@@ -7,7 +7,7 @@ use super::identity::identities;
 use super::outside::{Bank, Outside};
 use super::raw::{Breaker, Group, Listener, Participant, Reversals, Route, Switch};
 use super::{
-    AdminConfig, DialConfig, ExclusiveConfig, ListenConfig, LogConfig, PORT, PortConfig,
+    AdminConfig, DialConfig, ExclusiveConfig, HTTP, ListenConfig, LogConfig, PortConfig,
     SocketConfig, StoreConfig, SwitchConfig,
 };
 use crate::address::Destination;
@@ -52,7 +52,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
     }
     if let (Some(http), false) = (&switch.outside.http, switch.outside.callers.is_empty()) {
         let (role, session) = (LinkRole::Identified, ChannelSessionPlan::default());
-        links.push(LinkPlan { name: PORT.to_owned(), role, session });
+        links.push(LinkPlan { name: HTTP.to_owned(), role, session });
         let dialect = http.config.dialect.clone();
         sockets.push(SocketConfig::Port(PortConfig { dialect }));
     }

@@ -2,7 +2,7 @@
 //! that do not fit into each other, routes nothing reaches.
 
 use super::raw::{Group, Route, Switch};
-use super::{DEADLINE_MARGIN_MS, PORT, identity};
+use super::{DEADLINE_MARGIN_MS, HTTP, identity};
 use crate::address::collide;
 use crate::findings::{Findings, Found, Place};
 use crate::unit::show_duration;
@@ -41,10 +41,16 @@ fn names(switch: &Switch, findings: &mut Findings) {
     let groups = switch.groups.iter().map(|group| ("group", &group.name));
     let links: Vec<_> = listeners.chain(groups).chain(banks).collect();
     let callers: Vec<_> = switch.outside.callers.iter().map(|c| ("caller", &c.name)).collect();
-    let is_taken = |(_, name): &&(&str, &Found<String>)| name.is_sound() && name.value == PORT;
-    if let (false, Some((kind, name))) = (callers.is_empty(), links.iter().find(is_taken)) {
-        let message = format!("{kind} \"{PORT}\" has a name that is taken");
-        findings.error(name.place, message, "it is that of the link of all [[caller]]");
+    let is_taken = |(_, name): &&(&str, &Found<String>)| name.is_sound() && name.value == HTTP;
+    let http = switch.outside.http.as_ref();
+    let is_known = !callers.is_empty() || http.is_some_and(|http| http.tls.value.is_some());
+    if let (true, Some((kind, name))) = (is_known, links.iter().find(is_taken)) {
+        let message = format!("{kind} \"{HTTP}\" has a name that is taken");
+        findings.error(
+            name.place,
+            message,
+            "it is that of [http] and of the link of all [[caller]]",
+        );
     }
     for named in [participants, routes, links, callers] {
         unique(&named, findings);

@@ -18,6 +18,7 @@ use crate::bridge::{
 };
 use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
+use crate::tls::{Clients, ListenTls, listen_tls};
 pub(super) use bankid::{BankId, bare as bare_addresses};
 pub(super) use caller::Caller;
 pub(super) use extauth::ExtAuth;
@@ -115,6 +116,7 @@ pub(super) struct Http {
     pub(super) listen: Found<SocketAddr>,
     pub(super) public_url: Found<String>,
     pub(super) allow_plaintext: Found<bool>,
+    pub(super) tls: Found<Option<ListenTls>>,
     pub(super) answer: Found<u64>,
     pub(super) config: HttpConfig,
 }
@@ -270,17 +272,20 @@ impl Http {
         let dialect = section.dialect();
         let answer = section.duration("answer", 20 * SECOND, 3 * SECOND..=50 * SECOND);
         let tokens = tokens(&mut section);
+        // Customers come here with browsers, which have no certificate to show.
+        let tls = listen_tls(section.table("tls"), Clients::None);
         let config = HttpConfig {
             listen: listen.value,
             public_url: public_url.value.clone(),
             allow_plaintext: allow_plaintext.value,
+            tls: tls.value.clone(),
             body_max: body_max.value,
             token,
             dialect: dialect.value,
             answer_ms: answer.value,
             tokens,
         };
-        Self { listen, public_url, allow_plaintext, answer, config }
+        Self { listen, public_url, allow_plaintext, tls, answer, config }
     }
 }
 

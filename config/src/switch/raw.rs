@@ -13,7 +13,7 @@ use crate::findings::{Found, Place};
 use crate::framing::framing;
 use crate::mac::{MacConfig, mac};
 use crate::section::{Missing, Section, as_name};
-use crate::tls::{DialTls, ListenTls, Pin, San, dial_tls, grant, listen_tls, pins, sans};
+use crate::tls::{Clients, DialTls, ListenTls, Pin, San, dial_tls, grant, listen_tls, pins, sans};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use veksel_codecs::{Framing, Mti};
@@ -366,7 +366,7 @@ impl Listener {
             strict: section.boolean("strict", false),
             framing: framing(section.table("framing")),
             mac: mac(section.table("mac")),
-            tls: listen_tls(section.table("tls")),
+            tls: listen_tls(section.table("tls"), Clients::Required),
             session: channel_session(section.table("session")),
         }
     }

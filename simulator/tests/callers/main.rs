@@ -7,3 +7,4 @@ mod api;
 mod client;
 mod port;
 mod rig;
+mod secure;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use veksel_codecs::{Codec, Dialect, Framing, Message, Step};
 use veksel_config::{BankConfig, BankProfile, DialectName, Source, load_switch};
-use veksel_server::{Running, Stopped};
+use veksel_server::{Running, StartError, Stopped};
 use veksel_simulator::bank::{self, Faults, RunningBank};
 
 /// How long anything may take that must happen. Two busy cores are slow.
@@ -73,12 +73,23 @@ impl Rig {
 
     /// Starts the switch, on the journal that is there.
     pub(crate) fn start_switch(&mut self) {
-        let text = switch_toml(&self.bank.address().to_string());
-        let config = load_switch(Source::text("switch.toml", text).folder(self.folder.path()));
-        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-        let switch = veksel_server::start(config).unwrap();
+        self.try_switch("").unwrap();
+    }
+
+    /// The same with more in `[http]`; says why it does not start.
+    pub(crate) fn try_switch(&mut self, http: &str) -> Result<(), StartError> {
+        let text = switch_toml(&self.bank.address().to_string(), http);
+        let folder = self.folder.path().to_owned();
+        let load = move || load_switch(Source::text("switch.toml", text.as_str()).folder(&folder));
+        let config = load().unwrap_or_else(|problems| panic!("{problems}"));
+        let switch = veksel_server::start_from(config, Box::new(load))?;
         until("the switch to be ready", || switch.is_ready().then_some(()));
         self.switch = Some(switch);
+        Ok(())
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(crate) fn switch(&self) -> &Running {
@@ -170,7 +181,7 @@ impl Channel {
     }
 }
 
-fn switch_toml(bank: &str) -> String {
+fn switch_toml(bank: &str, http: &str) -> String {
     format!(
         r#"
 [switch]
@@ -184,6 +195,7 @@ keys = "veksel.key"
 [http]
 listen = "127.0.0.1:0"
 answer = "20s"
+{http}
 [[participant]]
 name = "channels"
 [[participant]]

@@ -96,7 +96,7 @@ pub(crate) struct Shared {
     pub(crate) guard: Guard,
     /// The description of all this.
     pub(crate) document: String,
-    integration: Option<Integration>,
+    integration: Option<Arc<Integration>>,
     pub(crate) platform: Option<Platform>,
     body_max: usize,
     health: Health,
@@ -107,7 +107,7 @@ pub(crate) type Desk = Arc<Shared>;
 
 impl Shared {
     /// The integration API, if there is one.
-    pub(crate) fn integration(&self) -> Result<&Integration, Refusal> {
+    pub(crate) fn integration(&self) -> Result<&Arc<Integration>, Refusal> {
         self.integration.as_ref().ok_or_else(|| Refusal::not_found("this path"))
     }
 }
@@ -135,7 +135,7 @@ pub fn router(doors: Doors) -> Router {
         banks,
         guard,
         document,
-        integration,
+        integration: integration.map(Arc::new),
         platform,
         body_max,
         health,

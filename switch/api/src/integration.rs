@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `caller` | whose request it is, and what it may ask for |
+//! | `admitted` | a caller that was let in, with its request |
 //! | `text` | values that callers send, checked where they are read |
 //! | `message` | requests as messages, and what stands in their answers |
 //! | `outcome` | what DE39 is over HTTP: one table |
@@ -15,6 +16,7 @@
 //! | `provider` | billers and messengers |
 
 pub(crate) mod account;
+pub(crate) mod admitted;
 pub(crate) mod caller;
 pub(crate) mod message;
 pub(crate) mod outcome;
@@ -25,7 +27,7 @@ pub(crate) mod text;
 mod token;
 
 use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::exchange::{Exchange, Replied, Spoken};
+use crate::exchange::{CallerId, Exchange, Replied, Spoken};
 use axum::http::{HeaderMap, StatusCode};
 use caller::Acting;
 pub use caller::Caller;
@@ -40,7 +42,7 @@ pub struct Integration {
     /// The engine, in messages.
     pub exchange: Exchange,
     /// Who may call, in the order of their ids.
-    pub callers: Vec<Caller>,
+    pub callers: Vec<Arc<Caller>>,
     /// Verifies tokens, if any are taken.
     pub tokens: Option<Tokens>,
     /// Billers and messengers.
@@ -51,12 +53,8 @@ pub struct Integration {
 
 impl Integration {
     /// Sends a message in and gives its answer if the switch gave one.
-    pub(crate) async fn ask(
-        &self,
-        acting: &Acting<'_>,
-        message: Spoken,
-    ) -> Result<Spoken, Refusal> {
-        match self.exchange.exchange(acting.id, message, self.answer).await {
+    async fn ask(&self, caller: CallerId, message: Spoken) -> Result<Spoken, Refusal> {
+        match self.exchange.exchange(caller, message, self.answer).await {
             Replied::Answered(answer) => Ok(answer),
             Replied::Malformed(number, why) => {
                 Err(Refusal::bad(format!("field {number} of its message: {why}")))
@@ -67,11 +65,7 @@ impl Integration {
     }
 
     /// Whose request it is, if it may ask for this.
-    pub(crate) fn admit(
-        &self,
-        headers: &HeaderMap,
-        permission: &str,
-    ) -> Result<Acting<'_>, Refusal> {
+    fn admit(&self, headers: &HeaderMap, permission: &str) -> Result<Acting, Refusal> {
         caller::admit(&self.callers, self.tokens.as_ref(), headers, permission)
     }
 }

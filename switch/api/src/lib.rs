@@ -59,5 +59,5 @@ pub use extauth::{
 };
 pub use identity::Identity;
 pub use integration::{Caller, Integration, TokenError, Tokens};
-pub use serve::{Bounds, serve};
+pub use serve::{Bounds, Secure, Shaken, serve};
 pub use webhook::{Signed, Unwelcome, Webhooks};

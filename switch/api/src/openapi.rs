@@ -5,9 +5,10 @@
 mod page;
 
 use crate::door::Desk;
-use axum::Router;
+use crate::integration::admitted::Permission;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router};
 pub(crate) use page::{document_of, page, script, style};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -108,8 +109,9 @@ impl Endpoint {
         self
     }
 
-    /// A caller with this permission may ask.
-    pub(crate) fn permitted(mut self, permission: &str) -> Self {
+    /// A caller with this permission may ask; `Admitted` lets nobody else in.
+    pub(crate) fn permitted(mut self, permission: &'static str) -> Self {
+        self.handler = self.handler.route_layer(Extension(Permission(permission)));
         self.said["security"] = json!([{ "apiKey": [] }, { "bearer": [permission] }]);
         self.said["x-permission"] = permission.into();
         self

@@ -1,16 +1,18 @@
-//! The listener: how many connections there may be, how long a head may take and how large it may
-//! be. A peer that is slow or idle is closed; none holds up another.
+//! The listener: with TLS or without, how many connections there may be, how long a head may take
+//! and how large it may be. A peer that is slow or idle is closed; none holds up another.
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
+use veksel_link::{HandshakeFault, TlsServer};
 
 /// Limits of the listener.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,18 @@ impl Default for Bounds {
     }
 }
 
+/// Hears how each handshake ended.
+pub type Shaken = Arc<dyn Fn(Result<(), HandshakeFault>) + Send + Sync>;
+
+/// TLS of the listener. Who speaks anything else is closed.
+#[derive(Clone)]
+pub struct Secure {
+    /// Shakes hands.
+    pub tls: TlsServer,
+    /// Hears of it.
+    pub shaken: Shaken,
+}
+
 /// From where a connection comes; in the extensions of its requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
@@ -43,6 +57,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// with I/O and time.
 pub async fn serve(
     listener: TcpListener,
+    secure: Option<Secure>,
     router: Router,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
@@ -51,20 +66,36 @@ pub async fn serve(
     let (ending, ended) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
     loop {
-        let place = tokio::select! {
-            () = &mut stop => break,
-            place = Arc::clone(&room).acquire_owned() => place,
+        // Nobody closes what is asked for leave; but what wants TLS never goes without.
+        let ready = async {
+            let place = Arc::clone(&room).acquire_owned().await?;
+            let secure = match &secure {
+                Some(secure) => Some((secure.clone(), secure.tls.leave().await?)),
+                None => None,
+            };
+            Ok::<_, AcquireError>((place, secure))
         };
-        let Ok(place) = place else { break };
+        let ready = tokio::select! {
+            () = &mut stop => break,
+            ready = ready => ready,
+        };
+        let Ok((place, secure)) = ready else { break };
         let accepted = tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let peer = PeerAddress(peer.ip());
-                let router = router.clone();
-                tokio::spawn(connection(stream, peer, router, bounds, ended.clone(), place));
+                let own =
+                    Connection { router: router.clone(), bounds, ended: ended.clone(), place };
+                match secure {
+                    Some((secure, leave)) => {
+                        tokio::spawn(own.shake(stream, peer, secure, leave));
+                    }
+                    None => {
+                        tokio::spawn(own.carry(stream, peer));
+                    }
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection over HTTP could not be accepted");
@@ -79,35 +110,151 @@ pub async fn serve(
     ending.closed().await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: PeerAddress,
+/// What a connection is served with.
+struct Connection {
     router: Router,
     bounds: Bounds,
-    mut ended: watch::Receiver<()>,
+    ended: watch::Receiver<()>,
+    /// Its place among the others.
     place: OwnedSemaphorePermit,
-) {
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
-        router.call(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.head)
-        .max_buf_size(bounds.head_max.max(8_192))
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let done = tokio::select! {
-        done = &mut connection => done,
-        _ = ended.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+}
+
+impl Connection {
+    /// Shakes hands first. Nobody is waited for if all is to end.
+    async fn shake(
+        mut self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        secure: Secure,
+        leave: OwnedSemaphorePermit,
+    ) {
+        let shaken = tokio::select! {
+            shaken = secure.tls.accept(stream, peer, leave) => shaken,
+            _ = self.ended.changed() => return,
+        };
+        (secure.shaken)(shaken.as_ref().map(|_| ()).map_err(|fault| *fault));
+        if let Ok(stream) = shaken {
+            self.carry(stream, peer).await;
         }
-    };
-    if let Err(error) = done {
-        tracing::debug!(%error, "a connection over HTTP ended");
     }
-    drop(place);
+
+    /// Serves requests until one side ends it.
+    async fn carry<S>(self, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let Self { router, bounds, mut ended, place } = self;
+        let peer = PeerAddress(peer.ip());
+        let router = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.call(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.head)
+            .max_buf_size(bounds.head_max.max(8_192))
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let done = tokio::select! {
+            done = &mut connection => done,
+            _ = ended.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = done {
+            tracing::debug!(%error, "a connection over HTTP ended");
+        }
+        drop(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Extension;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
+    use tokio::sync::oneshot;
+    use veksel_config::{Clients, DialTls, ListenTls};
+    use veksel_link::TlsClient;
+    use veksel_simulator::sandbox::ca::{Authority, Purpose, Wanted};
+
+    async fn asked(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> String {
+        let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    /// Networks and rates go by it.
+    #[test]
+    fn the_other_end_is_known_with_tls_and_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let authority = Authority::new().unwrap();
+        let issued = authority.issue(&Wanted::of(Purpose::Web, &[])).unwrap();
+        for (name, text) in [
+            ("ca.pem", authority.pem()),
+            ("own.pem", &issued.certificate),
+            ("own.key", &issued.key),
+        ] {
+            fs::write(path(name), text).unwrap();
+        }
+        fs::set_permissions(path("own.key"), Permissions::from_mode(0o600)).unwrap();
+        let listen = ListenTls {
+            certificate: path("own.pem"),
+            key: path("own.key"),
+            clients: Clients::None,
+            ca: Vec::new(),
+            crls: Vec::new(),
+            handshake_ms: 20_000,
+            handshakes_max: 1,
+        };
+        let dial = DialTls {
+            ca: vec![path("ca.pem")],
+            crls: Vec::new(),
+            pins: Vec::new(),
+            name: None,
+            own: None,
+            handshake_ms: 20_000,
+        };
+        let client = TlsClient::load(&dial, "127.0.0.1").unwrap();
+        let tls = TlsServer::load("http", &listen).unwrap();
+        let secure = Secure { tls, shaken: Arc::new(|how| assert_eq!(how, Ok(()))) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for secure in [None, Some(secure)] {
+            runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let router = Router::new().fallback(
+                    |Extension(PeerAddress(peer)): Extension<PeerAddress>| async move {
+                        peer.to_string()
+                    },
+                );
+                let (stop, stopped) = oneshot::channel::<()>();
+                let until = async { stopped.await.unwrap_or_default() };
+                let is_secure = secure.is_some();
+                let serving = serve(listener, secure, router, Bounds::default(), until);
+                let serving = tokio::spawn(serving);
+                for from in ["127.0.0.2:0", "127.0.0.3:0"] {
+                    let socket = TcpSocket::new_v4().unwrap();
+                    socket.bind(from.parse().unwrap()).unwrap();
+                    let stream = socket.connect(address).await.unwrap();
+                    let said = match is_secure {
+                        true => asked(client.connect(stream).await.unwrap()).await,
+                        false => asked(stream).await,
+                    };
+                    assert!(said.ends_with(from.trim_end_matches(":0")), "{said}");
+                }
+                drop(stop);
+                serving.await.unwrap();
+            });
+        }
+    }
 }

@@ -40,6 +40,7 @@ pub use tls::TlsError;
 pub use tls::client::{TlsClient, TlsStream};
 pub use tls::handshake::HandshakeFault;
 pub use tls::listing::{Listed, Purpose, of_file, of_host, of_listener};
-pub use tls::renewal::{Certificates, Unusable};
+pub use tls::renewal::{Certificates, Holder, Unusable};
+pub use tls::server::{TlsAccepted, TlsServer};
 pub use tls::{check_dial, check_listen};
 pub use wires::{KeyChange, Renewal, Wires};

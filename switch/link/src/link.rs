@@ -7,7 +7,7 @@ use crate::mac::{MacError, Macs};
 use crate::tls::TlsError;
 use crate::tls::client::name;
 use crate::tls::handshake::Handshaker;
-use crate::tls::renewal::{Certificates, Endpoint, Files};
+use crate::tls::renewal::{Certificates, Endpoint, Files, Holder};
 use bytes::BytesMut;
 use rustls::pki_types::ServerName;
 use std::cell::{Cell, RefCell};
@@ -126,7 +126,7 @@ impl Link {
             (None, _) => None,
             (Some(_), None) => return Err(no_hands().into()),
             (Some(tls), Some(handshaker)) => Some(LinkTls {
-                endpoint: certificates.add(id, Files::Listen(tls.clone()))?,
+                endpoint: certificates.add(Holder::Link(id), Files::Listen(tls.clone()))?,
                 handshaker,
                 limit: Duration::from_millis(tls.handshake_ms),
                 room: Arc::new(Semaphore::new(tls.handshakes_max as usize)),
@@ -165,7 +165,7 @@ impl Link {
             (Some(_), None) => return Err(no_hands().into()),
             (Some(tls), Some(handshaker)) => Some(LinkTls {
                 name: Some(name(tls, &config.destination.host)?),
-                endpoint: certificates.add(id, Files::Dial(tls.clone()))?,
+                endpoint: certificates.add(Holder::Link(id), Files::Dial(tls.clone()))?,
                 handshaker,
                 limit: Duration::from_millis(tls.handshake_ms),
                 // The dialler makes one attempt at a time.

@@ -2,12 +2,12 @@
 
 use crate::link::Link;
 use crate::stream::{Stream, prepare};
-use crate::tls::handshake::{Failure, HandshakeFault, Part};
+use crate::tls::handshake::{Complaints, Failure, HandshakeFault, Part};
 use crate::tls::identity;
+use crate::tls::renewal::Holder;
 use crate::tls::session::Session;
 use crate::wires::Shard;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 use tracing::{debug, warn};
 use veksel_core::plan::ParticipantId;
 
@@ -25,9 +24,6 @@ const BACKLOG: i32 = 1_024;
 /// How long to wait when the system has no descriptor or memory for a connection. Asking again at
 /// once would spin: the connection stays ready.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How often a handshake that failed is told of.
-const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Opens a listening socket. An error says for which address.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -48,7 +44,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts until it is aborted.
 pub(crate) async fn accept(shard: Rc<Shard>, mut link: Rc<Link>, listener: TcpListener) {
     let mut is_short = false;
-    let log = Rc::new(Cell::new(None));
+    let complaints = Rc::new(Complaints::default());
     loop {
         shard.inbox.room().await;
         // While all handshakes are taken, the next connections wait with the system.
@@ -69,11 +65,11 @@ pub(crate) async fn accept(shard: Rc<Shard>, mut link: Rc<Link>, listener: TcpLi
                     match permit {
                         Some(permit) => {
                             let hands = Hands { shard: Rc::clone(&shard), link: Rc::clone(&link) };
-                            let log = Rc::clone(&log);
+                            let complaints = Rc::clone(&complaints);
                             // Before the task runs: the next connections count it already.
                             let shaking = &link.counters.shaking;
                             shaking.set(shaking.get().saturating_add(1));
-                            let shaking = hands.shake(stream, peer, permit, log);
+                            let shaking = hands.shake(stream, peer, permit, complaints);
                             tokio::task::spawn_local(shaking);
                         }
                         None => {
@@ -149,7 +145,7 @@ impl Hands {
         stream: TcpStream,
         peer: SocketAddr,
         permit: OwnedSemaphorePermit,
-        log: Rc<Cell<Option<Instant>>>,
+        complaints: Rc<Complaints>,
     ) {
         let counters = &self.link.counters;
         let outcome = self.agree(stream).await;
@@ -164,29 +160,16 @@ impl Hands {
                 let stream = Stream::Tls(Box::new(session));
                 self.shard.open(&self.link, stream, peer, participant);
             }
-            Err(Failure { fault, detail }) => {
-                counters.add_handshake_fault(fault);
-                let (link, fault) = (self.link.id.0, fault.word());
-                let last = log.get().map(|last| last.elapsed());
-                // A peer must not be able to fill the log.
-                if last.is_none_or(|last| last >= LOG_EVERY) {
-                    log.set(Some(Instant::now()));
-                    warn!(link, %peer, fault, detail, "connection refused by TLS; \
-                           others within 10 s are only counted");
-                } else {
-                    debug!(link, %peer, fault, detail, "connection refused by TLS");
-                }
+            Err(failure) => {
+                counters.add_handshake_fault(failure.fault);
+                complaints.tell(&Holder::Link(self.link.id), peer, &failure);
             }
         }
     }
 
     async fn agree(&self, stream: TcpStream) -> Result<(Session, Option<ParticipantId>), Failure> {
-        let nothing = || Failure {
-            fault: HandshakeFault::Gone,
-            detail: "the link has nothing to shake hands with".to_owned(),
-        };
-        let tls = self.link.tls.as_ref().ok_or_else(nothing)?;
-        let config = tls.endpoint.server().ok_or_else(nothing)?;
+        let tls = self.link.tls.as_ref().ok_or_else(Failure::unarmed)?;
+        let config = tls.endpoint.server().ok_or_else(Failure::unarmed)?;
         let session = tls.handshaker.shake(stream, Part::Accept(config), tls.limit).await?;
         let Some(identities) = &tls.identities else { return Ok((session, None)) };
         match identity::participant(identities, session.peer_certificates()) {

@@ -3,7 +3,7 @@
 //! The shard never shakes hands: [`handshake`] does on a thread of its own, so that a storm of
 //! them costs the shard nothing, and hands over finished sessions. [`session`] is such a session
 //! on its socket. [`identity`] names the participant of a certificate. [`renewal`] reads files
-//! again without a restart.
+//! again without a restart. [`client`] and [`server`] are for those who have sockets of their own.
 //!
 //! Nothing is resumed, on either side: a session that is resumed asks for no certificate and no
 //! revocation (guarantees 5.1). There is no early data.
@@ -15,6 +15,7 @@ pub(crate) mod identity;
 pub(crate) mod listing;
 mod records;
 pub(crate) mod renewal;
+pub(crate) mod server;
 pub(crate) mod session;
 mod verifier;
 

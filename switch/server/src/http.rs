@@ -9,6 +9,7 @@ use crate::outside::{configured, identity};
 use crate::platform::external;
 use crate::start::{StartError, socket};
 use crate::status::Status;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use veksel_adapters::providers::{Providers, Provides};
-use veksel_api::{Bank, Bounds, Caller, Doors, Engine, Exchange, Integration, Tokens, Webhooks};
+use veksel_api::{
+    Bank, Bounds, Caller, Doors, Engine, Exchange, Integration, Secure, Tokens, Webhooks,
+};
 use veksel_config::bridge::{BankConfig, HttpConfig, KycProvider};
-use veksel_config::{ServiceMode, SwitchConfig};
+use veksel_config::{HTTP, ServiceMode, SwitchConfig};
 use veksel_core::enquiry::Secret;
+use veksel_link::TlsServer;
 use veksel_store::Journal;
 
 /// Threads for it.
@@ -44,7 +48,8 @@ pub(crate) struct Http {
     runtime: Runtime,
     address: Option<SocketAddr>,
     /// What is to be served, until it is.
-    door: Option<(TcpListener, Doors)>,
+    door: Option<(TcpListener, Option<Secure>, Doors)>,
+    tls: Option<TlsServer>,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -88,8 +93,9 @@ impl Http {
         };
         let enquirer = Enquirer::new(asking.map(|asks| (runtime.handle().clone(), asks)));
         let enquirer = enquirer.with_notifier(notifier);
-        let mut http = Self { runtime, address: None, door: None, stop: None };
+        let mut http = Self { runtime, address: None, door: None, tls: None, stop: None };
         if let Some(http_config) = &bridge.http {
+            http.tls = tls(http_config)?;
             let listener = http.bind(http_config)?;
             let nobody: Arc<dyn Provides> = Arc::new(Providers::default());
             let (webhooks, providers) = match outside {
@@ -112,27 +118,35 @@ impl Http {
                 health: Arc::new(move || status.health()),
                 count: Arc::new(move |seen| counted.called(seen)),
             };
-            http.door = Some((listener, doors));
+            let counted = metrics.clone();
+            let secure = http
+                .tls
+                .clone()
+                .map(|tls| Secure { tls, shaken: Arc::new(move |how| counted.shaken(HTTP, how)) });
+            http.door = Some((listener, secure, doors));
         }
         Ok((Some(http), enquirer, callers))
     }
 
     fn bind(&mut self, config: &HttpConfig) -> Result<TcpListener, StartError> {
-        let part = || format!("http listener {}", config.listen);
         let listener = self.runtime.block_on(TcpListener::bind(config.listen));
-        let listener = listener.map_err(|source| socket(part(), source))?;
-        let address = listener.local_addr().map_err(|source| socket(part(), source))?;
+        let listener = listener.map_err(|source| socket(part(config), source))?;
+        let address = listener.local_addr().map_err(|source| socket(part(config), source))?;
         self.address = Some(address);
         Ok(listener)
     }
 
     /// Begins to take what is called.
     pub(crate) fn serve(mut self) -> Self {
-        if let Some((listener, doors)) = self.door.take() {
+        if let Some(tls) = self.tls.clone() {
+            self.runtime.spawn(tls.watch());
+        }
+        if let Some((listener, secure, doors)) = self.door.take() {
             let (stop, stopped) = oneshot::channel::<()>();
             let until = async { stopped.await.unwrap_or_default() };
             let router = veksel_api::router(doors);
-            self.runtime.spawn(veksel_api::serve(listener, router, Bounds::default(), until));
+            let bounds = Bounds::default();
+            self.runtime.spawn(veksel_api::serve(listener, secure, router, bounds, until));
             self.stop = Some(stop);
         }
         self
@@ -143,11 +157,27 @@ impl Http {
         self.address
     }
 
+    /// What it shakes hands with, if it speaks TLS.
+    pub(crate) const fn tls(&self) -> Option<&TlsServer> {
+        self.tls.as_ref()
+    }
+
     /// Ends it, once the shard has ended.
     pub(crate) fn stop(self) {
         drop(self.stop);
         self.runtime.shutdown_timeout(GRACE);
     }
+}
+
+/// What errors call the listener.
+fn part(config: &HttpConfig) -> String {
+    format!("http listener {}", config.listen)
+}
+
+/// Its certificates and key, as they are now.
+fn tls(config: &HttpConfig) -> Result<Option<TlsServer>, StartError> {
+    let loaded = config.tls.as_ref().map(|own| TlsServer::load(HTTP, own)).transpose();
+    loaded.map_err(|error| socket(part(config), io::Error::other(error)))
 }
 
 /// What callers over HTTP are served with; `None` if there are none.
@@ -161,7 +191,7 @@ fn integration(
         let part = format!("the key of caller \"{}\"", own.name);
         let key = own.key.as_ref().map(secret).transpose();
         let key = key.map_err(|why| StartError::Secret { part, why })?;
-        Ok(Caller { config: own.clone(), key })
+        Ok(Arc::new(Caller { config: own.clone(), key }))
     });
     let callers = callers.collect::<Result<Vec<_>, StartError>>()?;
     if callers.is_empty() {

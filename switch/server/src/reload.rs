@@ -10,6 +10,7 @@ use crate::orders::{Order, Swap, Swapped};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use veksel_config::{Change, Problem, Problems, Reload, SwitchConfig, reload};
+use veksel_link::{Certificates, TlsServer, Unusable};
 
 /// Reads the configuration again, as it was read at the start.
 pub type Loader = Box<dyn Fn() -> Result<SwitchConfig, Problems> + Send + Sync>;
@@ -53,8 +54,15 @@ struct Inner {
     /// Held while a reload is under way, so that there is one at a time.
     running: Mutex<SwitchConfig>,
     orders: mpsc::Sender<Order>,
-    /// Third parties, whose certificates are read again.
-    asks: Option<Arc<dyn Asks>>,
+    others: Others,
+}
+
+/// Who has certificates beside the shard, to be read again.
+pub(crate) struct Others {
+    /// Third parties: those that they know us by.
+    pub(crate) asks: Option<Arc<dyn Asks>>,
+    /// The HTTP listener.
+    pub(crate) tls: Option<TlsServer>,
 }
 
 impl Reloader {
@@ -62,9 +70,9 @@ impl Reloader {
         running: SwitchConfig,
         loader: Option<Loader>,
         orders: mpsc::Sender<Order>,
-        asks: Option<Arc<dyn Asks>>,
+        others: Others,
     ) -> Self {
-        Self(Arc::new(Inner { loader, running: Mutex::new(running), orders, asks }))
+        Self(Arc::new(Inner { loader, running: Mutex::new(running), orders, others }))
     }
 
     /// Reads the configuration again and goes by it, or only says what that would change. Waits
@@ -107,6 +115,10 @@ impl Reloader {
         if let Err(why) = self.renew(true) {
             note(&mut wrong, why);
         }
+        let tls = self.0.others.tls.as_ref().map(TlsServer::certificates);
+        if let Some(Err(unusable)) = tls.map(|tls| tls.check(&[])) {
+            unusable.iter().for_each(|one| note(&mut wrong, one.to_string()));
+        }
         if !wrong.is_empty() {
             return Err(invalid(wrong));
         }
@@ -129,6 +141,11 @@ impl Reloader {
             if let Err(error) = self.renew(false) {
                 tracing::error!(error, "certificates for third parties stay as they were");
             }
+            if let Some(Err(unusable)) = tls.map(Certificates::renew) {
+                for Unusable { holder, error } in unusable {
+                    tracing::error!(of = %holder, %error, "certificates stay as they were");
+                }
+            }
         }
         Ok(Reloaded { changes, keys, warnings, is_applied: !is_trial })
     }
@@ -138,7 +155,7 @@ impl Reloader {
     /// Certificates that third parties know us by: their files may be other ones under the same
     /// names. For a trial they are read and nothing else.
     fn renew(&self, is_trial: bool) -> Result<(), String> {
-        let Some(asks) = &self.0.asks else { return Ok(()) };
+        let Some(asks) = &self.0.others.asks else { return Ok(()) };
         let changed = asks.renew(is_trial)?;
         for held in changed.iter().filter(|_| !is_trial) {
             let (provider, usage, not_after) = (&held.provider, held.usage, held.not_after);

@@ -9,7 +9,7 @@ use crate::observe::Metrics;
 use crate::operate::{self, COMMANDS_MAX};
 use crate::orders::ORDERS_MAX;
 use crate::port::POSTS_MAX;
-use crate::reload::{Loader, ReloadError, Reloaded, Reloader};
+use crate::reload::{Loader, Others, ReloadError, Reloaded, Reloader};
 use crate::status::Status;
 use crate::steer::Desk;
 use std::net::SocketAddr;
@@ -259,19 +259,21 @@ fn launch(
     let alerts = Alerts::new(&config.alert);
     let approvals = Approvals::new(config.alert.approval_window_ms);
     let asks = enquirer.asks();
+    let tls = http.as_ref().and_then(Http::tls).cloned();
     let watched = Watched {
         alerts: alerts.clone(),
         approvals: approvals.clone(),
         metrics: metrics.clone(),
         status: status.clone(),
         asks: asks.clone(),
+        tls: tls.clone(),
     };
     let watch = Watch::start(&config, watched)?;
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
     let deciding = operate::Desk::new(deciding, &config.plan);
     let targets = deciding.targets();
     let (ordering, orders) = mpsc::channel(ORDERS_MAX);
-    let reloader = Reloader::new(config.clone(), loader, ordering.clone(), asks);
+    let reloader = Reloader::new(config.clone(), loader, ordering.clone(), Others { asks, tls });
     let desk = Desk { decisions: deciding, orders: ordering, reloader: reloader.clone() };
     let admin =
         Admin::start(config.admin.listen, metrics.clone(), status.clone(), desk, alerts.clone())

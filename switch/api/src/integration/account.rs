@@ -1,14 +1,12 @@
 //! Inquiries about one account: balance, statement, details.
 
-use super::message::{amounts, approved, inquiry, next_page, rows, set, set_tags, tag, unreadable};
-use super::text::{Account, AccountType, Currency, Day, Page, read};
-use super::{Integration, shown};
-use crate::answer::{Answer, Refusal, Trace};
-use crate::door::{Desk, answered};
+use super::admitted::Admitted;
+use super::message::{amounts, next_page, rows, set, set_tags, tag, unreadable};
+use super::shown;
+use super::text::{Account, AccountType, Currency, Day, Page};
+use crate::answer::Refusal;
 use crate::exchange::Spoken;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -121,22 +119,15 @@ pub(crate) struct DetailsAnswer {
 }
 
 /// `POST /api/v1/integration/account/balance`.
-pub(crate) async fn balance(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn balance(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "account_balance")?;
-        let wanted: BalanceRequest = read(&headers, &body)?;
+        let wanted: BalanceRequest = asked.read()?;
         let kind = wanted.account_type.as_ref().map_or("00", AccountType::as_str);
         let currency = wanted.currency.as_ref().map(Currency::as_str);
         let code = format!("{BALANCE}{kind}00");
-        let mut message = inquiry(&acting, &trace, &code, currency)?;
+        let mut message = asked.inquiry(&code, currency)?;
         set(&mut message, field::ACCOUNT, wanted.account.as_str());
-        let answer = approved(integration.ask(&acting, message).await?)?;
+        let answer = asked.inquire(message).await?;
         let (ledger, available) = balances(&answer)?;
         let account = wanted.account.as_str().to_owned();
         let (Some(ledger), Some(available)) = (ledger, available) else {
@@ -144,25 +135,18 @@ pub(crate) async fn balance(
         };
         shown(StatusCode::OK, &BalanceAnswer { account, ledger, available })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/statement/search`.
-pub(crate) async fn statement(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn statement(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "mini_statement")?;
-        let wanted: StatementRequest = read(&headers, &body)?;
+        let wanted: StatementRequest = asked.read()?;
         let kind = wanted.account_type.as_ref().map_or("00", AccountType::as_str);
         let has_days = wanted.from.is_some() || wanted.to.is_some();
         let code = format!("{}{kind}00", if has_days { BY_DATES } else { LATEST });
         let currency = wanted.currency.as_ref().map(Currency::as_str);
-        let mut message = inquiry(&acting, &trace, &code, currency)?;
+        let mut message = asked.inquiry(&code, currency)?;
         set(&mut message, field::ACCOUNT, wanted.account.as_str());
         let lines = lines(wanted.lines)?;
         let day = |day: &Option<Day>| day.as_ref().map(|day| day.as_str().replace('-', ""));
@@ -177,7 +161,7 @@ pub(crate) async fn statement(
             (tags::PAGE, wanted.page.as_ref().map(Page::as_str)),
         ];
         set_tags(&mut message, &wanted_tags);
-        let answer = approved(integration.ask(&acting, message).await?)?;
+        let answer = asked.inquire(message).await?;
         let (ledger, available) = balances(&answer)?;
         let entries = entries(&answer)?;
         let account = wanted.account.as_str().to_owned();
@@ -185,42 +169,33 @@ pub(crate) async fn statement(
         let answer = StatementAnswer { account, ledger, available, entries, next_page };
         shown(StatusCode::OK, &answer)
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/account/details`.
-pub(crate) async fn details(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let said = details_of(&desk, &trace, &headers, &body);
-    answered(said.await, &trace)
-}
-
-async fn details_of(desk: &Desk, trace: &Trace, headers: &HeaderMap, body: &Bytes) -> Answer {
-    let integration: &Integration = desk.integration()?;
-    let acting = integration.admit(headers, "account_details")?;
-    let wanted: DetailsRequest = read(headers, body)?;
-    let mut message = inquiry(&acting, trace, DETAILS, None)?;
-    set(&mut message, field::ACCOUNT, wanted.account.as_str());
-    let answer = approved(integration.ask(&acting, message).await?)?;
-    let (ledger, available) = balances(&answer)?;
-    let status = tag(&answer, tags::STATUS).map(|status| status_word(&status));
-    let answer = DetailsAnswer {
-        account: wanted.account.as_str().to_owned(),
-        name: tag(&answer, tags::NAME),
-        status,
-        currency: tag(&answer, tags::CURRENCY),
-        account_type: tag(&answer, tags::TYPE),
-        opened: tag(&answer, tags::OPENED).map(|day| dashed(&day)),
-        branch: tag(&answer, tags::BRANCH),
-        iban: tag(&answer, tags::IBAN),
-        ledger,
-        available,
+pub(crate) async fn details(asked: Admitted) -> Response {
+    let said = async {
+        let wanted: DetailsRequest = asked.read()?;
+        let mut message = asked.inquiry(DETAILS, None)?;
+        set(&mut message, field::ACCOUNT, wanted.account.as_str());
+        let answer = asked.inquire(message).await?;
+        let (ledger, available) = balances(&answer)?;
+        let status = tag(&answer, tags::STATUS).map(|status| status_word(&status));
+        let answer = DetailsAnswer {
+            account: wanted.account.as_str().to_owned(),
+            name: tag(&answer, tags::NAME),
+            status,
+            currency: tag(&answer, tags::CURRENCY),
+            account_type: tag(&answer, tags::TYPE),
+            opened: tag(&answer, tags::OPENED).map(|day| dashed(&day)),
+            branch: tag(&answer, tags::BRANCH),
+            iban: tag(&answer, tags::IBAN),
+            ledger,
+            available,
+        };
+        shown(StatusCode::OK, &answer)
     };
-    shown(StatusCode::OK, &answer)
+    asked.answer(said.await)
 }
 
 fn lines(wanted: Option<u8>) -> Result<Option<String>, Refusal> {

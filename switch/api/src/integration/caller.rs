@@ -9,6 +9,7 @@ use crate::answer::Refusal;
 use crate::exchange::CallerId;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::{HeaderMap, StatusCode, header};
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use veksel_config::bridge::CallerConfig;
 use veksel_core::enquiry::Secret;
@@ -23,38 +24,38 @@ pub struct Caller {
 }
 
 /// Who calls.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Acting<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Acting {
     pub(crate) id: CallerId,
-    pub(crate) caller: &'a Caller,
+    pub(crate) caller: Arc<Caller>,
 }
 
 /// Lets a caller in who may ask for this, or says why not.
-pub(super) fn admit<'a>(
-    callers: &'a [Caller],
+pub(super) fn admit(
+    callers: &[Arc<Caller>],
     tokens: Option<&Tokens>,
     headers: &HeaderMap,
     permission: &str,
-) -> Result<Acting<'a>, Refusal> {
+) -> Result<Acting, Refusal> {
     let given = given(headers).ok_or_else(nobody)?;
-    let may = |acting: Acting<'a>, is_in_scope: bool| {
-        let own = acting.caller.config.permissions.iter().any(|own| own == permission);
-        if own && is_in_scope { Ok(acting) } else { Err(forbidden(permission)) }
+    let may = |(id, caller): (u16, &Arc<Caller>), is_in_scope: bool| {
+        let own = caller.config.permissions.iter().any(|own| own == permission);
+        let acting = || Acting { id: CallerId(id), caller: Arc::clone(caller) };
+        if own && is_in_scope { Ok(acting()) } else { Err(forbidden(permission)) }
     };
-    let acting = (0..).zip(callers).map(|(id, caller)| Acting { id: CallerId(id), caller });
+    let mut all = (0..).zip(callers);
     let mut with_key = None;
-    for acting in acting.clone() {
-        if acting.caller.key.as_ref().is_some_and(|key| is_same(key, given)) {
-            with_key = Some(acting);
+    for (id, caller) in all.clone() {
+        if caller.key.as_ref().is_some_and(|key| is_same(key, given)) {
+            with_key = Some((id, caller));
         }
     }
-    if let Some(acting) = with_key {
-        return may(acting, true);
+    if let Some(known) = with_key {
+        return may(known, true);
     }
     let claims = tokens.and_then(|tokens| tokens.verify(given)).ok_or_else(nobody)?;
-    let mut named = acting.filter(|acting| acting.caller.config.name == claims.name);
-    let acting = named.next().ok_or_else(nobody)?;
-    may(acting, claims.scopes.iter().any(|scope| scope == permission))
+    let named = all.find(|(_, caller)| caller.config.name == claims.name);
+    may(named.ok_or_else(nobody)?, claims.scopes.iter().any(|scope| scope == permission))
 }
 
 /// What stands in `X-API-Key`, or as a bearer token.
@@ -115,6 +116,7 @@ mod tests {
             caller("app", None, &["account_balance", "payment_create"]),
             caller("empty", Some(""), &["account_balance"]),
         ];
+        let callers = callers.map(Arc::new);
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));

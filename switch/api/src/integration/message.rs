@@ -78,12 +78,7 @@ impl Numbers {
 }
 
 /// A request of a caller: who asks, from where and when.
-pub(crate) fn request(
-    acting: &Acting<'_>,
-    trace: &Trace,
-    mti: [u8; 4],
-    numbers: &Numbers,
-) -> Spoken {
+pub(crate) fn request(acting: &Acting, trace: &Trace, mti: [u8; 4], numbers: &Numbers) -> Spoken {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Utc(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)).transmission();
     let own = &acting.caller.config;
@@ -107,7 +102,7 @@ pub(crate) fn request(
 
 /// An inquiry: 0200 with no amount.
 pub(crate) fn inquiry(
-    acting: &Acting<'_>,
+    acting: &Acting,
     trace: &Trace,
     code: &str,
     currency: Option<&str>,

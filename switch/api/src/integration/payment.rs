@@ -4,17 +4,15 @@
 //! engine and its journal recognise it: the same again is answered again, something else under
 //! the same key is a conflict. No table is kept here, so a restart forgets nothing.
 
-use super::caller::Acting;
-use super::message::{Numbers, amounts, code, request, set, set_tags, tag, text};
+use super::admitted::Admitted;
+use super::message::{Numbers, amounts, code, set, set_tags, tag, text};
 use super::outcome::{meaning, refusal};
 use super::shown;
-use super::text::{Account, AccountType, BillText, BillerId, Currency, Narration, read};
-use crate::answer::{Answer, Refusal, Trace};
-use crate::door::{Desk, answered};
+use super::text::{Account, AccountType, BillText, BillerId, Currency, Narration};
+use crate::answer::{Answer, Refusal};
 use crate::exchange::Spoken;
-use axum::body::Bytes;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -97,41 +95,27 @@ pub(crate) struct PaymentAnswer {
 }
 
 /// `POST /api/v1/integration/payments`.
-pub(crate) async fn create(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn create(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "payment_create")?;
-        let key = key(&headers)?;
-        let wanted: PaymentRequest = read(&headers, &body)?;
-        let numbers = Numbers::of_key(&acting.caller.config.name, key);
-        let message = message(&acting, &trace, &numbers, &wanted)?;
-        let answer = integration.ask(&acting, message).await?;
+        let key = key(asked.headers())?;
+        let wanted: PaymentRequest = asked.read()?;
+        let numbers = Numbers::of_key(asked.name(), key);
+        let message = message(&asked, &numbers, &wanted)?;
+        let answer = asked.ask(message).await?;
         told(&numbers, &answer)
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `GET /api/v1/integration/transactions/{id}`: how the journal says that a payment of this caller
 /// ended.
-pub(crate) async fn show(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    id: Result<Path<String>, PathRejection>,
-) -> Response {
+pub(crate) async fn show(id: Result<Path<String>, PathRejection>, asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "transaction_view")?;
         let unknown = || Refusal::not_found("this transaction");
         let Path(id) = id.map_err(|error| Refusal::bad(error.body_text()))?;
         let numbers = Numbers::parse(&id).ok_or_else(unknown)?;
-        let question = request(&acting, &trace, *b"0600", &numbers);
-        let answer = integration.ask(&acting, question).await?;
+        let question = asked.request(*b"0600", &numbers);
+        let answer = asked.ask(question).await?;
         match code(&answer) {
             ResponseCode::NOT_FOUND => Err(unknown()),
             // That a host or the journal cannot be asked says nothing of the payment.
@@ -139,7 +123,7 @@ pub(crate) async fn show(
             code => shown(StatusCode::OK, &standing(&numbers, &answer, code)),
         }
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// What the answer to a payment is over HTTP.
@@ -185,12 +169,11 @@ fn standing(numbers: &Numbers, answer: &Spoken, code: ResponseCode) -> PaymentAn
 }
 
 fn message(
-    acting: &Acting<'_>,
-    trace: &Trace,
+    asked: &Admitted,
     numbers: &Numbers,
     wanted: &PaymentRequest,
 ) -> Result<Spoken, Refusal> {
-    let mut message = request(acting, trace, *b"0200", numbers);
+    let mut message = asked.request(*b"0200", numbers);
     let kind =
         |kind: &Option<AccountType>| kind.as_ref().map_or("00", AccountType::as_str).to_owned();
     let (code, from, to, amount, narration) = match wanted {

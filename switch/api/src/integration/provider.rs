@@ -1,16 +1,12 @@
 //! Billers and messengers: asked of providers over HTTP, not of the engine.
 
+use super::admitted::Admitted;
 use super::message::Numbers;
 use super::payment::key;
 use super::shown;
-use super::text::{
-    Address, BillText, BillerId, Category, LongText, Mobile, ShortText, Subject, read,
-};
+use super::text::{Address, BillText, BillerId, Category, LongText, Mobile, ShortText, Subject};
 use crate::answer::{Refusal, Trace};
-use crate::door::{Desk, answered};
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -132,19 +128,12 @@ pub(crate) struct SentAnswer {
 }
 
 /// `POST /api/v1/integration/biller/category`.
-pub(crate) async fn category(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn category(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        integration.admit(&headers, "biller_category")?;
-        let CategoryRequest { category } = read(&headers, &body)?;
-        has(integration.providers.has(Issuer::Bill), "billers")?;
+        let CategoryRequest { category } = asked.read()?;
+        has(asked.providers().has(Issuer::Bill), "billers")?;
         let category = category.map(|own| own.as_str().to_owned());
-        let found = provided(integration.providers.billers(within(&trace), category)).await?;
+        let found = provided(asked.providers().billers(within(asked.trace()), category)).await?;
         let mut categories: Vec<String> = found.iter().map(|own| own.category.clone()).collect();
         categories.sort_unstable();
         categories.dedup();
@@ -156,27 +145,20 @@ pub(crate) async fn category(
         });
         shown(StatusCode::OK, &CategoryAnswer { categories, billers: billers.collect() })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/biller/fetch`.
-pub(crate) async fn bill(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn bill(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        integration.admit(&headers, "biller_fetch")?;
-        let BillRequest { biller, reference, bill } = read(&headers, &body)?;
-        has(integration.providers.has(Issuer::Bill), "billers")?;
+        let BillRequest { biller, reference, bill } = asked.read()?;
+        has(asked.providers().has(Issuer::Bill), "billers")?;
         let number = BillNumber {
             biller: biller.as_str().to_owned(),
             reference: reference.as_str().to_owned(),
             bill: bill.map(|own| own.as_str().to_owned()),
         };
-        let found = provided(integration.providers.bill_inquiry(within(&trace), number)).await?;
+        let found = provided(asked.providers().bill_inquiry(within(asked.trace()), number)).await?;
         let filled = |text: String| (!text.is_empty()).then_some(text);
         let answer = BillAnswer {
             biller: found.number.biller,
@@ -188,23 +170,16 @@ pub(crate) async fn bill(
         };
         shown(StatusCode::OK, &answer)
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/biller/package`.
-pub(crate) async fn packages(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn packages(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        integration.admit(&headers, "biller_package")?;
-        let PackageRequest { biller } = read(&headers, &body)?;
-        has(integration.providers.has(Issuer::Bill), "billers")?;
+        let PackageRequest { biller } = asked.read()?;
+        has(asked.providers().has(Issuer::Bill), "billers")?;
         let biller = biller.as_str().to_owned();
-        let found = provided(integration.providers.packages(within(&trace), biller)).await?;
+        let found = provided(asked.providers().packages(within(asked.trace()), biller)).await?;
         let packages = found.into_iter().map(|own| Package {
             package: own.id,
             name: own.name,
@@ -212,52 +187,38 @@ pub(crate) async fn packages(
         });
         shown(StatusCode::OK, &PackageAnswer { packages: packages.collect() })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/sms/send`.
-pub(crate) async fn sms(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn sms(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "send_sms")?;
-        let SmsRequest { to, text } = read(&headers, &body)?;
-        has(integration.providers.has(Issuer::Sms), "text messages")?;
-        let key = letter_key(&headers, &acting.caller.config.name)?;
+        let SmsRequest { to, text } = asked.read()?;
+        has(asked.providers().has(Issuer::Sms), "text messages")?;
+        let key = letter_key(asked.headers(), asked.name())?;
         let sms = Sms { to: to.as_str().to_owned(), text: text.as_str().to_owned(), key };
-        let sent = provided(integration.providers.sms(within(&trace), sms)).await?;
+        let sent = provided(asked.providers().sms(within(asked.trace()), sms)).await?;
         shown(StatusCode::ACCEPTED, &SentAnswer { id: sent.id })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/email/send`.
-pub(crate) async fn email(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn email(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "send_email")?;
-        let EmailRequest { to, subject, text } = read(&headers, &body)?;
-        has(integration.providers.has(Issuer::Email), "letters")?;
-        let key = letter_key(&headers, &acting.caller.config.name)?;
+        let EmailRequest { to, subject, text } = asked.read()?;
+        has(asked.providers().has(Issuer::Email), "letters")?;
+        let key = letter_key(asked.headers(), asked.name())?;
         let email = Email {
             to: to.as_str().to_owned(),
             subject: subject.as_str().to_owned(),
             text: text.as_str().to_owned(),
             key,
         };
-        let sent = provided(integration.providers.email(within(&trace), email)).await?;
+        let sent = provided(asked.providers().email(within(asked.trace()), email)).await?;
         shown(StatusCode::ACCEPTED, &SentAnswer { id: sent.id })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// A key that is the same for the same `Idempotency-Key` of a caller, and one of its own for what

@@ -1,14 +1,12 @@
 //! Inquiries that look for something: customers, accounts, operators, banks, names.
 
 use super::account::status_word;
-use super::message::{approved, inquiry, next_page, rows, set, set_tags, tag, unreadable};
+use super::admitted::Admitted;
+use super::message::{next_page, rows, set, set_tags, tag, unreadable};
 use super::shown;
-use super::text::{Account, AccountOrIban, BankCode, CustomerId, Name, Page, Phone, read};
-use crate::answer::{Refusal, Trace};
-use crate::door::{Desk, answered};
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use super::text::{Account, AccountOrIban, BankCode, CustomerId, Name, Page, Phone};
+use crate::answer::Refusal;
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -139,20 +137,13 @@ pub(crate) struct BeneficiaryAnswer {
 }
 
 /// `POST /api/v1/integration/customer/search`.
-pub(crate) async fn customers(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn customers(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "customer_search")?;
-        let CustomerRequest { name, phone, customer, page } = read(&headers, &body)?;
+        let CustomerRequest { name, phone, customer, page } = asked.read()?;
         if name.is_none() && phone.is_none() && customer.is_none() {
             return Err(Refusal::bad("one of `name`, `phone` and `customer` is needed"));
         }
-        let mut message = inquiry(&acting, &trace, CUSTOMERS, None)?;
+        let mut message = asked.inquiry(CUSTOMERS, None)?;
         let wanted = [
             (tags::SEARCH_NAME, name.as_ref().map(Name::as_str)),
             (tags::PHONE, phone.as_ref().map(Phone::as_str)),
@@ -160,7 +151,7 @@ pub(crate) async fn customers(
             (tags::PAGE, page.as_ref().map(Page::as_str)),
         ];
         set_tags(&mut message, &wanted);
-        let answer = approved(integration.ask(&acting, message).await?)?;
+        let answer = asked.inquire(message).await?;
         let found = rows(&answer, ["CUST_ID", "NAME", "PHONE", "STATUS"])?;
         let found = found.into_iter().map(|[customer, name, phone, status]| Customer {
             customer,
@@ -171,31 +162,24 @@ pub(crate) async fn customers(
         let (customers, next_page) = (found.collect(), next_page(&answer));
         shown(StatusCode::OK, &CustomerAnswer { customers, next_page })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/account/search`.
-pub(crate) async fn accounts(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn accounts(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "account_search")?;
-        let AccountRequest { customer, account, page } = read(&headers, &body)?;
+        let AccountRequest { customer, account, page } = asked.read()?;
         if customer.is_none() && account.is_none() {
             return Err(Refusal::bad("one of `customer` and `account` is needed"));
         }
-        let mut message = inquiry(&acting, &trace, ACCOUNTS, None)?;
+        let mut message = asked.inquiry(ACCOUNTS, None)?;
         let wanted = [
             (tags::CUSTOMER, customer.as_ref().map(CustomerId::as_str)),
             (tags::SEARCH_ACCOUNT, account.as_ref().map(AccountOrIban::as_str)),
             (tags::PAGE, page.as_ref().map(Page::as_str)),
         ];
         set_tags(&mut message, &wanted);
-        let answer = approved(integration.ask(&acting, message).await?)?;
+        let answer = asked.inquire(message).await?;
         let found = rows(&answer, ["ACCOUNT", "TYPE", "CURR_CODE", "STATUS", "NAME"])?;
         let found = found.into_iter().map(|[account, account_type, currency, status, name]| {
             let status = status_word(&status);
@@ -204,69 +188,48 @@ pub(crate) async fn accounts(
         let (accounts, next_page) = (found.collect(), next_page(&answer));
         shown(StatusCode::OK, &AccountAnswer { accounts, next_page })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/mno/validate`.
-pub(crate) async fn operator(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn operator(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "mno_validate")?;
-        let OperatorRequest { phone } = read(&headers, &body)?;
-        let mut message = inquiry(&acting, &trace, OPERATOR, None)?;
+        let OperatorRequest { phone } = asked.read()?;
+        let mut message = asked.inquiry(OPERATOR, None)?;
         set_tags(&mut message, &[(tags::PHONE, Some(phone.as_str()))]);
-        let answer = approved(integration.ask(&acting, message).await?)?;
+        let answer = asked.inquire(message).await?;
         let operator = tag(&answer, tags::OPERATOR).ok_or_else(unreadable)?;
         let (phone, name) = (phone.as_str().to_owned(), tag(&answer, tags::NAME));
         shown(StatusCode::OK, &OperatorAnswer { phone, operator, name })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/dictionary/bank`.
-pub(crate) async fn banks(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn banks(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "bank_dictionary")?;
-        let BankRequest { page } = read(&headers, &body)?;
-        let mut message = inquiry(&acting, &trace, BANKS, None)?;
+        let BankRequest { page } = asked.read()?;
+        let mut message = asked.inquiry(BANKS, None)?;
         set_tags(&mut message, &[(tags::PAGE, page.as_ref().map(Page::as_str))]);
-        let answer = approved(integration.ask(&acting, message).await?)?;
+        let answer = asked.inquire(message).await?;
         let found = rows(&answer, ["BANK_CODE", "BIC", "NAME", "IIN"])?.into_iter();
         let banks = found.map(|[code, bic, name, iin]| Bank { code, bic, name, iin }).collect();
         shown(StatusCode::OK, &BankAnswer { banks, next_page: next_page(&answer) })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }
 
 /// `POST /api/v1/integration/interbank/account-name`.
-pub(crate) async fn beneficiary(
-    State(desk): State<Desk>,
-    trace: Trace,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn beneficiary(asked: Admitted) -> Response {
     let said = async {
-        let integration = desk.integration()?;
-        let acting = integration.admit(&headers, "interbank_account_name")?;
-        let BeneficiaryRequest { bank, account } = read(&headers, &body)?;
-        let mut message = inquiry(&acting, &trace, BENEFICIARY, None)?;
+        let BeneficiaryRequest { bank, account } = asked.read()?;
+        let mut message = asked.inquiry(BENEFICIARY, None)?;
         set_tags(&mut message, &[(tags::BANK, Some(bank.as_str()))]);
         set(&mut message, field::COUNTER_ACCOUNT, account.as_str());
-        let answer = approved(integration.ask(&acting, message).await?)?;
+        let answer = asked.inquire(message).await?;
         let name = tag(&answer, tags::NAME).ok_or_else(unreadable)?;
         let (bank, account) = (bank.as_str().to_owned(), account.as_str().to_owned());
         shown(StatusCode::OK, &BeneficiaryAnswer { bank, account, name })
     };
-    answered(said.await, &trace)
+    asked.answer(said.await)
 }

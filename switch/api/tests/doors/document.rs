@@ -100,6 +100,35 @@ fn every_operation_has_its_permission_its_errors_and_a_name_of_its_own() {
     }
 }
 
+/// What is described is what is asked for: without the permission of a route nobody gets past its
+/// door, whatever else he may do, and with it alone he does.
+#[test]
+fn every_permission_that_is_described_is_asked_for() {
+    let rig = Rig::new();
+    let document = document(&rig);
+    let mut asked = BTreeSet::new();
+    for (method, path, said) in operations(&document) {
+        let Some(permission) = said["x-permission"].as_str() else { continue };
+        asked.insert(permission.to_owned());
+        let plain: String = path.replace(['{', '}'], "");
+        let ask = |key: &str| {
+            let headers = [("content-type", "application/json"), ("x-api-key", key)];
+            let body = if method == "get" { "" } else { "{}" };
+            rig.send(&method.to_uppercase(), &plain, &headers, body)
+        };
+        let refused = ask(&format!("all-but-{permission}"));
+        assert_eq!(refused.status, 403, "{method} {path}: {refused:?}");
+        let error = &json(&refused)["error"];
+        assert_eq!(error["code"], "forbidden", "{method} {path}");
+        assert!(error["message"].as_str().unwrap().contains(permission), "{method} {path}");
+        let heard = ask(&format!("only-{permission}"));
+        assert!(![401, 403, 500].contains(&heard.status), "{method} {path}: {heard:?}");
+        assert_eq!(ask("nobody").status, 401, "{method} {path}");
+    }
+    let known: BTreeSet<String> = PERMISSIONS.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(asked, known);
+}
+
 #[test]
 fn the_page_loads_nothing_from_elsewhere() {
     let rig = Rig::new();

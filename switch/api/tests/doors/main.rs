@@ -8,6 +8,7 @@ mod document;
 mod people;
 mod provided;
 mod rig;
+mod secure;
 
 use rig::{Rig, Said, json};
 use std::time::Duration;

@@ -13,21 +13,21 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use veksel_api::{
-    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Seen, Signed,
-    Unwelcome, Webhooks, router, serve,
+    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Secure, Seen,
+    Signed, Unwelcome, Webhooks, router, serve,
 };
 use veksel_config::bridge::{CallerConfig, PERMISSIONS};
 use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
 use veksel_core::{ParticipantId, Utc};
 
 /// Waiting for anything is over after this.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 type Answers = Arc<Mutex<VecDeque<(Duration, Told)>>>;
 
 pub(crate) struct Rig {
     _runtime: Runtime,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     answers: Answers,
     calls: Arc<Mutex<VecDeque<Call>>>,
     counts: Arc<Mutex<Vec<(String, u16)>>>,
@@ -87,19 +87,24 @@ impl Webhooks for Credulous {
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self::start(None, None)
+        Self::start(None, None, None)
     }
 
     pub(crate) fn with_token(token: &str) -> Self {
-        Self::start(Some(Secret::new(token)), None)
+        Self::start(Some(Secret::new(token)), None, None)
     }
 
     /// People sign in too.
     pub(crate) fn with_people(token: &str, identity: Identity) -> Self {
-        Self::start(Some(Secret::new(token)), Some(identity))
+        Self::start(Some(Secret::new(token)), Some(identity), None)
     }
 
-    fn start(token: Option<Secret>, identity: Option<Identity>) -> Self {
+    /// Over TLS, and over nothing else.
+    pub(crate) fn secure(secure: Secure) -> Self {
+        Self::start(None, None, Some(secure))
+    }
+
+    fn start(token: Option<Secret>, identity: Option<Identity>, secure: Option<Secure>) -> Self {
         let runtime = Runtime::new().unwrap();
         let (calling, calls) = mpsc::channel(4);
         let answers = Answers::default();
@@ -133,7 +138,7 @@ impl Rig {
         let (stop, stopped) = oneshot::channel();
         let bounds = Bounds { head: Duration::from_millis(400), ..Bounds::default() };
         let until = async { stopped.await.unwrap_or_default() };
-        runtime.spawn(serve(listener, router(doors), bounds, until));
+        runtime.spawn(serve(listener, secure, router(doors), bounds, until));
         let stop = Mutex::new(Some(stop));
         Self { _runtime: runtime, address, answers, calls: heard, counts, health, stop }
     }
@@ -253,7 +258,7 @@ impl Peer {
     }
 }
 
-fn said(text: &str) -> Said {
+pub(crate) fn said(text: &str) -> Said {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
@@ -263,21 +268,32 @@ fn said(text: &str) -> Said {
     Said { status, headers, body: body.to_owned() }
 }
 
-/// Callers without an engine: nothing they ask is taken in.
+/// Callers without an engine: nothing they ask is taken in. Their keys are their names: `app-key`
+/// may ask for everything, and for each permission there is one who has it alone and one who has
+/// all others.
 fn integration() -> Integration {
-    let config = CallerConfig {
-        name: "app".into(),
-        participant: ParticipantId(0),
-        key: None,
-        permissions: PERMISSIONS.iter().map(|&name| name.to_owned()).collect(),
-        acquirer: "500001".into(),
-        terminal: "HTTP0001".into(),
-        acceptor: "HTTP".into(),
-        currency: "578".into(),
+    let caller = |name: String, permissions: Vec<&str>| {
+        let config = CallerConfig {
+            name: name.clone(),
+            participant: ParticipantId(0),
+            key: None,
+            permissions: permissions.into_iter().map(str::to_owned).collect(),
+            acquirer: "500001".into(),
+            terminal: "HTTP0001".into(),
+            acceptor: "HTTP".into(),
+            currency: "578".into(),
+        };
+        Arc::new(Caller { config, key: Some(Secret::new(name)) })
     };
+    let mut callers = vec![caller("app-key".to_owned(), PERMISSIONS.to_vec())];
+    for permission in PERMISSIONS {
+        let others = PERMISSIONS.iter().filter(|other| **other != permission).copied();
+        callers.push(caller(format!("only-{permission}"), vec![permission]));
+        callers.push(caller(format!("all-but-{permission}"), others.collect()));
+    }
     Integration {
         exchange: Exchange::new(mpsc::channel(1).0),
-        callers: vec![Caller { config, key: Some(Secret::new("app-key")) }],
+        callers,
         tokens: None,
         providers: providers(),
         answer: Duration::from_secs(1),

@@ -10,10 +10,11 @@ use super::renewal::Certificates;
 use super::session::Session;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, Connection, Error, ServerConfig};
+use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net;
+use std::net::{self, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
@@ -21,12 +22,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, interval_at, timeout};
+use tracing::{debug, warn};
 
 /// Jobs that wait for the thread to take them; the listeners bound how many there can be.
 const JOBS_MAX: usize = 1_024;
 
 /// How often files are looked at.
-const LOOK: Duration = Duration::from_secs(10);
+pub(super) const LOOK: Duration = Duration::from_secs(10);
+
+/// How often a handshake that failed is told of.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Why there is no session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -97,6 +102,18 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// It took longer than this.
+    pub(super) fn late(limit: Duration) -> Self {
+        let detail = format!("no end of the handshake within {} ms", limit.as_millis());
+        Self { fault: HandshakeFault::Timeout, detail }
+    }
+
+    /// There is nothing to shake hands with: a defect.
+    pub(crate) fn unarmed() -> Self {
+        let detail = "the listener has nothing to shake hands with".to_owned();
+        Self { fault: HandshakeFault::Gone, detail }
+    }
+
     pub(crate) fn of(error: &io::Error) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
         let detail = match inner {
@@ -107,6 +124,26 @@ impl Failure {
             _ => error.to_string(),
         };
         Self { fault: HandshakeFault::of(error), detail }
+    }
+}
+
+/// Failed handshakes of a listener, told of now and then: a peer must not be able to fill the log.
+#[derive(Default)]
+pub(crate) struct Complaints(Mutex<Option<Instant>>);
+
+impl Complaints {
+    /// Tells of one, if the last was a while ago.
+    pub(crate) fn tell(&self, listener: &dyn fmt::Display, peer: SocketAddr, failure: &Failure) {
+        let Failure { fault, detail } = failure;
+        let fault = fault.word();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
+            *last = Some(Instant::now());
+            warn!(%listener, %peer, fault, detail, "connection refused by TLS; \
+                   others within 10 s are only counted");
+        } else {
+            debug!(%listener, %peer, fault, detail, "connection refused by TLS");
+        }
     }
 }
 
@@ -204,10 +241,7 @@ async fn carry_out(job: Job) {
     let result = tokio::select! {
         result = timeout(limit, shake(socket, part)) => match result {
             Ok(result) => result.map_err(|error| Failure::of(&error)),
-            Err(_) => {
-                let detail = format!("no end of the handshake within {} ms", limit.as_millis());
-                Err(Failure { fault: HandshakeFault::Timeout, detail })
-            }
+            Err(_) => Err(Failure::late(limit)),
         },
         () = done.closed() => return,
     };

@@ -7,6 +7,7 @@
 use super::listing::{self, Listed};
 use super::{TlsError, client, server};
 use rustls::{ClientConfig, ServerConfig};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,6 +20,24 @@ const WARN_BEFORE_S: i64 = 30 * 24 * 3_600;
 
 /// How often it is warned of.
 const WARN_EVERY_S: i64 = 24 * 3_600;
+
+/// Whose certificates they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// Those of a link.
+    Link(LinkId),
+    /// Those of a listener that is no link, by its name.
+    Listener(&'static str),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(link) => write!(f, "link {}", link.0),
+            Self::Listener(name) => f.write_str(name),
+        }
+    }
+}
 
 /// What is configured for a link.
 #[derive(Clone, Debug)]
@@ -34,9 +53,9 @@ enum Live {
     Client(Arc<ClientConfig>),
 }
 
-/// The TLS of one link.
+/// The TLS of one link, or of another listener.
 pub(crate) struct Endpoint {
-    link: LinkId,
+    holder: Holder,
     files: Files,
     state: Mutex<State>,
 }
@@ -130,23 +149,23 @@ impl Endpoint {
         if left < WARN_BEFORE_S && now.saturating_sub(state.warned) >= WARN_EVERY_S {
             state.warned = now;
             let days = left.div_euclid(24 * 3_600);
-            warn!(link = self.link.0, days, "a certificate or revocation list ends soon");
+            warn!(of = %self.holder, days, "a certificate or revocation list ends soon");
         }
     }
 }
 
-/// A link whose files cannot be used.
+/// Somebody's files cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("link {}: {error}", link.0)]
+#[error("{holder}: {error}")]
 pub struct Unusable {
-    /// Which link.
-    pub link: LinkId,
+    /// Whose.
+    pub holder: Holder,
     /// Why.
     pub error: TlsError,
 }
 
-/// Everything that the links of a shard shake hands with. A clone is the same; it may go to any
-/// thread.
+/// Everything that the links of a shard shake hands with, or another listener does. A clone is the
+/// same; it may go to any thread.
 #[derive(Clone, Default)]
 pub struct Certificates(Arc<Mutex<Inner>>);
 
@@ -163,9 +182,9 @@ impl Certificates {
     }
 
     /// Reads the files of a link and keeps them up to date from now on.
-    pub(crate) fn add(&self, link: LinkId, files: Files) -> Result<Arc<Endpoint>, TlsError> {
+    pub(crate) fn add(&self, holder: Holder, files: Files) -> Result<Arc<Endpoint>, TlsError> {
         let state = Mutex::new(files.load()?);
-        let endpoint = Arc::new(Endpoint { link, files, state });
+        let endpoint = Arc::new(Endpoint { holder, files, state });
         endpoint.warn_of_end(unix_now());
         self.inner().endpoints.push(Arc::clone(&endpoint));
         Ok(endpoint)
@@ -182,10 +201,13 @@ impl Certificates {
         let unusable: Vec<Unusable> = inner
             .endpoints
             .iter()
-            .filter(|endpoint| !but.contains(&endpoint.link))
+            .filter(|endpoint| match endpoint.holder {
+                Holder::Link(link) => !but.contains(&link),
+                Holder::Listener(_) => true,
+            })
             .filter_map(|endpoint| {
                 let error = endpoint.files.load().err()?;
-                Some(Unusable { link: endpoint.link, error })
+                Some(Unusable { holder: endpoint.holder, error })
             })
             .collect();
         if unusable.is_empty() { Ok(()) } else { Err(unusable) }
@@ -208,7 +230,7 @@ impl Certificates {
         for endpoint in &inner.endpoints {
             match endpoint.files.load() {
                 Ok(state) => fresh.push((Arc::clone(endpoint), state)),
-                Err(error) => unusable.push(Unusable { link: endpoint.link, error }),
+                Err(error) => unusable.push(Unusable { holder: endpoint.holder, error }),
             }
         }
         if !unusable.is_empty() {
@@ -238,8 +260,8 @@ impl Certificates {
                 Ok(links) => info!(links, "certificates were read again"),
                 Err(unusable) => {
                     for one in unusable {
-                        let (link, error) = (one.link.0, one.error);
-                        warn!(link, %error, "changed files cannot be used; nothing was replaced");
+                        let (of, error) = (one.holder, one.error);
+                        warn!(%of, %error, "changed files cannot be used; nothing was replaced");
                     }
                 }
             }
@@ -307,7 +329,8 @@ mod tests {
             handshakes_max: 1,
         };
         let certificates = Certificates::default();
-        let endpoint = certificates.add(LinkId(0), Files::Listen(tls.clone())).unwrap();
+        let endpoint =
+            certificates.add(Holder::Link(LinkId(0)), Files::Listen(tls.clone())).unwrap();
         let used = || endpoint.server().unwrap();
         let first = used();
         certificates.look();

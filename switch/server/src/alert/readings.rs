@@ -8,6 +8,7 @@ use crate::observe::doors::{UNREACHED, UNVERIFIED};
 use crate::status::Picture;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use veksel_config::HTTP;
 
 /// Parts that the window of decisions is kept in.
 const PARTS: u64 = 60;
@@ -65,11 +66,13 @@ impl Decided {
     }
 }
 
-/// Everything at this moment. Renews the gauges that are read from the adapters.
+/// Everything at this moment. Renews the gauges that are read from the adapters, and that of the
+/// HTTP listener, whose first certificate ends at `expires`.
 pub(super) fn read(
     metrics: &Metrics,
     picture: &Picture,
     asks: Option<&dyn Asks>,
+    expires: Option<i64>,
     (approved, decided): (u64, u64),
 ) -> Readings {
     let mut open: Vec<Open> = picture
@@ -79,6 +82,10 @@ pub(super) fn read(
         .map(|(name, _)| Open { name: name.clone(), is_pisp: false })
         .collect();
     let mut certificates = picture.certificates.clone();
+    if let Some(expires) = expires {
+        metrics.tls_expires.with_label_values(&[HTTP]).set(expires);
+        certificates.push((HTTP.to_owned(), expires));
+    }
     for circuit in asks.map(Asks::circuits).unwrap_or_default() {
         let labels = [circuit.provider.as_str(), circuit.service];
         metrics.provider_breaker.with_label_values(&labels).set(circuit.is_open.into());

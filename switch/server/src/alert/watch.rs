@@ -21,6 +21,7 @@ use veksel_config::alert::{AlertConfig, Severity, Sink};
 use veksel_config::bridge::SecretSource;
 use veksel_config::{ServiceMode, SwitchConfig};
 use veksel_core::enquiry::Secret;
+use veksel_link::TlsServer;
 
 /// How often the figures are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -42,6 +43,8 @@ pub(crate) struct Watched {
     pub(crate) metrics: Metrics,
     pub(crate) status: Status,
     pub(crate) asks: Option<Arc<dyn Asks>>,
+    /// The HTTP listener, if it speaks TLS.
+    pub(crate) tls: Option<TlsServer>,
 }
 
 /// The thread while it runs.
@@ -114,14 +117,16 @@ async fn run(
     teller: Teller,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    let Watched { alerts, approvals, metrics, status, asks } = watched;
+    let Watched { alerts, approvals, metrics, status, asks, tls } = watched;
     let teller = Arc::new(teller);
     let mut telling = tokio::spawn(Arc::clone(&teller).tell_all(alerts.clone()));
     let look = |alerts: &Alerts| {
         let picture = status.get();
         let now = alerts.now_ms();
         metrics.healthy.set(status.health().is_ok().into());
-        (now, readings::read(&metrics, &picture, asks.as_deref(), approvals.count(now)))
+        let expires = tls.as_ref().and_then(TlsServer::expires);
+        let decided = approvals.count(now);
+        (now, readings::read(&metrics, &picture, asks.as_deref(), expires, decided))
     };
     let (now, first) = look(&alerts);
     // Breakers and certificates are judged from the start, totals by what they rise.

@@ -2,6 +2,7 @@
 
 use super::Metrics;
 use veksel_api::Seen;
+use veksel_link::HandshakeFault;
 
 /// Where people log in.
 const LOG_IN: &str = "/api/auth/bankid";
@@ -19,6 +20,12 @@ impl Metrics {
     /// How many log-ins ended with this code.
     pub(crate) fn logins(&self, code: &str) -> u64 {
         self.login_codes.with_label_values(&[code]).get()
+    }
+
+    /// Counts a handshake of a listener that is no link.
+    pub(crate) fn shaken(&self, listener: &str, how: Result<(), HandshakeFault>) {
+        let word = how.map_or_else(HandshakeFault::word, |()| "agreed");
+        self.handshakes.with_label_values(&[listener, word]).inc();
     }
 
     /// Counts an answer.

@@ -77,7 +77,7 @@ pub(crate) struct Metrics {
     pub(super) closed: IntCounterVec,
     pub(super) connects: IntCounterVec,
     pub(super) handshakes: IntCounterVec,
-    pub(super) tls_expires: IntGaugeVec,
+    pub(crate) tls_expires: IntGaugeVec,
     pub(crate) reversals_open: IntGauge,
     pub(crate) reversals_waiting: IntGauge,
     pub(super) reversal_age: IntGaugeVec,

@@ -65,7 +65,7 @@ impl Turning {
         // Those of links that stay as they are.
         if let Err(unusable) = certificates.renew() {
             for one in unusable {
-                tracing::error!(link = one.link.0, error = %one.error, "certificates stay as they were");
+                tracing::error!(of = %one.holder, error = %one.error, "certificates stay as they were");
             }
         }
         self.shard.drain = Duration::from_millis(config.drain_ms);
