@@ -7,3 +7,5 @@ mod api;
 mod client;
 mod port;
 mod rig;
+#[path = "../canary/watch.rs"]
+mod watch;
