@@ -22,6 +22,8 @@ mod taken_back;
 mod trace;
 mod undoing;
 
+pub(super) use trace::named_by;
+
 use super::Switch;
 use super::duplicate::Seeking;
 use crate::answer::{Decline, decline};
@@ -64,6 +66,8 @@ pub(super) struct Bridge {
     advices: advice::Advices,
     /// Payments whose last enquiry was not answered.
     unseen: BTreeSet<TxnId>,
+    /// When the bank of a payment last said, to this process, how it stands.
+    learned: BTreeMap<TxnId, Utc>,
     /// Payments of which their bank has said what it does about taking them back.
     told_back: BTreeSet<TxnId>,
     /// Approvals on their way to channels: how many, and whether one was written.
@@ -77,6 +81,7 @@ pub(super) struct Bridge {
 /// A request whose channel waits.
 #[derive(Debug)]
 struct Held {
+    id: TxnId,
     channel: ConnectionId,
     participant: ParticipantId,
     kind: Kind,
@@ -299,7 +304,7 @@ impl Switch {
             reason,
             elapsed,
         };
-        self.count(event);
+        self.count_answered(event, &answer, (None, None));
         if let Some(bank) = bank {
             self.count(Event::Declined { bank, response });
         }
@@ -319,6 +324,7 @@ impl Switch {
         let (account, state) = (linked.account.clone(), linked.state);
         let copies = Vec::new();
         let held = Held {
+            id,
             channel,
             participant,
             kind,
@@ -385,17 +391,18 @@ impl Switch {
         self.bridge.last_ask += 1;
         let id = AskId(self.bridge.last_ask);
         let address = self.address_of(&asked);
-        let trace = match &asked {
-            Asked::Payment(txn, _) | Asked::Inquiry(txn) => self.trace(*txn),
+        let txn = match &asked {
+            Asked::Payment(txn, _) | Asked::Inquiry(txn) => Some(*txn),
             Asked::Consent(..)
             | Asked::ConsentStatus(_)
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
-            | Asked::Checks(..) => format!("ask-{}", id.0),
+            | Asked::Checks(..) => None,
         };
+        let trace = txn.map_or_else(|| format!("ask-{}", id.0), |txn| self.trace(txn));
         self.bridge.asks.insert(id, asked);
-        let ask = Box::new(Ask { id, to, enquiry, within_ms, trace, address });
+        let ask = Box::new(Ask { id, to, enquiry, within_ms, trace, txn, address });
         self.outputs.push_back(Output::Ask { after, ask });
     }
 
@@ -568,7 +575,8 @@ impl Switch {
     ) {
         let elapsed = now.tick.since(held.received.tick);
         let (link, kind, group) = (held.channel.link, held.kind, None);
-        self.count(Event::Answered { link, kind, group, response, verdict, reason, elapsed });
+        let event = Event::Answered { link, kind, group, response, verdict, reason, elapsed };
+        self.count_answered(event, &held.request, (Some(held.id), Some(held.route)));
     }
 
     /// Whether a bank is just being told to make a payment: a stop waits for that.
