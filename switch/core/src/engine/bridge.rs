@@ -18,6 +18,7 @@ mod inquiry;
 mod payment;
 mod progress;
 mod reads;
+mod refresh;
 mod taken_back;
 mod trace;
 mod undoing;
@@ -113,6 +114,8 @@ enum Asked {
     Consent(Asking, Option<Caller>),
     /// How the consent of an account stands.
     ConsentStatus(Asking),
+    /// The balance of an account that nobody asked for.
+    Refresh(Asking),
     /// A consent that was given up. Nothing follows from it.
     Revoke,
     /// A new applicant, and who called for it.
@@ -174,6 +177,8 @@ enum Task {
     Consent(String),
     /// A customer's check is confirmed.
     Review(String),
+    /// The balance of an account is read without its customer.
+    Balance(String),
     /// Reads that no longer count are forgotten.
     Reads,
 }
@@ -395,6 +400,7 @@ impl Switch {
             Asked::Payment(txn, _) | Asked::Inquiry(txn) => Some(*txn),
             Asked::Consent(..)
             | Asked::ConsentStatus(_)
+            | Asked::Refresh(_)
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
@@ -414,6 +420,7 @@ impl Switch {
             Asked::Payment(..)
             | Asked::Consent(..)
             | Asked::ConsentStatus(_)
+            | Asked::Refresh(_)
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
@@ -449,7 +456,7 @@ impl Switch {
         let to = match &asked {
             Asked::Applicant(..) | Asked::Review(..) | Asked::Checks(..) => Addressee::Kyc,
             Asked::Inquiry(txn) | Asked::Payment(txn, _) => self.addressee(*txn),
-            Asked::Consent(asking, _) | Asked::ConsentStatus(asking) => {
+            Asked::Consent(asking, _) | Asked::ConsentStatus(asking) | Asked::Refresh(asking) => {
                 Addressee::Bank(asking.bank)
             }
             Asked::Revoke => Addressee::Bank(BankId(u16::MAX)),
@@ -462,6 +469,7 @@ impl Switch {
                 self.handle_consent_asked(now, &asking, call, verdict);
             }
             Asked::ConsentStatus(asking) => self.handle_consent(now, &asking, verdict),
+            Asked::Refresh(asking) => self.handle_refresh(now, &asking, verdict),
             Asked::Revoke => {}
             Asked::Applicant(customer, call) => {
                 self.handle_applicant(now, &customer, call, verdict);
@@ -489,6 +497,7 @@ impl Switch {
                 Task::Advice(txn) => self.send_advice(now, txn),
                 Task::Consent(account) => self.look_at_consent(now, &account),
                 Task::Review(customer) => self.confirm(now, &customer),
+                Task::Balance(account) => self.refresh_balance(now, &account),
                 Task::Reads => self.forget_reads(now),
             }
         }
@@ -521,6 +530,7 @@ impl Switch {
         for customer in unconfirmed {
             self.bridge.plan(Task::Review(customer), now.tick);
         }
+        self.resume_refreshes(now);
         if self.durable.facts().has_reads() {
             self.bridge.plan(Task::Reads, now.tick);
         }
