@@ -43,7 +43,7 @@ fn plan() -> Plan {
             linked: Some(true),
             to: RouteTo::Bank,
         }],
-        banks: vec![BankPlan::named("dnb")],
+        banks: vec![BankPlan { refresh_ms: 0, ..BankPlan::named("dnb") }],
         payees: vec![],
         kyc: KycPlan { required: true, ..KycPlan::default() },
         limits: Limits::default(),

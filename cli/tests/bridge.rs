@@ -36,6 +36,9 @@ mod stage;
 mod stories;
 #[path = "bridge/teller.rs"]
 mod teller;
+#[cfg(feature = "otlp")]
+#[path = "bridge/traces.rs"]
+mod traces;
 
 use rig::{ACCOUNT, APPROVED, Bridge};
 use teller::{Teller, code, tag, transfer};

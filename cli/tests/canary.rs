@@ -7,7 +7,7 @@
 #[path = "canary/scan.rs"]
 mod scan;
 
-use scan::{Artefact, Scanner, Secret, encodings, seeds};
+use scan::{Artefact, Scanner, Secret, encodings, people, seeds};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -101,6 +101,30 @@ impl Demo {
         answer
     }
 
+    /// A person goes to the provider of identities, says who it is there, and comes back: the
+    /// answers of the switch on this way, and who it says then is signed in.
+    fn sign_in(&self, who: &str) -> Vec<u8> {
+        let mut begun = self.call(&self.http, "GET /api/auth/bankid HTTP/1.1", "");
+        let kept = cookie(&begun);
+        let page = header(&begun, "location").unwrap();
+        // Our name at the provider stands in the address that people are sent to, and only there.
+        let text = String::from_utf8_lossy(&begun).into_owned();
+        let (before, rest) = text.split_once("?client_id=").unwrap();
+        begun = [before, rest.split_once('&').unwrap().1].concat().into_bytes();
+        let (provider, page) = place(&page);
+        let decided = self.call(provider, &format!("GET {page}&auto={who} HTTP/1.1"), "");
+        let back = header(&decided, "location").unwrap();
+        let (switch, back) = place(&back);
+        let back = self.call(switch, &format!("GET {back} HTTP/1.1\r\ncookie: {kept}"), "");
+        if !back.starts_with(b"HTTP/1.1 303 ") {
+            return [begun, back].concat();
+        }
+        let head = format!("GET /api/auth/me HTTP/1.1\r\ncookie: {}", cookie(&back));
+        let me = self.call(&self.http, &head, "");
+        assert!(me.starts_with(b"HTTP/1.1 200 "), "{}", me.escape_ascii());
+        [begun, back, me].concat()
+    }
+
     /// Everything the program itself prints of its books.
     fn tool(&self, arguments: &[&str]) -> Artefact {
         let (db, keys) = (self.folder.join("veksel.db"), self.folder.join("veksel.key"));
@@ -113,6 +137,11 @@ impl Demo {
         assert!(done.status.success(), "{arguments:?}: {done:?}");
         let bytes = [done.stdout, done.stderr].concat();
         Artefact { name: format!("veksel {}", arguments.join(" ")), bytes }
+    }
+
+    /// The database of the bank.
+    fn bank_book(&self) -> String {
+        self.folder.join("bank.db").display().to_string()
     }
 
     /// Stops it and gives its log and what it printed at the end.
@@ -140,7 +169,27 @@ impl Drop for Demo {
     }
 }
 
-/// What must be nowhere: the cards of the seeds, what was sent, and what opens doors.
+/// A line of the head of an answer.
+fn header(answer: &[u8], name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(answer);
+    let mut lines = text.lines().filter_map(|line| line.split_once(": "));
+    let found = lines.find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.to_owned())
+}
+
+/// The cookie of an answer, as a browser brings it back.
+fn cookie(answer: &[u8]) -> String {
+    let set = header(answer, "set-cookie").unwrap();
+    set.split(';').next().unwrap().to_owned()
+}
+
+/// Whom to ask for an address, and what.
+fn place(url: &str) -> (&str, &str) {
+    let rest = url.strip_prefix("http://").unwrap();
+    rest.split_at(rest.find('/').unwrap())
+}
+
+/// What must be nowhere: the cards of the seeds, who signs in, what was sent, and what opens doors.
 fn secrets(folder: &Path) -> Vec<Secret> {
     let mut secrets = vec![
         Secret::new("track 2", TRACK_2),
@@ -150,6 +199,7 @@ fn secrets(folder: &Path) -> Vec<Secret> {
         Secret::new("authorisation code", PASSED_ON),
     ];
     secrets.extend(seeds());
+    secrets.extend(people());
     let mut files: Vec<PathBuf> = vec![folder.to_owned()];
     while let Some(path) = files.pop() {
         if path.is_dir() {
@@ -232,6 +282,11 @@ fn no_secret_is_left_behind() {
         let bytes = demo.call(&demo.http, &head, &body);
         artefacts.push(Artefact { name: format!("answer to {what}"), bytes });
     }
+    // People sign in, of whom one is too young. Their national ids reach the switch in a token.
+    for who in ["kari", "ola", "ung"] {
+        let bytes = demo.sign_in(who);
+        artefacts.push(Artefact { name: format!("answers to {who}"), bytes });
+    }
     // And a payment at a bank over HTTP, with its tokens and certificates.
     demo.send(&["balance", "--account", "NO9386011117947"]);
     let transfer =
@@ -248,6 +303,17 @@ fn no_secret_is_left_behind() {
         let bytes = demo.call(&demo.report, &head, "");
         artefacts.push(Artefact { name: format!("report as {format}"), bytes });
     }
+    // A workbook is packed: what is in it is searched, entry by entry.
+    for report in ["all", "settlement"] {
+        let head = format!("GET /simulator/download?format=xlsx&report={report} HTTP/1.1");
+        let answer = demo.call(&demo.report, &head, "");
+        let start = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let (name, bytes) = (format!("workbook {report}"), answer[start..].to_vec());
+        let workbook = Artefact { name, bytes };
+        assert!(workbook.unpacked().iter().any(|entry| entry.name.contains("sheet1.xml")));
+        artefacts.push(workbook);
+    }
+    artefacts.push(demo.tool(&["report", "--db", &demo.bank_book(), "--format", "xlsx"]));
     for arguments in [
         &["journal", "list", "--limit", "1000"][..],
         &["journal", "list", "--limit", "1000", "--json"],
@@ -280,6 +346,28 @@ fn no_secret_is_left_behind() {
     let middle = log.bytes.len() / 2;
     log.bytes.splice(middle..middle, PAN.bytes());
     assert_eq!(scanner.scan(log).len(), 1);
+    for (name, planted) in [("a national id", "17829000024"), ("a card", PAN)] {
+        let workbook = Artefact { name: name.to_owned(), bytes: workbook(planted) };
+        assert_eq!(scanner.scan(&workbook).len(), 1, "{name} in a workbook");
+    }
+}
+
+/// A workbook in which somebody wrote this into a cell. Its bytes do not show it.
+fn workbook(text: &str) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let packed = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated);
+    let rows =
+        format!("<row><c><v>{text}</v></c></row>") + &"<row><c><v>0</v></c></row>".repeat(99);
+    for (name, content) in
+        [("[Content_Types].xml", "<Types/>"), ("xl/worksheets/sheet1.xml", &rows)]
+    {
+        archive.start_file(name, packed).unwrap();
+        archive.write_all(content.as_bytes()).unwrap();
+    }
+    let bytes = archive.finish().unwrap().into_inner();
+    assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()));
+    bytes
 }
 
 /// The scanner finds a secret however it is written, wherever it stands.

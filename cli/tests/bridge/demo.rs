@@ -126,7 +126,10 @@ fn look_inside_as_in_the_readme(banner: &str) {
     let [download, ready, answers] = lines[..] else { panic!("{lines:?}") };
     ask(download);
     let page = std::fs::read_to_string(folder.path().join("bank.html")).unwrap();
-    assert!(page.contains("<title>Demo Bank plc</title>") && page.contains("10000000002"), "{page:.200}");
+    assert!(
+        page.contains("<title>Demo Bank plc</title>") && page.contains("10000000002"),
+        "{page:.200}"
+    );
     let ready: Value = serde_json::from_str(&ask(ready)).unwrap();
     assert_eq!(ready["ready"], true, "{ready}");
     assert!(ask(answers).contains("veksel_answers_total{"));

@@ -1,7 +1,9 @@
 //! Looks for secrets in what a run left behind, however they are written.
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use std::io::{Cursor, Read as _};
 use std::path::Path;
+use veksel_simulator::sandbox::oidc::PERSONS;
 
 /// Something that must be nowhere.
 #[derive(Clone, Debug)]
@@ -25,11 +27,36 @@ pub(crate) fn seeds() -> Vec<Secret> {
     pans.map(|pan| Secret::new(format!("card number ending in {}", &pan[12..]), pan)).collect()
 }
 
+/// The national ids of everybody who can sign in at the sandbox.
+pub(crate) fn people() -> Vec<Secret> {
+    let people = PERSONS.iter();
+    people.map(|person| Secret::new(format!("national id of {}", person.key), person.pid)).collect()
+}
+
 /// What a run left behind.
 #[derive(Debug)]
 pub(crate) struct Artefact {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
+}
+
+impl Artefact {
+    /// What is packed in it, if it is an archive as workbooks are.
+    pub(crate) fn unpacked(&self) -> Vec<Self> {
+        if !self.bytes.starts_with(b"PK\x03\x04") {
+            return Vec::new();
+        }
+        let mut archive = zip::ZipArchive::new(Cursor::new(&self.bytes)).unwrap();
+        let mut entries = Vec::new();
+        for place in 0..archive.len() {
+            let mut entry = archive.by_index(place).unwrap();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            let name = format!("{} in {}", entry.name().unwrap(), self.name);
+            entries.push(Self { name, bytes });
+        }
+        entries
+    }
 }
 
 /// Finds any of the secrets, in any of the [`encodings`].
@@ -57,8 +84,15 @@ impl Scanner {
         Self { automaton, meanings }
     }
 
-    /// A line for each find: where, what and how. Never the secret itself.
+    /// A line for each find: where, what and how. Never the secret itself. What is a workbook, or
+    /// packed in the same way, is looked into.
     pub(crate) fn scan(&self, artefact: &Artefact) -> Vec<String> {
+        let mut found = self.scan_bytes(artefact);
+        found.extend(artefact.unpacked().iter().flat_map(|entry| self.scan_bytes(entry)));
+        found
+    }
+
+    fn scan_bytes(&self, artefact: &Artefact) -> Vec<String> {
         let found = self.automaton.find_iter(&artefact.bytes).take(20);
         found
             .map(|found| {

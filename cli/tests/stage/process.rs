@@ -2,7 +2,7 @@
 //!
 //! It logs everything it can, and when it has ended its log is searched for secrets.
 
-use super::scan::{Artefact, Scanner, Secret, seeds};
+use super::scan::{Artefact, Scanner, Secret, people, seeds};
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -36,11 +36,11 @@ pub(crate) struct Process {
     since: u64,
 }
 
-/// The cards of the seeds, and what opens the doors of sandboxes.
-static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
+/// The cards of the seeds, who signs in, and what opens the doors of sandboxes.
+pub(crate) static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
     let doors = ["sandbox-secret-key", "sandbox-webhook-secret", "sandbox-client-secret"];
     let doors = doors.map(|door| Secret::new(door, door));
-    Scanner::new(&[seeds(), doors.to_vec()].concat())
+    Scanner::new(&[seeds(), people(), doors.to_vec()].concat())
 });
 
 impl Process {

@@ -15,3 +15,5 @@ mod quirks;
 mod refusals;
 mod rig;
 mod servers;
+#[path = "../canary/watch.rs"]
+mod watch;

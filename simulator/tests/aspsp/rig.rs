@@ -23,6 +23,7 @@ use veksel_simulator::sandbox::oidc::{Oidc, OidcConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 
 use crate::client::{Answer, Caller, call, call_tls};
+use crate::watch::{Watch, watch};
 
 /// The account of the documents: 45 230.00 NOK.
 pub(crate) const IBAN: &str = "NO9386011117947";
@@ -51,6 +52,7 @@ pub(crate) struct Rig {
     pub(crate) qwac: Issued,
     pub(crate) qseal: Issued,
     _folder: tempfile::TempDir,
+    _watch: Watch,
     numbers: AtomicU64,
 }
 
@@ -94,6 +96,7 @@ impl Rig {
     }
 
     fn build(delays: Delays, totp: Option<&str>, asks: bool) -> Self {
+        let watch = watch();
         let folder = tempfile::tempdir().unwrap();
         let bank = bank::start(bank_config(folder.path())).unwrap();
         let authority = Arc::new(Authority::new().unwrap());
@@ -126,7 +129,7 @@ impl Rig {
         let issue = |purpose| authority.issue(&Wanted::of(purpose, &roles)).unwrap();
         let (qwac, qseal) = (issue(Purpose::Web), issue(Purpose::Seal));
         let numbers = AtomicU64::new(1);
-        Self { sandboxes, bank, authority, qwac, qseal, _folder: folder, numbers }
+        Self { sandboxes, bank, authority, qwac, qseal, _folder: folder, _watch: watch, numbers }
     }
 
     pub(crate) fn number(&self) -> String {

@@ -10,6 +10,8 @@ mod advices;
 mod channel;
 mod judge;
 mod rig;
+#[path = "../canary/watch.rs"]
+mod watch;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -12,6 +12,7 @@ use veksel_simulator::bank::{self, RunningBank};
 
 use crate::channel::Told;
 use crate::judge::{Verdict, examine};
+use crate::watch::{Watch, watch};
 
 /// How long anything may take that must happen. Two busy cores are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,6 +44,7 @@ pub(crate) struct Rig {
     bank: RunningBank,
     switch: Running,
     folder: Folder,
+    _watch: Watch,
 }
 
 struct Folder(Option<tempfile::TempDir>, PathBuf);
@@ -61,6 +63,7 @@ impl Drop for Folder {
 impl Rig {
     /// A bank with these faults and a switch that is signed on to it.
     pub(crate) fn start(profile: BankProfile, faults: Faults) -> Self {
+        let watch = watch();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         let config = BankConfig {
@@ -86,7 +89,7 @@ impl Rig {
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let switch = veksel_server::start(config).unwrap();
         until("the switch to be ready", || switch.is_ready().then_some(()));
-        Self { bank, switch, folder: Folder(Some(folder), path) }
+        Self { bank, switch, folder: Folder(Some(folder), path), _watch: watch }
     }
 
     pub(crate) fn bank(&self) -> &RunningBank {
@@ -137,7 +140,7 @@ impl Rig {
     pub(crate) fn judge(self, told: &Told) -> Verdict {
         let calm = self.await_calm();
         let journal = self.journal();
-        let Self { bank, switch, mut folder } = self;
+        let Self { bank, switch, mut folder, _watch: watch } = self;
         assert_eq!(switch.stop(), Stopped::Asked);
         let summary = bank.stop().unwrap();
         let ledger = folder.1.join("bank.db");
@@ -146,6 +149,7 @@ impl Rig {
         if !summary.conserved || summary.sum_minor != 0 {
             verdict.violations.push(format!("the ledger is not conserved: {summary:?}"));
         }
+        drop(watch);
         if !verdict.violations.is_empty() {
             let kept = folder.0.take().map(tempfile::TempDir::keep).unwrap_or_default();
             let _ = writeln!(std::io::stderr(), "evidence is kept in {}", kept.display());

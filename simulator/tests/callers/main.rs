@@ -8,3 +8,5 @@ mod client;
 mod port;
 mod rig;
 mod secure;
+#[path = "../canary/watch.rs"]
+mod watch;

@@ -1,5 +1,6 @@
 //! A bank whose amounts decide how it answers, and a switch with a caller and a channel.
 
+use crate::watch::{Watch, watch};
 use bytes::BytesMut;
 use rusqlite::{Connection, OpenFlags};
 use std::io::{Read, Write};
@@ -38,10 +39,12 @@ pub(crate) struct Rig {
     pub(crate) bank: RunningBank,
     pub(crate) switch: Option<Running>,
     folder: tempfile::TempDir,
+    _watch: Watch,
 }
 
 impl Rig {
     pub(crate) fn start() -> Self {
+        let watch = watch();
         let folder = tempfile::tempdir().unwrap();
         let config = BankConfig {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -66,7 +69,7 @@ impl Rig {
             std::fs::write(&path, key).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
-        let mut rig = Self { bank, switch: None, folder };
+        let mut rig = Self { bank, switch: None, folder, _watch: watch };
         rig.start_switch();
         rig
     }

@@ -11,3 +11,5 @@ mod once;
 mod proofs;
 mod refusals;
 mod rig;
+#[path = "../canary/watch.rs"]
+mod watch;

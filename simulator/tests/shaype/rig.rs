@@ -2,6 +2,7 @@
 //! hand.
 
 use crate::client::{self, Answer};
+use crate::watch::{Watch, watch};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -206,6 +207,7 @@ pub(crate) struct Rig {
     extra: String,
     pub(crate) keys: KeyHost,
     pub(crate) key: Arc<Key>,
+    _watch: Watch,
 }
 
 impl Rig {
@@ -233,6 +235,7 @@ impl Rig {
         key: Arc<Key>,
         listen: SocketAddr,
     ) -> Self {
+        let watch = watch();
         let folder = tempfile::tempdir().unwrap();
         let config = BankConfig {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -254,7 +257,8 @@ impl Rig {
         let bank = bank::start(config).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let bank = Some(bank);
-        let mut rig = Self { bank, switch: None, runtime, folder, listen, extra, keys, key };
+        let mut rig =
+            Self { bank, switch: None, runtime, folder, listen, extra, keys, key, _watch: watch };
         rig.start_switch();
         rig
     }

@@ -143,16 +143,16 @@ impl Adapters {
         Ok(Self { banks, kyc, traces: Traces::new(100) })
     }
 
-    /// The same, of whose traces so many of a hundred are recorded.
+    /// The same, whose calls are in these traces.
     #[must_use]
-    pub fn recording(self, percent: u32) -> Self {
-        Self { traces: Traces::new(percent), ..self }
+    pub fn recording(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Asks whom the enquiry is for. Never takes longer than the enquiry allows; giving it up
     /// half-way leaves nothing behind but what was sent.
     pub async fn ask(&self, ask: Ask) -> Verdict {
-        let trace = self.traces.of(&ask.trace);
+        let trace = self.traces.within(&ask.trace, ask.txn);
         let left_ms = ask.within_ms.saturating_sub(GRACE_MS);
         let chain = Chain::traced(left_ms, &ask.trace, trace).with_customer(ask.address);
         let whole = Duration::from_millis(ask.within_ms.min(86_400_000));

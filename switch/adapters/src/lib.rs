@@ -43,8 +43,9 @@ pub use adapters::{AdapterError, Adapters, Certificate};
 pub use berlin_group::{Pushed, pushed};
 pub use executor::Circuit;
 pub use executor::audit::{AuditSink, CallEvent, Span, audit};
+pub use executor::trace::Traces;
 #[cfg(feature = "otlp")]
-pub use otlp::Collector;
+pub use otlp::{Collector, MessageEvent, Recorded};
 
 pub use files::read_secret;
 pub use heartbeat::Heartbeat;

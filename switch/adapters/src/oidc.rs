@@ -6,6 +6,7 @@
 //! ([`Oidc::finish`]), once: a code is exchanged at most one time, whatever comes of it. What is
 //! kept is kept in memory: who is on the way when the process ends begins again.
 
+mod alarm;
 mod claims;
 mod client;
 mod discovery;
@@ -14,6 +15,7 @@ mod keys;
 mod mock;
 mod national_id;
 
+pub use alarm::{Alarm, Alarms};
 pub use claims::Claim;
 
 use crate::adapters::AdapterError;
@@ -157,6 +159,7 @@ struct Provider {
     executor: Executor,
     /// For codes, which are exchanged at most once.
     exchange: Executor,
+    alarms: Alarms,
 }
 
 impl fmt::Debug for Oidc {
@@ -191,13 +194,14 @@ impl Oidc {
         http: &HttpConfig,
         secret: &dyn Fn(&SecretSource) -> Result<Secret, AdapterError>,
         audit: &AuditSink,
+        alarms: Alarms,
     ) -> Result<Self, AdapterError> {
         // Whichever features other crates turn on, there is one library for signatures. It is an
         // error if it was chosen before, and the same one.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let provider = match config.mock {
             true => None,
-            false => Some(Provider::new(config, secret, audit)?),
+            false => Some(Provider::new(config, secret, audit, alarms)?),
         };
         let own = || format!("{}{CALLBACK}", http.public_url);
         Ok(Self {
@@ -341,14 +345,7 @@ impl Oidc {
             Unverified::Claim(claim) => untrue(claim),
             Unverified::Keys(failure) => {
                 provider.discovery.doubt();
-                tracing::error!(
-                    target: "alert",
-                    title = "keys of the identity provider cannot be used",
-                    severity = "high",
-                    why = failure.why.word(),
-                    code = failure.code,
-                    "nobody can sign in"
-                );
+                provider.alarms.raise(&Alarm::Keys(failure));
                 NotSigned::Keys
             }
         })?;
@@ -380,6 +377,7 @@ impl Provider {
         config: &IdentityConfig,
         secret: &dyn Fn(&SecretSource) -> Result<Secret, AdapterError>,
         audit: &AuditSink,
+        alarms: Alarms,
     ) -> Result<Self, AdapterError> {
         let once = CallConfig { retries: 0, ..config.call.clone() };
         Ok(Self {
@@ -391,12 +389,13 @@ impl Provider {
             ),
             executor: Executor::new("bankid", &config.call, REGISTERED, audit.clone())?,
             exchange: Executor::new("bankid", &once, REGISTERED, audit.clone())?,
+            alarms,
         })
     }
 
     async fn endpoints(&self, chain: &Chain) -> Result<std::sync::Arc<Endpoints>, NotSigned> {
         let endpoints = self.discovery.endpoints(&self.executor, chain).await;
-        endpoints.map_err(|failure| unreachable_now(&failure))
+        endpoints.map_err(|failure| self.unreachable(failure))
     }
 
     /// The address that a person is sent to.
@@ -444,7 +443,7 @@ impl Provider {
         if !response.is_success() {
             return Err(self.refused(&response));
         }
-        let pushed = response.json::<Pushed>().map_err(|failure| unreachable_now(&failure))?;
+        let pushed = response.json::<Pushed>().map_err(|failure| self.unreachable(failure))?;
         Ok(pushed.request_uri)
     }
 
@@ -478,18 +477,12 @@ impl Provider {
         let taken = endpoints.auths.as_deref();
         let request = self.client.request(request, form, taken, &endpoints.issuer, now_s);
         let request = request.map_err(|failure| {
-            tracing::error!(
-                target: "alert",
-                title = "client cannot prove who it is",
-                severity = "critical",
-                code = failure.code,
-                "the identity provider takes none of the configured ways"
-            );
+            self.alarms.raise(&Alarm::Unproven(failure));
             NotSigned::Exchange
         })?;
         self.exchange.call(chain, request).await.map_err(|failure| {
             self.discovery.doubt();
-            unreachable_now(&failure)
+            self.unreachable(failure)
         })
     }
 
@@ -499,19 +492,12 @@ impl Provider {
         let code = said.map(|said| said.error).unwrap_or_default();
         match (response.status, code.as_str()) {
             (_, "unauthorized_client" | "invalid_client") | (401, _) => {
-                tracing::error!(
-                    target: "alert",
-                    title = "client id invalid",
-                    severity = "critical",
-                    status = response.status,
-                    "the identity provider does not know us"
-                );
+                self.alarms.raise(&Alarm::Unknown(response.status));
                 NotSigned::Exchange
             }
             (_, "temporarily_unavailable") | (429 | 500.., _) => {
                 self.discovery.doubt();
-                let why = Failure::before(Failed::Unavailable);
-                unreachable_now(&why)
+                self.unreachable(Failure::before(Failed::Unavailable))
             }
             (404 | 405 | 410, _) => {
                 // It may have moved.
@@ -524,18 +510,11 @@ impl Provider {
             }
         }
     }
-}
 
-fn unreachable_now(failure: &Failure) -> NotSigned {
-    tracing::error!(
-        target: "alert",
-        title = "identity provider unreachable",
-        severity = "high",
-        why = failure.why.word(),
-        code = failure.code,
-        "nobody can sign in"
-    );
-    NotSigned::Unavailable
+    fn unreachable(&self, failure: Failure) -> NotSigned {
+        self.alarms.raise(&Alarm::Unreachable(failure));
+        NotSigned::Unavailable
+    }
 }
 
 /// The key of hashes; `None` hashes without one.

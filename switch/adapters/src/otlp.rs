@@ -1,10 +1,11 @@
-//! Calls to third parties as spans of OpenTelemetry, posted to a collector (OTLP over HTTP,
-//! protobuf). A span has what the audit line of its call has, and so nothing to mask.
+//! Messages and the calls to third parties behind them as spans of OpenTelemetry, posted to a
+//! collector (OTLP over HTTP, protobuf). The span of a call has what its audit line has, and that
+//! of a message says of which kind it was and how it ended, so there is nothing to mask.
 //!
 //! The only file that knows OpenTelemetry; it is there with the feature `otlp`.
 
 use crate::adapters::AdapterError;
-use crate::executor::audit::CallEvent;
+use crate::executor::audit::{CallEvent, Span};
 use crate::executor::client;
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
@@ -19,6 +20,42 @@ use veksel_config::bridge::CallConfig;
 
 /// How long a collector may take to take spans.
 const TAKE: Duration = Duration::from_secs(10);
+
+/// A message that was carried: names of the configuration, and words of closed sets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessageEvent {
+    /// Over which link it came.
+    pub link: String,
+    /// Its route; empty if it took none.
+    pub route: String,
+    /// Of which kind.
+    pub kind: &'static str,
+    /// Its message type.
+    pub mti: String,
+    /// What its answer says.
+    pub response: String,
+    /// How certain that is.
+    pub verdict: &'static str,
+    /// Why.
+    pub reason: &'static str,
+    /// What it is found by in the journal; empty if it did not become a transaction.
+    pub trace: String,
+    /// Its place, and how it stands in the trace that it names.
+    pub span: Span,
+    /// Microseconds from its arrival to its answer.
+    pub elapsed_us: u64,
+    /// Nobody knows what came of it.
+    pub is_open: bool,
+}
+
+/// What is a span.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Recorded {
+    /// One attempt of one call.
+    Call(CallEvent),
+    /// A message.
+    Message(MessageEvent),
+}
 
 /// A collector.
 #[derive(Debug)]
@@ -50,14 +87,14 @@ impl Collector {
         Ok(Self { exporter, scope })
     }
 
-    /// Posts calls with the times at which they ended. Those that are not recorded are left out.
+    /// Posts what ended at these times. What is not recorded is left out.
     ///
     /// # Errors
     ///
-    /// If the collector did not take them within ten seconds.
-    pub async fn take(&self, calls: &[(CallEvent, SystemTime)]) -> Result<(), String> {
-        let recorded = calls.iter().filter(|(call, _)| call.span.is_sampled);
-        let spans: Vec<_> = recorded.map(|(call, ended)| self.span(call, *ended)).collect();
+    /// If the collector did not take it within ten seconds.
+    pub async fn take(&self, ended: &[(Recorded, SystemTime)]) -> Result<(), String> {
+        let recorded = ended.iter().filter(|(recorded, _)| recorded.span().is_sampled);
+        let spans: Vec<_> = recorded.map(|(recorded, ended)| self.data(recorded, *ended)).collect();
         if spans.is_empty() {
             return Ok(());
         }
@@ -67,42 +104,100 @@ impl Collector {
         }
     }
 
-    fn span(&self, call: &CallEvent, ended: SystemTime) -> SpanData {
-        let begun = ended.checked_sub(Duration::from_micros(call.elapsed_us)).unwrap_or(ended);
-        let mut attributes = vec![
-            KeyValue::new("peer.service", call.provider.clone()),
-            KeyValue::new("veksel.service", call.service),
-            KeyValue::new("veksel.trace", call.trace.clone()),
-            KeyValue::new("veksel.attempt", i64::from(call.attempt)),
-            KeyValue::new("veksel.outcome", call.outcome),
-            KeyValue::new("http.request.method", call.method.clone()),
-            KeyValue::new("url.template", call.template),
-        ];
-        let status =
-            call.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status)));
-        attributes.extend(status);
-        let is_fault = call.status.is_none_or(|status| status >= 400);
+    fn data(&self, recorded: &Recorded, ended: SystemTime) -> SpanData {
+        let Shown { kind, name, elapsed_us, attributes, status, is_child_of_ours } = match recorded
+        {
+            Recorded::Call(call) => shown_call(call),
+            Recorded::Message(message) => shown_message(message),
+        };
+        let span = recorded.span();
+        let begun = ended.checked_sub(Duration::from_micros(elapsed_us)).unwrap_or(ended);
         SpanData {
             span_context: SpanContext::new(
-                TraceId::from_bytes(call.span.trace),
-                SpanId::from_bytes(call.span.id),
+                TraceId::from_bytes(span.trace),
+                SpanId::from_bytes(span.id),
                 TraceFlags::SAMPLED,
                 false,
                 TraceState::NONE,
             ),
-            parent_span_id: SpanId::from_bytes(call.span.parent),
-            parent_span_is_remote: call.span.parent != [0; 8],
-            span_kind: SpanKind::Client,
-            name: format!("{} {}", call.method, call.template).into(),
+            parent_span_id: SpanId::from_bytes(span.parent),
+            parent_span_is_remote: span.parent != [0; 8] && !is_child_of_ours,
+            span_kind: kind,
+            name: name.into(),
             start_time: begun,
             end_time: ended,
             attributes,
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
             links: SpanLinks::default(),
-            status: if is_fault { Status::error(call.outcome) } else { Status::Unset },
+            status,
             instrumentation_scope: self.scope.clone(),
         }
+    }
+}
+
+impl Recorded {
+    const fn span(&self) -> &Span {
+        match self {
+            Self::Call(call) => &call.span,
+            Self::Message(message) => &message.span,
+        }
+    }
+}
+
+/// What differs between kinds of spans.
+struct Shown {
+    kind: SpanKind,
+    name: String,
+    elapsed_us: u64,
+    attributes: Vec<KeyValue>,
+    status: Status,
+    is_child_of_ours: bool,
+}
+
+fn shown_call(call: &CallEvent) -> Shown {
+    let mut attributes = vec![
+        KeyValue::new("peer.service", call.provider.clone()),
+        KeyValue::new("veksel.service", call.service),
+        KeyValue::new("veksel.trace", call.trace.clone()),
+        KeyValue::new("veksel.attempt", i64::from(call.attempt)),
+        KeyValue::new("veksel.outcome", call.outcome),
+        KeyValue::new("http.request.method", call.method.clone()),
+        KeyValue::new("url.template", call.template),
+    ];
+    let status =
+        call.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status)));
+    attributes.extend(status);
+    let is_fault = call.status.is_none_or(|status| status >= 400);
+    Shown {
+        kind: SpanKind::Client,
+        name: format!("{} {}", call.method, call.template),
+        elapsed_us: call.elapsed_us,
+        attributes,
+        status: if is_fault { Status::error(call.outcome) } else { Status::Unset },
+        is_child_of_ours: true,
+    }
+}
+
+fn shown_message(message: &MessageEvent) -> Shown {
+    let attributes = [
+        ("veksel.link", message.link.clone()),
+        ("veksel.route", message.route.clone()),
+        ("veksel.kind", message.kind.to_owned()),
+        ("veksel.mti", message.mti.clone()),
+        ("veksel.response", message.response.clone()),
+        ("veksel.verdict", message.verdict.to_owned()),
+        ("veksel.reason", message.reason.to_owned()),
+        ("veksel.trace", message.trace.clone()),
+    ];
+    let attributes = attributes.into_iter().filter(|(_, value)| !value.is_empty());
+    Shown {
+        kind: SpanKind::Server,
+        name: format!("{} {}", message.mti, message.kind),
+        elapsed_us: message.elapsed_us,
+        attributes: attributes.map(|(name, value)| KeyValue::new(name, value)).collect(),
+        status: if message.is_open { Status::error(message.reason) } else { Status::Unset },
+        is_child_of_ours: false,
     }
 }
 
@@ -134,7 +229,7 @@ mod tests {
         (url, taken)
     }
 
-    fn call(is_sampled: bool, status: Option<u16>) -> (CallEvent, SystemTime) {
+    fn call(is_sampled: bool, status: Option<u16>) -> (Recorded, SystemTime) {
         let span = Span { trace: [0xab; 16], parent: [0xcd; 8], id: [0xef; 8], is_sampled };
         let event = CallEvent {
             provider: "fjord".to_owned(),
@@ -151,7 +246,25 @@ mod tests {
             bytes_out: 1,
             bytes_in: 2,
         };
-        (event, SystemTime::now())
+        (Recorded::Call(event), SystemTime::now())
+    }
+
+    fn message() -> (Recorded, SystemTime) {
+        let span = Span { trace: [0xab; 16], parent: [0; 8], id: [0xcd; 8], is_sampled: true };
+        let event = MessageEvent {
+            link: "atm".to_owned(),
+            route: "linked".to_owned(),
+            kind: "inquiry",
+            mti: "0100".to_owned(),
+            response: "00".to_owned(),
+            verdict: "answered",
+            reason: "host",
+            trace: "txn-17".to_owned(),
+            span,
+            elapsed_us: 2_000,
+            is_open: false,
+        };
+        (Recorded::Message(event), SystemTime::now())
     }
 
     fn holds(body: &[u8], part: &[u8]) -> bool {
@@ -182,6 +295,23 @@ mod tests {
         }
         let spans = body.windows(16).filter(|window| *window == [0xab; 16]).count();
         assert_eq!(spans, 2, "one of three is not recorded");
+    }
+
+    #[tokio::test]
+    async fn a_message_is_the_parent_of_its_call() {
+        let (url, taken) = collector(200).await;
+        let collector = Collector::new(&url, "north").unwrap();
+        collector.take(&[message(), call(true, Some(200))]).await.unwrap();
+        let taken = taken.lock().unwrap();
+        let [(_, body)] = taken.as_slice() else { panic!("{}", taken.len()) };
+        // `span_id` of the one (field 2) and `parent_span_id` of the other (field 4), eight bytes.
+        for field in [0x12, 0x22] {
+            let part = [&[field, 8][..], &[0xcd; 8]].concat();
+            assert!(holds(body, &part), "{field:#x}");
+        }
+        for part in ["0100 inquiry", "veksel.route", "linked", "veksel.verdict"] {
+            assert!(holds(body, part.as_bytes()), "{part}");
+        }
     }
 
     #[tokio::test]

@@ -56,7 +56,7 @@ fn payment() -> Enquiry {
 
 fn ask(to: Addressee, enquiry: Enquiry, within_ms: u64) -> Ask {
     let (id, trace, address) = (AskId(1), "trace".to_owned(), None);
-    Ask { id, to, enquiry, within_ms, trace, address }
+    Ask { id, to, enquiry, within_ms, trace, txn: None, address }
 }
 
 #[track_caller]

@@ -190,7 +190,15 @@ async fn exchanges() -> Vec<Exchange> {
     for (number, enquiry) in enquiries().into_iter().enumerate() {
         let id = AskId(u64::try_from(number).unwrap());
         let to = Addressee::Bank(BankId(0));
-        let ask = Ask { id, to, enquiry, within_ms: 10_000, trace: "t".to_owned(), address: None };
+        let ask = Ask {
+            id,
+            to,
+            enquiry,
+            within_ms: 10_000,
+            trace: "t".to_owned(),
+            txn: None,
+            address: None,
+        };
         let verdict = adapters.ask(ask).await;
         assert!(!matches!(verdict, Verdict::Failed(_)), "enquiry {number}: {verdict:?}");
     }

@@ -66,7 +66,7 @@ fn adapter(running: &RunningSandboxes, key: &str) -> Adapters {
 async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
     let trace = "trace".to_owned();
     let (id, to) = (AskId(1), Addressee::Kyc);
-    adapters.ask(Ask { id, to, enquiry, within_ms: 20_000, trace, address: None }).await
+    adapters.ask(Ask { id, to, enquiry, within_ms: 20_000, trace, txn: None, address: None }).await
 }
 
 fn applicant(customer: &str, level: &str) -> Enquiry {

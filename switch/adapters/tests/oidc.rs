@@ -10,8 +10,9 @@ use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
-use veksel_adapters::oidc::{Claim, NotSigned, Oidc, Person, Returned, Wish};
+use veksel_adapters::oidc::{Alarm, Alarms, Claim, NotSigned, Oidc, Person, Returned, Wish};
 use veksel_adapters::{AdapterError, audit};
+use veksel_config::alert::Severity;
 use veksel_config::bridge::{ClientAuth, ClientKey, IdHash, IdentityConfig, SecretSource};
 use veksel_config::{Source, load_switch};
 use veksel_core::enquiry::Secret;
@@ -27,7 +28,11 @@ struct Rig {
     provider: Provider,
     running: RunningSandboxes,
     oidc: Oidc,
+    raised: Raised,
 }
+
+/// Alarms, in the order in which they were raised.
+type Raised = Arc<Mutex<Vec<Alarm>>>;
 
 fn configured(url: &str) -> IdentityConfig {
     let text = format!(
@@ -53,12 +58,14 @@ fn secret(source: &SecretSource) -> Result<Secret, AdapterError> {
     }
 }
 
-fn relying(config: &IdentityConfig) -> Oidc {
+fn relying(config: &IdentityConfig, raised: &Raised) -> Oidc {
     let text = "[[participant]]\nname = \"a\"\n[[listener]]\nname = \"a\"\n\
                 listen = \"127.0.0.1:1\"\nparticipant = \"a\"\n[[group]]\nname = \"b\"\n\
                 connect = [\"127.0.0.1:2\"]\n[[route]]\nname = \"c\"\ngroup = \"b\"\n[http]\n";
     let http = load_switch(Source::text("a.toml", text)).unwrap().bridge.http.unwrap();
-    Oidc::new(config, &http, &secret, &audit(64).0).unwrap()
+    let raised = Arc::clone(raised);
+    let alarms = Alarms::new(move |alarm| raised.lock().unwrap().push(alarm.clone()));
+    Oidc::new(config, &http, &secret, &audit(64).0, alarms).unwrap()
 }
 
 impl Rig {
@@ -83,8 +90,9 @@ impl Rig {
         if !config.discovery_url.contains(&address.to_string()) && !config.mock {
             config.discovery_url = config.discovery_url.replace("HOST", &address.to_string());
         }
-        let oidc = relying(&config);
-        Self { provider, running, oidc }
+        let raised = Raised::default();
+        let oidc = relying(&config, &raised);
+        Self { provider, running, oidc, raised }
     }
 
     async fn begin(&self) -> Result<(String, String), NotSigned> {
@@ -263,25 +271,16 @@ async fn every_failure_of_the_provider_has_its_name_and_no_code_goes_twice() {
     assert!(rig.sign_in("eva").await.is_ok());
 }
 
-/// Titles of alarms, and everything else that is said.
+/// Everything that is said.
 #[derive(Clone, Default)]
-struct Ear {
-    alarms: Arc<Mutex<Vec<(String, String)>>>,
-    said: Arc<Mutex<String>>,
-}
+struct Ear(Arc<Mutex<String>>);
 
 #[derive(Default)]
-struct Fields(String, String, String);
+struct Fields(String);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let text = format!("{value:?}");
-        match field.name() {
-            "title" => self.0 = text.trim_matches('"').to_owned(),
-            "severity" => self.1 = text.trim_matches('"').to_owned(),
-            _ => {}
-        }
-        self.2.push_str(&format!("{}={text} ", field.name()));
+        self.0.push_str(&format!("{}={value:?} ", field.name()));
     }
 }
 
@@ -297,10 +296,7 @@ impl Subscriber for Ear {
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        if event.metadata().target() == "alert" {
-            self.alarms.lock().unwrap().push((fields.0, fields.1));
-        }
-        self.said.lock().unwrap().push_str(&fields.2);
+        self.0.lock().unwrap().push_str(&fields.0);
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
@@ -312,23 +308,26 @@ async fn alarms_say_what_a_person_must_look_at_and_nobody_says_who_it_was() {
     let ear = Ear::default();
     let _heard = tracing::subscriber::set_default(ear.clone());
     for (fault, alarm) in [
-        ("unauthorized_client", Some(("client id invalid", "critical"))),
-        ("unknown_kid", Some(("keys of the identity provider cannot be used", "high"))),
-        ("token_down", Some(("identity provider unreachable", "high"))),
-        ("server_error", Some(("identity provider unreachable", "high"))),
+        ("unauthorized_client", Some(("client id invalid", Severity::Critical))),
+        ("unknown_kid", Some(("keys of the identity provider cannot be used", Severity::High))),
+        ("token_down", Some(("identity provider unreachable", Severity::High))),
+        ("server_error", Some(("identity provider unreachable", Severity::High))),
         ("invalid_grant", None),
         ("broken_pid", None),
         ("wrong_aud", None),
     ] {
-        ear.alarms.lock().unwrap().clear();
+        rig.raised.lock().unwrap().clear();
         rig.refused(fault).await;
-        let alarms = ear.alarms.lock().unwrap().clone();
-        let expected = alarm.map(|(title, severity)| (title.to_owned(), severity.to_owned()));
-        assert_eq!(alarms, expected.into_iter().collect::<Vec<_>>(), "{fault}");
+        let alarms = rig.raised.lock().unwrap().clone();
+        let told: Vec<_> = alarms.iter().map(|alarm| (alarm.title(), alarm.severity())).collect();
+        assert_eq!(told, alarm.into_iter().collect::<Vec<_>>(), "{fault}");
+        for alarm in &alarms {
+            assert!(ear.0.lock().unwrap().contains(&alarm.message()), "{fault}: not in the log");
+        }
     }
     rig.sign_in("kari").await.unwrap();
     rig.sign_in("ung").await.unwrap_err();
-    let said = ear.said.lock().unwrap().clone();
+    let said = ear.0.lock().unwrap().clone();
     assert!(said.contains("claim=\"aud\""), "{said}");
     for hidden in [PID, "17829000025", "Nordmann", "sandbox-client-secret", "1990-02-17"] {
         assert!(!said.contains(hidden), "{hidden} in {said}");
@@ -351,9 +350,10 @@ async fn a_provider_that_is_away_is_unavailable_and_one_that_was_there_is_rememb
     assert_eq!(rig.refused("discovery_down").await, NotSigned::Unavailable);
     let (page, binding) = rig.begin().await.unwrap();
     let back = decided(&page, "kari");
-    let Rig { running, oidc, provider } = rig;
+    let Rig { running, oidc, provider, raised } = rig;
     running.stop();
-    let rig = Rig { running: start(Vec::new(), Clock::default()).unwrap(), oidc, provider };
+    let running = start(Vec::new(), Clock::default()).unwrap();
+    let rig = Rig { running, oidc, provider, raised };
     assert_eq!(rig.finish(&back, &binding).await.unwrap_err(), NotSigned::Unavailable);
     // Where people sign in is still known, for a day.
     assert!(rig.begin().await.is_ok());
@@ -574,10 +574,10 @@ async fn what_is_configured_goes_before_the_document_and_stands_without_it() {
     config.authorize_url = Some(format!("{realm}/precheck/auth"));
     config.token_url = Some(format!("{realm}/protocol/openid-connect/token"));
     config.jwks_url = Some(format!("{realm}/protocol/openid-connect/certs"));
-    let rig = Rig { oidc: relying(&config), ..rig };
+    let rig = Rig { oidc: relying(&config, &rig.raised), ..rig };
     assert!(rig.sign_in("kari").await.is_ok());
     config.issuer = Some("https://somebody.example".to_owned());
-    let rig = Rig { oidc: relying(&config), ..rig };
+    let rig = Rig { oidc: relying(&config, &rig.raised), ..rig };
     let (page, binding) = rig.begin().await.unwrap();
     let back = decided(&page, "kari");
     let back = back.split("&iss=").next().unwrap();
@@ -601,8 +601,10 @@ async fn without_anybody_to_ask_test_persons_sign_in() {
         config.pepper = None;
         config
     };
+    let raised = Raised::default();
     let rig = Rig {
-        oidc: relying(&config()),
+        oidc: relying(&config(), &raised),
+        raised,
         provider: Provider::new(OidcConfig::default(), Clock::default()).unwrap(),
         running: start(Vec::new(), Clock::default()).unwrap(),
     };
@@ -628,9 +630,9 @@ async fn without_anybody_to_ask_test_persons_sign_in() {
     };
     assert_eq!(signed(&rig.oidc, 0).await, person.customer);
     assert_ne!(signed(&rig.oidc, 1).await, person.customer);
-    let seeded = relying(&IdentityConfig { mock_seed: 2, ..config() });
+    let seeded = relying(&IdentityConfig { mock_seed: 2, ..config() }, &Raised::default());
     assert_ne!(signed(&seeded, 0).await, person.customer);
-    let plain = relying(&IdentityConfig { hash: IdHash::Compat, ..config() });
+    let plain = relying(&IdentityConfig { hash: IdHash::Compat, ..config() }, &Raised::default());
     assert_ne!(signed(&plain, 0).await, person.customer);
 }
 

@@ -74,7 +74,7 @@ fn adapter(sandbox: &RunningSandboxes) -> Adapters {
 async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
     let trace = "trace".to_owned();
     let (id, to, address) = (AskId(1), Addressee::Kyc, None);
-    adapters.ask(Ask { id, to, enquiry, within_ms: 5_000, trace, address }).await
+    adapters.ask(Ask { id, to, enquiry, within_ms: 5_000, trace, txn: None, address }).await
 }
 
 fn applicant(customer: &str) -> Enquiry {
@@ -313,6 +313,7 @@ async fn our_own_limit_is_below_the_providers() {
         enquiry: applicant("one-more"),
         within_ms: 300,
         trace: String::new(),
+        txn: None,
         address: None,
     };
     let failure = failure(adapters.ask(ask).await);

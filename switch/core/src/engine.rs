@@ -12,6 +12,7 @@
 mod admit;
 mod advice;
 mod bridge;
+mod carried;
 mod channel;
 mod choice;
 mod control;
@@ -92,6 +93,8 @@ pub struct Switch {
     explaining: Allowance,
     /// Whether the journal takes no new payments.
     full: bool,
+    /// Whether each request that is answered is told of with what traces want to know.
+    says_carried: bool,
 }
 
 /// The live side of a participant.
@@ -176,6 +179,7 @@ impl Switch {
             old_routes: Vec::new(),
             explaining: Allowance::default(),
             full: false,
+            says_carried: false,
             plan,
         }
     }

@@ -6,7 +6,7 @@
 
 use crate::fact::{KycStatus, PaymentStatus};
 use crate::plan::BankId;
-use crate::record::CardNumber;
+use crate::record::{CardNumber, TxnId};
 use crate::time::Utc;
 use core::fmt;
 use core::net::IpAddr;
@@ -33,6 +33,8 @@ pub struct Ask {
     /// The trace id of the message it belongs to, for `x-request-id` of providers that have one
     /// beside their own and for the audit trail; never an idempotency key.
     pub trace: String,
+    /// The transaction that it is asked for, if it is for one.
+    pub txn: Option<TxnId>,
     /// Where the customer is who asks this moment, if the message said so.
     pub address: Option<IpAddr>,
 }

@@ -10,7 +10,7 @@ use crate::fact::{Case, ConsentStatus, KycStatus, PaymentState};
 use crate::plan::{BankId, ConnectionId, GroupId, LinkId, ParticipantId};
 use crate::record::{Reason, TxnId, Verdict};
 use crate::session::State;
-use veksel_codecs::{Class, Fault, FieldNumber, ResponseCode};
+use veksel_codecs::{Class, Fault, FieldNumber, Mti, ResponseCode};
 
 /// Something that happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +46,9 @@ pub enum Event {
         /// From its arrival, in nanoseconds.
         elapsed: u64,
     },
+    /// The same for who keeps traces; said only if the engine was told to
+    /// ([`Switch::say_carried`](crate::Switch::say_carried)).
+    Carried(Carried),
     /// A host answered, whatever came of it.
     HostAnswered {
         /// Which group.
@@ -311,6 +314,41 @@ impl Shedding {
     }
 }
 
+/// A request that was carried, from its arrival to its answer. Nothing of its content but what
+/// kind of message it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Carried {
+    /// Over which link it came.
+    pub link: LinkId,
+    /// Of which kind.
+    pub kind: Kind,
+    /// Its message type.
+    pub mti: Mti,
+    /// Its transaction, if it became one.
+    pub txn: Option<TxnId>,
+    /// Its route, an index into the plan's routes, if it took one.
+    pub route: Option<usize>,
+    /// What its answer says.
+    pub response: ResponseCode,
+    /// How certain the switch is.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// From its arrival, in nanoseconds.
+    pub elapsed: u64,
+    /// The trace that it names (DE59).
+    pub named: Option<Named>,
+}
+
+/// A trace that a message names (W3C Trace Context).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Named {
+    /// The trace.
+    pub trace: [u8; 16],
+    /// Who asked, and whether the trace is recorded; `None` if the message does not say.
+    pub parent: Option<([u8; 8], bool)>,
+}
+
 /// What a request is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
@@ -345,7 +383,7 @@ impl Kind {
     /// What a message of this class and processing code is about. `None` for a class that the
     /// switch does not carry.
     #[must_use]
-    pub fn of(mti: veksel_codecs::Mti, code: [u8; 2]) -> Option<Self> {
+    pub fn of(mti: Mti, code: [u8; 2]) -> Option<Self> {
         let advice = mti.is_advice();
         Some(match (mti.class(), code) {
             (Class::Network, _) => Self::Network,

@@ -46,7 +46,7 @@ pub use contract::{
     Action, Closing, Command, Control, Input, Leg, Order, Output, Tag, Target, Unreadable, Unsent,
 };
 pub use engine::{GroupLook, HostLook, Nearest, Resume, Rrn, Seen, Switch, sign_on};
-pub use event::{Dropped, Event, Kind, Parking, Shedding};
+pub use event::{Carried, Dropped, Event, Kind, Named, Parking, Shedding};
 pub use keys::Stored;
 pub use plan::{BankId, ConnectionId, GroupId, LinkId, ParticipantId, Plan};
 pub use record::{Record, RecordId, TxnId};

@@ -315,6 +315,8 @@ pub struct BankPlan {
     pub cache_ms: u64,
     /// The age from which a cached balance that is given raises an alarm, in milliseconds.
     pub stale_ms: u64,
+    /// How often a balance is read without its customer, in milliseconds; 0 for never.
+    pub refresh_ms: u64,
     /// Whether a cached balance is given although the consent is over.
     pub cache_without_consent: bool,
     /// Reads of one endpoint of an account in 24 hours that its customer did not ask for.
@@ -424,6 +426,7 @@ impl BankPlan {
             approval_ms: 300_000,
             cache_ms: 24 * 3_600_000,
             stale_ms: 12 * 3_600_000,
+            refresh_ms: 6 * 3_600_000,
             cache_without_consent: false,
             unattended_max: 4,
             attended: Vec::new(),

@@ -10,6 +10,7 @@ use crate::operate;
 use crate::orders::Order;
 use crate::port::Port;
 use crate::shard::Shard;
+use crate::spans::Spans;
 use crate::start::{StartError, Stopped, socket};
 use crate::status::{Picture, Status};
 use crate::upkeep::Upkeep;
@@ -45,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) alerts: Alerts,
     pub(crate) approvals: Approvals,
+    pub(crate) spans: Spans,
     pub(crate) status: Status,
     pub(crate) enquirer: Enquirer,
     pub(crate) callers: Callers,
@@ -90,9 +92,14 @@ fn build(parts: Parts) -> Result<(Shard, Vec<(String, SocketAddr)>), StartError>
     let mut port = Port::new(parts.posts);
     let clock = Clock::new();
     let now = clock.now();
-    let observer = Observer::new(metrics, &config.plan, parts.alerts, parts.approvals);
+    let (alerts, approvals, spans) = (parts.alerts, parts.approvals, parts.spans);
+    let says_carried = spans.is_wanted();
+    let observer = Observer::new(metrics, &config.plan, (alerts, approvals, spans));
     refuse_unknown_groups(&recovered, &config.plan)?;
     let mut switch = Switch::new(config.plan);
+    if says_carried {
+        switch.say_carried();
+    }
     for (id, record) in &recovered.records {
         switch.apply(*id, record);
     }

@@ -155,7 +155,7 @@ mod tests {
             false => Enquiry::Review { applicant: "a".into() },
         };
         let (id, to, trace) = (AskId(id), Addressee::Kyc, trace.into());
-        Ask { id, to, enquiry, within_ms: 20, trace, address: None }
+        Ask { id, to, enquiry, within_ms: 20, trace, txn: None, address: None }
     }
 
     fn order() -> Order {

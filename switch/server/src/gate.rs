@@ -106,7 +106,15 @@ mod tests {
                 let (id, to) = (AskId(number), Addressee::Kyc);
                 let trace = String::new();
                 Held::Ask(
-                    Box::new(Ask { id, to, enquiry, within_ms: 1, trace, address: None }),
+                    Box::new(Ask {
+                        id,
+                        to,
+                        enquiry,
+                        within_ms: 1,
+                        trace,
+                        txn: None,
+                        address: None,
+                    }),
                     Tick(0),
                 )
             }

@@ -1,5 +1,6 @@
 //! The runtime that HTTP has of its own: third parties are asked on it, and callers are heard.
 
+use crate::alert::Alerts;
 use crate::callers::{CALLS_MAX, Callers};
 use crate::enquirer::{Asks, Enquirer};
 use crate::material::{secret, webhook_secrets};
@@ -7,6 +8,7 @@ use crate::notices::Notifier;
 use crate::observe::Metrics;
 use crate::outside::{configured, identity};
 use crate::platform::external;
+use crate::spans::Spans;
 use crate::start::{StartError, socket};
 use crate::status::Status;
 use std::io;
@@ -43,6 +45,14 @@ pub struct Outside {
     pub providers: Arc<dyn Provides>,
 }
 
+/// What is there for every part of the switch.
+pub(crate) struct Around<'a> {
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) status: &'a Status,
+    pub(crate) alerts: &'a Alerts,
+    pub(crate) spans: &'a Spans,
+}
+
 /// The runtime and its listener.
 pub(crate) struct Http {
     runtime: Runtime,
@@ -60,9 +70,9 @@ impl Http {
         config: &SwitchConfig,
         outside: Option<Outside>,
         (exchange, journal): (Exchange, Option<Box<dyn Journal>>),
-        metrics: &Metrics,
-        status: &Status,
+        around: &Around<'_>,
     ) -> Result<(Option<Self>, Enquirer, Callers), StartError> {
+        let Around { metrics, status, alerts, spans } = *around;
         let bridge = &config.bridge;
         let (calling, calls) = mpsc::channel(CALLS_MAX);
         let callers = Callers::new(calls);
@@ -80,7 +90,7 @@ impl Http {
             .enable_all()
             .build()?;
         let outside = match outside {
-            None if is_asked => Some(configured(config, runtime.handle(), metrics)?),
+            None if is_asked => Some(configured(config, runtime.handle(), metrics, spans)?),
             outside => outside,
         };
         let asking = outside.as_ref().map(|outside| Arc::clone(&outside.asks));
@@ -105,10 +115,11 @@ impl Http {
             let integration = integration(config, http_config, &exchange, providers)?;
             let external = external(config, exchange, journal, metrics, http.runtime.handle())?;
             let (counted, status) = (metrics.clone(), status.clone());
+            let checks = bridge.kyc.as_ref().map(|kyc| kyc.provider.clone());
             let doors = Doors {
                 engine: Engine::new(calling),
                 webhooks,
-                identity: identity(bridge, http.runtime.handle(), metrics)?,
+                identity: identity(bridge, http.runtime.handle(), metrics, alerts)?,
                 banks: banks(&bridge.banks)?,
                 token: token(http_config)?,
                 external,
@@ -116,7 +127,7 @@ impl Http {
                 body_max: usize::try_from(http_config.body_max).unwrap_or(usize::MAX),
                 integration,
                 health: Arc::new(move || status.health()),
-                count: Arc::new(move |seen| counted.called(seen)),
+                count: Arc::new(move |seen| counted.called(seen, checks.as_ref())),
             };
             let counted = metrics.clone();
             let secure = http

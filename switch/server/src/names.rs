@@ -100,6 +100,11 @@ pub(crate) const PAYMENT_FAILURES: Name =
     ("pisp_payment_failures_total", "Payments at banks that were refused or not approved in time.");
 pub(crate) const PAYMENTS_OPEN: Name =
     ("veksel_payments_open", "Payments at banks that are followed or wait for a person.");
+pub(crate) const PAYMENT_LAG: Name = (
+    "veksel_payment_status_lag_seconds",
+    "For how long the bank of a payment that is not decided has not said how it stands, where that \
+     is longest.",
+);
 pub(crate) const PAYMENT_CASES: Name =
     ("veksel_payment_cases_total", "Payments at banks that need a person, by reason.");
 pub(crate) const PAYMENT_ADVICES: Name = (
@@ -124,10 +129,10 @@ pub(crate) const PISP_OPEN: Name = (
     "pisp_circuit_open",
     "1 if a bank is not asked for payments because it failed too often, else 0.",
 );
-pub(crate) const WEBHOOK_FAILURES: Name = (
-    "sumsub_webhook_failures_total",
-    "Webhooks of the provider of identity checks that were not taken.",
-);
+pub(crate) const WEBHOOK_FAILURES: Name =
+    ("sumsub_webhook_failures_total", "Webhooks of Sumsub that were not taken.");
+pub(crate) const DIDIT_WEBHOOK_FAILURES: Name =
+    ("didit_webhook_failures_total", "Webhooks of Didit that were not taken.");
 pub(crate) const APPROVAL_RATE: Name = (
     "kyc_approval_rate",
     "Of the identity checks decided of late, the part that was approved, 0 to 1; NaN if none was.",

@@ -1,11 +1,12 @@
 //! From events and counters to Prometheus. Labels come from the plan and from closed sets.
 
 mod bridge;
-pub(crate) mod doors;
+mod doors;
 mod explain;
 mod metrics;
 
 use crate::alert::{Alert, Alerts, Approvals};
+use crate::spans::{Names, Spans};
 use crate::traffic::Traffic;
 pub(crate) use metrics::Metrics;
 use prometheus::IntCounterVec;
@@ -25,7 +26,9 @@ pub(crate) struct Observer {
     pub(crate) metrics: Metrics,
     pub(crate) alerts: Alerts,
     approvals: Approvals,
+    spans: Spans,
     links: Vec<String>,
+    routes: Vec<String>,
     groups: Vec<String>,
     participants: Vec<String>,
     banks: Vec<String>,
@@ -38,10 +41,15 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn new(metrics: Metrics, plan: &Plan, alerts: Alerts, approvals: Approvals) -> Self {
+    pub(crate) fn new(
+        metrics: Metrics,
+        plan: &Plan,
+        (alerts, approvals, spans): (Alerts, Approvals, Spans),
+    ) -> Self {
         let groups: Vec<_> = plan.groups.iter().map(|group| group.name.clone()).collect();
         let observer = Self {
             links: plan.links.iter().map(|link| link.name.clone()).collect(),
+            routes: plan.routes.iter().map(|route| route.name.clone()).collect(),
             traffic: Traffic::new(metrics.clone(), plan),
             last_stats: vec![LinkStats::default(); plan.links.len()],
             alarmed: HashMap::new(),
@@ -52,6 +60,7 @@ impl Observer {
             metrics,
             alerts,
             approvals,
+            spans,
         };
         for group in 0..observer.groups.len() {
             let group = GroupId(u16::try_from(group).unwrap_or(u16::MAX));
@@ -81,6 +90,8 @@ impl Observer {
         }
         self.last_stats.resize(self.links.len(), LinkStats::default());
         self.traffic.replan(plan);
+        // They have no lasting places.
+        self.routes = plan.routes.iter().map(|route| route.name.clone()).collect();
         for group in groups..self.groups.len() {
             self.set_position(GroupId(u16::try_from(group).unwrap_or(u16::MAX)), Position::Closed);
         }
@@ -100,6 +111,15 @@ impl Observer {
             Event::Received { link, kind } => self.traffic.received(link, kind),
             Event::Answered { link, kind, response, verdict, reason, elapsed, group: _ } => {
                 self.traffic.answered(link, kind, (response, verdict, reason), elapsed);
+            }
+            Event::Carried(carried) => {
+                let route = carried.route.and_then(|route| self.routes.get(route));
+                let names = Names {
+                    link: self.link(carried.link),
+                    route: route.map_or("", String::as_str),
+                    response: closed(&carried.response),
+                };
+                self.spans.carried(&carried, &names);
             }
             Event::Routed { link: _, route } => self.traffic.routed(route),
             Event::HostAnswered { group, elapsed } => self.traffic.host_answered(group, elapsed),

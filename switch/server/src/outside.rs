@@ -1,6 +1,7 @@
 //! The third parties of the configuration: the adapters that ask them, what verifies their
 //! webhooks, and the audit trail of every call.
 
+use crate::alert::{Alert, Alerts};
 use crate::clock::Clock;
 use crate::enquirer::{Answering, Asks};
 use crate::http::Outside;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use veksel_adapters::didit;
-use veksel_adapters::oidc::Oidc;
+use veksel_adapters::oidc::{Alarms, Oidc};
 use veksel_adapters::providers::{Providers, Provides};
 use veksel_adapters::sumsub::webhook::{Webhook, WebhookKeys};
 use veksel_adapters::{Adapters, CallEvent, Certificate, Circuit, audit, read_secret};
@@ -93,15 +94,15 @@ pub(crate) fn configured(
     config: &SwitchConfig,
     handle: &Handle,
     metrics: &Metrics,
+    spans: &Spans,
 ) -> Result<Outside, StartError> {
     let bridge = &config.bridge;
     let wrong = |error: veksel_adapters::AdapterError| StartError::Outside(error.to_string());
     let (sink, events) = audit(AUDIT_MAX);
     let providers = Providers::new(&bridge.providers, &read_secret, &sink).map_err(wrong)?;
     let adapters = Adapters::new(bridge, &read_secret, sink).map_err(wrong)?;
-    let adapters = adapters.recording(config.trace.percent);
-    let spans = Spans::new(config, handle, metrics)?;
-    handle.spawn(write_down(events, metrics.clone(), Some(spans)));
+    let adapters = adapters.recording(spans.traces());
+    handle.spawn(write_down(events, metrics.clone(), Some(spans.clone())));
     let webhooks = bridge.kyc.as_ref().map(webhooks).transpose()?;
     let providers = Arc::new(providers);
     let asks = Arc::new(Configured(adapters, Arc::clone(&providers)));
@@ -113,10 +114,15 @@ pub(crate) fn identity(
     bridge: &BridgeConfig,
     handle: &Handle,
     metrics: &Metrics,
+    alerts: &Alerts,
 ) -> Result<Option<Identity>, StartError> {
     let (Some(config), Some(http)) = (&bridge.identity, &bridge.http) else { return Ok(None) };
     let (sink, events) = audit(AUDIT_MAX);
-    let oidc = Oidc::new(config, http, &read_secret, &sink);
+    let alerts = alerts.clone();
+    let alarms = Alarms::new(move |alarm| {
+        alerts.raise(Alert::new(alarm.severity(), alarm.title(), alarm.message()));
+    });
+    let oidc = Oidc::new(config, http, &read_secret, &sink, alarms);
     let oidc = oidc.map_err(|error| StartError::Outside(format!("[identity]: {error}")))?;
     handle.spawn(write_down(events, metrics.clone(), None));
     Ok(Some(Identity::new(oidc, config, http)))

@@ -3,13 +3,14 @@
 use crate::admin::Admin;
 use crate::alert::{Alert, Alerts, Approvals, Watch, Watched};
 use crate::build::{Parts, run};
-use crate::http::{Http, Outside};
+use crate::http::{Around, Http, Outside};
 use crate::material::{dialects, keys};
 use crate::observe::Metrics;
 use crate::operate::{self, COMMANDS_MAX};
 use crate::orders::ORDERS_MAX;
 use crate::port::POSTS_MAX;
 use crate::reload::{Loader, Others, ReloadError, Reloaded, Reloader};
+use crate::spans::{Posting, Spans};
 use crate::status::Status;
 use crate::steer::Desk;
 use std::net::SocketAddr;
@@ -94,6 +95,7 @@ pub struct Running {
     http: Option<Http>,
     exchange: Exchange,
     watch: Option<Watch>,
+    posting: Option<Posting>,
     stop: Option<oneshot::Sender<()>>,
     ended: threads::Receiver<Stopped>,
     thread: Option<thread::JoinHandle<()>>,
@@ -178,6 +180,9 @@ impl Running {
         if let Some(watch) = self.watch.take() {
             watch.stop();
         }
+        if let Some(posting) = self.posting.take() {
+            posting.end();
+        }
     }
 }
 
@@ -255,8 +260,10 @@ fn launch(
     let journal = config.bridge.extauth.is_some().then(|| store.reader()).transpose()?;
     let messages = (exchange.clone(), journal);
     let status = Status::default();
-    let (http, enquirer, callers) = Http::open(&config, outside, messages, &metrics, &status)?;
     let alerts = Alerts::new(&config.alert);
+    let (spans, posting) = Spans::start(&config, &metrics)?;
+    let around = Around { metrics: &metrics, status: &status, alerts: &alerts, spans: &spans };
+    let (http, enquirer, callers) = Http::open(&config, outside, messages, &around)?;
     let approvals = Approvals::new(config.alert.approval_window_ms);
     let asks = enquirer.asks();
     let tls = http.as_ref().and_then(Http::tls).cloned();
@@ -292,6 +299,7 @@ fn launch(
             metrics,
             alerts,
             approvals,
+            spans,
             status,
             enquirer,
             callers,
@@ -314,8 +322,20 @@ fn launch(
     let http = http.map(Http::serve);
     let (stop, admin, thread) = (Some(stop), Some(admin), Some(thread));
     watch.started();
-    let (status, watch) = (shown, Some(watch));
-    Ok(Running { addresses, status, reloader, admin, http, exchange, watch, stop, ended, thread })
+    let (status, watch, posting) = (shown, Some(watch), Some(posting));
+    Ok(Running {
+        addresses,
+        status,
+        reloader,
+        admin,
+        http,
+        exchange,
+        watch,
+        posting,
+        stop,
+        ended,
+        thread,
+    })
 }
 
 pub(crate) fn socket(part: String, source: io::Error) -> StartError {

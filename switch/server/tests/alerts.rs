@@ -19,6 +19,7 @@ use veksel_core::record::Known;
 use veksel_core::{Record, RecordId, Utc};
 use veksel_server::{Answering, Asks, Outside, Running, Stopped, start_between, start_with};
 use veksel_simulator::sandbox::notify::Notify;
+use veksel_simulator::sandbox::oidc::{Oidc, OidcConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 use veksel_store::{MemoryStore, Store as _};
 
@@ -117,18 +118,24 @@ fn config(folder: &Path, more: &[(&str, &str)]) -> SwitchConfig {
         .replace("secret_key_env = \"SUMSUB_SECRET_KEY\"\n", "")
         .replace("client_id_env = \"BANKID_CLIENT_ID\"\n", "")
         .replace("client_secret_env = \"BANKID_CLIENT_SECRET\"\n", "")
-        .replace("pepper_env = \"BANKID_PEPPER\"\n", "");
+        .replace("pepper_env = \"BANKID_PEPPER\"\n", "")
+        .replace("api_key_env = \"DIDIT_API_KEY\"\n", "");
     let source = Source::text("test", text).folder(folder).flags(flags);
     let source = source.flags(more.iter().copied());
     load_switch(source.known_dialects(&["cbs-ascii-bin"])).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 fn ask(address: SocketAddr, head: &str, body: &str) -> String {
+    ask_with(address, head, "", body)
+}
+
+/// The same with a cookie.
+fn ask_with(address: SocketAddr, head: &str, cookie: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
     let request = format!(
         "{head} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+         cookie: {cookie}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut said = String::new();
@@ -255,6 +262,13 @@ fn an_address_of_a_channel_that_is_none_is_said_at_the_start_and_not_shown() {
     }
 }
 
+/// Nobody but the listeners: of other third parties no secrets are here, and nobody asks them.
+fn alone(mut config: SwitchConfig) -> SwitchConfig {
+    config.bridge.banks.clear();
+    config.bridge.providers = veksel_config::bridge::ProvidersConfig::default();
+    config
+}
+
 /// A journal in which an account is linked whose balance was seen so long ago.
 fn stale(hours: u64) -> MemoryStore {
     let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -289,10 +303,7 @@ fn a_forged_webhook_and_an_old_balance_are_figures_and_alarms() {
     let url = format!("http://{}/services/T0/B0/hushhush", channel.address);
     secret(folder.path(), "slack", &url);
     let flags = [("alert.slack_url_file", "slack"), ("alert.allow_private", "true")];
-    let mut config = config(folder.path(), &flags);
-    // Their secrets are not here, and nobody asks them.
-    config.bridge.banks.clear();
-    config.bridge.providers = veksel_config::bridge::ProvidersConfig::default();
+    let config = alone(config(folder.path(), &flags));
     let running = start_with(config, Box::new(stale(13))).unwrap();
     wait_for_line(&running, "sumsub_webhook_failures_total 0");
     let said = ask(running.http().unwrap(), "POST /v1/webhooks/sumsub", "{}");
@@ -308,6 +319,111 @@ fn a_forged_webhook_and_an_old_balance_are_figures_and_alarms() {
     assert!((13.0..14.0).contains(&hours), "{hours}");
     assert!(!page.contains("hushhush"));
     assert_eq!(running.stop(), Stopped::Asked);
+}
+
+#[test]
+fn a_forged_webhook_of_the_other_provider_has_its_figure_and_the_same_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let channel = Channel::open();
+    let url = format!("http://{}/services/T0/B0/hushhush", channel.address);
+    secret(folder.path(), "slack", &url);
+    let flags = [
+        ("alert.slack_url_file", "slack"),
+        ("alert.allow_private", "true"),
+        ("kyc.provider", "didit"),
+        ("kyc.didit.workflow", "w-1"),
+        ("kyc.didit.api_key_file", "key"),
+    ];
+    let config = alone(config(folder.path(), &flags));
+    let running = start_with(config, Box::new(MemoryStore::new())).unwrap();
+    wait_for_line(&running, "didit_webhook_failures_total 0");
+    for path in ["/v1/webhooks/didit", "/api/kyc/webhook"] {
+        let said = ask(running.http().unwrap(), &format!("POST {path}"), "{}");
+        assert!(said.starts_with("HTTP/1.1 401 "), "{path}: {said}");
+    }
+    wait_for_line(&running, "didit_webhook_failures_total 2");
+    wait_for_line(&running, "sumsub_webhook_failures_total 0");
+    let said = channel.wait_for("Title: Webhook failures");
+    assert!(said.contains("Alert \u{2014} High\n"), "{said}");
+    assert_eq!(running.stop(), Stopped::Asked);
+}
+
+/// The value of a line of an answer's head.
+fn header(said: &str, name: &str) -> String {
+    let mut lines = said.lines().filter_map(|line| line.split_once(": "));
+    let found = lines.find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.unwrap_or_else(|| panic!("no {name}: {said}")).1.to_owned()
+}
+
+/// What of an address is asked for, at whatever place.
+fn path_of(url: &str) -> String {
+    let (_, rest) = url.split_once("://").unwrap();
+    rest[rest.find('/').unwrap()..].to_owned()
+}
+
+/// A person goes to the provider, says who it is and comes back: what the switch says then.
+fn sign_in(switch: SocketAddr, provider: SocketAddr) -> String {
+    let begun = ask(switch, "GET /api/auth/bankid", "");
+    let cookie = header(&begun, "set-cookie");
+    let cookie = cookie.split(';').next().unwrap();
+    let page = path_of(&header(&begun, "location"));
+    let decided = ask(provider, &format!("GET {page}&auto=kari"), "");
+    let back = path_of(&header(&decided, "location"));
+    ask_with(switch, &format!("GET {back}"), cookie, "")
+}
+
+#[test]
+fn that_the_provider_does_not_know_us_is_told_once_however_many_try_to_sign_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let channel = Channel::open();
+    let clock = Clock::default();
+    let provider = Oidc::new(OidcConfig::default(), clock.clone()).unwrap();
+    let mount = Mount {
+        name: "oidc".to_owned(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: None,
+        sandbox: Arc::new(provider.clone()),
+    };
+    let oidc = start(vec![mount], clock).unwrap();
+    let address = oidc.address("oidc").unwrap();
+    secret(folder.path(), "slack", &format!("http://{}/services/T0/B0/hushhush", channel.address));
+    secret(folder.path(), "client-id", "sandbox-client");
+    secret(folder.path(), "client-secret", "sandbox-client-secret");
+    let realm = format!("http://{address}/auth/realms/current");
+    let flags = [
+        ("alert.slack_url_file", "slack"),
+        ("alert.allow_private", "true"),
+        ("identity.url", realm.as_str()),
+        ("identity.client_id_file", "client-id"),
+        ("identity.client_secret_file", "client-secret"),
+    ];
+    let config = alone(config(folder.path(), &flags));
+    let running = start_with(config, Box::new(MemoryStore::new())).unwrap();
+    let switch = running.http().unwrap();
+    let said = sign_in(switch, address);
+    assert!(said.starts_with("HTTP/1.1 303 "), "{said}");
+    assert!(provider.break_with("unauthorized_client"));
+    for _ in 0..4 {
+        let said = sign_in(switch, address);
+        assert!(said.starts_with("HTTP/1.1 502 "), "{said}");
+        assert!(said.contains("token_exchange_failed"), "{said}");
+    }
+    let said = channel.wait_for("Title: client id invalid");
+    assert!(said.contains("Alert \u{2014} Critical\n"), "{said}");
+    // And what is less bad, once.
+    assert!(provider.break_with("token_down"));
+    for _ in 0..2 {
+        let said = sign_in(switch, address);
+        assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    }
+    let said = channel.wait_for("Title: identity provider unreachable");
+    assert!(said.contains("Alert \u{2014} High\n"), "{said}");
+    assert_eq!(running.stop(), Stopped::Asked);
+    let all = channel.said("slack");
+    for title in ["client id invalid", "identity provider unreachable"] {
+        let told = all.iter().filter(|text| text.contains(&format!("Title: {title}\n")));
+        assert_eq!(told.count(), 1, "{all:?}");
+    }
 }
 
 #[test]

@@ -157,6 +157,12 @@ fn the_seven_thresholds_of_the_document_are_rules() {
         });
         assert!(rule.is_some(), "{metric} {threshold} {severity}");
     }
+    // What of a payment may lag behind (5.1).
+    let lag = rules.iter().find(|(name, _, _)| name == "PaymentStatusLags").unwrap();
+    assert_eq!(
+        (lag.1.as_str(), lag.2.as_str()),
+        ("veksel_payment_status_lag_seconds > 300", "high")
+    );
     let severities = ["critical", "high", "medium"];
     for (name, _, severity) in &rules {
         assert!(severities.contains(&severity.as_str()), "{name}: {severity}");

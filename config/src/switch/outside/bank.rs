@@ -70,6 +70,7 @@ impl Bank {
             approval_ms: section.duration("approval", default.approval_ms, 10 * SECOND..=DAY).value,
             cache_ms: section.duration("cache", default.cache_ms, 0..=7 * DAY).value,
             stale_ms: section.duration("stale", default.stale_ms, 0..=7 * DAY).value,
+            refresh_ms: section.duration("refresh", default.refresh_ms, 0..=7 * DAY).value,
             cache_without_consent: section
                 .boolean("cache_without_consent", default.cache_without_consent)
                 .value,

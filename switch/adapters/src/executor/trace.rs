@@ -4,9 +4,11 @@
 //! Whether a trace is recorded is decided by its id, so that everybody who sees it decides alike;
 //! who hands one over has decided already.
 
+use super::audit::Span;
 use crate::random;
 use core::fmt;
 use veksel_core::enquiry::Secret;
+use veksel_core::{Named, TxnId};
 
 /// A trace.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,18 +19,50 @@ pub(crate) struct Trace {
     is_sampled: bool,
 }
 
-/// Makes traces from what they are found by.
-#[derive(Debug)]
-pub(crate) struct Traces {
+/// Makes traces from what they are found by. A clone makes the same.
+#[derive(Clone, Debug)]
+pub struct Traces {
     /// Tells the numbers of this process from those of others.
     salt: Secret,
     /// Of a hundred, so many are recorded.
     percent: u32,
+    has_roots: bool,
 }
 
 impl Traces {
-    pub(crate) fn new(percent: u32) -> Self {
-        Self { salt: Secret::new(random::hex(&random::bytes::<16>())), percent }
+    /// Traces of which so many of a hundred are recorded.
+    #[must_use]
+    pub fn new(percent: u32) -> Self {
+        let salt = Secret::new(random::hex(&random::bytes::<16>()));
+        Self { salt, percent, has_roots: false }
+    }
+
+    /// The same where each message has a span of its own ([`Self::message`]), above those of the
+    /// calls that are made for it.
+    #[must_use]
+    pub fn with_roots(self) -> Self {
+        Self { has_roots: true, ..self }
+    }
+
+    /// The span of a message, in the trace that it names or in one of ours: that of its
+    /// transaction, if it has one.
+    #[must_use]
+    pub fn message(&self, named: Option<Named>, txn: Option<TxnId>) -> Span {
+        let trace = match (named, txn) {
+            (Some(Named { trace, parent }), _) => {
+                let decided = parent.map(|(_, is_sampled)| is_sampled);
+                let is_sampled = decided.unwrap_or_else(|| is_sampled(&trace, self.percent));
+                let parent = parent.map_or([0; 8], |(parent, _)| parent);
+                Trace { id: trace, parent, is_sampled }
+            }
+            (None, Some(txn)) => self.own(&name(txn)),
+            (None, None) => {
+                let id = random::bytes();
+                Trace { id, parent: [0; 8], is_sampled: is_sampled(&id, self.percent) }
+            }
+        };
+        let id = txn.map_or_else(random::bytes, |txn| self.root(txn));
+        Span { trace: trace.id, parent: trace.parent, id, is_sampled: trace.is_sampled }
     }
 
     /// The trace of a text: the one it names, or always the same one of ours.
@@ -36,15 +70,40 @@ impl Traces {
         Trace::parse(text, self.percent).unwrap_or_else(|| self.own(text))
     }
 
-    fn own(&self, text: &str) -> Trace {
-        let whole = format!("{}/{text}", self.salt.expose());
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, whole.as_bytes());
-        let mut id = [0; 16];
-        for (to, from) in id.iter_mut().zip(digest.as_ref()) {
-            *to = *from;
+    /// The same for what is asked for a transaction: the span of its message is above it.
+    pub(crate) fn within(&self, text: &str, txn: Option<TxnId>) -> Trace {
+        let trace = self.of(text);
+        match txn.filter(|_| self.has_roots) {
+            Some(txn) => Trace { parent: self.root(txn), ..trace },
+            None => trace,
         }
+    }
+
+    fn own(&self, text: &str) -> Trace {
+        let id = self.digest("", text);
         Trace { id, parent: [0; 8], is_sampled: is_sampled(&id, self.percent) }
     }
+
+    /// The span of a transaction's message.
+    fn root(&self, txn: TxnId) -> [u8; 8] {
+        self.digest("root/", &name(txn))
+    }
+
+    /// Bytes that are always the same for this text, and in no other process.
+    fn digest<const N: usize>(&self, what: &str, text: &str) -> [u8; N] {
+        let whole = format!("{}/{what}{text}", self.salt.expose());
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, whole.as_bytes());
+        let mut bytes = [0; N];
+        for (to, from) in bytes.iter_mut().zip(digest.as_ref()) {
+            *to = *from;
+        }
+        bytes
+    }
+}
+
+/// What a transaction is called in the audit trail, and its trace is made of if nobody named one.
+fn name(txn: TxnId) -> String {
+    format!("txn-{}", txn.0)
 }
 
 /// By the part of the id that is random for everybody (W3C Trace Context, level 2).
@@ -141,6 +200,35 @@ mod tests {
         assert_ne!(traces.of("txn-7"), traces.of("txn-8"));
         // Another switch has the same numbers and other traces.
         assert_ne!(traces.of("txn-7"), Traces::new(100).of("txn-7"));
+    }
+
+    #[test]
+    fn a_message_is_above_the_calls_that_are_made_for_it() {
+        let traces = Traces::new(100).with_roots();
+        let (given, txn) = (Trace::parse(GIVEN, 0).unwrap(), Some(TxnId(7)));
+        let named = Named { trace: given.id, parent: Some((given.parent, true)) };
+        for (named, text) in [(Some(named), GIVEN), (None, "txn-7")] {
+            let span = traces.message(named, txn);
+            let call = traces.within(text, txn);
+            assert_eq!((call.id(), call.parent()), (span.trace, span.id), "{text}");
+            assert_ne!(span.id, [0; 8]);
+            let above = named.and_then(|named| named.parent).map_or([0; 8], |(above, _)| above);
+            assert_eq!(span.parent, above, "{text}");
+        }
+        // Two messages that name one trace are two spans of it.
+        let other = traces.message(Some(named), Some(TxnId(8)));
+        let first = traces.message(Some(named), txn);
+        assert_eq!(other.trace, first.trace);
+        assert_ne!(other.id, first.id);
+        // Who handed the trace over has decided; else its id does.
+        let never = Traces::new(0).with_roots();
+        assert!(never.message(Some(named), txn).is_sampled);
+        assert!(!never.message(Some(Named { parent: None, ..named }), txn).is_sampled);
+        assert!(!never.message(None, None).is_sampled);
+        // Where messages have no spans, calls are below whoever asked us.
+        let plain = Traces::new(100);
+        assert_eq!(plain.within(GIVEN, txn), plain.of(GIVEN));
+        assert_eq!(traces.within("ask-1", None), traces.of("ask-1"));
     }
 
     #[test]

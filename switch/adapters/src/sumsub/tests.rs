@@ -73,7 +73,7 @@ async fn a_request_that_was_signed_too_early_is_signed_again() {
     };
     let trace = String::new();
     let (id, to, address) = (AskId(1), Addressee::Kyc, None);
-    let ask = Ask { id, to, enquiry, within_ms: 5_000, trace, address };
+    let ask = Ask { id, to, enquiry, within_ms: 5_000, trace, txn: None, address };
     let verdict = sumsub.ask(&Chain::new(5_000, ""), &ask).await;
     assert!(matches!(verdict, Verdict::Applicant { .. }), "{verdict:?}");
     let statuses: Vec<_> =

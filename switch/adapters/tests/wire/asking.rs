@@ -7,7 +7,7 @@ use veksel_core::plan::BankId;
 /// Asks the first bank.
 pub(crate) async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
     let (id, to, trace) = (AskId(1), Addressee::Bank(BankId(0)), "trace".to_owned());
-    adapters.ask(Ask { id, to, enquiry, within_ms: 8_000, trace, address: None }).await
+    adapters.ask(Ask { id, to, enquiry, within_ms: 8_000, trace, txn: None, address: None }).await
 }
 
 /// What went wrong, where something must have.

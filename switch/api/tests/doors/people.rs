@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 use veksel_adapters::audit;
-use veksel_adapters::oidc::Oidc;
+use veksel_adapters::oidc::{Alarms, Oidc};
 use veksel_api::Identity;
 use veksel_config::bridge::SecretSource;
 use veksel_config::{Source, load_switch};
@@ -66,7 +66,7 @@ impl Stage {
             SecretSource::Env(text) => Ok(Secret::new(text.as_str())),
             SecretSource::File(path) => panic!("{}", path.display()),
         };
-        let oidc = Oidc::new(&identity, &http, &secret, &audit(64).0).unwrap();
+        let oidc = Oidc::new(&identity, &http, &secret, &audit(64).0, Alarms::default()).unwrap();
         let identity = Identity::new(oidc, &identity, &http);
         let rig = Rig::with_people("s3cret", identity);
         Self { rig, provider, _running: running }

@@ -299,7 +299,9 @@ impl Switch {
         let (verdict, kind) = (Verdict::Accepted, seeking.kind);
         let link = seeking.connection.link;
         let group = None;
-        self.count(Event::Answered { link, kind, group, response, verdict, reason, elapsed: 0 });
+        let elapsed = 0;
+        let event = Event::Answered { link, kind, group, response, verdict, reason, elapsed };
+        self.count_answered(event, &seeking.message, (Some(txn), None));
         let mut message = seeking.message;
         acknowledge(&mut message);
         self.send(seeking.connection, message, Some(record), None, None);
@@ -348,7 +350,9 @@ impl Switch {
             return;
         }
         let (link, response, verdict) = (connection.link, why.code(), Verdict::NotSent);
-        self.count(Event::Answered { link, kind, group, response, verdict, reason, elapsed: 0 });
+        let elapsed = 0;
+        let event = Event::Answered { link, kind, group, response, verdict, reason, elapsed };
+        self.count_answered(event, &seeking.message, (None, None));
         let mut message = self.spare();
         message.copy_from(&seeking.message);
         decline(&mut message, why);

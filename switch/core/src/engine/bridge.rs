@@ -18,9 +18,12 @@ mod inquiry;
 mod payment;
 mod progress;
 mod reads;
+mod refresh;
 mod taken_back;
 mod trace;
 mod undoing;
+
+pub(super) use trace::named_by;
 
 use super::Switch;
 use super::duplicate::Seeking;
@@ -64,6 +67,8 @@ pub(super) struct Bridge {
     advices: advice::Advices,
     /// Payments whose last enquiry was not answered.
     unseen: BTreeSet<TxnId>,
+    /// When the bank of a payment last said, to this process, how it stands.
+    learned: BTreeMap<TxnId, Utc>,
     /// Payments of which their bank has said what it does about taking them back.
     told_back: BTreeSet<TxnId>,
     /// Approvals on their way to channels: how many, and whether one was written.
@@ -77,6 +82,7 @@ pub(super) struct Bridge {
 /// A request whose channel waits.
 #[derive(Debug)]
 struct Held {
+    id: TxnId,
     channel: ConnectionId,
     participant: ParticipantId,
     kind: Kind,
@@ -108,6 +114,8 @@ enum Asked {
     Consent(Asking, Option<Caller>),
     /// How the consent of an account stands.
     ConsentStatus(Asking),
+    /// The balance of an account that nobody asked for.
+    Refresh(Asking),
     /// A consent that was given up. Nothing follows from it.
     Revoke,
     /// A new applicant, and who called for it.
@@ -169,6 +177,8 @@ enum Task {
     Consent(String),
     /// A customer's check is confirmed.
     Review(String),
+    /// The balance of an account is read without its customer.
+    Balance(String),
     /// Reads that no longer count are forgotten.
     Reads,
 }
@@ -299,7 +309,7 @@ impl Switch {
             reason,
             elapsed,
         };
-        self.count(event);
+        self.count_answered(event, &answer, (None, None));
         if let Some(bank) = bank {
             self.count(Event::Declined { bank, response });
         }
@@ -319,6 +329,7 @@ impl Switch {
         let (account, state) = (linked.account.clone(), linked.state);
         let copies = Vec::new();
         let held = Held {
+            id,
             channel,
             participant,
             kind,
@@ -385,17 +396,19 @@ impl Switch {
         self.bridge.last_ask += 1;
         let id = AskId(self.bridge.last_ask);
         let address = self.address_of(&asked);
-        let trace = match &asked {
-            Asked::Payment(txn, _) | Asked::Inquiry(txn) => self.trace(*txn),
+        let txn = match &asked {
+            Asked::Payment(txn, _) | Asked::Inquiry(txn) => Some(*txn),
             Asked::Consent(..)
             | Asked::ConsentStatus(_)
+            | Asked::Refresh(_)
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
-            | Asked::Checks(..) => format!("ask-{}", id.0),
+            | Asked::Checks(..) => None,
         };
+        let trace = txn.map_or_else(|| format!("ask-{}", id.0), |txn| self.trace(txn));
         self.bridge.asks.insert(id, asked);
-        let ask = Box::new(Ask { id, to, enquiry, within_ms, trace, address });
+        let ask = Box::new(Ask { id, to, enquiry, within_ms, trace, txn, address });
         self.outputs.push_back(Output::Ask { after, ask });
     }
 
@@ -407,6 +420,7 @@ impl Switch {
             Asked::Payment(..)
             | Asked::Consent(..)
             | Asked::ConsentStatus(_)
+            | Asked::Refresh(_)
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
@@ -442,7 +456,7 @@ impl Switch {
         let to = match &asked {
             Asked::Applicant(..) | Asked::Review(..) | Asked::Checks(..) => Addressee::Kyc,
             Asked::Inquiry(txn) | Asked::Payment(txn, _) => self.addressee(*txn),
-            Asked::Consent(asking, _) | Asked::ConsentStatus(asking) => {
+            Asked::Consent(asking, _) | Asked::ConsentStatus(asking) | Asked::Refresh(asking) => {
                 Addressee::Bank(asking.bank)
             }
             Asked::Revoke => Addressee::Bank(BankId(u16::MAX)),
@@ -455,6 +469,7 @@ impl Switch {
                 self.handle_consent_asked(now, &asking, call, verdict);
             }
             Asked::ConsentStatus(asking) => self.handle_consent(now, &asking, verdict),
+            Asked::Refresh(asking) => self.handle_refresh(now, &asking, verdict),
             Asked::Revoke => {}
             Asked::Applicant(customer, call) => {
                 self.handle_applicant(now, &customer, call, verdict);
@@ -482,6 +497,7 @@ impl Switch {
                 Task::Advice(txn) => self.send_advice(now, txn),
                 Task::Consent(account) => self.look_at_consent(now, &account),
                 Task::Review(customer) => self.confirm(now, &customer),
+                Task::Balance(account) => self.refresh_balance(now, &account),
                 Task::Reads => self.forget_reads(now),
             }
         }
@@ -514,6 +530,7 @@ impl Switch {
         for customer in unconfirmed {
             self.bridge.plan(Task::Review(customer), now.tick);
         }
+        self.resume_refreshes(now);
         if self.durable.facts().has_reads() {
             self.bridge.plan(Task::Reads, now.tick);
         }
@@ -568,7 +585,8 @@ impl Switch {
     ) {
         let elapsed = now.tick.since(held.received.tick);
         let (link, kind, group) = (held.channel.link, held.kind, None);
-        self.count(Event::Answered { link, kind, group, response, verdict, reason, elapsed });
+        let event = Event::Answered { link, kind, group, response, verdict, reason, elapsed };
+        self.count_answered(event, &held.request, (Some(held.id), Some(held.route)));
     }
 
     /// Whether a bank is just being told to make a payment: a stop waits for that.

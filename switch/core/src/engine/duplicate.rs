@@ -297,7 +297,7 @@ impl Switch {
             reason: crate::record::Reason::Duplicate,
             elapsed: 0,
         };
-        self.count(event);
+        self.count_answered(event, &message, (None, None));
         self.send(seeking.connection, message, None, None, None);
     }
 

@@ -11,7 +11,7 @@ use crate::pending::{Copy, Stage, Traced, Txn};
 use crate::plan::ConnectionId;
 use crate::record::{Outcome, Reason, Record, RecordId, Reversal, ReversalStep, TxnId, Verdict};
 use crate::time::{Now, Tick};
-use veksel_codecs::{FieldNumber, Message, ResponseCode, field};
+use veksel_codecs::{FieldNumber, Message, Mti, ResponseCode, field};
 
 impl Switch {
     /// The transaction no longer waits for its group. `health` is what the breaker learns, or
@@ -106,10 +106,16 @@ impl Switch {
     fn conclude(&mut self, now: Now, id: TxnId, message: Message, ending: Ending) {
         let Ending { verdict, response, reason, kept } = ending;
         let Some(txn) = self.txns.get(id) else { return };
-        let channel = txn.channel;
-        self.outputs
-            .push_back(crate::Output::Count(answered_event(txn, now, response, verdict, reason)));
-        if txn.intent.is_some() {
+        let (channel, is_recorded) = (txn.channel, txn.intent.is_some());
+        let event = answered_event(txn, now, response, verdict, reason);
+        // The request may have become its answer.
+        let request = if txn.request.mti() == Mti::NONE { &message } else { &txn.request };
+        let carried = self.carried(event, request, (Some(id), Some(txn.route)));
+        self.count(event);
+        if let Some(carried) = carried {
+            self.count(carried);
+        }
+        if is_recorded {
             let utc = now.utc;
             let outcome = Outcome { txn: id, utc, verdict, response, reason, answer: kept };
             let copies = self.answer_copies(id, &outcome);

@@ -1,11 +1,13 @@
 //! Balances and statements of linked accounts.
 
-use crate::world::{ATM, World, code, failed, linked, plan, received, request, tag};
+use crate::world::{
+    ATM, World, code, failed, initiated, linked, payment, plan, received, request, tag,
+};
 use veksel_codecs::field;
 use veksel_codecs::structured::{parse_amounts, table};
 use veksel_core::enquiry::{Balances, Enquiry, Failed, Line, Verdict};
-use veksel_core::fact::{ConsentStatus, Fact, Linked};
-use veksel_core::{Event, Input, ParticipantId, Record, Utc};
+use veksel_core::fact::{ConsentStatus, Fact, Linked, PaymentStatus};
+use veksel_core::{Carried, Event, Input, Kind, Output, ParticipantId, Record, Utc};
 
 const BALANCES: Balances = Balances { ledger: 4_523_000, available: 4_500_000, currency: 578 };
 
@@ -231,4 +233,59 @@ fn a_trace_in_de59_leads_to_the_calls_and_goes_back_unaltered() {
     assert_eq!(back.as_deref(), Some("branch 17"));
     let (trace, back) = asked(&mut world, 9, None);
     assert!(trace.starts_with("txn-") && back.is_none(), "{trace}");
+}
+
+#[test]
+fn what_traces_want_to_know_of_a_request_is_said_if_it_is_wanted() {
+    let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let carried = |world: &World| -> Vec<Carried> {
+        let carried = world.seen.iter().filter_map(|output| match output {
+            Output::Count(Event::Carried(carried)) => Some(*carried),
+            _ => None,
+        });
+        carried.collect()
+    };
+    for is_wanted in [false, true] {
+        let mut world = World::linked();
+        if is_wanted {
+            world.switch.say_carried();
+        }
+        let mut inquiry = request("311000", 7, 0);
+        inquiry.set(field::ECHO_DATA, given);
+        world.tell(received(inquiry));
+        let ask = world.asked();
+        world.pass(40);
+        world.verdict(&ask, Verdict::Balances(BALANCES));
+        // A payment that its bank takes in, and which is asked about afterwards.
+        let mut order = payment(8);
+        order.set(field::ECHO_DATA, given);
+        world.tell(received(order));
+        let ordered = world.asked();
+        world.verdict(&ordered, initiated(PaymentStatus::Received));
+        let poll = world.pass_until_asked(2_000).unwrap();
+        for ask in [&ask, &ordered, &poll] {
+            assert_eq!(ask.trace, given, "{ask:?}");
+        }
+        assert_eq!(ordered.txn, poll.txn);
+        // And one that is refused at once.
+        let mut nobody = payment(9);
+        nobody.set(field::ACCOUNT, "NO0000000000000");
+        world.tell(received(nobody));
+        let said = carried(&world);
+        if !is_wanted {
+            assert_eq!(said, []);
+            continue;
+        }
+        let [first, second, third] = said.as_slice() else { panic!("{said:?}") };
+        let named = first.named.unwrap();
+        assert_eq!(named.trace[..4], [0x4b, 0xf9, 0x2f, 0x35]);
+        assert_eq!(named.parent, Some(([0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7], true)));
+        assert_eq!((first.txn, first.route, first.kind), (ask.txn, Some(0), Kind::Inquiry));
+        assert_eq!((first.mti.as_str(), first.response.as_str()), ("0200", "00"));
+        assert_eq!(first.elapsed, 40_000_000);
+        assert_eq!((second.txn, second.named), (ordered.txn, Some(named)));
+        assert_eq!((second.mti.as_str(), second.response.as_str()), ("0200", "09"));
+        assert_eq!((third.named, third.mti.as_str()), (None, "0200"));
+        assert!(!third.response.is_approval(), "{third:?}");
+    }
 }

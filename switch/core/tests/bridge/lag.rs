@@ -1,8 +1,8 @@
 //! How far what is known here may lag behind a bank (integration design 5.1): the status of a
 //! payment five minutes, a balance as long as it may be given.
 
-use crate::world::{START, World, initiated, payment, received, status};
-use veksel_core::enquiry::Enquiry;
+use crate::world::{START, World, failed, initiated, payment, plan, received, request, status};
+use veksel_core::enquiry::{Ask, Balances, Enquiry, Failed, Verdict};
 use veksel_core::fact::PaymentStatus;
 
 /// What the design allows.
@@ -51,4 +51,145 @@ fn no_payment_is_asked_about_less_often_than_its_status_may_lag() {
     world.verdict(&poll, status(PaymentStatus::Settled));
     assert!(world.now.utc.0 - changed <= LAG_MAX_MS);
     assert_eq!(world.outcomes().last().unwrap().response.as_str(), "00");
+}
+
+/// Answers every question like this until so much time is over, and gives the longest lag.
+fn lag_with(world: &mut World, ms: u64, answer: impl Fn() -> Verdict) -> u64 {
+    let end = world.now.utc.0 + ms;
+    let mut longest = 0;
+    while world.now.utc.0 < end {
+        let asked = world.pass_until_asked(end - world.now.utc.0);
+        longest = longest.max(world.switch.payments_lag(world.now));
+        match asked {
+            Some(ask) => world.verdict(&ask, answer()),
+            None => world.pass(end - world.now.utc.0),
+        }
+        world.sent();
+    }
+    longest.max(world.switch.payments_lag(world.now))
+}
+
+#[test]
+fn how_far_a_payment_lags_is_told_and_is_little_while_its_bank_answers() {
+    let mut world = World::linked();
+    assert_eq!(world.switch.payments_lag(world.now), 0, "there is none");
+    world.tell(received(payment(7)));
+    let order = world.asked();
+    world.pass(1_500);
+    assert_eq!(world.switch.payments_lag(world.now), 1_500, "its bank has not said anything");
+    world.verdict(&order, initiated(PaymentStatus::Received));
+    world.sent();
+    assert_eq!(world.switch.payments_lag(world.now), 0);
+    let waiting = || status(PaymentStatus::Received);
+    let longest = lag_with(&mut world, 240_000, waiting);
+    assert!((1_000..=30_000).contains(&longest), "{longest}");
+
+    // A bank that says nothing any more is seen within five minutes and the next question.
+    let silent = || failed(Failed::Unavailable, false);
+    let before = world.switch.payments_lag(world.now);
+    let longest = lag_with(&mut world, LAG_MAX_MS + 30_000, silent);
+    assert_eq!(longest, before + LAG_MAX_MS + 30_000);
+    assert!(longest > LAG_MAX_MS);
+
+    // Another process counts from when it was received, until the bank says something again.
+    world.restart();
+    let known = world.now.utc.0 - START.0;
+    assert_eq!(world.switch.payments_lag(world.now), known);
+    let ask = world.pass_until_asked(LAG_MAX_MS).unwrap();
+    world.verdict(&ask, status(PaymentStatus::Received));
+    assert_eq!(world.switch.payments_lag(world.now), 0);
+}
+
+#[test]
+fn what_is_decided_lags_behind_nothing() {
+    for last in [PaymentStatus::Settled, PaymentStatus::InProcess, PaymentStatus::Rejected] {
+        let mut world = World::linked();
+        world.pending();
+        let poll = world.pass_until_asked(2_000).unwrap();
+        world.verdict(&poll, status(last));
+        world.pass(LAG_MAX_MS);
+        assert_eq!(world.switch.payments_lag(world.now), 0, "{last:?}");
+    }
+}
+
+const HOUR: u64 = 3_600_000;
+const BALANCES: Balances = Balances { ledger: 4_523_000, available: 4_500_000, currency: 578 };
+
+/// A linked account whose balance is read this often.
+fn refreshed(refresh_ms: u64) -> World {
+    let mut plan = plan();
+    plan.banks[0].refresh_ms = refresh_ms;
+    World::linked_with(plan)
+}
+
+/// So much time passes, and nobody is asked anything.
+fn quiet(world: &mut World, ms: u64) {
+    let end = world.now.utc.0 + ms;
+    assert!(world.pass_until_asked(ms).is_none());
+    world.pass(end - world.now.utc.0);
+    assert!(world.asked_maybe().is_none());
+}
+
+fn is_unattended(ask: &Ask) -> bool {
+    matches!(ask.enquiry, Enquiry::Balances { is_attended: false, .. })
+}
+
+#[test]
+fn a_balance_nobody_asks_for_is_read_every_six_hours_and_four_times_a_day() {
+    let mut world = refreshed(6 * HOUR);
+    let mut reads = Vec::new();
+    while let Some(ask) = world.pass_until_asked(7 * HOUR).filter(|_| reads.len() < 40) {
+        assert!(is_unattended(&ask), "{ask:?}");
+        reads.push(world.now.utc.0);
+        world.pass(300);
+        world.verdict(&ask, Verdict::Balances(BALANCES));
+        assert!(world.sent().is_empty(), "no channel hears of it");
+        assert_eq!(world.switch.balance_age(world.now), 0);
+    }
+    assert_eq!(reads.len(), 40);
+    for (place, at) in reads.iter().enumerate() {
+        let day = reads.iter().filter(|read| (*at..at + 24 * HOUR).contains(*read)).count();
+        assert!(day <= 4, "{day} reads in the day from the {place}th");
+    }
+    let longest = reads.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+    assert!((6 * HOUR..6 * HOUR + 600_000).contains(&longest), "{longest}");
+}
+
+#[test]
+fn who_asks_meanwhile_saves_a_read_and_a_restart_forgets_nothing() {
+    let mut world = refreshed(6 * HOUR);
+    world.pass(4 * HOUR);
+    world.tell(received(request("311000", 7, 0)));
+    let ask = world.asked();
+    assert!(!is_unattended(&ask));
+    world.verdict(&ask, Verdict::Balances(BALANCES));
+    world.sent();
+    quiet(&mut world, 6 * HOUR - 1_000);
+    world.restart();
+    let ask = world.pass_until_asked(2_000).expect("it is old now");
+    assert!(is_unattended(&ask));
+    // A bank that is away is asked again when the next one is due, not sooner.
+    world.verdict(&ask, failed(Failed::Unavailable, false));
+    quiet(&mut world, 6 * HOUR - 1_000);
+    assert!(world.switch.balance_age(world.now) > 11 * HOUR);
+    let ask = world.pass_until_asked(2_000).unwrap();
+    // A consent that is over ends it.
+    world.verdict(&ask, failed(Failed::NotPermitted, false));
+    quiet(&mut world, 30 * HOUR);
+}
+
+#[test]
+fn no_balance_is_read_where_that_is_not_wanted_or_no_read_is_left() {
+    let mut world = refreshed(0);
+    quiet(&mut world, 48 * HOUR);
+    let mut plan = plan();
+    plan.banks[0].refresh_ms = HOUR;
+    let mut world = World::linked_with(plan);
+    for _ in 0..4 {
+        let ask = world.pass_until_asked(HOUR + 1_000).unwrap();
+        world.verdict(&ask, Verdict::Balances(BALANCES));
+    }
+    // The first of the four no longer counts a day after it.
+    quiet(&mut world, 20 * HOUR);
+    assert!(world.pass_until_asked(HOUR + 600_000).is_some_and(|ask| is_unattended(&ask)));
 }

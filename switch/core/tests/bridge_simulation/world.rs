@@ -122,6 +122,8 @@ pub struct World {
 fn plan(chance: &mut Chance) -> Plan {
     let mut bank = BankPlan::named("dnb");
     bank.advises = chance.often(900_000);
+    // Money is what is looked at.
+    bank.refresh_ms = 0;
     Plan {
         institution: "500001".into(),
         links: vec![

@@ -22,8 +22,6 @@ pub(crate) struct Readings {
     /// Totals since the start.
     pub(crate) errors: u64,
     pub(crate) login_errors: u64,
-    pub(crate) logins_unreached: u64,
-    pub(crate) logins_unverified: u64,
     pub(crate) underage: u64,
     pub(crate) payment_failures: u64,
     pub(crate) webhook_failures: u64,
@@ -52,8 +50,6 @@ pub(crate) struct Open {
 pub(crate) struct Rules {
     errors: Rate,
     login_errors: Rate,
-    logins_unreached: Rate,
-    logins_unverified: Rate,
     underage: Rate,
     payment_failures: Rate,
     webhook_failures: Rate,
@@ -74,8 +70,6 @@ impl Rules {
         Self {
             errors: rate(config.error_window_ms, config.error_spike, first.errors),
             login_errors: rate(MINUTE_MS, config.login_errors, first.login_errors),
-            logins_unreached: rate(MINUTE_MS, 0, first.logins_unreached),
-            logins_unverified: rate(MINUTE_MS, 0, first.logins_unverified),
             underage: rate(MINUTE_MS, config.underage, first.underage),
             payment_failures: rate(MINUTE_MS, config.payment_failures, first.payment_failures),
             webhook_failures: rate(MINUTE_MS, config.webhook_failures, first.webhook_failures),
@@ -122,21 +116,6 @@ impl Rules {
             Severity::High,
             "Log-in errors",
             "log-ins failed in the last 60 seconds",
-        );
-        over(
-            &mut self.logins_unreached,
-            readings.logins_unreached,
-            Severity::High,
-            "Log-in provider unreachable",
-            "log-ins failed in the last 60 seconds, because it could not be reached",
-        );
-        over(
-            &mut self.logins_unverified,
-            readings.logins_unverified,
-            Severity::High,
-            "Log-in keys not verified",
-            "log-ins failed in the last 60 seconds, because what the provider says does not \
-             fit its keys",
         );
         over(
             &mut self.underage,

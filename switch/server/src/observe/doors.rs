@@ -2,34 +2,24 @@
 
 use super::Metrics;
 use veksel_api::Seen;
+use veksel_config::bridge::KycProvider;
 use veksel_link::HandshakeFault;
 
 /// Where people log in.
 const LOG_IN: &str = "/api/auth/bankid";
 
 /// Where the provider of identity checks posts.
-const WEBHOOKS: [&str; 2] = ["/v1/webhooks/sumsub", "/api/kyc/webhook"];
-
-/// The provider of identities cannot be reached.
-pub(crate) const UNREACHED: &str = "unavailable";
-
-/// What it says cannot be verified with its keys.
-pub(crate) const UNVERIFIED: &str = "jwks_verification_failed";
+const WEBHOOKS: [&str; 3] = ["/v1/webhooks/sumsub", "/v1/webhooks/didit", "/api/kyc/webhook"];
 
 impl Metrics {
-    /// How many log-ins ended with this code.
-    pub(crate) fn logins(&self, code: &str) -> u64 {
-        self.login_codes.with_label_values(&[code]).get()
-    }
-
     /// Counts a handshake of a listener that is no link.
     pub(crate) fn shaken(&self, listener: &str, how: Result<(), HandshakeFault>) {
         let word = how.map_or_else(HandshakeFault::word, |()| "agreed");
         self.handshakes.with_label_values(&[listener, word]).inc();
     }
 
-    /// Counts an answer.
-    pub(crate) fn called(&self, seen: &Seen<'_>) {
+    /// Counts an answer, where this one checks identities.
+    pub(crate) fn called(&self, seen: &Seen<'_>, checks: Option<&KycProvider>) {
         let Seen { endpoint, status, code, elapsed } = *seen;
         let text = status.to_string();
         self.calls.with_label_values(&[endpoint, text.as_str()]).inc();
@@ -38,7 +28,10 @@ impl Metrics {
             return;
         }
         if WEBHOOKS.contains(&endpoint) {
-            self.webhook_failures.inc();
+            match checks {
+                Some(KycProvider::Didit(_)) => self.didit_webhook_failures.inc(),
+                Some(KycProvider::Sumsub) | None => self.webhook_failures.inc(),
+            }
         }
         match code {
             Some("underage") => self.underage.inc(),
@@ -69,21 +62,44 @@ mod tests {
             (callback, 502, Some("token_exchange_failed")),
             (callback, 401, Some("invalid_token")),
             (callback, 403, Some("underage")),
-            (callback, 503, Some(UNREACHED)),
-            (callback, 502, Some(UNVERIFIED)),
+            (callback, 503, Some("unavailable")),
+            (callback, 502, Some("jwks_verification_failed")),
             ("/api/accounts", 401, Some("unauthorized")),
             ("/v1/webhooks/sumsub", 200, None),
             ("/v1/webhooks/sumsub", 401, Some("unauthorized")),
             ("/api/kyc/webhook", 400, Some("invalid_request")),
         ] {
-            metrics.called(&Seen { endpoint, status, code, elapsed: Duration::from_millis(1) });
+            let seen = Seen { endpoint, status, code, elapsed: Duration::from_millis(1) };
+            metrics.called(&seen, Some(&KycProvider::Sumsub));
         }
         assert_eq!(metrics.login_errors.get(), 4);
-        assert_eq!((metrics.logins(UNREACHED), metrics.logins(UNVERIFIED)), (1, 1));
+        for code in ["unavailable", "jwks_verification_failed"] {
+            assert_eq!(metrics.login_codes.with_label_values(&[code]).get(), 1, "{code}");
+        }
         assert_eq!(metrics.underage.get(), 1);
         assert_eq!(metrics.webhook_failures.get(), 2);
+        assert_eq!(metrics.didit_webhook_failures.get(), 0);
         let page = metrics.page().unwrap();
         let counted = "veksel_http_request_seconds_count{endpoint=\"/api/auth/bankid/callback\"} 8";
         assert!(page.contains(counted), "{page}");
+    }
+
+    #[test]
+    fn a_refused_webhook_counts_for_who_checks() {
+        let metrics = Metrics::new().unwrap();
+        let didit = KycProvider::Didit(veksel_config::bridge::DiditConfig {
+            api_key: veksel_config::bridge::SecretSource::Env(String::new()),
+            workflow: String::new(),
+            callback: String::new(),
+            allow_simple: false,
+        });
+        for (endpoint, status) in
+            [("/v1/webhooks/didit", 401), ("/api/kyc/webhook", 400), ("/v1/webhooks/didit", 200)]
+        {
+            let seen = Seen { endpoint, status, code: None, elapsed: Duration::from_millis(1) };
+            metrics.called(&seen, Some(&didit));
+        }
+        assert_eq!(metrics.didit_webhook_failures.get(), 2);
+        assert_eq!(metrics.webhook_failures.get(), 0);
     }
 }

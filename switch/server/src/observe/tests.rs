@@ -14,7 +14,8 @@ fn observer() -> Observer {
     let config = load_switch(source).unwrap_or_else(|wrong| panic!("{wrong}"));
     let alerts = Alerts::new(&config.alert);
     let approvals = Approvals::new(config.alert.approval_window_ms);
-    Observer::new(Metrics::new().unwrap(), &config.plan, alerts, approvals)
+    let around = (alerts, approvals, Spans::default());
+    Observer::new(Metrics::new().unwrap(), &config.plan, around)
 }
 
 /// The value of a series, as the page shows it.

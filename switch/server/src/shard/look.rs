@@ -53,6 +53,7 @@ impl Turning {
         observer.metrics.enquiries.set(gauge(enquirer.in_flight()));
         observer.metrics.callers.set(gauge(callers.len() + port.len()));
         observer.metrics.payments_open.set(gauge(switch.payments_open()));
+        observer.metrics.payment_lag.set(switch.payments_lag(now) as f64 / 1e3);
         let balance_age_ms = switch.balance_age(now);
         observer.metrics.balance_staleness.set(balance_age_ms as f64 / 3.6e6);
         status.set(Picture {

@@ -113,7 +113,7 @@ mod tests {
     fn what_waited_for_its_record_longer_than_it_may_take_is_not_asked() {
         let enquiry = Enquiry::Review { applicant: String::new() };
         let (id, to, trace) = (AskId(7), Addressee::Kyc, String::new());
-        let ask = Ask { id, to, enquiry, within_ms: 3_000, trace, address: None };
+        let ask = Ask { id, to, enquiry, within_ms: 3_000, trace, txn: None, address: None };
         let since = Tick(5_000_000_000);
         for (waited_ms, expected) in
             [(0, Some(3_000)), (1_200, Some(1_800)), (2_999, Some(1)), (3_000, None), (9_000, None)]

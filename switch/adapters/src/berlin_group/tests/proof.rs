@@ -222,6 +222,7 @@ async fn certificates_are_renewed_while_the_bank_is_called_all_or_none() {
         enquiry: Enquiry::Funds { account: account(), amount: Money { minor: 1, currency: 578 } },
         within_ms: 5_000,
         trace: String::new(),
+        txn: None,
         address: None,
     };
     let why = |verdict| match verdict {

@@ -290,7 +290,7 @@ impl Switch {
     }
 
     /// The link that something was asked for, if it is still that one.
-    fn link_of(&self, asking: &Asking) -> Option<Linked> {
+    pub(super) fn link_of(&self, asking: &Asking) -> Option<Linked> {
         let linked = self.durable.facts().linked(&asking.account)?;
         (linked.state == asking.state).then(|| linked.clone())
     }
@@ -380,7 +380,9 @@ impl Switch {
 
     fn set_link(&mut self, now: Now, linked: Linked) -> crate::record::RecordId {
         let (bank, status) = (self.bank_named(&linked.bank), linked.status);
+        let account = linked.account.clone();
         let record = self.establish(now, Fact::Linked(linked));
+        self.plan_refresh(now, &account);
         if let Some(bank) = bank {
             self.outputs.push_back(Output::Count(Event::Consent { bank, status }));
         }

@@ -66,6 +66,7 @@ impl Switch {
             return;
         };
         self.bridge.unseen.remove(&txn);
+        self.bridge.learned.insert(txn, now.utc);
         if stand == Stand::Odd {
             self.open_case(now, txn, Case::Mismatch);
         }
@@ -424,11 +425,28 @@ impl Switch {
         self.bridge.unplan(&Task::Advice(txn));
         self.bridge.asked.remove(&txn);
         self.bridge.unseen.remove(&txn);
+        self.bridge.learned.remove(&txn);
         self.bridge.told_back.remove(&txn);
         self.bridge.delivering.remove(&txn);
         self.bridge.tries.remove(&Task::Payment(txn));
         self.bridge.advices.forget(txn);
         self.durable.forget(txn);
+    }
+
+    /// For how long the bank of a payment that is not decided has not said how it stands, in
+    /// milliseconds, where that is longest; 0 if there is none. After a restart it is counted from
+    /// when the payment was received until its bank says something again. What waits for a person
+    /// because nobody could find out is asked about no more.
+    #[must_use]
+    pub fn payments_lag(&self, now: Now) -> u64 {
+        let open = self.durable.facts().payments().filter(|payment| {
+            !payment.state.is_decided() && payment.case != Some(Case::Unresolved)
+        });
+        let lags = open.map(|payment| {
+            let learned = self.bridge.learned.get(&payment.txn);
+            since(now, learned.copied().unwrap_or(payment.utc))
+        });
+        lags.max().unwrap_or_default()
     }
 
     /// Asks a bank about a payment because a channel wants to know, unless it was asked just now.

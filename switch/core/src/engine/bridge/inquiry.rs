@@ -105,7 +105,7 @@ impl Switch {
         }
     }
 
-    fn remember_balance(&mut self, now: Now, linked: &Linked, balances: Balances) {
+    pub(super) fn remember_balance(&mut self, now: Now, linked: &Linked, balances: Balances) {
         let Balances { ledger, available, currency } = balances;
         let (account, state, synced) = (linked.account.clone(), linked.state, now.utc);
         let is_over = false;

@@ -269,6 +269,7 @@ impl Switch {
     /// never told where to approve it, so it is taken back unless it is executed.
     pub(super) fn take_in(&mut self, now: Now, txn: TxnId, initiated: Initiated, was_lost: bool) {
         let Initiated { payment: name, product, progress, approve, .. } = initiated;
+        self.bridge.learned.insert(txn, now.utc);
         let stand = self.stand(txn, progress);
         let wants_back = was_lost || self.is_wanted_back(txn);
         let state = match stand {

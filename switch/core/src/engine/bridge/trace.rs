@@ -3,8 +3,9 @@
 //! whoever sent it finds the calls that were made for it.
 
 use super::Switch;
+use crate::event::Named;
 use crate::record::TxnId;
-use veksel_codecs::field;
+use veksel_codecs::{Message, field};
 
 /// `00-` trace id `-` span id `-` flags.
 const WHOLE: usize = 55;
@@ -13,36 +14,63 @@ const WHOLE: usize = 55;
 const BARE: usize = 32;
 
 impl Switch {
-    /// The trace of a transaction.
+    /// The trace of a transaction: what its channel named, also when the channel has its first
+    /// answer, as long as the transaction is not over.
     pub(super) fn trace(&self, txn: TxnId) -> String {
-        let held = self.bridge.held.get(&txn);
-        let given = held.and_then(|held| held.request.get(field::ECHO_DATA));
-        match given.as_deref().filter(|text| is_trace(text)) {
-            Some(given) => given.to_owned(),
-            None => format!("txn-{}", txn.0),
+        let own = || format!("txn-{}", txn.0);
+        if let Some(held) = self.bridge.held.get(&txn) {
+            let given = held.request.get(field::ECHO_DATA);
+            return given.filter(|text| named(text).is_some()).map_or_else(own, |text| {
+                let text: &str = &text;
+                text.to_owned()
+            });
         }
+        let number = field::ECHO_DATA.number().get();
+        let carried = self.durable.intent(txn).map(|intent| intent.carried.as_slice());
+        let given = carried.unwrap_or_default().iter().find(|(known, _)| *known == number);
+        given.filter(|(_, text)| named(text).is_some()).map_or_else(own, |(_, text)| text.clone())
     }
 }
 
-/// Whether a text names a trace. Nothing else of DE59 may leave for anybody else.
-fn is_trace(text: &str) -> bool {
-    let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let is_id = |part: &str, length: usize| {
-        part.len() == length && is_hex(part) && part.bytes().any(|b| b != b'0')
-    };
+/// The trace that a request names.
+pub(in crate::engine) fn named_by(request: &Message) -> Option<Named> {
+    request.get(field::ECHO_DATA).and_then(|text| named(&text))
+}
+
+/// The trace that a text names. Nothing else of DE59 may leave for anybody else.
+fn named(text: &str) -> Option<Named> {
     match text.len() {
-        BARE => is_id(text, BARE),
+        BARE => Some(Named { trace: id(text)?, parent: None }),
         WHOLE => {
-            let parts: Vec<&str> = text.split('-').collect();
-            let [version, trace, span, flags] = parts.as_slice() else { return false };
-            *version == "00"
-                && is_id(trace, BARE)
-                && is_id(span, 16)
-                && flags.len() == 2
-                && is_hex(flags)
+            let mut parts = text.split('-');
+            let (version, trace, span, flags) =
+                (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+            if version != "00" || parts.next().is_some() {
+                return None;
+            }
+            let [flags] = bytes(flags)?;
+            Some(Named { trace: id(trace)?, parent: Some((id(span)?, flags & 1 == 1)) })
         }
-        _ => false,
+        _ => None,
     }
+}
+
+/// A number that is not all zeros.
+fn id<const N: usize>(text: &str) -> Option<[u8; N]> {
+    bytes(text).filter(|bytes| bytes.iter().any(|byte| *byte != 0))
+}
+
+/// The bytes of lower-case hexadecimal of just this length.
+fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let is_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if text.len() != N * 2 || !is_hex {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(place * 2..place * 2 + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -56,7 +84,9 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
             "4bf92f3577b34da6a3ce929d0e0e4736",
         ] {
-            assert!(is_trace(text), "{text}");
+            let found = named(text).unwrap();
+            assert_eq!(found.trace[..2], [0x4b, 0xf9], "{text}");
+            assert_eq!(found.parent.is_some_and(|(_, sampled)| sampled), text.ends_with("-01"));
         }
         for text in [
             "",
@@ -69,7 +99,7 @@ mod tests {
             "00000000000000000000000000000000",
             "customer 12345 of the branch no 7",
         ] {
-            assert!(!is_trace(text), "{text}");
+            assert!(named(text).is_none(), "{text}");
         }
     }
 }

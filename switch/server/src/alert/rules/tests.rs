@@ -56,16 +56,6 @@ fn every_threshold_of_the_document_has_its_severity() {
             (Severity::High, "Log-in errors"),
         ),
         (
-            none(),
-            Readings { logins_unreached: 1, ..none() },
-            (Severity::High, "Log-in provider unreachable"),
-        ),
-        (
-            none(),
-            Readings { logins_unverified: 1, ..none() },
-            (Severity::High, "Log-in keys not verified"),
-        ),
-        (
             Readings { underage: 5, ..none() },
             Readings { underage: 6, ..none() },
             (Severity::Medium, "Underage rejections"),
