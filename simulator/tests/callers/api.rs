@@ -82,6 +82,10 @@ fn every_inquiry_is_answered_from_the_bank() {
     assert_ne!(good(&said)["entries"][0]["sequence"], entries[0]["sequence"]);
     let dates = json!({ "account": "10000000001", "from": "2019-01-01", "to": "2035-12-31" });
     assert!(!good(&app.post("statement/search", &dates))["entries"].as_array().unwrap().is_empty());
+    let one_day = json!({ "account": "10000000001", "from": "2030-01-01", "to": "2030-01-01" });
+    assert_eq!(good(&app.post("statement/search", &one_day))["entries"], json!([]));
+    let backwards = json!({ "account": "10000000001", "from": "2030-01-02", "to": "2030-01-01" });
+    assert_eq!(app.post("statement/search", &backwards).code(), "invalid_request");
 
     let said = app.post("account/details", &json!({ "account": "10000000001" }));
     let details = good(&said);
@@ -281,6 +285,9 @@ fn only_who_may_is_answered_and_every_error_has_one_form() {
         assert_eq!((trace.is_empty(), trace), (false, said.header("x-request-id")), "{said:?}");
         assert!(!said.body.to_string().contains("4111"), "{said:?}");
     }
+    // Refused here: nobody's whole list is asked of the bank.
+    let said = app.post("customer/search", &json!({}));
+    assert!(said.body["error"]["message"].as_str().unwrap().contains("is needed"), "{said:?}");
     // The same as a bearer token.
     let bearer = format!("Bearer {APP_KEY}");
     let said = nobody.send("POST", path, &[("authorization", &bearer)], &body);

@@ -292,6 +292,11 @@ mod tests {
             let keys = read_set(beside.as_bytes(), 2_048).unwrap();
             assert_eq!(keys.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["good"]);
         }
+        // As many bytes, of which the first begins with zeros.
+        let n = URL_SAFE_NO_PAD.encode([&[0x01][..], &[0xC5; 255][..]].concat());
+        let shorter = format!(r#"{{"keys":[{{"kty":"RSA","kid":"s","e":"AQAB","n":"{n}"}}]}}"#);
+        assert!(read_set(shorter.as_bytes(), 2_048).is_err());
+        assert!(read_set(shorter.as_bytes(), 2_041).is_ok());
         // A zero in front makes no key longer.
         let n = URL_SAFE_NO_PAD.encode([&[0; 128][..], &[0xC5; 128][..]].concat());
         let padded = format!(r#"{{"keys":[{{"kty":"RSA","kid":"p","e":"AQAB","n":"{n}"}}]}}"#);
