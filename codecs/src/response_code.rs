@@ -3,11 +3,11 @@
 //!
 //! The values are those of ISO 8583:1987 as the CBS link uses them
 //! (`ARCHITECTURE.md`, "Messages"); everything but a codec works with these. A link of 1993 has
-//! three digits in DE39 and one of 2003 four: as a rule the same three with a zero behind the first,
-//! but what 1993 has as 9xx (the request was not processed) is 91xx, because 90xx acknowledges an
-//! advice, and a format error is the message error 9100. These are the codes of jPOS CMF too. The
-//! number of characters tells which they are, so that a typed key reads any of them; a codec
-//! writes those of its dialect.
+//! three digits in DE39 and one of 2003 four: as a rule the same three with a zero behind the
+//! first, but what 1993 has as 9xx (the request was not processed) is 91xx, because 90xx
+//! acknowledges an advice, and a format error is the message error 9100. These are the codes of
+//! jPOS CMF too. The number of characters tells which they are, so that a typed key reads any of
+//! them; a codec writes those of its dialect.
 //!
 //! Neither way is one to one. What has no exact counterpart becomes the general code of its kind:
 //! a decline stays a decline, and what the standard calls approved (`0xx`) stays approved.
@@ -235,7 +235,7 @@ impl ResponseCode {
             return Self::parse(code);
         }
         match digits {
-            // 90xx for what was not processed is in no edition, but hosts count from 1993 like that.
+            // 90xx for what was not processed is in no edition; some hosts make it of 1993's.
             [a, b'0', c, d] => Self::of_action([a, c, d]),
             // Not 9101, which would acknowledge an advice.
             [b'9', b'1', c, d] if (c, d) > (b'0', b'1') => Self::of_action([b'9', c, d]),
