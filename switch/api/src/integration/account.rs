@@ -13,7 +13,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use veksel_codecs::field;
-use veksel_codecs::structured::{AVAILABLE, LEDGER, table, tags};
+use veksel_codecs::structured::{AVAILABLE, HELD, LEDGER, OVERDRAFT, table, tags};
 
 /// DE3 of the inquiries.
 const BALANCE: &str = "31";
@@ -118,6 +118,10 @@ pub(crate) struct DetailsAnswer {
     iban: Option<String>,
     ledger: Option<Money>,
     available: Option<Money>,
+    /// The sum of its holds, as far as the bank says.
+    held: Option<Money>,
+    /// How far it may be overdrawn, as far as the bank says; `available` has it in it.
+    overdraft: Option<Money>,
 }
 
 /// `POST /api/v1/integration/account/balance`.
@@ -206,7 +210,7 @@ async fn details_of(desk: &Desk, trace: &Trace, headers: &HeaderMap, body: &Byte
     let mut message = inquiry(&acting, trace, DETAILS, None)?;
     set(&mut message, field::ACCOUNT, wanted.account.as_str());
     let answer = approved(integration.ask(&acting, message).await?)?;
-    let (ledger, available) = balances(&answer)?;
+    let [ledger, available, held, overdraft] = sums(&answer, [LEDGER, AVAILABLE, HELD, OVERDRAFT])?;
     let status = tag(&answer, tags::STATUS).map(|status| status_word(&status));
     let answer = DetailsAnswer {
         account: wanted.account.as_str().to_owned(),
@@ -219,6 +223,8 @@ async fn details_of(desk: &Desk, trace: &Trace, headers: &HeaderMap, body: &Byte
         iban: tag(&answer, tags::IBAN),
         ledger,
         available,
+        held,
+        overdraft,
     };
     shown(StatusCode::OK, &answer)
 }
@@ -233,13 +239,21 @@ fn lines(wanted: Option<u8>) -> Result<Option<String>, Refusal> {
 
 /// Ledger and available balance of DE54, if they are there.
 fn balances(answer: &Spoken) -> Result<(Option<Money>, Option<Money>), Refusal> {
+    let [ledger, available] = sums(answer, [LEDGER, AVAILABLE])?;
+    Ok((ledger, available))
+}
+
+/// Those of DE54 that have these amount types.
+fn sums<const N: usize>(
+    answer: &Spoken,
+    kinds: [[u8; 2]; N],
+) -> Result<[Option<Money>; N], Refusal> {
     let amounts = amounts(answer)?;
-    let find = |wanted: [u8; 2]| {
+    Ok(kinds.map(|wanted| {
         let found = amounts.iter().find(|(kind, _, _)| *kind == wanted);
         found
             .map(|(_, currency, minor)| Money { minor: *minor, currency: format!("{currency:03}") })
-    };
-    Ok((find(LEDGER), find(AVAILABLE)))
+    }))
 }
 
 fn entries(answer: &Spoken) -> Result<Vec<Entry>, Refusal> {
