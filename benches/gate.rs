@@ -45,6 +45,7 @@ fn plan() -> Plan {
         }],
         banks: vec![BankPlan::named("dnb")],
         payees: vec![],
+        asks_billers: false,
         kyc: KycPlan { required: true, ..KycPlan::default() },
         limits: Limits::default(),
         record_inquiries: true,

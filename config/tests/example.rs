@@ -311,8 +311,8 @@ fn the_examples_meet() {
     assert_eq!((&dial.dialect, &dial.framing), (&bank.dialect, &bank.framing));
 }
 
-/// Whom the example of a bridge asks is whom the example of a simulator plays, with what he takes: a
-/// port that is changed in one of the two files is noticed.
+/// Whom the example of a bridge asks is whom the example of a simulator plays, with what he takes:
+/// a port that is changed in one of the two files is noticed.
 #[test]
 fn the_example_of_a_bridge_meets_the_sandboxes() {
     let bridge = load_switch(switch(BRIDGE_EXAMPLE)).unwrap().bridge;

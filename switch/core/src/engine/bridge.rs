@@ -9,8 +9,10 @@
 mod account;
 mod advice;
 mod answering;
+mod bill;
 mod card;
 mod check;
+mod claim;
 mod files;
 mod following;
 mod funds;
@@ -18,6 +20,7 @@ mod inquiry;
 mod payment;
 mod progress;
 mod reads;
+mod screening;
 mod taken_back;
 mod trace;
 mod undoing;
@@ -116,6 +119,8 @@ enum Asked {
     Review(String, Utc),
     /// How each check of an applicant ended, and who wants to know.
     Checks(String, Caller),
+    /// The same of a customer who was refused.
+    Screening(String),
 }
 
 /// The link that a consent is asked for. Whoever answers later may meet another.
@@ -154,6 +159,8 @@ enum Step {
     AfterCancel,
     /// Whether the money is there.
     Funds,
+    /// Whether its biller knows the bill, before anything is ordered.
+    Bill,
 }
 
 /// What is to be done at a time.
@@ -169,6 +176,8 @@ enum Task {
     Consent(String),
     /// A customer's check is confirmed.
     Review(String),
+    /// A refused customer is looked up once more.
+    Screening(String),
     /// Reads that no longer count are forgotten.
     Reads,
 }
@@ -392,7 +401,8 @@ impl Switch {
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
-            | Asked::Checks(..) => format!("ask-{}", id.0),
+            | Asked::Checks(..)
+            | Asked::Screening(_) => format!("ask-{}", id.0),
         };
         self.bridge.asks.insert(id, asked);
         let ask = Box::new(Ask { id, to, enquiry, within_ms, trace, address });
@@ -410,7 +420,8 @@ impl Switch {
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
-            | Asked::Checks(..) => return None,
+            | Asked::Checks(..)
+            | Asked::Screening(_) => return None,
         };
         let held = self.bridge.held.get(txn)?;
         let text = held.request.get(field::ADDITIONAL_DATA)?;
@@ -440,7 +451,10 @@ impl Switch {
             _ => None,
         };
         let to = match &asked {
-            Asked::Applicant(..) | Asked::Review(..) | Asked::Checks(..) => Addressee::Kyc,
+            Asked::Applicant(..) | Asked::Review(..) | Asked::Checks(..) | Asked::Screening(_) => {
+                Addressee::Kyc
+            }
+            Asked::Payment(_, Step::Bill) => Addressee::Biller,
             Asked::Inquiry(txn) | Asked::Payment(txn, _) => self.addressee(*txn),
             Asked::Consent(asking, _) | Asked::ConsentStatus(asking) => {
                 Addressee::Bank(asking.bank)
@@ -460,6 +474,7 @@ impl Switch {
                 self.handle_applicant(now, &customer, call, verdict);
             }
             Asked::Checks(applicant, call) => self.handle_checks(now, applicant, call, verdict),
+            Asked::Screening(customer) => self.handle_screening(now, &customer, verdict),
             Asked::Review(customer, newest) => {
                 self.handle_review(now, &customer, newest, verdict);
             }
@@ -482,6 +497,7 @@ impl Switch {
                 Task::Advice(txn) => self.send_advice(now, txn),
                 Task::Consent(account) => self.look_at_consent(now, &account),
                 Task::Review(customer) => self.confirm(now, &customer),
+                Task::Screening(customer) => self.screen(&customer),
                 Task::Reads => self.forget_reads(now),
             }
         }
@@ -513,6 +529,9 @@ impl Switch {
         }
         for customer in unconfirmed {
             self.bridge.plan(Task::Review(customer), now.tick);
+        }
+        for customer in self.unscreened(now) {
+            self.bridge.plan(Task::Screening(customer), now.tick);
         }
         if self.durable.facts().has_reads() {
             self.bridge.plan(Task::Reads, now.tick);

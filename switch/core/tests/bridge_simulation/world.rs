@@ -142,6 +142,7 @@ fn plan(chance: &mut Chance) -> Plan {
         }],
         banks: vec![bank],
         payees: vec![],
+        asks_billers: false,
         kyc: KycPlan::default(),
         limits: Limits { keys_max: 8, ..Limits::default() },
         record_inquiries: true,
