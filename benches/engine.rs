@@ -47,6 +47,7 @@ fn plan() -> Plan {
         }],
         banks: vec![],
         payees: vec![],
+        asks_billers: false,
         kyc: KycPlan::default(),
         limits: Limits::default(),
         record_inquiries: true,

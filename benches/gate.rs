@@ -45,6 +45,7 @@ fn plan() -> Plan {
         }],
         banks: vec![BankPlan { refresh_ms: 0, ..BankPlan::named("dnb") }],
         payees: vec![],
+        asks_billers: false,
         kyc: KycPlan { required: true, ..KycPlan::default() },
         limits: Limits::default(),
         record_inquiries: true,

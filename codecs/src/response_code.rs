@@ -3,9 +3,11 @@
 //!
 //! The values are those of ISO 8583:1987 as the CBS link uses them
 //! (`ARCHITECTURE.md`, "Messages"); everything but a codec works with these. A link of 1993 has
-//! three digits in DE39 and one of 2003 four: the same three with a zero behind the first. The
-//! number of characters tells which they are, so that a typed key reads any of them; a codec
-//! writes those of its dialect.
+//! three digits in DE39 and one of 2003 four: as a rule the same three with a zero behind the
+//! first, but what 1993 has as 9xx (the request was not processed) is 91xx, because 90xx
+//! acknowledges an advice, and a format error is the message error 9100. These are the codes of
+//! jPOS CMF too. The number of characters tells which they are, so that a typed key reads any of
+//! them; a codec writes those of its dialect.
 //!
 //! Neither way is one to one. What has no exact counterpart becomes the general code of its kind:
 //! a decline stays a decline, and what the standard calls approved (`0xx`) stays approved.
@@ -32,13 +34,17 @@ pub enum Edition {
 pub struct ResponseCode([u8; 2]);
 
 macro_rules! table {
-    ($($name:ident = $code:literal $action:literal, $text:literal;)*) => {
+    ($($name:ident = $code:literal $action:literal $newest:literal, $text:literal;)*) => {
         impl ResponseCode {
-            $(#[doc = concat!("`", $code, "`, of 1993 `", $action, "`: ", $text, ".")]
+            $(#[doc = concat!(
+                "`", $code, "`, of 1993 `", $action, "`, of 2003 `", $newest, "`: ", $text, "."
+            )]
             pub const $name: Self = Self::known($code);)*
 
-            /// The action code of 1993 that says the same as a code of the table, in order.
-            const ACTIONS: &'static [(Self, &'static str)] = &[$((Self::$name, $action),)*];
+            /// The action codes of 1993 and of 2003 that say the same as a code of the table, in
+            /// order.
+            const ACTIONS: &'static [(Self, &'static str, &'static str)] =
+                &[$((Self::$name, $action, $newest),)*];
 
             /// Every code of the table with its meaning, in order.
             pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$name, $text),)*];
@@ -47,84 +53,84 @@ macro_rules! table {
 }
 
 table! {
-    APPROVED = "00" "000", "approved";
-    REFER_TO_ISSUER = "01" "107", "refer to card issuer";
-    INVALID_MERCHANT = "03" "109", "invalid merchant";
-    DO_NOT_HONOUR = "05" "100", "do not honour";
-    ERROR = "06" "909", "error";
-    IN_PROGRESS = "09" "923", "request in progress";
-    PARTIALLY_APPROVED = "10" "002", "approved for a partial amount";
-    INVALID_TRANSACTION = "12" "902", "invalid transaction";
-    INVALID_AMOUNT = "13" "110", "invalid amount";
-    INVALID_ACCOUNT = "14" "111", "invalid card or account number";
-    NO_SUCH_ISSUER = "15" "908", "no such issuer";
-    CUSTOMER_CANCELLATION = "17" "100", "customer cancellation";
-    SOFT_DECLINE = "1A" "100", "additional customer authentication required";
-    INVALID_RESPONSE = "20" "909", "invalid response";
-    NO_ACTION_TAKEN = "21" "914", "no action taken";
-    SUSPECTED_MALFUNCTION = "22" "909", "suspected malfunction";
-    NOT_FOUND = "25" "914", "original or record not found";
-    FORMAT_ERROR = "30" "904", "format error";
-    SUSPECTED_FRAUD_PICK_UP = "34" "202", "suspected fraud, pick up";
-    RESTRICTED_CARD = "36" "204", "restricted card";
-    NO_CREDIT_ACCOUNT = "39" "114", "no credit account";
-    NOT_SUPPORTED = "40" "115", "requested function not supported";
-    LOST_CARD = "41" "208", "lost card";
-    NO_UNIVERSAL_ACCOUNT = "42" "114", "no universal account";
-    STOLEN_CARD = "43" "209", "stolen card";
-    NO_INVESTMENT_ACCOUNT = "44" "114", "no investment account";
-    ACCOUNT_CLOSED = "45" "114", "account closed";
-    INSUFFICIENT_FUNDS = "51" "116", "insufficient funds";
-    NO_CURRENT_ACCOUNT = "52" "114", "no current account";
-    NO_SAVINGS_ACCOUNT = "53" "114", "no savings account";
-    EXPIRED_CARD = "54" "101", "expired card";
-    INCORRECT_PIN = "55" "117", "incorrect PIN";
-    NOT_PERMITTED_TO_CUSTOMER = "57" "119", "transaction not permitted to customer";
-    NOT_PERMITTED_TO_TERMINAL = "58" "120", "transaction not permitted to terminal";
-    SUSPECTED_FRAUD = "59" "102", "suspected fraud";
-    EXCEEDS_AMOUNT_LIMIT = "61" "121", "exceeds amount limit";
-    RESTRICTED = "62" "104", "restricted or blocked";
-    SECURITY_VIOLATION = "63" "122", "security violation";
-    EXCEEDS_FREQUENCY = "65" "123", "exceeds frequency limit";
-    OUTCOME_UNKNOWN = "68" "911", "response received too late, outcome unknown";
-    PIN_TRIES_EXCEEDED = "75" "106", "PIN tries exceeded";
-    CLOSED_ACCOUNT = "78" "114", "closed account";
-    CUT_OFF = "90" "906", "cut-off in process";
-    HOST_UNAVAILABLE = "91" "907", "issuer or switch inoperative";
-    NO_ROUTE = "92" "908", "no route to destination";
-    VIOLATION_OF_LAW = "93" "124", "violation of law";
-    DUPLICATE = "94" "913", "duplicate transmission";
-    RECONCILE_ERROR = "95" "915", "reconcile error";
-    SYSTEM_MALFUNCTION = "96" "909", "system malfunction";
+    APPROVED = "00" "000" "0000", "approved";
+    REFER_TO_ISSUER = "01" "107" "1007", "refer to card issuer";
+    INVALID_MERCHANT = "03" "109" "1009", "invalid merchant";
+    DO_NOT_HONOUR = "05" "100" "1000", "do not honour";
+    ERROR = "06" "909" "9109", "error";
+    IN_PROGRESS = "09" "923" "9123", "request in progress";
+    PARTIALLY_APPROVED = "10" "002" "0002", "approved for a partial amount";
+    INVALID_TRANSACTION = "12" "902" "9102", "invalid transaction";
+    INVALID_AMOUNT = "13" "110" "1010", "invalid amount";
+    INVALID_ACCOUNT = "14" "111" "1011", "invalid card or account number";
+    NO_SUCH_ISSUER = "15" "908" "9108", "no such issuer";
+    CUSTOMER_CANCELLATION = "17" "100" "1000", "customer cancellation";
+    SOFT_DECLINE = "1A" "100" "1067", "additional customer authentication required";
+    INVALID_RESPONSE = "20" "909" "9109", "invalid response";
+    NO_ACTION_TAKEN = "21" "914" "9114", "no action taken";
+    SUSPECTED_MALFUNCTION = "22" "909" "9109", "suspected malfunction";
+    NOT_FOUND = "25" "914" "9114", "original or record not found";
+    FORMAT_ERROR = "30" "904" "9100", "format error";
+    SUSPECTED_FRAUD_PICK_UP = "34" "202" "2002", "suspected fraud, pick up";
+    RESTRICTED_CARD = "36" "204" "2004", "restricted card";
+    NO_CREDIT_ACCOUNT = "39" "114" "1014", "no credit account";
+    NOT_SUPPORTED = "40" "115" "1015", "requested function not supported";
+    LOST_CARD = "41" "208" "2008", "lost card";
+    NO_UNIVERSAL_ACCOUNT = "42" "114" "1014", "no universal account";
+    STOLEN_CARD = "43" "209" "2009", "stolen card";
+    NO_INVESTMENT_ACCOUNT = "44" "114" "1014", "no investment account";
+    ACCOUNT_CLOSED = "45" "114" "1035", "account closed";
+    INSUFFICIENT_FUNDS = "51" "116" "1016", "insufficient funds";
+    NO_CURRENT_ACCOUNT = "52" "114" "1014", "no current account";
+    NO_SAVINGS_ACCOUNT = "53" "114" "1014", "no savings account";
+    EXPIRED_CARD = "54" "101" "1001", "expired card";
+    INCORRECT_PIN = "55" "117" "1017", "incorrect PIN";
+    NOT_PERMITTED_TO_CUSTOMER = "57" "119" "1019", "transaction not permitted to customer";
+    NOT_PERMITTED_TO_TERMINAL = "58" "120" "1020", "transaction not permitted to terminal";
+    SUSPECTED_FRAUD = "59" "102" "1002", "suspected fraud";
+    EXCEEDS_AMOUNT_LIMIT = "61" "121" "1021", "exceeds amount limit";
+    RESTRICTED = "62" "104" "1004", "restricted or blocked";
+    SECURITY_VIOLATION = "63" "122" "1022", "security violation";
+    EXCEEDS_FREQUENCY = "65" "123" "1023", "exceeds frequency limit";
+    OUTCOME_UNKNOWN = "68" "911" "9111", "response received too late, outcome unknown";
+    PIN_TRIES_EXCEEDED = "75" "106" "1006", "PIN tries exceeded";
+    CLOSED_ACCOUNT = "78" "114" "1035", "closed account";
+    CUT_OFF = "90" "906" "9106", "cut-off in process";
+    HOST_UNAVAILABLE = "91" "907" "9107", "issuer or switch inoperative";
+    NO_ROUTE = "92" "908" "9108", "no route to destination";
+    VIOLATION_OF_LAW = "93" "124" "1024", "violation of law";
+    DUPLICATE = "94" "913" "9113", "duplicate transmission";
+    RECONCILE_ERROR = "95" "915" "9115", "reconcile error";
+    SYSTEM_MALFUNCTION = "96" "909" "9109", "system malfunction";
 }
 
-/// Codes of 1987 without a name here and their action codes.
-const MORE_OF_1987: &[(&str, &str)] = &[
-    ("02", "108"),
-    ("04", "200"),
-    ("07", "207"),
-    ("08", "001"),
-    ("11", "003"),
-    ("16", "004"),
-    ("19", "903"),
-    ("23", "113"),
-    ("24", "301"),
-    ("26", "303"),
-    ("27", "304"),
-    ("28", "305"),
-    ("29", "306"),
-    ("31", "905"),
-    ("32", "002"),
-    ("33", "201"),
-    ("35", "203"),
-    ("37", "205"),
-    ("38", "206"),
-    ("56", "118"),
-    ("60", "103"),
-    ("66", "105"),
-    ("67", "200"),
+/// Codes of 1987 without a name here and their action codes of 1993 and 2003.
+const MORE_OF_1987: &[(&str, &str, &str)] = &[
+    ("02", "108", "1008"),
+    ("04", "200", "2000"),
+    ("07", "207", "2007"),
+    ("08", "001", "0001"),
+    ("11", "003", "0003"),
+    ("16", "004", "0004"),
+    ("19", "903", "9103"),
+    ("23", "113", "1013"),
+    ("24", "301", "3001"),
+    ("26", "303", "3003"),
+    ("27", "304", "3004"),
+    ("28", "305", "3005"),
+    ("29", "306", "3006"),
+    ("31", "905", "9105"),
+    ("32", "002", "0002"),
+    ("33", "201", "2001"),
+    ("35", "203", "2003"),
+    ("37", "205", "2005"),
+    ("38", "206", "2006"),
+    ("56", "118", "1018"),
+    ("60", "103", "1003"),
+    ("66", "105", "1005"),
+    ("67", "200", "2000"),
     // For private use by the standard; networks say by it that the cash-back was left out.
-    ("87", "002"),
+    ("87", "002", "0002"),
 ];
 
 /// What action codes become that are not found the other way round, or not uniquely.
@@ -157,6 +163,22 @@ const ACTIONS_OF_1993: &[(&str, &str)] = &[
     ("912", "91"),
     ("914", "25"),
     ("916", "63"),
+];
+
+/// What action codes of 2003 become that 1993 does not have (http-contracts 4.4).
+const ACTIONS_OF_2003: &[(&str, &str)] = &[
+    ("1030", "40"),
+    ("1035", "78"),
+    ("1057", "12"),
+    ("1067", "1A"),
+    ("1078", "59"),
+    // For private use by the standard, and used by CMF: a field is missing, a part of the
+    // configuration, what follows prevents a reversal, a field is wrong.
+    ("1802", "30"),
+    ("1818", "40"),
+    ("1825", "40"),
+    ("1830", "30"),
+    ("9100", "30"),
 ];
 
 impl Edition {
@@ -201,8 +223,23 @@ impl ResponseCode {
         match *text.as_bytes() {
             [_, _] => Self::parse(text),
             [a, b, c] => Self::of_action([a, b, c]),
+            [a, b, c, d] => Self::of_newest(text, [a, b, c, d]),
+            _ => None,
+        }
+    }
+
+    /// The code of 1987 for an action code of 2003.
+    fn of_newest(text: &str, digits: [u8; 4]) -> Option<Self> {
+        let listed = ACTIONS_OF_2003.iter().find(|(known, _)| *known == text);
+        if let Some((_, code)) = listed {
+            return Self::parse(code);
+        }
+        match digits {
+            // 90xx for what was not processed is in no edition; some hosts make it of 1993's.
             [a, b'0', c, d] => Self::of_action([a, c, d]),
-            // The second digit is for codes that 1993 does not have.
+            // Not 9101, which would acknowledge an advice.
+            [b'9', b'1', c, d] if (c, d) > (b'0', b'1') => Self::of_action([b'9', c, d]),
+            // Otherwise the second digit is for codes that 1993 does not have.
             [a, b'1'..=b'9', c, d] => Self::of_action([a, c, d]).map(|_| Self::general(a)),
             _ => None,
         }
@@ -216,10 +253,10 @@ impl ResponseCode {
         let listed = ACTIONS_OF_1993.iter().find(|(known, _)| *known == text);
         let listed = listed.and_then(|(_, code)| Self::parse(code));
         let named =
-            || Self::ACTIONS.iter().find(|(_, known)| *known == text).map(|(code, _)| *code);
+            || Self::ACTIONS.iter().find(|(_, known, _)| *known == text).map(|(code, ..)| *code);
         let unnamed = || {
-            let found = MORE_OF_1987.iter().find(|(_, known)| *known == text);
-            found.and_then(|(code, _)| Self::parse(code))
+            let found = MORE_OF_1987.iter().find(|(_, known, _)| *known == text);
+            found.and_then(|(code, ..)| Self::parse(code))
         };
         Some(listed.or_else(named).or_else(unnamed).unwrap_or_else(|| match (kind, text) {
             (b'3'..=b'8', "300" | "400" | "500" | "600" | "700" | "800") => Self::APPROVED,
@@ -247,28 +284,33 @@ impl ResponseCode {
     pub fn of_edition(self, edition: Edition, class: Class) -> CodeText {
         let Self([a, b]) = self;
         let approved = match class {
-            Class::Authorisation | Class::Financial | Class::Reserved => "000",
-            Class::FileAction => "300",
-            Class::Reversal => "400",
-            Class::Reconciliation => "500",
-            Class::Administrative => "600",
-            Class::Fee => "700",
-            Class::Network => "800",
+            Class::Authorisation | Class::Financial | Class::Reserved => ("000", "0000"),
+            Class::FileAction => ("300", "3000"),
+            Class::Reversal => ("400", "4000"),
+            Class::Reconciliation => ("500", "5000"),
+            Class::Administrative => ("600", "6000"),
+            Class::Fee => ("700", "7000"),
+            Class::Network => ("800", "8000"),
         };
-        let named =
-            || Self::ACTIONS.iter().find(|(code, _)| *code == self).map(|(_, action)| *action);
+        let named = || {
+            let found = Self::ACTIONS.iter().find(|(code, ..)| *code == self);
+            found.map(|(_, action, newest)| (*action, *newest))
+        };
         let unnamed = || {
-            MORE_OF_1987.iter().find(|(code, _)| *code == self.as_str()).map(|(_, action)| *action)
+            let found = MORE_OF_1987.iter().find(|(code, ..)| *code == self.as_str());
+            found.map(|(_, action, newest)| (*action, *newest))
         };
-        let action = match self {
+        let (action, newest) = match self {
             Self::APPROVED => approved,
-            _ => named().or_else(unnamed).unwrap_or("100"),
+            _ => named().or_else(unnamed).unwrap_or(("100", "1000")),
         };
-        let [c, d, e] = action.as_bytes().first_chunk::<3>().copied().unwrap_or(*b"100");
         let characters = match edition {
             Edition::Of1987 => [a, b, 0, 0],
-            Edition::Of1993 => [c, d, e, 0],
-            Edition::Of2003 => [c, b'0', d, e],
+            Edition::Of1993 => {
+                let [c, d, e] = action.as_bytes().first_chunk().copied().unwrap_or(*b"100");
+                [c, d, e, 0]
+            }
+            Edition::Of2003 => newest.as_bytes().first_chunk().copied().unwrap_or(*b"1000"),
         };
         CodeText { characters, width: edition.width() }
     }
@@ -370,10 +412,10 @@ mod tests {
             ("51", "116", "1016"),
             ("55", "117", "1017"),
             ("43", "209", "2009"),
-            ("30", "904", "9004"),
-            ("68", "911", "9011"),
-            ("94", "913", "9013"),
-            ("96", "909", "9009"),
+            ("30", "904", "9100"),
+            ("68", "911", "9111"),
+            ("94", "913", "9113"),
+            ("96", "909", "9109"),
             ("04", "200", "2000"),
         ] {
             let code = ResponseCode::parse(of_1987).unwrap();
@@ -382,6 +424,66 @@ mod tests {
             let of = |edition| code.of_edition(edition, Class::Financial);
             assert_eq!(of(Edition::Of1993).as_str(), of_1993);
             assert_eq!(of(Edition::Of2003).as_str(), of_2003);
+        }
+    }
+
+    /// What an outcome at a bank is called in each edition (http-contracts 4.4).
+    #[test]
+    fn outcomes_at_banks_have_the_codes_of_the_contract() {
+        for (of_1987, of_2003) in [
+            ("00", "0000"),
+            ("05", "1000"),
+            ("09", "9123"),
+            ("12", "9102"),
+            ("14", "1011"),
+            ("1A", "1067"),
+            ("25", "9114"),
+            ("30", "9100"),
+            ("40", "1015"),
+            ("51", "1016"),
+            ("55", "1017"),
+            ("57", "1019"),
+            ("59", "1002"),
+            ("61", "1021"),
+            ("62", "1004"),
+            ("65", "1023"),
+            ("68", "9111"),
+            ("91", "9107"),
+            ("94", "9113"),
+            ("96", "9109"),
+        ] {
+            let code = ResponseCode::parse(of_1987).unwrap();
+            let text = code.of_edition(Edition::Of2003, Class::Financial);
+            assert_eq!(text.as_str(), of_2003, "{of_1987}");
+            assert_eq!(ResponseCode::parse_any(of_2003), Some(code), "{of_2003}");
+        }
+        // What others of the same edition say more exactly, and what some make of 1993.
+        for (of_2003, of_1987) in [
+            ("1030", "40"),
+            ("1057", "12"),
+            ("1078", "59"),
+            ("1802", "30"),
+            ("1818", "40"),
+            ("1825", "40"),
+            ("1830", "30"),
+            ("9112", "91"),
+            ("9125", "96"),
+            ("9009", "96"),
+            ("9001", "00"),
+        ] {
+            assert_eq!(ResponseCode::parse_any(of_2003), ResponseCode::parse(of_1987), "{of_2003}");
+        }
+    }
+
+    /// All ten thousand: what is approved begins with 00, accepts something, or acknowledges.
+    #[test]
+    fn no_code_of_2003_is_mistaken_for_an_approval() {
+        let accepted = ["3000", "4000", "5000", "6000", "7000", "8000", "9000", "9001"];
+        for number in 0..10_000 {
+            let text = format!("{number:04}");
+            let code = ResponseCode::parse_any(&text).unwrap();
+            let approves = number < 1_000 || accepted.contains(&text.as_str());
+            assert_eq!(code.is_approval(), approves, "{text} became {code}");
         }
     }
 

@@ -32,6 +32,10 @@ pub const LEDGER: [u8; 2] = *b"01";
 pub const AVAILABLE: [u8; 2] = *b"02";
 /// Amount type of the cash part of a purchase with cash-back.
 pub const CASH: [u8; 2] = *b"40";
+/// Amount type of the sum of open holds: for private use by the standard.
+pub const HELD: [u8; 2] = *b"90";
+/// Amount type of how far an account may be overdrawn: for private use by the standard.
+pub const OVERDRAFT: [u8; 2] = *b"91";
 
 /// Reads DE54. Anything but 1 to 6 whole amounts is `None`.
 #[must_use]

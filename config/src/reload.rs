@@ -331,6 +331,7 @@ fn merge_plans(running: &Plan, wanted: &Plan) -> (Plan, usize) {
         routes,
         // Payments and links name their bank, and whoever asks it was made for it.
         banks: running.banks.clone(),
+        asks_billers: running.asks_billers,
         kyc: running.kyc.clone(),
         keep_ms: running.keep_ms,
         digest_key: running.digest_key.clone(),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use veksel_config::alert::{AlertConfig, Severity, Sink};
 use veksel_config::bridge::{BankProfile, CallConfig, Quirks, SecretSource};
+use veksel_config::provider::{Header, HeaderText};
 use veksel_config::{
     BRIDGE_EXAMPLE, Origin, SANDBOXES, SIMULATOR_EXAMPLE, SWITCH_EXAMPLE, ServiceMode, Settings,
     SocketConfig, Source, TraceConfig, load_simulator, load_switch,
@@ -152,7 +153,7 @@ fn variables_of_other_programs_say_what_nothing_else_says() {
     };
     let bare = BRIDGE_EXAMPLE
         .replace("service_mode = \"mock\"\n", "")
-        .replace("url = \"http://127.0.0.1:8640\"\n", "");
+        .replace("url = \"http://127.0.0.1:8603\"\n", "");
     let url =
         |config: &veksel_config::SwitchConfig| config.bridge.kyc.as_ref().unwrap().call.url.clone();
     let sandbox = ("SUMSUB_API_URL", "http://127.0.0.1:1");
@@ -166,7 +167,7 @@ fn variables_of_other_programs_say_what_nothing_else_says() {
         (ServiceMode::Sandbox, "https://api.sumsub.com".into())
     );
     let config = load(BRIDGE_EXAMPLE, &[sandbox, alias]);
-    assert_eq!((config.mode, url(&config)), (ServiceMode::Mock, "http://127.0.0.1:8640".into()));
+    assert_eq!((config.mode, url(&config)), (ServiceMode::Mock, "http://127.0.0.1:8603".into()));
     let named = ("VEKSEL_SWITCH__SERVICE_MODE", "sandbox");
     assert_eq!(load(&bare, &[named, mock]).mode, ServiceMode::Sandbox);
     let config = load(
@@ -308,6 +309,50 @@ fn the_examples_meet() {
     let [dial] = dials.as_slice() else { panic!("{} addresses", dials.len()) };
     assert_eq!(dial.destination.to_string(), bank.listen.to_string());
     assert_eq!((&dial.dialect, &dial.framing), (&bank.dialect, &bank.framing));
+}
+
+/// Whom the example of a bridge asks is whom the example of a simulator plays, with what he takes:
+/// a port that is changed in one of the two files is noticed.
+#[test]
+fn the_example_of_a_bridge_meets_the_sandboxes() {
+    let bridge = load_switch(switch(BRIDGE_EXAMPLE)).unwrap().bridge;
+    let sandbox = load_simulator(simulator(SIMULATOR_EXAMPLE)).unwrap().sandbox.unwrap();
+    let plain = |listen: std::net::SocketAddr| format!("http://{listen}");
+    let [bank, aggregator, wallet] = bridge.banks.as_slice() else { panic!() };
+    let aspsp = sandbox.aspsp.unwrap();
+    let (address, name) = bank.call.url.rsplit_once('/').unwrap();
+    assert_eq!(address, plain(aspsp.listen));
+    assert!(aspsp.banks.iter().any(|played| played == name), "{name}");
+    let neonomics = plain(sandbox.neonomics.unwrap().listen);
+    assert_eq!(aggregator.call.url, neonomics);
+    let BankProfile::Neonomics { oauth, .. } = &aggregator.profile else { panic!() };
+    assert!(oauth.token_url.starts_with(&format!("{neonomics}/")), "{}", oauth.token_url);
+    let tls = sandbox.droppay.unwrap().tls_listen;
+    assert_eq!(wallet.call.url, format!("https://{tls}"));
+    assert_eq!(bridge.kyc.unwrap().call.url, plain(sandbox.sumsub.unwrap().listen));
+    let (http, oidc) = (bridge.http.unwrap(), sandbox.oidc.unwrap());
+    let realm = format!("{}/auth/realms/current", plain(oidc.listen));
+    assert_eq!(bridge.identity.unwrap().call.url, realm);
+    let back = format!("{}/api/auth/bankid/callback", http.public_url);
+    assert!(oidc.redirect_uris.contains(&back), "{back}");
+    let shaype = sandbox.shaype.unwrap();
+    let keys = format!("{}/authentication/keys", plain(shaype.listen));
+    assert_eq!(bridge.extauth.unwrap().keys.url, keys);
+    assert_eq!(shaype.client_url, plain(http.listen));
+    let (bill, biller) = (bridge.providers.bill.unwrap(), sandbox.biller.unwrap());
+    assert_eq!((bill.call.url, bill.signing), (plain(biller.listen), None));
+    assert_eq!(biller.hmac_key, "");
+    let ((sms, _), gateway) = (bridge.providers.sms.unwrap(), sandbox.sms.unwrap());
+    assert_eq!(sms.call.url, plain(gateway.listen));
+    // One variable holds the key of both.
+    assert_eq!(biller.api_key, gateway.api_key);
+    let key = SecretSource::Env("PROVIDER_API_KEY".to_owned());
+    let shown = HeaderText::Secret(String::new(), key);
+    let shown = vec![Header { name: "x-api-key".to_owned(), value: shown }];
+    assert_eq!((bill.headers, sms.headers), (shown.clone(), shown));
+    let (email, mail) = (bridge.providers.email.unwrap(), sandbox.mail.unwrap());
+    assert_eq!(format!("{}:{}", email.host, email.port), mail.smtp_listen.to_string());
+    assert_eq!(bridge.providers.push.unwrap().call.url, plain(sandbox.fcm.unwrap().listen));
 }
 
 #[test]

@@ -236,7 +236,7 @@ fn put_notice(out: &mut Shown, notice: &Notice) -> &'static str {
 fn put_fact(out: &mut Shown, fact: &Fact) -> &'static str {
     let (word, is_over) = match fact {
         Fact::Linked(linked) => {
-            put(out, "account", masked(&linked.account));
+            put(out, "account", masked(linked.number()));
             put(out, "counter_account", masked(&linked.iban));
             put(out, "bank", linked.bank.as_str());
             put(out, "customer", linked.customer.as_str());

@@ -2,6 +2,7 @@
 
 use crate::http;
 use crate::rig::{ACCOUNT, APPROVED, Bridge, WEBHOOK_SECRET};
+use crate::stage::{PATIENCE, until};
 use crate::teller::{Teller, code, transfer, transfer_from};
 use aws_lc_rs::hmac;
 use serde_json::json;
@@ -66,6 +67,15 @@ fn who_is_not_approved_does_not_pay() {
         assert_eq!(code(&answer), expected, "{customer}: {answer:?}");
     }
     assert_eq!(rig.asked("POST", "/dnb/v1/payments"), 0, "the bank was asked");
+    // Whoever is refused is looked up once more, and an auditor finds it.
+    let looked_up = |customer: &str| {
+        let sql = "SELECT count(*) FROM v_audit WHERE action = 'aml-check' AND detail LIKE ?||':%'";
+        rig.count("veksel.db", sql, customer)
+    };
+    for refused in ["c-3-red-final", "c-4-blocklist"] {
+        until("a check of the lists", PATIENCE, || (looked_up(refused) > 0).then_some(()));
+    }
+    assert_eq!(["c-5-red-retry", "c-6-hold", APPROVED].map(looked_up), [0; 3]);
     // A balance is not held up.
     let said = rig.send(&["balance", "--account", "NO2110000000001"]);
     assert!(said.starts_with("response 00"), "{said}");

@@ -78,6 +78,19 @@ fn pay_from_the_other_bank(http: &str, page: &str, send: &impl Fn(&[&str]) -> St
     assert_ne!(send(&["balance", "--account", OTHER]), before, "money left it");
 }
 
+/// The biller is asked first: one that does not know its customer is paid nothing.
+fn pay_a_bill(http: &str, send: &impl Fn(&[&str]) -> String) {
+    let bill = ["bill", "--account", ACCOUNT, "--biller", "B0001", "--amount", "20.00"];
+    let unknown = send(&[&bill[..], &["--reference", "12"]].concat());
+    assert!(unknown.starts_with("response 25"), "{unknown}");
+    assert_eq!(behind(&unknown, "provider_code "), "CUSTOMER_UNKNOWN");
+    let known = send(&[&bill[..], &["--reference", "1234567890"]].concat());
+    assert!(known.starts_with("response 09"), "{known}");
+    let page = http::visit(&format!("{http}/approve/{}", behind(&known, "link ")));
+    let back = http::visit(&format!("{}?auto=reject", page.leads()));
+    assert_eq!(http::visit(back.leads()).status, 200);
+}
+
 /// The examples of the README, word for word but for the port.
 fn curl_as_in_the_readme(http: &str) {
     if Command::new("curl").arg("--version").output().is_err() {
@@ -155,6 +168,7 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
 
     curl_as_in_the_readme(http);
     look_inside_as_in_the_readme(&banner);
+    pay_a_bill(http, &send);
 
     let same = ["--rrn", "MYFIRST00001", "--stan", "1", "--set", "7=1121095000"];
     let payment = ["transfer", "--from", ACCOUNT, "--into", PAYEE, "--amount", "150.00"];

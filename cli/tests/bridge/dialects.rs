@@ -43,7 +43,7 @@ fn written(answer: &Message, width: usize) -> String {
 #[test]
 fn each_edition_hears_its_own_codes() {
     for (year, format, waits, approved, poor) in
-        [("1993", "n3", "923", "000", "116"), ("2003", "n4", "9023", "0000", "1016")]
+        [("1993", "n3", "923", "000", "116"), ("2003", "n4", "9123", "0000", "1016")]
     {
         let port = free_port();
         let rig = Bridge::linked_with("", |_: Ports, folder: &Path| {

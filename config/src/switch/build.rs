@@ -82,6 +82,7 @@ pub(super) fn build(switch: Switch, findings: &mut Findings) -> SwitchConfig {
         routes,
         banks,
         payees: switch.outside.payees.into_iter().map(|(_, plan)| plan).collect(),
+        asks_billers: switch.outside.providers.bill.is_some(),
         kyc: switch.outside.kyc.as_ref().map(|kyc| kyc.plan.clone()).unwrap_or_default(),
         limits: switch.limits,
         record_inquiries: switch.record_inquiries.value,

@@ -4,14 +4,16 @@
 //! everything else goes, and a drafted value enters only where the rule allows its field. So no
 //! answer has a field it must not have, whatever was drafted.
 
-use veksel_codecs::structured::{AVAILABLE, AdditionalAmount, LEDGER, format_amounts, table, tags};
+use veksel_codecs::structured::{
+    AVAILABLE, AdditionalAmount, HELD, LEDGER, OVERDRAFT, format_amounts, table, tags,
+};
 use veksel_codecs::{
     Answer, DecodeError, Fault, FieldNumber, FieldPath, FieldSet, Message, Mti, ResponseCode, field,
 };
 use veksel_core::time::Utc;
 
 use crate::ledger::{Balances, Product};
-use crate::money::AMOUNT_MAX;
+use crate::money::{AMOUNT_MAX, Currency};
 
 /// A refusal of the host itself; the ledger's come with a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,20 +101,30 @@ impl Draft {
         self
     }
 
+    /// And with what bounds them: the sum of its holds, and how far it may be overdrawn.
+    pub(super) fn with_limits(mut self, product: Product, balances: Balances) -> Self {
+        let limits = [(HELD, balances.held), (OVERDRAFT, balances.overdraft)];
+        self.push_amounts(product, balances.currency, limits);
+        self
+    }
+
     pub(super) fn push_balances(
         &mut self,
         product: Product,
         balances: Balances,
-        amount_types: [[u8; 2]; 2],
+        [ledger, available]: [[u8; 2]; 2],
     ) {
+        let sums = [(ledger, balances.ledger), (available, balances.available())];
+        self.push_amounts(product, balances.currency, sums);
+    }
+
+    fn push_amounts(&mut self, product: Product, currency: Currency, sums: [([u8; 2], i64); 2]) {
         let account_type = product.code().as_bytes().first_chunk().copied().unwrap_or(*b"00");
-        for (amount_type, minor) in
-            amount_types.into_iter().zip([balances.ledger, balances.available()])
-        {
+        for (amount_type, minor) in sums {
             self.amounts.push(AdditionalAmount {
                 account_type,
                 amount_type,
-                currency: balances.currency.numeric(),
+                currency: currency.numeric(),
                 // An overdraft limit on top of a full balance is the only thing longer.
                 minor: minor.clamp(0 - AMOUNT_MAX, AMOUNT_MAX),
             });

@@ -55,7 +55,8 @@ impl Issuer {
             (tags::BRANCH, &*holder.branch),
             (tags::IBAN, &*holder.iban),
         ]);
-        Ok(draft.with_balances(holder.product, account.balances()))
+        let balances = account.balances();
+        Ok(draft.with_balances(holder.product, balances).with_limits(holder.product, balances))
     }
 
     /// Every account of the customer who has this one, this one included.

@@ -92,6 +92,9 @@ fn every_inquiry_is_answered_from_the_bank() {
     assert_eq!(details["iban"], "NO2110000000001");
     assert_eq!((&details["status"], &details["opened"]), (&"active".into(), &"2019-03-14".into()));
     assert_eq!((&details["accountType"], &details["currency"]), (&"20".into(), &"578".into()));
+    assert_eq!((&details["held"]["minor"], &details["overdraft"]["minor"]), (&0.into(), &0.into()));
+    let said = app.post("account/details", &json!({ "account": "10000000015" }));
+    assert_eq!(good(&said)["overdraft"], json!({ "minor": 1_000_000, "currency": "578" }));
 
     let said = app.post("account/search", &json!({ "customer": "C000001" }));
     let accounts = good(&said)["accounts"].as_array().unwrap();

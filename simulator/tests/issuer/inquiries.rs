@@ -69,7 +69,9 @@ fn details_are_everything_the_bank_knows_of_an_account() {
     let said = ["14", "16", "17", "18", "44", "45", "46"].map(|name| tag(&answer, name).unwrap());
     let iban = "NO9110000000002";
     assert_eq!(said, ["Leif Kontofoss", "A", "578", "10", "20190314", "0001", iban]);
-    assert_eq!(text(&answer, 54), "1001578C0000001250001002578C000000110000");
+    let balances = "1001578C0000001250001002578C000000110000";
+    let limits = "1090578C0000000150001091578C000000000000";
+    assert_eq!(text(&answer, 54), format!("{balances}{limits}"));
 }
 
 #[test]

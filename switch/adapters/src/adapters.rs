@@ -183,6 +183,8 @@ impl Adapters {
                 Some(kyc) => kyc.ask(chain, ask).await,
                 None => unknown(),
             },
+            // Providers of the other kind know bills.
+            Addressee::Biller => unknown(),
         }
     }
 }

@@ -118,9 +118,10 @@ impl BerlinGroup {
             }
             Enquiry::ConsentStatus(account) => self.consent_status(chain, account).await,
             Enquiry::Revoke(account) => self.revoke(chain, account).await,
-            Enquiry::Applicant { .. } | Enquiry::Review { .. } | Enquiry::Checks { .. } => {
-                Err(crate::executor::failed(Failed::NotSupported, "enquiry"))
-            }
+            Enquiry::Applicant { .. }
+            | Enquiry::Review { .. }
+            | Enquiry::Checks { .. }
+            | Enquiry::Bill(_) => Err(crate::executor::failed(Failed::NotSupported, "enquiry")),
         };
         found.unwrap_or_else(Verdict::Failed)
     }

@@ -86,6 +86,7 @@ impl Didit {
             | Enquiry::ConsentStatus(_)
             | Enquiry::Revoke(_)
             | Enquiry::Checks { .. }
+            | Enquiry::Bill(_)
             | Enquiry::Confirm { .. } => Err(failed(Failed::NotSupported, "enquiry")),
         };
         verdict.unwrap_or_else(Verdict::Failed)

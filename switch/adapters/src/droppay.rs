@@ -106,9 +106,10 @@ impl DropPay {
             Enquiry::ConsentStatus(account) => self.standing(chain, account).await,
             // There is nothing to give up but what we keep, and that ends by itself.
             Enquiry::Revoke(_) => Ok(consent(ConsentState::Gone, String::new(), None)),
-            Enquiry::Applicant { .. } | Enquiry::Review { .. } | Enquiry::Checks { .. } => {
-                Err(failed(Failed::NotSupported, "enquiry"))
-            }
+            Enquiry::Applicant { .. }
+            | Enquiry::Review { .. }
+            | Enquiry::Checks { .. }
+            | Enquiry::Bill(_) => Err(failed(Failed::NotSupported, "enquiry")),
         };
         verdict.unwrap_or_else(Verdict::Failed)
     }

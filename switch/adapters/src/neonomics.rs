@@ -111,9 +111,10 @@ impl Neonomics {
             Enquiry::Consent { account, state, .. } => self.consent(chain, account, state).await,
             Enquiry::ConsentStatus(account) => self.consent_status(chain, account).await,
             Enquiry::Revoke(account) => self.revoke(chain, account).await,
-            Enquiry::Applicant { .. } | Enquiry::Review { .. } | Enquiry::Checks { .. } => {
-                Err(failed(Failed::NotSupported, "enquiry"))
-            }
+            Enquiry::Applicant { .. }
+            | Enquiry::Review { .. }
+            | Enquiry::Checks { .. }
+            | Enquiry::Bill(_) => Err(failed(Failed::NotSupported, "enquiry")),
         };
         verdict.unwrap_or_else(Verdict::Failed)
     }

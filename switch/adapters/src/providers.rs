@@ -17,7 +17,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use veksel_config::bridge::{ProvidersConfig, SecretSource};
-use veksel_core::enquiry::{Failed, Failure, Money, Secret};
+use veksel_core::enquiry::{Ask, Billed, Enquiry, Failed, Failure, Money, Secret, Verdict};
 
 /// What a provider answers: what was asked, or a failure with its class and the provider's code.
 pub type Provided<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
@@ -280,6 +280,20 @@ impl Providers {
             all = all.with(Issuer::Push, Arc::new(Fcm::new(push, secret, audit.clone())?));
         }
         Ok(all)
+    }
+
+    /// Asks what the engine wants to know of a biller, within its time.
+    pub async fn ask(&self, ask: Ask) -> Verdict {
+        let Enquiry::Bill(Billed { biller, reference, number }) = ask.enquiry else {
+            let nobody = Failure::before(Failed::NotSupported);
+            return Verdict::Failed(Failure { code: "enquiry".to_owned(), ..nobody });
+        };
+        let bill = Some(number).filter(|number| !number.is_empty());
+        let within = Within { ms: ask.within_ms, trace: ask.trace };
+        match self.bill_inquiry(within, BillNumber { biller, reference, bill }).await {
+            Ok(bill) => Verdict::Bill(bill.due),
+            Err(failure) => Verdict::Failed(failure),
+        }
     }
 
     /// With this one for an issuer, in place of one that was there.

@@ -122,7 +122,8 @@ impl Sumsub {
             | Enquiry::Search { .. }
             | Enquiry::Consent { .. }
             | Enquiry::ConsentStatus(_)
-            | Enquiry::Revoke(_) => Err(failed(Failed::NotSupported, "enquiry")),
+            | Enquiry::Revoke(_)
+            | Enquiry::Bill(_) => Err(failed(Failed::NotSupported, "enquiry")),
         };
         verdict.unwrap_or_else(Verdict::Failed)
     }

@@ -17,6 +17,7 @@ use veksel_config::bridge::{
     BankConfig, BankProfile, BridgeConfig, CallConfig, HttpConfig, OauthConfig, Quirks,
     SecretSource,
 };
+use veksel_config::{BRIDGE_EXAMPLE, Source, load_switch};
 use veksel_core::enquiry::{
     BankAccount, ConsentState, Enquiry, Failed, Initiated, Money, Order, PaymentRef, Progress,
     Secret, Verdict,
@@ -413,4 +414,16 @@ async fn without_a_place_to_come_back_to_there_is_no_adapter() {
     let config = BridgeConfig { http: None, ..config("http://127.0.0.1:1", "x") };
     let error = adapters(&config).unwrap_err().to_string();
     assert!(error.contains("dnb") && error.contains("[http]"), "{error}");
+}
+
+/// What the example of a bridge calls the bank behind Neonomics is one that is played.
+#[test]
+fn the_example_names_a_bank_that_the_sandbox_has() {
+    let bridge = load_switch(Source::text("bridge.toml", BRIDGE_EXAMPLE)).unwrap().bridge;
+    let mut named = bridge.banks.into_iter().filter_map(|bank| match bank.profile {
+        BankProfile::Neonomics { bank_id, .. } => Some(bank_id),
+        BankProfile::BerlinGroup { .. } | BankProfile::DropPay { .. } => None,
+    });
+    let bank = named.next().unwrap();
+    assert!(NeonomicsConfig::default().banks.contains(&bank), "{bank}");
 }

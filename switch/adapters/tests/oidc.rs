@@ -359,6 +359,37 @@ async fn a_provider_that_is_away_is_unavailable_and_one_that_was_there_is_rememb
     assert!(rig.begin().await.is_ok());
 }
 
+/// Time passes for whoever counts it, and not on the sockets.
+async fn pass(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn where_things_are_is_asked_again_after_a_day_and_30_seconds_after_a_failure() {
+    const DAY: u64 = 24 * 3_600;
+    let rig = Rig::new();
+    let found = || rig.provider.asked("discovery");
+    assert!(rig.sign_in("kari").await.is_ok());
+    pass(DAY - 300).await;
+    assert!(rig.sign_in("kari").await.is_ok());
+    assert_eq!(found(), 1, "less than a day");
+    pass(300).await;
+    assert!(rig.sign_in("kari").await.is_ok());
+    assert_eq!(found(), 2, "a day");
+    // Something that the document led to fails: not at once, and then once.
+    assert_eq!(rig.refused("token_down").await, NotSigned::Unavailable);
+    assert!(rig.sign_in("kari").await.is_ok());
+    assert_eq!(found(), 2, "a failure soon after it was read");
+    pass(30).await;
+    assert!(rig.sign_in("kari").await.is_ok());
+    assert_eq!(found(), 3, "30 s after it was read");
+    pass(DAY / 2).await;
+    assert!(rig.sign_in("kari").await.is_ok());
+    assert_eq!(found(), 3, "nothing has failed since");
+}
+
 #[tokio::test]
 async fn new_keys_are_fetched_when_they_are_first_seen_and_old_ones_stay_good() {
     let rig = Rig::new();

@@ -72,6 +72,23 @@ async fn unclaimed(desk: &Desk, caller: &Caller, account: &str) -> Result<(), Re
     }
 }
 
+/// How an account is linked for a caller, and under which name: a person whose consent is asked
+/// while another's is asked for the same account finds the own claim on it.
+async fn found(
+    desk: &Desk,
+    caller: &Caller,
+    account: String,
+) -> Result<Option<(String, Linked)>, Refusal> {
+    let linked = held(desk, &account).await?;
+    match (caller, linked) {
+        (Caller::Person(person), Some(other)) if !caller.may_see(&other.customer) => {
+            let claim = Linked::claim(&account, person);
+            Ok(held(desk, &claim).await?.map(|own| (claim, own)))
+        }
+        (Caller::Person(_) | Caller::Program, linked) => Ok(linked.map(|own| (account, own))),
+    }
+}
+
 /// How an account is linked; `None` if it is not.
 async fn held(desk: &Desk, account: &str) -> Result<Option<Linked>, Refusal> {
     let call = Call::Linked { account: account.to_owned() };
@@ -214,8 +231,10 @@ pub(crate) async fn show(
 ) -> Response {
     let shown = async {
         let caller = desk.caller(&headers, Act::Look)?;
-        let account = named(account)?;
-        told(desk.engine.call(Call::Linked { account }, SHOW_TIME).await, &caller)
+        match found(&desk, &caller, named(account)?).await? {
+            Some((_, linked)) => Ok(json_response(StatusCode::OK, &shown(&linked, None))),
+            None => Err(Refusal::not_found("this account")),
+        }
     };
     answered(shown.await, &trace)
 }
@@ -229,13 +248,10 @@ pub(crate) async fn unlink(
 ) -> Response {
     let gone = async {
         let caller = desk.caller(&headers, Act::Change)?;
-        let account = named(account)?;
+        let mut account = named(account)?;
         if caller != Caller::Program {
-            let linked = held(&desk, &account).await?;
-            let is_own = linked.is_some_and(|linked| caller.may_see(&linked.customer));
-            if !is_own {
-                return Err(Refusal::not_found("this account"));
-            }
+            let own = found(&desk, &caller, account).await?;
+            (account, _) = own.ok_or_else(|| Refusal::not_found("this account"))?;
         }
         told(desk.engine.call(Call::Unlink { account }, LINK_TIME).await, &caller)
     };

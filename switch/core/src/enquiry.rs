@@ -46,6 +46,8 @@ pub enum Addressee {
     Bank(BankId),
     /// The provider of identity checks.
     Kyc,
+    /// Who collects for billers.
+    Biller,
 }
 
 /// A sum in the minor units of its currency.
@@ -191,6 +193,26 @@ pub enum Enquiry {
         /// What the provider calls the customer.
         applicant: String,
     },
+    /// What a customer of a biller owes.
+    Bill(Billed),
+}
+
+/// Which bill.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Billed {
+    /// Who is paid.
+    pub biller: String,
+    /// What the biller calls its customer: a number, or that of a telephone that is topped up.
+    pub reference: String,
+    /// The number of one bill; empty for whatever is due.
+    pub number: String,
+}
+
+/// What a biller calls its customer is nobody else's business.
+impl fmt::Debug for Billed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Billed").field("biller", &self.biller).finish_non_exhaustive()
+    }
 }
 
 /// A payment at a bank.
@@ -274,6 +296,8 @@ pub enum Verdict {
     Review(Review),
     /// The checks behind it ended like this.
     Checks(Checks),
+    /// So much is due.
+    Bill(Money),
     /// It was refused, or could not be asked, or nobody knows.
     Failed(Failure),
 }

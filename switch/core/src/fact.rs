@@ -75,7 +75,8 @@ impl Fact {
 /// An account and the bank account behind it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Linked {
-    /// DE102 of messages about it.
+    /// DE102 of messages about it; of a claim on an account that another has, [a name of its
+    /// own](Linked::claim).
     pub account: String,
     /// Name of the bank.
     pub bank: String,
@@ -137,7 +138,8 @@ pub struct Customer {
     pub newest: Utc,
     /// Whether the provider has yet to confirm what its last event said.
     pub is_unconfirmed: bool,
-    /// The last events that were taken in: their kinds and times.
+    /// The last events that were taken in: their kinds and times. That the lists were looked at
+    /// once more is one of ours, [`Customer::SCREENED`].
     pub events: Vec<(String, Utc)>,
 }
 
@@ -339,6 +341,9 @@ words!(
     }
 );
 
+/// Stands in the name of a claim between the account and its customer; no field has it.
+const CLAIMED_BY: char = '\u{1f}';
+
 /// The last bit of a link's state says that it renews one whose consent was good.
 const RENEWS: u8 = 1;
 
@@ -353,6 +358,50 @@ impl Linked {
             ConsentStatus::Asking | ConsentStatus::Waiting => renews,
             ConsentStatus::Expired | ConsentStatus::Gone => renews || self.until.0 != 0,
         }
+    }
+
+    /// What a customer's claim on an account is kept under while another has it.
+    #[must_use]
+    pub fn claim(account: &str, customer: &str) -> String {
+        format!("{account}{CLAIMED_BY}{customer}")
+    }
+
+    /// Where the claims on an account begin, in the order of their names.
+    pub(crate) fn claims_from(account: &str) -> String {
+        Self::claim(account, "")
+    }
+
+    /// Whether it is a claim: another has the account, and his bank has not agreed either.
+    #[must_use]
+    pub fn is_claim(&self) -> bool {
+        Self::names_claim(&self.account)
+    }
+
+    /// Whether this is what a claim is kept under, and no account.
+    pub(crate) fn names_claim(account: &str) -> bool {
+        account.contains(CLAIMED_BY)
+    }
+
+    /// The account that messages name.
+    #[must_use]
+    pub fn number(&self) -> &str {
+        self.account.split(CLAIMED_BY).next().unwrap_or_default()
+    }
+
+    /// The same as whoever asks about the account is told it.
+    pub(crate) fn as_told(&self) -> Self {
+        Self { account: self.number().to_owned(), ..self.clone() }
+    }
+
+    /// Whether its consent is over.
+    pub(crate) const fn is_dead(&self) -> bool {
+        matches!(self.status, ConsentStatus::Expired | ConsentStatus::Gone)
+    }
+
+    /// Whether nobody else may have the account: its bank has agreed, or is asked anew by the one
+    /// to whom it had.
+    pub(crate) const fn is_exclusive(&self) -> bool {
+        self.was_agreed() && !self.is_dead()
     }
 
     /// Its state, which also says whether it renews a link that its bank had agreed to.
@@ -382,7 +431,31 @@ impl ConsentStatus {
     }
 }
 
+/// Events of one customer that are recognised when they come again.
+const EVENTS_MAX: usize = 32;
+
 impl Customer {
+    /// The event that a refused customer was looked up once more on the lists against money
+    /// laundering. No provider has an event of this name.
+    pub const SCREENED: &str = "aml check";
+
+    /// When the provider last told of a customer who is refused and was not looked up since.
+    pub(crate) fn unscreened_since(&self) -> Option<Utc> {
+        let is_refused = matches!(self.status, KycStatus::Rejected | KycStatus::Risk);
+        let is_sure = is_refused && !self.is_unconfirmed && !self.applicant.is_empty();
+        let (kind, at) = self.events.last().filter(|_| is_sure)?;
+        (kind != Self::SCREENED).then_some(*at)
+    }
+
+    /// The same after one more event.
+    pub(crate) fn with_event(mut self, kind: String, at: Utc) -> Self {
+        self.events.push((kind, at));
+        if self.events.len() > EVENTS_MAX {
+            self.events.remove(0);
+        }
+        self
+    }
+
     /// Whether an event came that was not confirmed by asking.
     #[must_use]
     pub const fn needs_review(&self) -> bool {

@@ -140,6 +140,13 @@ impl Facts {
         self.linked.values()
     }
 
+    /// Claims on an account that somebody else has.
+    pub(crate) fn claims_on(&self, account: &str) -> impl Iterator<Item = &Linked> {
+        let from = Linked::claims_from(account);
+        let claims = self.linked.range(from.clone()..);
+        claims.map(|(_, claim)| claim).take_while(move |claim| claim.account.starts_with(&from))
+    }
+
     pub(crate) fn links_len(&self) -> usize {
         self.linked.len()
     }

@@ -49,6 +49,9 @@ pub struct Plan {
     pub banks: Vec<BankPlan>,
     /// Who is paid behind an acceptor (DE42) or a biller (DE48 tag 10).
     pub payees: Vec<PayeePlan>,
+    /// Whether there is somebody who knows what customers of billers owe, and is asked before a
+    /// bill is paid from an account at a bank.
+    pub asks_billers: bool,
     /// Who may pay from a linked account.
     pub kyc: KycPlan,
     /// Bounds of the engine's tables.

@@ -6,10 +6,14 @@
 
 #[path = "bridge/accounts.rs"]
 mod accounts;
+#[path = "bridge/bills.rs"]
+mod bills;
 #[path = "bridge/cards.rs"]
 mod cards;
 #[path = "bridge/checks.rs"]
 mod checks;
+#[path = "bridge/claims.rs"]
+mod claims;
 #[path = "bridge/codes.rs"]
 mod codes;
 #[path = "bridge/confirming.rs"]

@@ -54,6 +54,7 @@ fn no_history_moves_money_twice_or_forgets_any() {
         ("repeats", sum.repeats),
         ("payments by card", sum.by_card),
         ("orders that waited too long for their records", sum.expired),
+        ("bills that were asked about", sum.bills),
     ] {
         assert!(seeds < 100 || count > 0, "no history had {what}");
     }

@@ -20,7 +20,7 @@ use veksel_adapters::{Adapters, CallEvent, Certificate, Circuit, audit, read_sec
 use veksel_api::{Identity, Signed, Unwelcome, Webhooks};
 use veksel_config::SwitchConfig;
 use veksel_config::bridge::{BridgeConfig, KycConfig, KycProvider};
-use veksel_core::enquiry::{Ask, Event};
+use veksel_core::enquiry::{Addressee, Ask, Event};
 
 /// Calls whose audit line waits to be written.
 const AUDIT_MAX: usize = 4_096;
@@ -30,7 +30,10 @@ struct Configured(Adapters, Arc<Providers>);
 
 impl Asks for Configured {
     fn ask(&self, ask: Ask) -> Answering<'_> {
-        Box::pin(self.0.ask(ask))
+        match ask.to {
+            Addressee::Bank(_) | Addressee::Kyc => Box::pin(self.0.ask(ask)),
+            Addressee::Biller => Box::pin(self.1.ask(ask)),
+        }
     }
 
     fn circuits(&self) -> Vec<Circuit> {

@@ -4,7 +4,7 @@ use super::{providers, run, url, within};
 use std::sync::Arc;
 use std::time::Duration;
 use veksel_adapters::providers::{BillNumber, BillPayment, BillReceipt, Issuer, Provides, Within};
-use veksel_core::enquiry::{Failed, Money};
+use veksel_core::enquiry::{Addressee, Ask, AskId, Billed, Enquiry, Failed, Money, Verdict};
 use veksel_simulator::sandbox::biller::{Biller, BillerConfig};
 use veksel_simulator::sandbox::{Clock, RunningSandboxes};
 use veksel_simulator::seeds::Seeds;
@@ -78,6 +78,38 @@ async fn a_bill_is_found_and_paid_once() {
         lines += 1;
     }
     assert_eq!(lines, 9);
+}
+
+#[tokio::test]
+async fn what_is_due_is_told_before_a_bill_is_paid_from_elsewhere() {
+    let (sandbox, running) = sandbox(None);
+    let (all, _events) = providers(&section(&running, "retries = 0"));
+    let ask = |biller: &str, reference: &str| {
+        let (biller, reference) = (biller.to_owned(), reference.to_owned());
+        let enquiry = Enquiry::Bill(Billed { biller, reference, number: String::new() });
+        let (id, to, trace) = (AskId(1), Addressee::Biller, "trace-1".to_owned());
+        Ask { id, to, enquiry, within_ms: 20_000, trace, address: None }
+    };
+    let due = all.bill_inquiry(within(), number()).await.unwrap().due;
+    assert_eq!(all.ask(ask("B0001", "1234567890")).await, Verdict::Bill(due));
+    for (biller, reference, code) in
+        [("B9999", "1234567890", "BILLER_UNKNOWN"), ("B0001", "12", "CUSTOMER_UNKNOWN")]
+    {
+        let Verdict::Failed(failure) = all.ask(ask(biller, reference)).await else { panic!() };
+        assert_eq!((failure.why, &*failure.code), (Failed::NotFound, code));
+        assert!(!failure.is_open);
+    }
+    let other = Ask { enquiry: Enquiry::Review { applicant: "a".into() }, ..ask("", "") };
+    let Verdict::Failed(failure) = all.ask(other).await else { panic!() };
+    assert_eq!((failure.why, &*failure.code), (Failed::NotSupported, "enquiry"));
+    assert!(sandbox.paid().is_empty());
+    running.stop();
+    let Verdict::Failed(failure) = all.ask(ask("B0001", "1234567890")).await else { panic!() };
+    assert_eq!((failure.why, failure.is_open), (Failed::Unavailable, false));
+    // Whoever collects for nobody says so.
+    let nobody = veksel_adapters::providers::Providers::default();
+    let Verdict::Failed(failure) = nobody.ask(ask("B0001", "1")).await else { panic!() };
+    assert_eq!((failure.why, &*failure.code), (Failed::NotSupported, "addressee"));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use veksel_codecs::field;
-use veksel_codecs::structured::{AVAILABLE, LEDGER, table, tags};
+use veksel_codecs::structured::{AVAILABLE, HELD, LEDGER, OVERDRAFT, table, tags};
 
 /// DE3 of the inquiries.
 const BALANCE: &str = "31";
@@ -116,6 +116,10 @@ pub(crate) struct DetailsAnswer {
     iban: Option<String>,
     ledger: Option<Money>,
     available: Option<Money>,
+    /// The sum of its holds, as far as the bank says.
+    held: Option<Money>,
+    /// How far it may be overdrawn, as far as the bank says; `available` has it in it.
+    overdraft: Option<Money>,
 }
 
 /// `POST /api/v1/integration/account/balance`.
@@ -179,7 +183,8 @@ pub(crate) async fn details(asked: Admitted) -> Response {
         let mut message = asked.inquiry(DETAILS, None)?;
         set(&mut message, field::ACCOUNT, wanted.account.as_str());
         let answer = asked.inquire(message).await?;
-        let (ledger, available) = balances(&answer)?;
+        let [ledger, available, held, overdraft] =
+            sums(&answer, [LEDGER, AVAILABLE, HELD, OVERDRAFT])?;
         let status = tag(&answer, tags::STATUS).map(|status| status_word(&status));
         let answer = DetailsAnswer {
             account: wanted.account.as_str().to_owned(),
@@ -192,6 +197,8 @@ pub(crate) async fn details(asked: Admitted) -> Response {
             iban: tag(&answer, tags::IBAN),
             ledger,
             available,
+            held,
+            overdraft,
         };
         shown(StatusCode::OK, &answer)
     };
@@ -208,13 +215,21 @@ fn lines(wanted: Option<u8>) -> Result<Option<String>, Refusal> {
 
 /// Ledger and available balance of DE54, if they are there.
 fn balances(answer: &Spoken) -> Result<(Option<Money>, Option<Money>), Refusal> {
+    let [ledger, available] = sums(answer, [LEDGER, AVAILABLE])?;
+    Ok((ledger, available))
+}
+
+/// Those of DE54 that have these amount types.
+fn sums<const N: usize>(
+    answer: &Spoken,
+    kinds: [[u8; 2]; N],
+) -> Result<[Option<Money>; N], Refusal> {
     let amounts = amounts(answer)?;
-    let find = |wanted: [u8; 2]| {
+    Ok(kinds.map(|wanted| {
         let found = amounts.iter().find(|(kind, _, _)| *kind == wanted);
         found
             .map(|(_, currency, minor)| Money { minor: *minor, currency: format!("{currency:03}") })
-    };
-    Ok((find(LEDGER), find(AVAILABLE)))
+    }))
 }
 
 fn entries(answer: &Spoken) -> Result<Vec<Entry>, Refusal> {

@@ -401,13 +401,24 @@ fn a_person_sees_and_gives_up_what_is_his() {
     let path = format!("/api/accounts/{IBAN}");
     stage.rig.tell_all([linked(&customer, ConsentStatus::Valid)]);
     assert_eq!(browser.get(&path).status, 200);
-    stage.rig.tell_all([linked("somebody", ConsentStatus::Valid)]);
+    let claim = Linked::claim(IBAN, &customer);
+    let theirs = || linked("somebody", ConsentStatus::Waiting);
+    stage.rig.tell_all([theirs(), Told::Unknown]);
     assert_eq!(code(&browser.get(&path)), "not_found");
     assert_eq!(code(&browser.send("DELETE", &path, &[], "")), "csrf");
-    stage.rig.tell_all([linked("somebody", ConsentStatus::Valid)]);
+    stage.rig.tell_all([theirs(), Told::Unknown]);
     assert_eq!(code(&browser.send("DELETE", &path, &ours, "")), "not_found");
     assert_eq!(stage.rig.heard(), Some(Call::Linked { account: IBAN.into() }));
+    assert_eq!(stage.rig.heard(), Some(Call::Linked { account: claim.clone() }));
     assert_eq!(stage.rig.heard(), None, "nothing was given up");
+    // Who waits beside somebody else finds the own claim.
+    stage.rig.tell_all([theirs(), linked(&customer, ConsentStatus::Waiting)]);
+    assert_eq!(browser.get(&path).status, 200);
+    stage.rig.tell_all([theirs(), linked(&customer, ConsentStatus::Waiting), Told::Noted]);
+    assert_eq!(browser.send("DELETE", &path, &ours, "").status, 200);
+    stage.rig.heard();
+    stage.rig.heard();
+    assert_eq!(stage.rig.heard(), Some(Call::Unlink { account: claim }));
     stage.rig.tell_all([linked(&customer, ConsentStatus::Valid), Told::Noted]);
     assert_eq!(browser.send("DELETE", &path, &ours, "").status, 200);
     stage.rig.heard();

@@ -1,7 +1,7 @@
 //! The order a payment becomes, the key that is the same at every try of it, and the secrets by
 //! which its customer is known when he comes back.
 
-use crate::enquiry::{BankAccount, Money, Order, Secret};
+use crate::enquiry::{BankAccount, Billed, Money, Order, Secret};
 use crate::fact::{Linked, Payment};
 use crate::plan::{DigestKey, Plan};
 use crate::record::{DuplicateKey, Intent, TxnId};
@@ -158,14 +158,29 @@ pub(crate) fn payee(plan: &Plan, intent: &Intent) -> Result<Payee, Unpayable> {
             Ok(Payee { account, name, reference: String::new() })
         }
         "50" => {
-            let payee = known(&tag(tags::BILLER)).ok_or(Unpayable::Biller)?;
-            let bill = tag(tags::BILL);
-            let reference = if bill.is_empty() { tag(tags::REFERENCE) } else { bill };
+            let Billed { biller, reference, number } = billed(intent).unwrap_or_default();
+            let payee = known(&biller).ok_or(Unpayable::Biller)?;
+            let reference = if number.is_empty() { reference } else { number };
             Ok(Payee { account: payee.account.clone(), name: payee.name.clone(), reference })
         }
         "20" | "21" => Err(Unpayable::Direction),
         _ => Err(Unpayable::Code),
     }
+}
+
+/// The bill that a request pays (DE3 50), as DE48 names it; `None` if it pays none. A telephone is
+/// topped up by paying its operator, whose customer is known by the number.
+pub(crate) fn billed(intent: &Intent) -> Option<Billed> {
+    if intent.code.get(..2) != Some("50") {
+        return None;
+    }
+    let additional = field::ADDITIONAL_DATA.number().get();
+    let additional = intent.carried.iter().find(|(number, _)| *number == additional);
+    let text = additional.map(|(_, text)| text.as_str()).unwrap_or_default();
+    let tag = |tag| tags::find(text, tag).map(str::trim).unwrap_or_default().to_owned();
+    let reference = Some(tag(tags::REFERENCE)).filter(|reference| !reference.is_empty());
+    let reference = reference.unwrap_or_else(|| tag(tags::PHONE));
+    Some(Billed { biller: tag(tags::BILLER), reference, number: tag(tags::BILL) })
 }
 
 /// A linked account as its bank is asked about it.

@@ -9,8 +9,10 @@
 mod account;
 mod advice;
 mod answering;
+mod bill;
 mod card;
 mod check;
+mod claim;
 mod files;
 mod following;
 mod funds;
@@ -19,6 +21,7 @@ mod payment;
 mod progress;
 mod reads;
 mod refresh;
+mod screening;
 mod taken_back;
 mod trace;
 mod undoing;
@@ -124,6 +127,8 @@ enum Asked {
     Review(String, Utc),
     /// How each check of an applicant ended, and who wants to know.
     Checks(String, Caller),
+    /// The same of a customer who was refused.
+    Screening(String),
 }
 
 /// The link that a consent is asked for. Whoever answers later may meet another.
@@ -162,6 +167,8 @@ enum Step {
     AfterCancel,
     /// Whether the money is there.
     Funds,
+    /// Whether its biller knows the bill, before anything is ordered.
+    Bill,
 }
 
 /// What is to be done at a time.
@@ -179,6 +186,8 @@ enum Task {
     Review(String),
     /// The balance of an account is read without its customer.
     Balance(String),
+    /// A refused customer is looked up once more.
+    Screening(String),
     /// Reads that no longer count are forgotten.
     Reads,
 }
@@ -404,7 +413,8 @@ impl Switch {
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
-            | Asked::Checks(..) => None,
+            | Asked::Checks(..)
+            | Asked::Screening(_) => None,
         };
         let trace = txn.map_or_else(|| format!("ask-{}", id.0), |txn| self.trace(txn));
         self.bridge.asks.insert(id, asked);
@@ -424,7 +434,8 @@ impl Switch {
             | Asked::Revoke
             | Asked::Applicant(..)
             | Asked::Review(..)
-            | Asked::Checks(..) => return None,
+            | Asked::Checks(..)
+            | Asked::Screening(_) => return None,
         };
         let held = self.bridge.held.get(txn)?;
         let text = held.request.get(field::ADDITIONAL_DATA)?;
@@ -454,7 +465,10 @@ impl Switch {
             _ => None,
         };
         let to = match &asked {
-            Asked::Applicant(..) | Asked::Review(..) | Asked::Checks(..) => Addressee::Kyc,
+            Asked::Applicant(..) | Asked::Review(..) | Asked::Checks(..) | Asked::Screening(_) => {
+                Addressee::Kyc
+            }
+            Asked::Payment(_, Step::Bill) => Addressee::Biller,
             Asked::Inquiry(txn) | Asked::Payment(txn, _) => self.addressee(*txn),
             Asked::Consent(asking, _) | Asked::ConsentStatus(asking) | Asked::Refresh(asking) => {
                 Addressee::Bank(asking.bank)
@@ -475,6 +489,7 @@ impl Switch {
                 self.handle_applicant(now, &customer, call, verdict);
             }
             Asked::Checks(applicant, call) => self.handle_checks(now, applicant, call, verdict),
+            Asked::Screening(customer) => self.handle_screening(now, &customer, verdict),
             Asked::Review(customer, newest) => {
                 self.handle_review(now, &customer, newest, verdict);
             }
@@ -498,6 +513,7 @@ impl Switch {
                 Task::Consent(account) => self.look_at_consent(now, &account),
                 Task::Review(customer) => self.confirm(now, &customer),
                 Task::Balance(account) => self.refresh_balance(now, &account),
+                Task::Screening(customer) => self.screen(&customer),
                 Task::Reads => self.forget_reads(now),
             }
         }
@@ -531,6 +547,9 @@ impl Switch {
             self.bridge.plan(Task::Review(customer), now.tick);
         }
         self.resume_refreshes(now);
+        for customer in self.unscreened(now) {
+            self.bridge.plan(Task::Screening(customer), now.tick);
+        }
         if self.durable.facts().has_reads() {
             self.bridge.plan(Task::Reads, now.tick);
         }

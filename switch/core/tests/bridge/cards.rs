@@ -5,7 +5,7 @@ use crate::world::{
     status, tag,
 };
 use veksel_codecs::{Message, Mti, field};
-use veksel_core::enquiry::{Balances, Call, Enquiry, Failed, Failure, Told, Verdict};
+use veksel_core::enquiry::{Balances, Call, ConsentState, Enquiry, Failed, Failure, Told, Verdict};
 use veksel_core::fact::{ConsentStatus, Fact, KycStatus, Linked, PaymentStatus};
 use veksel_core::record::CardNumber;
 use veksel_core::{Input, Output, Record};
@@ -135,14 +135,19 @@ fn a_card_is_given_up_and_goes_with_its_link() {
     world.know(Fact::Linked(linked()));
     assert!(!balance(&mut world), "whoever has the account next has no cards of others");
 
-    // The same when somebody else links what was left.
+    // The same when somebody else links what was left, and a bank agrees to it.
     let mut world = carded();
     world.know(Fact::Linked(Linked { status: ConsentStatus::Gone, ..linked() }));
     let (bank, currency, iban) = ("dnb".into(), 578, ACCOUNT.to_owned());
     let link = Call::Link { account: iban.clone(), bank, iban, currency, customer: "c-2".into() };
     world.call(link);
+    let ask = world.asked();
+    let consent = "consent-2".to_owned();
+    world.verdict(&ask, Verdict::ConsentAsked { consent, approve: None });
+    let ask = world.pass_until_asked(5_000).unwrap();
+    let (resource, until) = ("r-2".to_owned(), Some(linked().until));
+    world.verdict(&ask, Verdict::Consent { state: ConsentState::Valid, resource, until });
     world.seen.clear();
-    world.know(Fact::Linked(linked()));
     assert!(!balance(&mut world));
 }
 

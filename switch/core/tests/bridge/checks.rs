@@ -164,6 +164,11 @@ fn red_green_red_is_followed_to_its_end() {
         let ask = world.asked();
         world.verdict(&ask, Verdict::Review(review(status)));
         assert_eq!(now_is(&mut world), status);
+        let lists = world.asked_maybe();
+        assert_eq!(lists.is_some(), status == KycStatus::Rejected, "{lists:?}");
+        if let Some(lists) = lists {
+            world.verdict(&lists, Verdict::Checks(LISTS));
+        }
     }
 }
 
@@ -251,4 +256,99 @@ fn a_word_of_the_provider_from_before_an_event_gives_nothing() {
     let again = world.pass_until_asked(5_000).expect("it is asked again");
     world.verdict(&again, Verdict::Review(review(KycStatus::Rejected)));
     assert_eq!(now_is(&mut world), KycStatus::Rejected);
+}
+
+/// What an auditor finds about looking customers up once more.
+fn screenings(world: &World) -> Vec<String> {
+    let found = |(_, record): &(veksel_core::RecordId, Record)| match record {
+        Record::Notice(notice) => {
+            assert_eq!((&*notice.actor, &*notice.action), ("switch", "aml-check"));
+            Some(notice.detail.clone())
+        }
+        _ => None,
+    };
+    world.journal.iter().filter_map(found).collect()
+}
+
+/// A customer is refused now, and the provider confirms it.
+fn refused(world: &mut World, status: KycStatus) {
+    // No event is another one's copy.
+    world.pass(1_000);
+    let at = world.now.utc.0;
+    world.call(event("applicantReviewed", status, at));
+    assert_eq!(world.told(), Told::Noted);
+    let ask = world.asked();
+    assert!(matches!(ask.enquiry, Enquiry::Review { .. }), "{ask:?}");
+    world.verdict(&ask, Verdict::Review(review(status)));
+}
+
+const LISTS: Checks = Checks {
+    document: Check::Pass,
+    liveness: Check::Pass,
+    face_match: Check::Pass,
+    sanctions: Check::Fail,
+    pep: Check::Unknown,
+};
+
+#[test]
+fn whoever_is_refused_is_looked_up_once_more_and_that_is_written_down() {
+    for status in [KycStatus::Rejected, KycStatus::Risk] {
+        let mut world = with(KycStatus::Pending);
+        refused(&mut world, status);
+        let ask = world.asked();
+        assert!(matches!(&ask.enquiry, Enquiry::Checks { applicant } if applicant == "a-1"));
+        assert_eq!(screenings(&world), Vec::<String>::new());
+        world.verdict(&ask, Verdict::Checks(LISTS));
+        assert_eq!(screenings(&world), ["c-1: sanctions fail, pep unknown"]);
+        assert_eq!(now_is(&mut world), status, "nobody decides by it");
+        // Once for each time that the provider tells of a refusal.
+        world.restart();
+        assert!(world.pass_until_asked(3_600_000).is_none());
+        refused(&mut world, status);
+        let ask = world.asked();
+        world.verdict(&ask, Verdict::Checks(LISTS));
+        assert_eq!(screenings(&world).len(), 2);
+    }
+    for status in [KycStatus::Approved, KycStatus::Resubmit, KycStatus::OnHold] {
+        let mut world = with(KycStatus::Pending);
+        refused(&mut world, status);
+        assert!(world.pass_until_asked(3_600_000).is_none(), "{status:?}");
+    }
+}
+
+#[test]
+fn who_cannot_be_looked_up_is_looked_up_later_also_after_a_restart() {
+    let mut world = with(KycStatus::Pending);
+    refused(&mut world, KycStatus::Rejected);
+    let ask = world.asked();
+    world.verdict(&ask, failed(Failed::Unavailable, false));
+    let ask = world.pass_until_asked(5_000).expect("asked again");
+    world.verdict(&ask, failed(Failed::Late, false));
+    world.restart();
+    let ask = world.pass_until_asked(1).expect("asked again");
+    // Approved meanwhile: what was asked for is not needed.
+    world.pass(1_000);
+    let at = world.now.utc.0;
+    world.call(event("applicantReviewed", KycStatus::Approved, at));
+    world.told();
+    let confirm = world.asked();
+    world.verdict(&confirm, Verdict::Review(review(KycStatus::Approved)));
+    world.verdict(&ask, Verdict::Checks(LISTS));
+    assert_eq!(screenings(&world), Vec::<String>::new());
+    assert_eq!(now_is(&mut world), KycStatus::Approved);
+    // A provider that has no such thing is not asked for ever.
+    refused(&mut world, KycStatus::Rejected);
+    let ask = world.asked();
+    world.verdict(&ask, failed(Failed::NotSupported, false));
+    assert_eq!(screenings(&world), ["c-1: not to be had, not_supported"]);
+    assert!(world.pass_until_asked(3_600_000).is_none());
+    // Nor one that is never there.
+    refused(&mut world, KycStatus::Rejected);
+    let mut asked = 0;
+    while let Some(ask) = world.pass_until_asked(600_000) {
+        asked += 1;
+        world.verdict(&ask, failed(Failed::Unavailable, false));
+    }
+    assert!((1_000..2_100).contains(&asked), "{asked} times in a week");
+    assert_eq!(screenings(&world).last().unwrap(), "c-1: not to be had, unavailable");
 }

@@ -51,6 +51,7 @@ pub fn plan() -> Plan {
             account: "86011117947".into(),
             name: "Kiosk Oslo S".into(),
         }],
+        asks_billers: false,
         kyc: KycPlan { required: true, ..KycPlan::default() },
         limits: Limits::default(),
         record_inquiries: true,

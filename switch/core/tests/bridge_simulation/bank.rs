@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use veksel_core::enquiry::{
-    Ask, Enquiry, Failed, Failure, Initiated, Order, PaymentRef, Progress, Verdict,
+    Ask, Enquiry, Failed, Failure, Initiated, Money, Order, PaymentRef, Progress, Verdict,
 };
 use veksel_core::fact::PaymentStatus;
 
@@ -170,6 +170,9 @@ impl Bank {
                     _ => Verdict::NotFound { is_complete: self.shows_all },
                 }
             }
+            // A biller, who fails as the bank does.
+            Enquiry::Bill(_) if chance.often(self.refuse) => failed(Failed::NotFound, false),
+            Enquiry::Bill(_) => Verdict::Bill(Money { minor: 10_000, currency: 578 }),
             other => unreachable!("{other:?}"),
         };
         (wait, verdict)

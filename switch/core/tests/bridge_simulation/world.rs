@@ -8,7 +8,7 @@ use veksel_core::enquiry::{Ask, AskId, Call, CallId, Enquiry, Failed, Failure, V
 use veksel_core::fact::{ConsentStatus, Fact, Linked};
 use veksel_core::plan::{
     BankPlan, DigestKey, GroupPlan, KycPlan, Limits, LinkPlan, LinkRole, ParticipantPlan,
-    RoutePlan, RouteTo,
+    PayeePlan, RoutePlan, RouteTo,
 };
 use veksel_core::record::{CardNumber, Known};
 use veksel_core::{
@@ -40,6 +40,8 @@ pub struct Counts {
     pub by_card: u64,
     /// Orders that waited for their records longer than their channels did.
     pub expired: u64,
+    /// Bills that were asked about.
+    pub bills: u64,
 }
 
 impl Counts {
@@ -54,6 +56,7 @@ impl Counts {
         self.repeats += other.repeats;
         self.by_card += other.by_card;
         self.expired += other.expired;
+        self.bills += other.bills;
     }
 }
 
@@ -143,7 +146,12 @@ fn plan(chance: &mut Chance) -> Plan {
             to: RouteTo::Bank,
         }],
         banks: vec![bank],
-        payees: vec![],
+        payees: vec![PayeePlan {
+            id: "POWER".into(),
+            account: "30001234567".into(),
+            name: "Power AS".into(),
+        }],
+        asks_billers: true,
         kyc: KycPlan::default(),
         limits: Limits { keys_max: 8, ..Limits::default() },
         record_inquiries: true,
@@ -169,6 +177,10 @@ fn payment(number: u64, again: bool) -> Message {
         message.set(field::ACCOUNT, ACCOUNT);
     }
     message.set(field::COUNTER_ACCOUNT, "86011117947");
+    if number.is_multiple_of(5) {
+        message.set(field::PROCESSING_CODE, "500000");
+        message.set(field::ADDITIONAL_DATA, "1005POWER11072345676");
+    }
     message
 }
 
@@ -445,6 +457,7 @@ impl World {
 
     fn reach(&mut self, life: u64, ask: &Ask) {
         let before = self.bank.payments.len();
+        self.counts.bills += u64::from(matches!(ask.enquiry, Enquiry::Bill(_)));
         let (wait, verdict) = self.bank.answer(ask, self.now, &mut self.chance);
         if let Some(held) = self.bank.payments.get(before) {
             let key = held.order.key;

@@ -146,6 +146,7 @@ fn plan(chance: &mut Chance) -> Plan {
         }],
         banks: vec![],
         payees: vec![],
+        asks_billers: false,
         kyc: KycPlan::default(),
         limits: Limits { keys_max: 24, tombstones_max: 64, ..Limits::default() },
         record_inquiries: true,

@@ -29,6 +29,7 @@ impl Observer {
                 let who = match to {
                     Addressee::Bank(bank) => self.bank(bank),
                     Addressee::Kyc => "kyc",
+                    Addressee::Biller => "bill",
                 };
                 let outcome = failed.map_or("ok", veksel_core::enquiry::Failed::word);
                 metrics.enquiry_verdicts.with_label_values(&[who, outcome]).inc();

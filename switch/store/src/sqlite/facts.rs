@@ -136,7 +136,7 @@ impl<'a> Columns<'a> {
         }
         match fact {
             Fact::Linked(linked) => Some(Self {
-                account: Some(&linked.account),
+                account: Some(linked.number()),
                 iban: Some(&linked.iban),
                 bank: filled(&linked.bank),
                 customer: filled(&linked.customer),

@@ -56,7 +56,7 @@ impl Switch {
             Call::Linked { account } => {
                 let told = match self.durable.facts().linked(&account) {
                     Some(linked) => {
-                        Told::Linked { linked: Box::new(linked.clone()), approve: None }
+                        Told::Linked { linked: Box::new(linked.as_told()), approve: None }
                     }
                     None => Told::Unknown,
                 };
@@ -149,7 +149,7 @@ impl Switch {
                 state.map_or(Told::Unknown, Told::Payment)
             }
             Some(Subject::Account(account)) => match facts.linked(account) {
-                Some(linked) => Told::Linked { linked: Box::new(linked.clone()), approve: None },
+                Some(linked) => Told::Linked { linked: Box::new(linked.as_told()), approve: None },
                 None => Told::Unknown,
             },
         };
@@ -208,24 +208,23 @@ impl Switch {
         let Some(bank) = self.bank_named(&wanted.bank) else {
             return self.tell(now, id, Told::Unknown, None);
         };
-        let before = self.durable.facts().linked(&wanted.account);
-        let is_new = before.is_none();
-        let renews = before.is_some_and(Linked::was_agreed);
-        let is_others = before.is_some_and(|before| before.customer != wanted.customer);
-        if before.is_some_and(|before| before.customer != wanted.customer && !is_dead(before)) {
+        if Linked::names_claim(&wanted.account) {
+            return self.tell(now, id, Told::Unknown, None);
+        }
+        let Some(name) = self.name_of_wish(&wanted.account, &wanted.customer) else {
             // Whoever else has it must give it up first.
             let failure = Failure::before(Failed::Duplicate);
             return self.tell(now, id, Told::Failed(failure), None);
-        }
-        let replaced = before.filter(|before| !before.consent.is_empty() && !is_dead(before));
+        };
+        wanted.account = name;
+        let before = self.durable.facts().linked(&wanted.account);
+        let is_new = before.is_none();
+        let renews = before.is_some_and(Linked::was_agreed);
+        let replaced = before.filter(|before| !before.consent.is_empty() && !before.is_dead());
         let replaced = replaced
             .and_then(|before| Some((self.bank_named(&before.bank)?, bank_account(before))));
         if is_new && self.durable.facts().links_len() >= self.plan.limits.links_max as usize {
             return self.tell(now, id, Told::Busy, None);
-        }
-        if is_others {
-            // Cards of whoever had it before.
-            self.forget_cards(now, &wanted.account);
         }
         let serial = self.durable.next_record().0.to_be_bytes();
         let about = [wanted.account.as_bytes(), &serial].concat();
@@ -269,7 +268,7 @@ impl Switch {
                 let status = ConsentStatus::Waiting;
                 let page = approve.clone().unwrap_or_default();
                 let linked = Linked { consent, status, until, approve: page, ..linked };
-                let told = Told::Linked { linked: Box::new(linked.clone()), approve };
+                let told = Told::Linked { linked: Box::new(linked.as_told()), approve };
                 let record = self.set_link(now, linked);
                 let at = now.tick.after_ms(LOOK_MS.0);
                 self.bridge.plan(Task::Consent(asking.account.clone()), at);
@@ -332,9 +331,16 @@ impl Switch {
             ConsentState::Gone => linked.ended(ConsentStatus::Gone, now.utc),
         };
         self.bridge.tries.remove(&Task::Consent(asking.account.clone()));
+        let is_agreed = linked.status == ConsentStatus::Valid;
+        if is_agreed && linked.is_claim() {
+            return self.grant_claim(now, linked);
+        }
         let before = self.durable.facts().linked(&asking.account);
         if before != Some(&linked) {
             self.set_link(now, linked);
+        }
+        if is_agreed {
+            self.end_claims(now, &asking.account);
         }
     }
 
@@ -364,7 +370,7 @@ impl Switch {
         };
         let bank = self.bank_named(&linked.bank);
         let enquiry = Enquiry::Revoke(bank_account(&linked));
-        let has_consent = !linked.consent.is_empty() && !is_dead(&linked);
+        let has_consent = !linked.consent.is_empty() && !linked.is_dead();
         self.forget_cards(now, account);
         let record = self.set_link(now, Linked { is_over: true, ..linked });
         let account_of = account.to_owned();
@@ -375,10 +381,13 @@ impl Switch {
             let to = Addressee::Bank(bank);
             self.ask(Asked::Revoke, to, enquiry, BACKGROUND_MS, Some(record));
         }
+        self.end_claims(now, account);
         self.tell(now, id, Told::Noted, Some(record));
     }
 
-    fn set_link(&mut self, now: Now, linked: Linked) -> crate::record::RecordId {
+    /// A claim that comes to nothing leaves nothing.
+    pub(super) fn set_link(&mut self, now: Now, mut linked: Linked) -> crate::record::RecordId {
+        linked.is_over |= linked.is_claim() && linked.is_dead();
         let (bank, status) = (self.bank_named(&linked.bank), linked.status);
         let account = linked.account.clone();
         let record = self.establish(now, Fact::Linked(linked));
@@ -396,8 +405,4 @@ impl Switch {
         let cached = facts.links().filter_map(|linked| facts.balance(&linked.account));
         cached.map(|cached| since(now, cached.synced)).max().unwrap_or_default()
     }
-}
-
-const fn is_dead(linked: &Linked) -> bool {
-    matches!(linked.status, ConsentStatus::Expired | ConsentStatus::Gone)
 }

@@ -235,6 +235,9 @@ impl Switch {
             if self.bridge.held.get(&txn).is_some_and(|held| held.kind == Kind::Reversal) {
                 return self.tell_going_on(now, txn);
             }
+            if self.is_before_order(txn) {
+                return self.give_up_bill(now, txn);
+            }
             if self.bridge.held.get(&txn).is_some_and(Self::is_file_action) {
                 let failure = Failure::before(Failed::Late);
                 return self.tell_channel(now, txn, &Told::Failed(failure), None);

@@ -11,9 +11,6 @@ use crate::fact::{Customer, Fact, KycStatus};
 use crate::record::RecordId;
 use crate::time::{Now, Utc};
 
-/// Events of one customer that are recognised when they come again.
-const EVENTS_MAX: usize = 32;
-
 /// First and longest wait before an unconfirmed event is asked about again, in milliseconds.
 const CONFIRM_MS: (u64, u64) = (5_000, 600_000);
 
@@ -113,10 +110,7 @@ impl Switch {
         }
         customer.applicant.clone_from(&review.applicant);
         let is_newest = at >= customer.newest;
-        customer.events.push((kind, at));
-        if customer.events.len() > EVENTS_MAX {
-            customer.events.remove(0);
-        }
+        customer = customer.with_event(kind, at);
         let before = customer.status;
         if is_newest {
             customer.newest = at;
@@ -135,6 +129,7 @@ impl Switch {
             self.confirm(now, &name);
         }
         self.follow_status(now, &name, before);
+        self.screen(&name);
     }
 
     /// Asks the provider how a check stands.
@@ -192,9 +187,10 @@ impl Switch {
         };
         self.set_customer(now, known);
         self.follow_status(now, customer, before);
+        self.screen(customer);
     }
 
-    fn set_customer(&mut self, now: Now, customer: Customer) -> RecordId {
+    pub(super) fn set_customer(&mut self, now: Now, customer: Customer) -> RecordId {
         let before = self.durable.facts().customer(&customer.customer).map(|known| known.status);
         let status = customer.status;
         let record = self.establish(now, Fact::Customer(customer));

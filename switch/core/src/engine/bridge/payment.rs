@@ -42,22 +42,60 @@ impl Switch {
                 return self.answer_from_here(now, seeking, Some(bank), response, &said);
             }
         };
-        if self.durable.facts().payments_len() >= self.plan.limits.payments_max as usize {
-            let (why, reason) = (Decline::HOST_UNAVAILABLE, Reason::Overload);
-            return self.refuse(now, seeking, why, reason, None);
-        }
-        let key = order::payment_key(&intent.key, &intent.forwarder);
-        if self.durable.facts().payment_with(&key).is_some() {
-            // Of another participant that calls it the same: a bank could not tell them apart.
-            return self.answer_at_once(seeking, Decline::DUPLICATE);
+        match self.room_for(&intent) {
+            Ok(()) => {}
+            Err(ResponseCode::DUPLICATE) => {
+                return self.answer_at_once(seeking, Decline::DUPLICATE);
+            }
+            Err(_) => {
+                let (why, reason) = (Decline::HOST_UNAVAILABLE, Reason::Overload);
+                return self.refuse(now, seeking, why, reason, None);
+            }
         }
         let txn = self.durable.next_txn();
-        let intent = Intent { txn, ..intent };
+        let intent = Arc::new(Intent { txn, ..intent });
+        let received = Now { tick: seeking.arrived, utc: now.utc };
+        let deadline = self.bank_deadline(seeking.arrived, bank, Kind::Payment);
+        self.hold(seeking, (txn, route), linked, bank, (received, deadline));
+        // What waits for a refused intent is never sent, so the order waits for the intent.
+        let after = self.persist(Record::Intent(Arc::clone(&intent)));
+        match self.bill_to_ask(&intent) {
+            Some(billed) => self.ask_for_bill(now, txn, billed, deadline, after),
+            None => self.order_payment(now, (&intent, Some(after)), linked, bank, payee),
+        }
+    }
+
+    /// Whether one more payment can be followed, and told from those that are.
+    pub(super) fn room_for(&self, intent: &Intent) -> Result<(), ResponseCode> {
+        let facts = self.durable.facts();
+        if facts.payments_len() >= self.plan.limits.payments_max as usize {
+            return Err(ResponseCode::HOST_UNAVAILABLE);
+        }
+        let key = order::payment_key(&intent.key, &intent.forwarder);
+        match facts.payment_with(&key) {
+            // Of another participant that calls it the same: a bank could not tell them apart.
+            Some(_) => Err(ResponseCode::DUPLICATE),
+            None => Ok(()),
+        }
+    }
+
+    /// Orders a payment whose request is held, after the record of its intent if that is not
+    /// durable yet.
+    pub(super) fn order_payment(
+        &mut self,
+        now: Now,
+        (intent, after): (&Arc<Intent>, Option<RecordId>),
+        linked: &Linked,
+        bank: BankId,
+        payee: Payee,
+    ) {
+        let txn = intent.txn;
+        let key = order::payment_key(&intent.key, &intent.forwarder);
         let secret = &self.plan.digest_key;
         let token = order::token(secret, "return", &[&key[..], &txn.0.to_be_bytes()].concat());
         let payment = Payment {
             txn,
-            utc: now.utc,
+            utc: intent.utc,
             bank: self.bank(bank).map(|bank| bank.name.clone()).unwrap_or_default(),
             key,
             token,
@@ -68,16 +106,13 @@ impl Switch {
             reference: payee.reference,
             ..Payment::default()
         };
-        let order = order::order(secret, &intent, &payment);
-        let received = Now { tick: seeking.arrived, utc: now.utc };
-        let deadline = self.bank_deadline(seeking.arrived, bank, Kind::Payment);
-        self.hold(seeking, (txn, route), linked, bank, (received, deadline));
-        // What waits for a refused intent is never sent, so the order waits for the intent.
-        let after = self.persist(Record::Intent(Arc::new(intent)));
-        self.establish(now, Fact::Payment(payment));
+        let order = order::order(secret, intent, &payment);
+        let begun = self.establish(now, Fact::Payment(payment));
         self.count(Event::Payment { bank, state: PaymentState::Initiating });
+        let deadline = self.bridge.held.get(&txn).map_or(now.tick, |held| held.deadline);
         let within_ms = deadline.since(now.tick) / 1_000_000;
         let enquiry = Enquiry::Initiate(Box::new(order));
+        let after = after.unwrap_or(begun);
         self.ask_about(txn, Step::Initiate, bank, enquiry, within_ms, Some(after));
     }
 
@@ -192,6 +227,9 @@ impl Switch {
         step: Step,
         verdict: Verdict,
     ) {
+        if step == Step::Bill {
+            return self.handle_bill(now, txn, verdict);
+        }
         self.bridge.asking.remove(&txn);
         self.bridge.asked.insert(txn, now.tick);
         if step == Step::Funds {
@@ -207,7 +245,7 @@ impl Switch {
                 self.handle_status(now, txn, step, verdict);
             }
             Step::Cancel => self.handle_cancel(now, txn, &verdict),
-            Step::Funds => {}
+            Step::Funds | Step::Bill => {}
         }
         self.plan_payment(now, txn);
     }

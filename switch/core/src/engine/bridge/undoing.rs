@@ -26,6 +26,10 @@ impl Switch {
     /// The channel takes a payment back.
     pub(in crate::engine) fn cancel_payment(&mut self, now: Now, known: &Known) {
         let txn = known.intent.txn;
+        if self.is_before_order(txn) {
+            let outcome = (ResponseCode::CUSTOMER_CANCELLATION, Reason::Cancelled);
+            return self.decline_unordered(now, txn, outcome, String::new());
+        }
         let Some(payment) = self.durable.facts().payment(txn).cloned() else {
             // A hold has reserved nothing, so nothing of it is to be undone.
             let is_payment = known.intent.key.class == b'2';

@@ -1,0 +1,237 @@
+//! Who asks for an account keeps nobody else out: only a consent that was agreed to does.
+
+use crate::world::{ACCOUNT, ATM, START, World, linked, plan, received, request};
+use veksel_core::Input;
+use veksel_core::enquiry::{Ask, Call, ConsentState, Enquiry, Failed, Moved, Told, Verdict};
+use veksel_core::fact::{ConsentStatus, Fact, Linked};
+use veksel_core::{Record, Utc};
+
+fn wish(customer: &str) -> Call {
+    Call::Link {
+        account: ACCOUNT.into(),
+        bank: "dnb".into(),
+        iban: ACCOUNT.into(),
+        currency: 578,
+        customer: customer.into(),
+    }
+}
+
+/// A customer asks for the account, and the bank names a page: the state of the redirect.
+fn claim(world: &mut World, customer: &str) -> [u8; 16] {
+    world.call(wish(customer));
+    let ask = world.asked();
+    let Enquiry::Consent { state, .. } = &ask.enquiry else { panic!("{ask:?}") };
+    let approve = Some(format!("https://bank.example/{customer}"));
+    let consent = format!("consent-of-{customer}");
+    world.verdict(&ask, Verdict::ConsentAsked { consent, approve });
+    let Told::Linked { linked, .. } = world.told() else { panic!("linked") };
+    assert_eq!((&*linked.account, &*linked.customer), (ACCOUNT, customer));
+    assert_eq!(linked.status, ConsentStatus::Waiting);
+    *state
+}
+
+/// The customer comes back from the bank, which says how the consent stands.
+fn back(world: &mut World, state: [u8; 16], verdict: Verdict) {
+    world.call(Call::Moved(Moved::State(state)));
+    assert!(matches!(world.told(), Told::Linked { .. }));
+    let ask = world.pass_until_asked(1).expect("it is asked about");
+    assert!(matches!(ask.enquiry, Enquiry::ConsentStatus(_)), "{ask:?}");
+    world.verdict(&ask, verdict);
+}
+
+fn agreed() -> Verdict {
+    let until = Some(Utc(START.0 + 1_000_000));
+    Verdict::Consent { state: ConsentState::Valid, resource: "r-1".into(), until }
+}
+
+fn refused() -> Verdict {
+    Verdict::Consent { state: ConsentState::Gone, resource: String::new(), until: None }
+}
+
+fn owner(world: &mut World) -> Option<(String, ConsentStatus)> {
+    world.call(Call::Linked { account: ACCOUNT.into() });
+    match world.told() {
+        Told::Linked { linked, .. } => Some((linked.customer.clone(), linked.status)),
+        _ => None,
+    }
+}
+
+/// Consents that are given back.
+fn given_back(world: &mut World) -> Vec<String> {
+    let mut found = Vec::new();
+    while let Some(ask) = world.asked_maybe() {
+        match &ask.enquiry {
+            Enquiry::Revoke(account) => found.push(account.consent.clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Under which consent the bank is asked for a balance.
+fn balance(world: &mut World) -> Box<Ask> {
+    world.tell(received(request("310000", 7, 0)));
+    world.asked()
+}
+
+fn bare() -> World {
+    let mut world = World::bare(plan());
+    world.begin();
+    world
+}
+
+#[test]
+fn a_waiting_link_blocks_nobody_and_the_first_that_is_agreed_has_the_account() {
+    for winner in ["c-1", "c-2", "c-3"] {
+        for restarts in [false, true] {
+            let mut world = bare();
+            let states =
+                ["c-1", "c-2", "c-3"].map(|customer| (customer, claim(&mut world, customer)));
+            if restarts {
+                world.restart();
+                world.tell(Input::LinkUp(ATM));
+                world.seen.clear();
+            }
+            assert_eq!(owner(&mut world), Some(("c-1".into(), ConsentStatus::Waiting)));
+            let state = states.iter().find(|(customer, _)| *customer == winner).unwrap().1;
+            if restarts {
+                // Everything that waits is asked about at once.
+                world.pass(1);
+                let ask = loop {
+                    let ask = world.asked_maybe().expect("each of them is asked about");
+                    let Enquiry::ConsentStatus(account) = &ask.enquiry else { panic!("{ask:?}") };
+                    if account.customer == winner {
+                        break ask;
+                    }
+                };
+                world.seen.clear();
+                world.verdict(&ask, agreed());
+            } else {
+                back(&mut world, state, agreed());
+            }
+            assert_eq!(owner(&mut world), Some((winner.into(), ConsentStatus::Valid)));
+            let mut others = vec!["c-1", "c-2", "c-3"];
+            others.retain(|customer| *customer != winner);
+            let others: Vec<_> = others.iter().map(|who| format!("consent-of-{who}")).collect();
+            assert_eq!(given_back(&mut world), others, "{winner}");
+            let ask = balance(&mut world);
+            assert!(
+                matches!(&ask.enquiry, Enquiry::Balances { account, .. }
+                    if account.customer == winner && account.resource == "r-1"),
+                "{ask:?}"
+            );
+            // Nobody else gets it now, by old wishes or new ones.
+            world.call(wish("c-9"));
+            assert!(matches!(world.told(), Told::Failed(why) if why.why == Failed::Duplicate));
+            for (customer, state) in states {
+                if customer != winner {
+                    world.call(Call::Moved(Moved::State(state)));
+                    assert_eq!(world.told(), Told::Unknown);
+                }
+            }
+            world.restart();
+            assert_eq!(owner(&mut world), Some((winner.into(), ConsentStatus::Valid)));
+        }
+    }
+}
+
+#[test]
+fn a_claim_that_comes_to_nothing_changes_nothing_for_the_other() {
+    let mut world = bare();
+    let first = claim(&mut world, "c-1");
+    let second = claim(&mut world, "c-2");
+    back(&mut world, second, refused());
+    world.call(Call::Moved(Moved::State(second)));
+    assert_eq!(world.told(), Told::Unknown, "nothing is left of it");
+    assert_eq!(owner(&mut world), Some(("c-1".into(), ConsentStatus::Waiting)));
+    back(&mut world, first, agreed());
+    assert_eq!(owner(&mut world), Some(("c-1".into(), ConsentStatus::Valid)));
+    assert!(given_back(&mut world).is_empty());
+}
+
+#[test]
+fn two_claims_that_are_agreed_at_once_are_one_link() {
+    let mut world = bare();
+    let first = claim(&mut world, "c-1");
+    let second = claim(&mut world, "c-2");
+    for state in [first, second] {
+        world.call(Call::Moved(Moved::State(state)));
+        assert!(matches!(world.told(), Told::Linked { .. }));
+    }
+    world.pass(1);
+    let asks: Vec<_> = core::iter::from_fn(|| world.asked_maybe()).collect();
+    assert_eq!(asks.len(), 2);
+    for ask in asks.iter().rev() {
+        world.verdict(ask, agreed());
+    }
+    let (customer, status) = owner(&mut world).unwrap();
+    assert_eq!(status, ConsentStatus::Valid);
+    let other = if customer == "c-1" { "consent-of-c-2" } else { "consent-of-c-1" };
+    assert_eq!(given_back(&mut world), [other]);
+}
+
+#[test]
+fn a_link_that_is_over_is_taken_by_whom_the_bank_agrees_to_and_not_by_who_asks() {
+    let mut world = World::bare(plan());
+    world.know(Fact::Linked(Linked { status: ConsentStatus::Expired, ..linked() }));
+    world.begin();
+    let state = claim(&mut world, "c-2");
+    assert_eq!(owner(&mut world), Some(("c-1".into(), ConsentStatus::Expired)));
+    // Who had it may renew it meanwhile, and nobody else is let in between then.
+    let renewal = claim(&mut world, "c-1");
+    world.call(wish("c-3"));
+    assert!(matches!(world.told(), Told::Failed(why) if why.why == Failed::Duplicate));
+    back(&mut world, state, agreed());
+    assert_eq!(given_back(&mut world), ["consent-of-c-2"]);
+    back(&mut world, renewal, agreed());
+    assert_eq!(owner(&mut world), Some(("c-1".into(), ConsentStatus::Valid)));
+}
+
+#[test]
+fn claims_on_one_account_are_few_and_one_for_each_customer() {
+    let mut world = bare();
+    claim(&mut world, "c-0");
+    for number in 1..=8 {
+        claim(&mut world, &format!("c-{number}"));
+    }
+    world.call(wish("c-9"));
+    assert!(matches!(world.told(), Told::Failed(why) if why.why == Failed::Duplicate));
+    assert!(world.asked_maybe().is_none());
+    // The same once more takes the place of the first.
+    world.call(wish("c-8"));
+    let revoke = world.asked_maybe().expect("the consent before is given back");
+    assert!(
+        matches!(&revoke.enquiry, Enquiry::Revoke(account) if account.consent == "consent-of-c-8")
+    );
+    assert!(matches!(world.asked().enquiry, Enquiry::Consent { .. }));
+    // Giving the account up ends them all.
+    world.call(Call::Unlink { account: ACCOUNT.into() });
+    assert_eq!(world.told(), Told::Noted);
+    assert_eq!(given_back(&mut world).len(), 8, "one has no consent yet");
+    assert_eq!(owner(&mut world), None);
+    let claims = world.journal.iter().filter(|(_, record)| match record {
+        Record::Fact(known) => matches!(&known.fact, Fact::Linked(link) if link.is_claim()),
+        _ => false,
+    });
+    assert!(claims.count() > 0);
+    world.restart();
+    assert!(world.pass_until_asked(60_000).is_none(), "nothing waits any more");
+}
+
+#[test]
+fn the_name_of_a_claim_is_no_account() {
+    let mut world = bare();
+    claim(&mut world, "c-1");
+    claim(&mut world, "c-2");
+    let account = Linked::claim(ACCOUNT, "c-2");
+    world.call(Call::Link {
+        account,
+        bank: "dnb".into(),
+        iban: ACCOUNT.into(),
+        currency: 578,
+        customer: "c-3".into(),
+    });
+    assert_eq!(world.told(), Told::Unknown);
+    assert!(world.asked_maybe().is_none());
+}
