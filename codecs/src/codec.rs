@@ -11,7 +11,7 @@ use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
 use crate::message::{FieldSet, Form, Message};
 use crate::mti::{Class, Mti};
-use crate::nested::{Nest, Nested};
+use crate::nested::Nest;
 use crate::presence::{Rule, Rules};
 use core::sync::atomic::{AtomicU32, Ordering};
 use layout::{Layout, Prefix};
@@ -162,29 +162,39 @@ impl Codec {
     /// What people may see of a message: a line per field, and behind it one per part.
     #[must_use]
     pub fn describe(&self, message: &Message) -> Vec<Line> {
-        let line = |number: FieldNumber| {
-            let field = self.dialect.field(number)?;
-            let raw = message.expose(number)?;
-            let value = match raw.binary().as_deref() {
-                Some(bytes) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
-                None => raw.text().map(|text| text.as_str().to_owned()).unwrap_or_default(),
-            };
-            Some(Line {
-                number,
-                path: FieldPath::whole(number),
-                name: field.name.clone(),
-                masked: field.sensitivity.mask(&value),
-                clear: value,
-                sensitivity: field.sensitivity,
-                offset: message.offset(number),
-            })
-        };
         let mut lines = Vec::new();
-        for number in message.fields().iter() {
-            lines.extend(line(number));
-            lines.extend(message.nested(number, self).iter().flat_map(Nested::describe));
-        }
+        self.describe_each(message, |line| lines.push(line));
         lines
+    }
+
+    /// The same line by line, for those who keep none: a part may be a single byte, and a line is
+    /// more than a hundred.
+    pub fn describe_each(&self, message: &Message, mut see: impl FnMut(Line)) {
+        for number in message.fields().iter() {
+            self.line(message, number).into_iter().for_each(&mut see);
+            if let Some(nested) = message.nested(number, self) {
+                nested.describe_each(&mut see);
+            }
+        }
+    }
+
+    /// What people may see of a field as a whole.
+    fn line(&self, message: &Message, number: FieldNumber) -> Option<Line> {
+        let field = self.dialect.field(number)?;
+        let raw = message.expose(number)?;
+        let value = match raw.binary().as_deref() {
+            Some(bytes) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
+            None => raw.text().map(|text| text.as_str().to_owned()).unwrap_or_default(),
+        };
+        Some(Line {
+            number,
+            path: FieldPath::whole(number),
+            name: field.name.clone(),
+            masked: field.sensitivity.mask(&value),
+            clear: value,
+            sensitivity: field.sensitivity,
+            offset: message.offset(number),
+        })
     }
 }
 

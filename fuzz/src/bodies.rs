@@ -281,7 +281,7 @@ fn refused(codec: &Codec, frame: &[u8], error: &DecodeError) {
 /// What anybody may see, of fields and of their parts, shows no card number, account, track, PIN or
 /// key.
 pub fn masked(codec: &Codec, message: &Message) {
-    for line in codec.describe(message) {
+    codec.describe_each(message, |line| {
         let shown = line.masked.chars().filter(|character| *character != '*').count();
         match line.sensitivity {
             Sensitivity::Open => assert_eq!(line.masked, line.clear),
@@ -290,7 +290,7 @@ pub fn masked(codec: &Codec, message: &Message) {
             Sensitivity::Private => assert!(line.masked.starts_with('<') && shown <= 18),
             Sensitivity::Secret => assert_eq!(line.masked, "****"),
         }
-    }
+    });
     let shown = format!("{message:?}");
     let digits = shown.split(|c: char| !c.is_ascii_digit()).map(str::len).max();
     assert!(digits <= Some(4), "{shown} shows more than the type and field numbers");
