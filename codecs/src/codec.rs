@@ -21,6 +21,7 @@ mod cause;
 mod decode;
 mod encode;
 mod layout;
+mod measure;
 mod rare;
 mod room;
 #[cfg(test)]
@@ -37,6 +38,8 @@ pub struct Codec {
     dialect: Dialect,
     /// By field number.
     layouts: Vec<Option<Layout>>,
+    /// The fields that have a layout.
+    defined: FieldSet,
     /// What the bit of field 1 is read together with: 0 if it announces a second bitmap, 1 if
     /// there always is one, 2 if the bitmaps are of a rare kind.
     always_second: u8,
@@ -81,13 +84,14 @@ impl Codec {
             16 => 1,
             _ => 2,
         };
+        let defined = dialect.fields().map(|(number, _)| number).collect();
         let has_third = layouts.iter().skip(129).any(Option::is_some);
         let checked = |nest: &Nest| nest.check.unwrap_or(dialect.check_nested);
         let nests = dialect.nested.iter().filter(|(_, nest)| checked(nest));
         let nested = nests.map(|(number, _)| *number).collect();
         let rules = Rules::new(dialect.rules.values());
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { id, dialect, layouts, always_second, has_third, steps, nested, rules }
+        Self { id, dialect, layouts, defined, always_second, has_third, steps, nested, rules }
     }
 
     /// What it was compiled from.

@@ -60,7 +60,8 @@ fn samples(path: &Path) -> Result<Vec<Sample>, Failure> {
 /// may put in front, if that is as long as the length says.
 fn messages(frame: &[u8]) -> Vec<&[u8]> {
     let mut found = vec![frame];
-    for length in LengthForm::ALL.into_iter().filter(|length| *length != LengthForm::None) {
+    // Without a length the whole is the message.
+    for length in LengthForm::ALL.into_iter().filter(|length| length.width() > 0) {
         for counts_itself in [false, true] {
             let frame_max = u16::MAX.into();
             let framing = Framing { length, counts_itself, frame_max, ..Framing::binary2() };
