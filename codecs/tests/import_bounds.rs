@@ -140,7 +140,8 @@ fn long_specifications_take_no_more_than_they_may() {
         });
         let json = list(&|id| {
             format!(
-                ",\"{id}\":{{\"type\":\"String\",\"length\":1,\"description\":\"{name}\",\"enc\":\"ASCII\",\"prefix\":\"ASCII.Fixed\"}}"
+                ",\"{id}\":{{\"type\":\"String\",\"length\":1,\"description\":\"{name}\",\"enc\":\
+                 \"ASCII\",\"prefix\":\"ASCII.Fixed\"}}"
             )
         });
         let yaml = list(&|id| {

@@ -289,6 +289,30 @@ mod tests {
         assert!(import(Source::Iso8583Rs, "x", deep.as_bytes()).is_err());
     }
 
+    /// How far the library looks for the end of a key bounds keys, and nothing else.
+    #[test]
+    fn values_may_be_long_in_every_style() {
+        let long = "n".repeat(600);
+        for name in [
+            long.clone(),
+            format!("\"{long}\""),
+            format!("'{long}'"),
+            format!("|\n              {long}"),
+        ] {
+            let field = format!(
+                "          - name: {name}\n            type: Fixed\n            len: 4\n            \
+                 data_encoding: ASCII\n            position: 4\n"
+            );
+            let found = reasons(&field).unwrap();
+            assert!(found.iter().all(|line| line.starts_with("assumed")), "{found:?}");
+        }
+        let flow = format!(
+            "          - {{ type: Fixed, len: 4, name: \"{long}\", data_encoding: ASCII, \
+             position: 4 }}\n"
+        );
+        assert!(reasons(&flow).is_ok());
+    }
+
     #[test]
     fn what_a_dialect_cannot_say_is_reported_with_its_line() {
         let cases = [
