@@ -138,8 +138,8 @@ pub(crate) struct LinkFlags {
     /// A shipped dialect (cbs-bcd, iso87-ascii, iso93-binary and so on) or a .toml file
     #[arg(long, value_name = "DIALECT", default_value = crate::link::DIALECT, global = true)]
     pub(crate) dialect: String,
-    /// Length in front of messages: binary2, binary4, ascii4 or bcd2, and after commas the other
-    /// keys of a [framing] section: `binary2,counts_itself,tpdu=6000010000`
+    /// Length in front of messages: binary2, binary4, ascii4, bcd2 or, for none at all, message;
+    /// after commas other keys of a [framing] section: `binary2,counts_itself,tpdu=6000010000`
     #[arg(long, value_name = "FRAMING", global = true)]
     pub(crate) framing: Option<String>,
     /// MACs: the algorithm, and after commas the other keys of a [mac] section, as the terminal

@@ -13,7 +13,9 @@ use complaint::Complaint;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::io::Read;
-use veksel_codecs::{Codec, DecodeError, FieldNumber, Framing, KeepAlive, Line, Message, Step};
+use veksel_codecs::{
+    Codec, DecodeError, Fault, FieldNumber, FrameError, Framing, KeepAlive, Line, Message, Step,
+};
 
 mod complaint;
 
@@ -127,7 +129,7 @@ fn split(block: &[u8], arguments: &Decode, link: &Link) -> Vec<Frame> {
     }
     let roomy = Framing { frame_max: 65_535, ..link.framing.clone() };
     let framing = if arguments.link.framing.is_some() { &link.framing } else { &roomy };
-    let frames = split_by(block, framing);
+    let frames = split_by(block, framing, &link.codec);
     let fits = |frame: &Frame| match frame {
         Frame::Message { is_cut, .. } => !is_cut,
         Frame::KeepAlive => true,
@@ -155,13 +157,15 @@ fn starts_with_type(bytes: Option<&[u8]>) -> bool {
     })
 }
 
-fn split_by(block: &[u8], framing: &Framing) -> Vec<Frame> {
+fn split_by(block: &[u8], framing: &Framing, codec: &Codec) -> Vec<Frame> {
     let framing = Framing { keep_alive: KeepAlive::Ignore, ..framing.clone() };
+    let edges = framing.marker.len().saturating_add(framing.reserved.len());
     let front = framing.length.width().saturating_add(framing.header_width());
+    let front = front.saturating_add(edges);
     let mut frames = Vec::new();
     let mut rest = block;
     while !rest.is_empty() {
-        let consumed = match framing.decode(rest) {
+        let consumed = match framing.decode_with(codec, rest) {
             Ok(Step::Frame { message, consumed, .. }) => {
                 frames.push(Frame::Message { front, bytes: message.to_vec(), is_cut: false });
                 consumed
@@ -173,6 +177,12 @@ fn split_by(block: &[u8], framing: &Framing) -> Vec<Frame> {
             Ok(Step::Incomplete) => {
                 let bytes = rest.get(front..).unwrap_or_default().to_vec();
                 frames.push(Frame::Message { front, bytes, is_cut: true });
+                rest.len()
+            }
+            // Reading the message tells more, but not that the link wants a shorter one.
+            Err(FrameError::Message { fault, .. }) if fault != Fault::Oversized => {
+                let bytes = rest.get(front..).unwrap_or_default().to_vec();
+                frames.push(Frame::Message { front, bytes, is_cut: false });
                 rest.len()
             }
             Err(error) => {

@@ -4,6 +4,7 @@
 
 mod compared;
 mod imported;
+mod listed;
 mod samples;
 mod shown;
 

@@ -27,7 +27,7 @@ const ECHOES: usize = 3;
 const SKEW_MAX_S: i64 = 5;
 
 /// Framings that are tried when the one that was named is not answered.
-const FRAMINGS: [&str; 9] = [
+const FRAMINGS: [&str; 10] = [
     "binary2",
     "binary2,counts-itself",
     "ascii4",
@@ -37,6 +37,7 @@ const FRAMINGS: [&str; 9] = [
     "hex4",
     "binary2,tpdu=6000000000",
     "bcd2,tpdu=6000000000",
+    "message",
 ];
 
 /// What to look at when TLS does not come about.
@@ -341,7 +342,7 @@ fn unanswered(
     for candidate in FRAMINGS.iter().filter(|candidate| **candidate != shown(arguments)) {
         let flags = LinkFlags { framing: Some((*candidate).to_owned()), ..arguments.link.clone() };
         let other = Link::of(&flags, Some(&arguments.to), arguments.tls.as_deref())?;
-        let reads = |bytes: &[u8]| match other.framing.decode(bytes) {
+        let reads = |bytes: &[u8]| match other.framing.decode_with(&other.codec, bytes) {
             Ok(Step::Frame { message, .. }) => {
                 other.codec.decode_into(message, &mut Message::new()).is_ok()
             }

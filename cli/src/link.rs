@@ -173,6 +173,9 @@ mod tests {
             ..Framing::binary2()
         };
         assert_eq!(framing, expected);
+        let bare = link("message,trailer=0D0A").unwrap().framing;
+        assert_eq!((bare.length, &bare.trailer[..]), (LengthForm::Message, &b"\r\n"[..]));
+        assert!(link("message,keep-alive=echo").is_err());
     }
 
     #[test]

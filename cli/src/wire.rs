@@ -265,7 +265,8 @@ fn connect(link: &Link, timeout: Duration) -> Result<Carrier, WireError> {
 
 /// Takes one frame off what was received.
 fn next(link: &Link, request: &Message, received: &mut BytesMut) -> Result<Found, WireError> {
-    let (found, consumed) = match link.framing.decode(received).map_err(WireError::Frame)? {
+    let step = link.framing.decode_with(&link.codec, received).map_err(WireError::Frame)?;
+    let (found, consumed) = match step {
         Step::Incomplete => return Ok(Found::Nothing),
         Step::KeepAlive { consumed } => (Found::KeepAlive, consumed),
         Step::Frame { message, consumed, .. } => {

@@ -11,7 +11,7 @@ use crate::error::{DecodeError, Fault, FieldNumber, FieldPath};
 use crate::field;
 use crate::message::{FieldSet, Form, Message};
 use crate::mti::{Class, Mti};
-use crate::nested::{Nest, Nested};
+use crate::nested::Nest;
 use crate::presence::{Rule, Rules};
 use core::sync::atomic::{AtomicU32, Ordering};
 use layout::{Layout, Prefix};
@@ -21,6 +21,7 @@ mod cause;
 mod decode;
 mod encode;
 mod layout;
+mod measure;
 mod rare;
 mod room;
 #[cfg(test)]
@@ -37,6 +38,8 @@ pub struct Codec {
     dialect: Dialect,
     /// By field number.
     layouts: Vec<Option<Layout>>,
+    /// The fields that have a layout.
+    defined: FieldSet,
     /// What the bit of field 1 is read together with: 0 if it announces a second bitmap, 1 if
     /// there always is one, 2 if the bitmaps are of a rare kind.
     always_second: u8,
@@ -81,13 +84,14 @@ impl Codec {
             16 => 1,
             _ => 2,
         };
+        let defined = dialect.fields().map(|(number, _)| number).collect();
         let has_third = layouts.iter().skip(129).any(Option::is_some);
         let checked = |nest: &Nest| nest.check.unwrap_or(dialect.check_nested);
         let nests = dialect.nested.iter().filter(|(_, nest)| checked(nest));
         let nested = nests.map(|(number, _)| *number).collect();
         let rules = Rules::new(dialect.rules.values());
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { id, dialect, layouts, always_second, has_third, steps, nested, rules }
+        Self { id, dialect, layouts, defined, always_second, has_third, steps, nested, rules }
     }
 
     /// What it was compiled from.
@@ -162,29 +166,39 @@ impl Codec {
     /// What people may see of a message: a line per field, and behind it one per part.
     #[must_use]
     pub fn describe(&self, message: &Message) -> Vec<Line> {
-        let line = |number: FieldNumber| {
-            let field = self.dialect.field(number)?;
-            let raw = message.expose(number)?;
-            let value = match raw.binary().as_deref() {
-                Some(bytes) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
-                None => raw.text().map(|text| text.as_str().to_owned()).unwrap_or_default(),
-            };
-            Some(Line {
-                number,
-                path: FieldPath::whole(number),
-                name: field.name.clone(),
-                masked: field.sensitivity.mask(&value),
-                clear: value,
-                sensitivity: field.sensitivity,
-                offset: message.offset(number),
-            })
-        };
         let mut lines = Vec::new();
-        for number in message.fields().iter() {
-            lines.extend(line(number));
-            lines.extend(message.nested(number, self).iter().flat_map(Nested::describe));
-        }
+        self.describe_each(message, |line| lines.push(line));
         lines
+    }
+
+    /// The same line by line, for those who keep none: a part may be a single byte, and a line is
+    /// more than a hundred.
+    pub fn describe_each(&self, message: &Message, mut see: impl FnMut(Line)) {
+        for number in message.fields().iter() {
+            self.line(message, number).into_iter().for_each(&mut see);
+            if let Some(nested) = message.nested(number, self) {
+                nested.describe_each(&mut see);
+            }
+        }
+    }
+
+    /// What people may see of a field as a whole.
+    fn line(&self, message: &Message, number: FieldNumber) -> Option<Line> {
+        let field = self.dialect.field(number)?;
+        let raw = message.expose(number)?;
+        let value = match raw.binary().as_deref() {
+            Some(bytes) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
+            None => raw.text().map(|text| text.as_str().to_owned()).unwrap_or_default(),
+        };
+        Some(Line {
+            number,
+            path: FieldPath::whole(number),
+            name: field.name.clone(),
+            masked: field.sensitivity.mask(&value),
+            clear: value,
+            sensitivity: field.sensitivity,
+            offset: message.offset(number),
+        })
     }
 }
 

@@ -6,14 +6,17 @@
 //! checked against the limit before anything is done with it. After an error the stream cannot be
 //! resynchronised and the connection must be closed.
 //!
-//! Streams that only a parser or a pause delimits (PAD, X.25) are not of these: what a frame is
-//! would depend on how the stream was cut.
+//! Where nothing else delimits messages (PAD, X.25 over TCP) they stand one after another, and the
+//! dialect tells where each ends ([`LengthForm::Message`]). Pauses mean nothing: what a frame is
+//! never depends on how the stream was cut.
 
+use crate::codec::Codec;
 use bytes::BytesMut;
 pub use error::FrameError;
 pub use length::LengthForm;
 use trailer::find;
 
+mod bare;
 mod error;
 mod length;
 mod trailer;
@@ -65,6 +68,10 @@ pub enum KeepAlive {
 /// binary fields as hexadecimal. A message that contains the trailer is refused when it is written;
 /// when one is received the frame is cut short, the message in it is refused as truncated, and what
 /// follows is refused, too.
+///
+/// Where the message itself tells its end ([`LengthForm::Message`]) any dialect will do, and what a
+/// message may not be delimited by ends the connection: a wrong length, a field that the dialect
+/// does not define. There are no frames of length zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Framing {
     /// How the length is written.
@@ -152,12 +159,26 @@ impl Framing {
     }
 
     /// Looks for one frame at the start of `input`, which begins where the last frame ended.
+    /// `codec` is that of the link.
     ///
     /// The same bytes give the same frames however they are cut into reads.
     ///
     /// # Errors
     /// When the bytes cannot be the beginning of a frame of this link.
+    pub fn decode_with<'a>(&self, codec: &Codec, input: &'a [u8]) -> Result<Step<'a>, FrameError> {
+        self.step(Some(codec), input)
+    }
+
+    /// The same for those who know no dialect, and know that the framing needs none.
+    ///
+    /// # Errors
+    /// The same, and [`FrameError::NoDialect`] if only a dialect tells where a frame ends.
     pub fn decode<'a>(&self, input: &'a [u8]) -> Result<Step<'a>, FrameError> {
+        self.step(None, input)
+    }
+
+    #[inline]
+    fn step<'a>(&self, codec: Option<&Codec>, input: &'a [u8]) -> Result<Step<'a>, FrameError> {
         let Some(rest) = input.strip_prefix(self.marker.as_slice()) else {
             return match self.marker.starts_with(input) {
                 true => Ok(Step::Incomplete),
@@ -166,6 +187,9 @@ impl Framing {
         };
         if self.length == LengthForm::None {
             return self.decode_to_trailer(input, rest);
+        }
+        if self.length == LengthForm::Message {
+            return self.decode_bare(codec, input, rest);
         }
         let Some((length, rest)) = rest.split_at_checked(self.length.width()) else {
             return Ok(Step::Incomplete);
@@ -321,8 +345,11 @@ impl Framing {
         Ok(declared)
     }
 
-    /// Appends a frame of length zero.
+    /// Appends a frame of length zero, if this framing has one.
     pub fn encode_keep_alive(&self, out: &mut BytesMut) {
+        if self.length == LengthForm::Message {
+            return;
+        }
         out.extend_from_slice(&self.marker);
         let start = out.len();
         out.extend_from_slice(

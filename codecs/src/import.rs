@@ -5,7 +5,9 @@
 //! would be read wrongly is left out and reported, and so is everything about a field that is
 //! kept without it. Any bytes give a dialect that [`crate::Dialect::parse`] reads, or an error.
 //!
-//! This is for tools. It allocates, and is compiled only with the feature `import`.
+//! This is for tools. It allocates, though never more than 64 KiB and four times the file at once:
+//! how deep something may be, how many there may be in a list and what the libraries keep while
+//! they read is bounded. It is compiled only with the feature `import`.
 
 mod inside;
 mod iso8583_rs;
@@ -24,6 +26,12 @@ pub const INPUT_MAX: usize = 1 << 20;
 pub const DEPTH_MAX: usize = 16;
 /// Most fields, sub-fields included, that are read.
 pub const FIELDS_MAX: usize = 4_096;
+
+/// Most fields in one list of fields, be it of a specification or of a field: a message has 193.
+pub const LIST_MAX: usize = 224;
+
+/// Most sub-fields of a field, those within them included, that are carried over.
+pub const PARTS_MAX: usize = 128;
 
 /// Whose notation a specification is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,13 +151,15 @@ pub fn import(source: Source, name: &str, bytes: &[u8]) -> Result<Imported, Impo
         let remark = Remark { kind: Kind::Changed, field: String::new(), line: Some(line), why };
         spec.remarks.insert(0, remark);
     }
-    let imported = writer::write(name, spec);
-    let dialect = Dialect::parse(&imported.text)
-        .map_err(|wrong| error(1, format!("it makes no valid dialect: {wrong}")))?;
-    if dialect.fields().next().is_none() {
+    let written = writer::write(name, spec);
+    if written.is_empty() {
         return Err(error(1, "it has no field that a dialect can have"));
     }
-    Ok(imported)
+    for piece in written.pieces() {
+        Dialect::parse(&piece)
+            .map_err(|wrong| error(1, format!("it makes no valid dialect: {wrong}")))?;
+    }
+    Ok(Imported { text: written.text(), remarks: written.remarks })
 }
 
 fn error(line: usize, message: impl Into<String>) -> ImportError {

@@ -103,6 +103,11 @@ fn a_warm_codec_allocates_nothing() {
         codec.decode_into(&frames[0], &mut read).unwrap();
         for round in 0..10 {
             let frame = &frames[round % 2];
+            let measuring = allocations(|| {
+                assert_eq!(codec.measure(frame, 65_535), Ok(Some(frame.len())));
+                assert_eq!(codec.measure(&frame[1..], 9), codec.measure(&frame[1..10], 9));
+            });
+            assert_eq!(measuring, 0, "{name}: measure");
             let decoding = allocations(|| codec.decode_into(frame, &mut read).unwrap());
             assert_eq!(decoding, 0, "{name}: decode");
             wire.clear();

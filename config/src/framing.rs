@@ -18,6 +18,7 @@ const LENGTHS: [(&str, LengthForm); LengthForm::ALL.len()] = [
     ("bcd3", LengthForm::Bcd3),
     ("hex4", LengthForm::Hex4),
     ("none", LengthForm::None),
+    ("message", LengthForm::Message),
 ];
 const KEEP_ALIVES: [(&str, KeepAlive); 3] =
     [("ignore", KeepAlive::Ignore), ("echo", KeepAlive::Echo), ("reject", KeepAlive::Reject)];
@@ -74,6 +75,22 @@ pub(crate) fn framing(mut section: Section<'_>) -> Framing {
         let help = "set `trailer`, such as \"03\"";
         let message = "frames without a length end with a trailer, and there is none";
         section.findings.error(length.place, message, help);
+    }
+    if length.is_sound() && length.value == LengthForm::Message {
+        let counts = [
+            ("counts_itself", &counts_itself),
+            ("counts_header", &counts_header),
+            ("counts_trailer", &counts_trailer),
+        ];
+        for (key, counts) in counts.into_iter().filter(|(_, counts)| counts.value) {
+            let message = format!("`{key}` without a length that could count");
+            section.findings.error(counts.place, message, "the message tells where it ends");
+        }
+        if keep_alive.is_sound() && keep_alive.value == KeepAlive::Echo {
+            let message = "without a length there is no frame of length zero to send back";
+            let help = "leave it out; echoes are messages (0800)";
+            section.findings.error(keep_alive.place, message, help);
+        }
     }
     let sound = header.is_sound()
         && tpdu.is_sound()

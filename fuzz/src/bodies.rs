@@ -8,8 +8,8 @@ use std::collections::LinkedList;
 use std::sync::OnceLock;
 use veksel_codecs::dialect::{Bitmap, Digits, SHIPPED};
 use veksel_codecs::{
-    Codec, Content, DecodeError, Dialect, FieldNumber, FrameError, Framing, Header, KeepAlive,
-    LengthForm, Message, Sensitivity, Step,
+    Codec, Content, DecodeError, Dialect, Fault, FieldNumber, FrameError, Framing, Header,
+    KeepAlive, LengthForm, Message, Sensitivity, Step,
 };
 
 /// A step of a stream, with its bytes.
@@ -19,10 +19,12 @@ enum Seen {
     KeepAlive,
 }
 
-/// Framing. The first six bytes choose the parameters and the cuts, the rest is the stream.
+/// Framing. The first six bytes choose the parameters and the cuts, the rest is the stream. Where
+/// the message itself tells its end, the first byte also chooses its dialect.
 ///
 /// The same stream gives the same frames and ends with the same error however it is cut into
-/// reads; a frame written again is the bytes it was read from; no frame is longer than allowed.
+/// reads; a frame written again is the bytes it was read from; no frame is longer than allowed, and
+/// one that tells its own end is a message but for its content.
 pub fn frame(data: &[u8]) {
     let Some((&[form, flags, width, limit_high, limit_low, cuts], stream)) =
         data.split_first_chunk::<6>()
@@ -31,12 +33,17 @@ pub fn frame(data: &[u8]) {
     };
     // The first four are those of the oldest seeds.
     let first = [LengthForm::Binary2, LengthForm::Binary4, LengthForm::Ascii4, LengthForm::Bcd2];
-    let others = LengthForm::ALL.into_iter().filter(|form| !first.contains(form));
+    let is_other = |form: &LengthForm| !first.contains(form) && *form != LengthForm::Message;
+    let others = LengthForm::ALL.into_iter().filter(is_other);
     let lengths: Vec<_> = first.into_iter().chain(others).collect();
-    let has_trailer =
-        flags & 0x80 != 0 || lengths[usize::from(form) % lengths.len()] == LengthForm::None;
+    let codec = &codecs()[usize::from(form & 0x3F) % codecs().len()];
+    let length = match form & 0x80 {
+        0 => lengths[usize::from(form) % lengths.len()],
+        _ => LengthForm::Message,
+    };
+    let has_trailer = flags & 0x80 != 0 || length == LengthForm::None;
     let framing = Framing {
-        length: lengths[usize::from(form) % lengths.len()],
+        length,
         counts_itself: flags & 1 != 0,
         counts_header: flags & 2 != 0,
         counts_trailer: form & 0x40 != 0,
@@ -45,7 +52,7 @@ pub fn frame(data: &[u8]) {
         trailer: if has_trailer { vec![3] } else { Vec::new() },
         header: match flags >> 2 & 3 {
             // The total it is written with may be the trailer that ends a frame without a length.
-            1 if lengths[usize::from(form) % lengths.len()] != LengthForm::None => {
+            1 if length != LengthForm::None => {
                 Header::Base1(core::array::from_fn(|at| if at == 0 { 22 } else { 0 }))
             }
             0 | 1 => Header::None,
@@ -56,7 +63,7 @@ pub fn frame(data: &[u8]) {
             [usize::from(flags >> 4 & 3) % 3],
         frame_max: u32::from(u16::from_be_bytes([limit_high, limit_low])),
     };
-    let whole = steps(&framing, [stream]);
+    let whole = steps(&framing, codec, [stream]);
     let mut random = u32::from(cuts) + 1;
     let mut rest = stream;
     let cut = core::iter::from_fn(|| {
@@ -68,13 +75,14 @@ pub fn frame(data: &[u8]) {
         rest = after;
         more.then_some(piece)
     });
-    assert_eq!(steps(&framing, cut), whole, "the cuts of a stream changed its frames");
-    written_again(&framing, stream, &whole.0);
+    assert_eq!(steps(&framing, codec, cut), whole, "the cuts of a stream changed its frames");
+    written_again(&framing, codec, stream, &whole.0);
 }
 
 /// Feeds a stream piece by piece, as a connection would.
 fn steps<'a>(
     framing: &Framing,
+    codec: &Codec,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (LinkedList<Seen>, Option<FrameError>) {
     // A list, so that what is seen of a stream of keep-alives is no large allocation of its own.
@@ -83,7 +91,7 @@ fn steps<'a>(
         buffer.extend_from_slice(piece);
         let mut read = 0;
         loop {
-            let consumed = match framing.decode(&buffer[read..]) {
+            let consumed = match framing.decode_with(codec, &buffer[read..]) {
                 Err(error) => return (seen, Some(error)),
                 Ok(Step::Incomplete) => break,
                 Ok(Step::KeepAlive { consumed }) => {
@@ -92,6 +100,9 @@ fn steps<'a>(
                 }
                 Ok(Step::Frame { header, message, consumed }) => {
                     assert!(message.len() <= framing.frame_max as usize && !message.is_empty());
+                    if framing.length == LengthForm::Message {
+                        measured(codec, message);
+                    }
                     let (header, message) = (header.to_vec(), message.to_vec());
                     seen.push_back(Seen::Frame { header, message });
                     consumed
@@ -105,8 +116,16 @@ fn steps<'a>(
     (seen, None)
 }
 
+/// What tells its own end is a message to this end, whatever its fields hold.
+fn measured(codec: &Codec, message: &[u8]) {
+    match codec.decode_into(message, &mut Message::new()) {
+        Ok(()) => {}
+        Err(error) => assert!(matches!(error.fault, Fault::Content { .. }), "{error}"),
+    }
+}
+
 /// What was read is written as the same bytes, but for the total in a BASE I header.
-fn written_again(framing: &Framing, stream: &[u8], seen: &LinkedList<Seen>) {
+fn written_again(framing: &Framing, codec: &Codec, stream: &[u8], seen: &LinkedList<Seen>) {
     let mut out = BytesMut::new();
     for step in seen {
         match step {
@@ -128,7 +147,7 @@ fn written_again(framing: &Framing, stream: &[u8], seen: &LinkedList<Seen>) {
         }
     }
     if let Header::Base1(_) = framing.header {
-        let (again, error) = steps(framing, [&out[..]]);
+        let (again, error) = steps(framing, codec, [&out[..]]);
         assert_eq!(error, None, "what was written is read");
         let with_total = |step: &Seen| match step {
             Seen::KeepAlive => Seen::KeepAlive,
@@ -281,7 +300,7 @@ fn refused(codec: &Codec, frame: &[u8], error: &DecodeError) {
 /// What anybody may see, of fields and of their parts, shows no card number, account, track, PIN or
 /// key.
 pub fn masked(codec: &Codec, message: &Message) {
-    for line in codec.describe(message) {
+    codec.describe_each(message, |line| {
         let shown = line.masked.chars().filter(|character| *character != '*').count();
         match line.sensitivity {
             Sensitivity::Open => assert_eq!(line.masked, line.clear),
@@ -290,7 +309,7 @@ pub fn masked(codec: &Codec, message: &Message) {
             Sensitivity::Private => assert!(line.masked.starts_with('<') && shown <= 18),
             Sensitivity::Secret => assert_eq!(line.masked, "****"),
         }
-    }
+    });
     let shown = format!("{message:?}");
     let digits = shown.split(|c: char| !c.is_ascii_digit()).map(str::len).max();
     assert!(digits <= Some(4), "{shown} shows more than the type and field numbers");

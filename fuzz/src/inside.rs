@@ -71,15 +71,13 @@ pub fn nested(data: &[u8]) {
             assert!(error.additional_response().len() <= 25);
         }
         Ok(()) if codec.encode(&message, &mut BytesMut::new()).is_ok() => {
-            let mut paths = Vec::new();
-            paths_of(view.values(), &mut paths);
-            for (path, offset) in &paths {
+            each_path(view.values(), &mut |path, offset| {
                 let found = view.get(path).expect("a content that was accepted");
                 // A path names the first of several, which may not have what another has.
-                if found.is_some_and(|found| found.offset() == *offset) {
+                if found.is_some_and(|found| found.offset() == offset) {
                     set_to_itself(&message, number, path);
                 }
-            }
+            });
         }
         Ok(()) => {}
     }
@@ -98,14 +96,13 @@ fn within(values: Values<'_>, width: usize) {
 }
 
 /// The paths of all parts within the field, and where those parts are.
-fn paths_of(values: Values<'_>, paths: &mut Vec<(String, u32)>) {
+fn each_path(values: Values<'_>, see: &mut dyn FnMut(&str, u32)) {
     for value in values {
         let value = value.expect("a content that was accepted");
         let path = value.path().short();
-        let within = path.split_once('.').expect("a part").1.to_owned();
-        paths.push((within, value.offset()));
+        see(path.split_once('.').expect("a part").1, value.offset());
         if let Some(inner) = value.values() {
-            paths_of(inner, paths);
+            each_path(inner, see);
         }
     }
 }

@@ -11,6 +11,6 @@ mod inside;
 mod masks;
 
 pub use bodies::{decode, frame};
-pub use imports::import_any;
+pub use imports::{SOURCES, import_any};
 pub use inside::{nested, tlv};
 pub use masks::mask;

@@ -2,8 +2,7 @@
 //! finding.
 //!
 //! Part of the targets and not of `src/`, because an allocator cannot be written without unsafe
-//! code. Not of `import`: the libraries that read XML, JSON and YAML allocate as they see fit, and
-//! the limit of the command line is theirs.
+//! code.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;

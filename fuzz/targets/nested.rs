@@ -4,5 +4,4 @@
 
 mod bounded;
 
-// Every part is described in a line of its own, and a part may be a byte.
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bounded::run(fuzz::nested, data, 512));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bounded::run(fuzz::nested, data, 4));

@@ -159,7 +159,8 @@ pub(crate) struct Docs {
 /// `veksel dialect infer`
 #[derive(Args, Debug)]
 pub(crate) struct Infer {
-    /// Messages, in hexadecimal with blank lines between them, or one as raw bytes
+    /// Messages, in hexadecimal with blank lines between them, in a form of `veksel dialect test`,
+    /// or one as raw bytes
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Try this dialect file as well
@@ -175,7 +176,13 @@ pub(crate) struct Infer {
 #[command(after_help = "\
 Samples are hexadecimal with blank lines between them, one message as raw bytes, or lines of JSON:
 {\"frame\": \"0800...\", \"mti\": \"0800\", \"fields\": {\"11\": \"000123\", \"52\": {\"hex\": \"A1B2\"}}}.
-Type and fields may be left out; those that are there must be what is read.")]
+Type and fields may be left out; those that are there must be what is read. The samples of the
+shipped dialects (codecs/dialects/samples) are written like this, a `wire` for each message:
+  wire
+    0800...
+  mti 0800
+  11 \"000123\"
+  52 x\"A1B2\"")]
 pub(crate) struct Test {
     /// The dialect
     #[arg(value_name = "DIALECT")]

@@ -2,7 +2,7 @@
 //!
 //! What is printed names fields and places and never a value.
 
-use super::{bytes, load};
+use super::{bytes, listed, load};
 use crate::arguments::dialect::{Infer, Test};
 use crate::hex;
 use crate::output::{Exit, Failure, Output, Tone};
@@ -16,13 +16,14 @@ use veksel_codecs::{Codec, FieldNumber, Framing, LengthForm, Message, Step};
 const SHOWN: usize = 50;
 
 /// A message and what it is said to hold.
-struct Sample {
-    frame: Vec<u8>,
-    mti: Option<String>,
-    fields: Option<Map<String, Value>>,
+pub(super) struct Sample {
+    pub(super) frame: Vec<u8>,
+    pub(super) mti: Option<String>,
+    pub(super) fields: Option<Map<String, Value>>,
 }
 
-/// The samples of a file: lines of JSON, hexadecimal, or one message as raw bytes.
+/// The samples of a file: lines of JSON, as those of the shipped dialects are written, hexadecimal,
+/// or one message as raw bytes.
 fn samples(path: &Path) -> Result<Vec<Sample>, Failure> {
     let bytes = bytes(path)?;
     let plain = |frame| Sample { frame, mti: None, fields: None };
@@ -30,6 +31,9 @@ fn samples(path: &Path) -> Result<Vec<Sample>, Failure> {
     let text = str::from_utf8(&bytes).ok();
     let text = text.filter(|text| text.chars().all(|c| !c.is_control() || c.is_whitespace()));
     let Some(text) = text else { return Ok(vec![plain(bytes)]) };
+    if listed::is_listed(text) {
+        return listed::read(text).map_err(|(line, what)| refused(format!("line {line}: {what}")));
+    }
     if !text.trim_start().starts_with('{') {
         return match hex::parse(text) {
             Ok(blocks) => Ok(blocks.into_iter().map(plain).collect()),
@@ -56,7 +60,8 @@ fn samples(path: &Path) -> Result<Vec<Sample>, Failure> {
 /// may put in front, if that is as long as the length says.
 fn messages(frame: &[u8]) -> Vec<&[u8]> {
     let mut found = vec![frame];
-    for length in LengthForm::ALL.into_iter().filter(|length| *length != LengthForm::None) {
+    // Without a length the whole is the message.
+    for length in LengthForm::ALL.into_iter().filter(|length| length.width() > 0) {
         for counts_itself in [false, true] {
             let frame_max = u16::MAX.into();
             let framing = Framing { length, counts_itself, frame_max, ..Framing::binary2() };

@@ -139,7 +139,7 @@ impl<'l> Probe<'l> {
     /// Takes a whole frame off what was received.
     fn next(&mut self) -> Result<Option<(Message, usize)>, Reply> {
         loop {
-            let step = self.link.framing.decode(&self.received);
+            let step = self.link.framing.decode_with(&self.link.codec, &self.received);
             let consumed = match step {
                 Err(error) => return Err(Reply::NoFrame(error, self.received.to_vec())),
                 Ok(Step::Incomplete) => return Ok(None),

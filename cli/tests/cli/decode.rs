@@ -296,6 +296,27 @@ fn several_frames_and_what_is_left_of_them() {
 }
 
 #[test]
+fn messages_one_after_another_are_told_apart_by_their_dialect() {
+    let stream = message_bytes("0800", ECHO).repeat(2);
+    let arguments = ["decode", "--framing", "message"];
+    let ran = run_with(&arguments, &stream, &[]);
+    assert_eq!((ran.code, ran.out.matches("0800 network").count()), (0, 2));
+    let ran = run_with(&arguments, &stream[..60], &[]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("error: frame 2 is longer than the input"), "{}", ran.out);
+    // Field 35 in the second, which the dialect has not.
+    let mut broken = stream;
+    broken[47 + 8] |= 0x20;
+    let ran = run_with(&arguments, &broken, &[]);
+    assert_eq!((ran.code, ran.out.matches("0800 network").count()), (1, 2));
+    assert!(ran.out.contains("   = found: field 35 in the bitmap\n"), "{}", ran.out);
+    let short = ["decode", "--framing", "message,frame_max=40"];
+    let ran = run_with(&short, &broken, &[]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("error: message has no end: field"), "{}", ran.out);
+}
+
+#[test]
 fn what_is_no_input() {
     assert_eq!(run_with(&["decode"], b"", &[]).code, 1);
     let ran = run(&["decode", "xyz"]);

@@ -181,6 +181,37 @@ fn what_other_products_wrote_passes_through_the_imported_dialect() {
     }
 }
 
+/// Every dialect reads its own samples as they are written, and is found by them.
+#[test]
+fn the_samples_of_the_shipped_dialects_are_samples() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../codecs/dialects/samples");
+    for (name, _) in veksel_codecs::dialect::SHIPPED {
+        let path = folder.join(format!("{name}.txt")).display().to_string();
+        let ran = run(&["dialect", "test", name, &path]);
+        assert_eq!(ran.code, 0, "{name}: {}{}", ran.out, ran.err);
+        assert!(ran.out.ends_with("samples read and written again\n"), "{}", ran.out);
+        let ran = run(&["dialect", "infer", &path]);
+        let fits = |line: &str| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            words.get(..2) == Some(&[*name, "fits"][..])
+        };
+        assert!(ran.code == 0 && ran.out.lines().any(fits), "{name}: {}", ran.out);
+    }
+    // By another dialect they are not what they say.
+    let path = folder.join("cbs-bcd.txt").display().to_string();
+    assert_eq!(run(&["dialect", "test", "cbs-ascii-bin", &path]).code, 1);
+}
+
+#[test]
+fn a_sample_that_is_listed_wrongly_is_named_by_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), "samples.txt", "wire\n  0800\nmti 0800\n2 4111\n");
+    let ran = run(&["dialect", "test", "cbs-bcd", &path]);
+    assert_eq!(ran.code, 1);
+    let why = "line 4: a value is characters between quotes, or x and hexadecimal between them";
+    assert!(ran.err.contains(why) && !ran.err.contains("4111"), "{}", ran.err);
+}
+
 #[test]
 fn a_sample_that_is_not_as_it_should_be_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();

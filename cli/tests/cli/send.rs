@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use veksel_codecs::{Codec, Dialect, Framing, Message, Mti, ResponseCode, Step, field};
+use veksel_codecs::{Codec, Dialect, Framing, LengthForm, Message, Mti, ResponseCode, Step, field};
 
 /// A host for one connection. It ends when its script does.
 struct Host {
@@ -23,6 +23,10 @@ fn codec() -> Codec {
 
 impl Host {
     fn start(script: Script) -> Self {
+        Self::start_with(Framing::binary2(), script)
+    }
+
+    fn start_with(framing: Framing, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let thread = thread::spawn(move || {
@@ -33,7 +37,8 @@ impl Host {
                 let count = stream.read(&mut buffer).unwrap();
                 assert!(count > 0, "closed before a request");
                 received.extend_from_slice(&buffer[..count]);
-                if let Step::Frame { message, .. } = Framing::binary2().decode(&received).unwrap() {
+                let step = framing.decode_with(&codec(), &received).unwrap();
+                if let Step::Frame { message, .. } = step {
                     let mut request = Message::new();
                     codec().decode_into(message, &mut request).unwrap();
                     break request;
@@ -90,6 +95,14 @@ fn declines(stream: &mut TcpStream, request: &Message) {
     say(stream, &answer(request, ResponseCode::INSUFFICIENT_FUNDS));
 }
 
+/// The same without anything around it, and in pieces.
+fn balances_bare(stream: &mut TcpStream, request: &Message) {
+    let mut bytes = BytesMut::new();
+    codec().encode(&answer(request, ResponseCode::APPROVED), &mut bytes).unwrap();
+    stream.set_nodelay(true).unwrap();
+    bytes.chunks(7).for_each(|piece| stream.write_all(piece).unwrap());
+}
+
 const BALANCE: &[&str] = &["balance", "--account", "10000000002", "--type", "savings"];
 
 const TRANSFER: &[&str] =
@@ -108,6 +121,16 @@ fn a_balance_is_decoded() {
     assert!(ran.out.starts_with(&expected), "{}", ran.out);
     assert_eq!(request.get(field::PROCESSING_CODE).unwrap(), "311000");
     assert_eq!(request.get(field::ACCOUNT).unwrap(), "10000000002");
+}
+
+#[test]
+fn a_host_may_speak_in_messages_that_nothing_else_delimits() {
+    let bare = Framing { length: LengthForm::Message, ..Framing::binary2() };
+    let arguments = [BALANCE, &["--framing", "message"]].concat();
+    let (ran, request) = Host::start_with(bare, balances_bare).answer(&arguments);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(request.get(field::PROCESSING_CODE).unwrap(), "311000");
+    assert!(ran.out.starts_with("response 00 approved\n"), "{}", ran.out);
 }
 
 #[test]

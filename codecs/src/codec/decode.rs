@@ -14,7 +14,7 @@ use crate::mti::Mti;
 use crate::words;
 
 /// No frame is longer, whatever its framing.
-const MESSAGE_MAX: usize = 65_535;
+pub(super) const MESSAGE_MAX: usize = 65_535;
 
 /// What is left to read of a frame.
 pub(super) struct Cursor<'f> {
@@ -24,7 +24,7 @@ pub(super) struct Cursor<'f> {
 
 impl<'f> Cursor<'f> {
     #[inline]
-    fn at(&self) -> u32 {
+    pub(super) fn at(&self) -> u32 {
         // Frames are at most MESSAGE_MAX long.
         self.length.wrapping_sub(self.rest.len()) as u32
     }

@@ -1,5 +1,6 @@
 //! Why bytes are not frames, or a message fits none.
 
+use crate::error::{Fault, FieldNumber};
 use core::fmt;
 
 /// Why a stream of bytes is not a sequence of frames, or a message does not fit a frame.
@@ -34,6 +35,17 @@ pub enum FrameError {
     },
     /// The message contains the trailer that would end it.
     TrailerInside,
+    /// The message that would tell where its frame ends tells it wrongly.
+    Message {
+        /// Which field, or what stands in front of all.
+        field: FieldNumber,
+        /// Where it begins in the message.
+        offset: u32,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// Only a dialect tells where the frame ends, and there is none.
+    NoDialect,
 }
 
 impl fmt::Display for FrameError {
@@ -55,6 +67,10 @@ impl fmt::Display for FrameError {
             Self::TrailerInside => {
                 f.write_str("message contains the bytes that end a frame of the link")
             }
+            Self::Message { field, offset, fault } => {
+                write!(f, "message has no end: {field} at offset {offset}: {fault}")
+            }
+            Self::NoDialect => f.write_str("only a dialect tells where the frame ends"),
         }
     }
 }

@@ -30,6 +30,9 @@ pub enum LengthForm {
     Bcd3,
     /// Four hexadecimal characters; lower case is written, either is read.
     Hex4,
+    /// There is none: the frame ends where the message ends, which its dialect tells, and the
+    /// trailer.
+    Message,
 }
 
 /// Bytes of the widest length.
@@ -37,7 +40,7 @@ pub(super) const WIDTH_MAX: usize = 6;
 
 impl LengthForm {
     /// Every form, for configuration and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::None,
         Self::Binary2,
         Self::Binary3,
@@ -50,13 +53,14 @@ impl LengthForm {
         Self::Bcd2,
         Self::Bcd3,
         Self::Hex4,
+        Self::Message,
     ];
 
     /// Bytes the length takes.
     #[must_use]
     pub const fn width(self) -> usize {
         match self {
-            Self::None => 0,
+            Self::None | Self::Message => 0,
             Self::Binary2 | Self::Ascii2 | Self::Bcd2 => 2,
             Self::Binary3 | Self::Ascii3 | Self::Bcd3 => 3,
             Self::Binary4 | Self::Ascii4 | Self::Hex4 => 4,
@@ -69,7 +73,7 @@ impl LengthForm {
     #[must_use]
     pub const fn most(self) -> u64 {
         match self {
-            Self::None => u64::MAX,
+            Self::None | Self::Message => u64::MAX,
             Self::Binary2 | Self::Hex4 => 0xFFFF,
             Self::Binary3 => 0xFF_FFFF,
             Self::Binary4 => 0xFFFF_FFFF,
@@ -84,7 +88,7 @@ impl LengthForm {
     /// Reads the number; `bytes` has the form's width.
     pub(super) fn read(self, bytes: &[u8]) -> Result<u32, FrameError> {
         match self {
-            Self::None => Ok(0),
+            Self::None | Self::Message => Ok(0),
             Self::Binary2 | Self::Binary3 | Self::Binary4 => {
                 Ok(bytes.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
             }
@@ -106,7 +110,7 @@ impl LengthForm {
         let mut rest = number;
         for byte in out.iter_mut().rev() {
             let (above, digit) = match self {
-                Self::None => (0, 0),
+                Self::None | Self::Message => (0, 0),
                 Self::Binary2 | Self::Binary3 | Self::Binary4 => (rest >> 8, rest & 0xFF),
                 Self::Ascii2 | Self::Ascii3 | Self::Ascii4 | Self::Ascii5 | Self::Ascii6 => {
                     (rest / 10, (rest % 10) | u64::from(b'0'))

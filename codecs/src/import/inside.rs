@@ -4,8 +4,8 @@
 //! part is left out and reported, and otherwise the field is read as a whole and that is reported.
 
 use super::spec::{Bits, Field, Layout, Length, Tags, Unit, Value};
-use super::writer::{digits_word, length_word, quoted};
-use super::{Kind, Remark};
+use super::writer::{digits_word, length_word, named, quoted};
+use super::{Kind, PARTS_MAX, Remark};
 use crate::content::Content;
 use crate::error::FieldPath;
 use core::fmt::Write;
@@ -36,8 +36,23 @@ struct Place {
 pub(super) fn write(field: &mut Field) -> Inside {
     let mut inside = Inside::default();
     let path = field.number.to_string();
+    if count(field) > PARTS_MAX {
+        let why = format!(
+            "its {} sub-fields are not carried over: more than {PARTS_MAX} with theirs; it is read \
+             as a whole",
+            field.parts.len()
+        );
+        inside.remark(Kind::Changed, &path, field.line, why);
+        return inside;
+    }
     inside.add(&Place { said: path.clone(), path, depth: 0 }, field);
     inside
+}
+
+/// All that stands in a field, however deep.
+fn count(field: &Field) -> usize {
+    let inner = field.parts.iter().map(count).fold(0, usize::saturating_add);
+    field.parts.len().saturating_add(inner)
 }
 
 impl Inside {
@@ -143,7 +158,7 @@ impl Inside {
             let number = name.parse().unwrap_or(u32::MAX);
             let fallback = format!("part {name}");
             let title = if part.name.trim().is_empty() { &fallback } else { &part.name };
-            let (title, format) = (quoted(title), &found.format);
+            let (title, format) = (named(title), &found.format);
             let row = format!("{name} = {{ name = {title}, format = \"{format}\" }}\n");
             if rows.insert((number, name), row).is_some() {
                 let why = "it is defined more than once; the last counts".to_owned();
@@ -364,9 +379,9 @@ mod tests {
         let bitmap = Some(Bits::Binary);
         let spec = Spec { mti: Some(Value::Ascii), bitmap, fields: vec![field], ..Spec::default() };
         let imported = writer::write("x", spec);
-        let read = Dialect::parse(&imported.text);
-        assert!(read.is_ok(), "{:?}\n{}", read.err(), imported.text);
-        let nests = imported.text.split_once("\n\n[nested.").map(|(_, nests)| nests.to_owned());
+        let read = Dialect::parse(&imported.text());
+        assert!(read.is_ok(), "{:?}\n{}", read.err(), imported.text());
+        let nests = imported.text().split_once("\n\n[nested.").map(|(_, nests)| nests.to_owned());
         (nests.unwrap_or_default(), imported.remarks.iter().map(ToString::to_string).collect())
     }
 

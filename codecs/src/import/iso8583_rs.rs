@@ -5,9 +5,12 @@
 //! bitmap; what a specification says of others is taken as one after another.
 
 use super::spec::{Bits, Field, Layout, Length, Spec, Unit, Value};
-use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, Remark, error};
+use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, LIST_MAX, Remark, error};
 use crate::content::Content;
-use serde::Deserialize;
+use core::fmt;
+use core::marker::PhantomData;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Spanned, budget, options};
 use std::collections::BTreeMap;
 
@@ -16,14 +19,14 @@ struct File {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    header_fields: Vec<Raw>,
-    messages: Vec<Message>,
+    header_fields: List<Raw>,
+    messages: List<Message>,
 }
 
 #[derive(Deserialize)]
 struct Message {
     name: String,
-    fields: Vec<Raw>,
+    fields: List<Raw>,
 }
 
 #[derive(Deserialize)]
@@ -37,7 +40,42 @@ struct Raw {
     data_encoding: String,
     position: Option<u32>,
     #[serde(default)]
-    children: Vec<Self>,
+    children: List<Self>,
+}
+
+/// A list that has an end.
+struct List<T>(Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    if items.len() >= LIST_MAX {
+                        let message = format!("more than {LIST_MAX} in one list");
+                        return Err(serde::de::Error::custom(message));
+                    }
+                    items.push(item);
+                }
+                Ok(List(items))
+            }
+        }
+        deserializer.deserialize_seq(Items(PhantomData))
+    }
 }
 
 /// The specification.
@@ -46,6 +84,12 @@ pub(super) fn read(text: &str) -> Result<Spec, ImportError> {
         budget: budget! {
             max_depth: DEPTH_MAX.saturating_mul(2),
             max_nodes: FIELDS_MAX.saturating_mul(32),
+            // What the library keeps before it has seen how deep something is, and what it keeps
+            // to say it again. No word of a specification is so long.
+            simple_key_max_lookahead: 128,
+            flow_nesting_limit: DEPTH_MAX.saturating_mul(2),
+            max_anchors: 64,
+            max_recorded_anchor_events: 256,
         },
         with_snippet: false,
     };
@@ -61,19 +105,19 @@ pub(super) fn read(text: &str) -> Result<Spec, ImportError> {
         name => name.to_owned(),
     };
     let mut spec = Spec { title, ..Spec::default() };
-    if file.header_fields.len() > 1 {
+    if file.header_fields.0.len() > 1 {
         let why = "the header is more than the message type; a dialect begins with that";
         spec.remarks.push(whole(Kind::Changed, why.to_owned()));
     }
-    spec.mti = file.header_fields.first().and_then(|raw| value(&raw.data_encoding));
+    spec.mti = file.header_fields.0.first().and_then(|raw| value(&raw.data_encoding));
     let mut seen: BTreeMap<u32, Field> = BTreeMap::new();
     let mut count = 0usize;
-    for message in &file.messages {
-        for raw in &message.fields {
+    for message in &file.messages.0 {
+        for raw in &message.fields.0 {
             match raw.kind.as_str() {
                 "Bitmapped" => {
                     spec.bitmap = Some(Bits::Binary);
-                    for child in &raw.children {
+                    for child in &raw.children.0 {
                         count = count.saturating_add(1);
                         if count > FIELDS_MAX {
                             let line = line(child).unwrap_or(1);
@@ -183,11 +227,11 @@ fn field(number: u32, raw: &Raw, depth: usize) -> Result<Field, String> {
         }
         kind => return Err(format!("the type `{kind}` is not known within a bitmap")),
     };
-    let is_composite = !raw.children.is_empty();
+    let is_composite = !raw.children.0.is_empty();
     if depth >= DEPTH_MAX {
         return Err(format!("more than {DEPTH_MAX} fields deep"));
     }
-    let parts = raw.children.iter().zip(1u32..).map(|(child, place)| {
+    let parts = raw.children.0.iter().zip(1u32..).map(|(child, place)| {
         let found = field(place, child, depth.saturating_add(1));
         found.unwrap_or_else(|why| {
             let plain = Field::plain(place, child.name.value.clone(), 0);
@@ -243,6 +287,30 @@ mod tests {
         assert!(import(Source::Iso8583Rs, "x", bomb.as_bytes()).is_err());
         let deep = "[".repeat(10_000);
         assert!(import(Source::Iso8583Rs, "x", deep.as_bytes()).is_err());
+    }
+
+    /// How far the library looks for the end of a key bounds keys, and nothing else.
+    #[test]
+    fn values_may_be_long_in_every_style() {
+        let long = "n".repeat(600);
+        for name in [
+            long.clone(),
+            format!("\"{long}\""),
+            format!("'{long}'"),
+            format!("|\n              {long}"),
+        ] {
+            let field = format!(
+                "          - name: {name}\n            type: Fixed\n            len: 4\n            \
+                 data_encoding: ASCII\n            position: 4\n"
+            );
+            let found = reasons(&field).unwrap();
+            assert!(found.iter().all(|line| line.starts_with("assumed")), "{found:?}");
+        }
+        let flow = format!(
+            "          - {{ type: Fixed, len: 4, name: \"{long}\", data_encoding: ASCII, \
+             position: 4 }}\n"
+        );
+        assert!(reasons(&flow).is_ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! entities there are the five of XML and characters by number.
 
 use super::spec::{Bits, Field, Layout, Length, Spec, Tags, Unit, Value};
-use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, error, line_at};
+use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, LIST_MAX, error, line_at};
 use crate::content::Content;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -80,12 +80,12 @@ pub(super) fn read(text: &str) -> Result<Spec, ImportError> {
             }
             Event::Empty(element) => {
                 if let Some(field) = start(&element, line, &mut count, &mut rooted)? {
-                    close(field, &mut open, &mut spec);
+                    close(field, &mut open, &mut spec)?;
                 }
             }
             Event::End(_) => {
                 if let Some(Some(field)) = open.pop() {
-                    close(field, &mut open, &mut spec);
+                    close(field, &mut open, &mut spec)?;
                 }
             }
             Event::DocType(kind) if defines(&kind) => {
@@ -135,6 +135,9 @@ fn start(
     }
 }
 
+/// Most attributes of an element.
+const ATTRIBUTES_MAX: usize = 64;
+
 /// The attributes of a field.
 #[derive(Default)]
 struct Attributes {
@@ -151,7 +154,10 @@ fn field(element: &BytesStart<'_>, line: usize) -> Result<Open, ImportError> {
     let number = |text: &str| {
         text.trim().parse().map_err(|_| error(line, format!("`{text}` is not a number")))
     };
-    for attribute in element.attributes() {
+    for (attribute, place) in element.attributes().zip(1..) {
+        if place > ATTRIBUTES_MAX {
+            return Err(error(line, format!("more than {ATTRIBUTES_MAX} attributes")));
+        }
         let attribute = attribute.map_err(|wrong| error(line, wrong.to_string()))?;
         let value = attribute
             .normalized_value(XmlVersion::Explicit1_0)
@@ -206,29 +212,36 @@ fn untagged(java: &str) -> (u32, String) {
 }
 
 /// A field is complete: it becomes part of the one around it or of the specification.
-fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
+fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) -> Result<(), ImportError> {
     let Open { mut field, class, java, tag_width, inside } = done;
     if let Some(why) = arrange(&mut field, inside) {
         spec.remarks.push(field.remark(Kind::Changed, why));
     }
     let unknown = format!("the class {java} is not known here");
+    let line = field.line.unwrap_or(1);
+    let too_many = |list: &[Field]| match list.len() < LIST_MAX {
+        true => Ok(()),
+        false => Err(error(line, format!("more than {LIST_MAX} fields in one element"))),
+    };
     if let Some(outer) = open.last_mut().and_then(Option::as_mut) {
         match class {
-            Class::Nothing => return,
+            Class::Nothing => return Ok(()),
             Class::Bitmap(bits) => {
                 // This one has eight bytes, whatever is said.
                 let bytes = if java == "Base1_BITMAP126" { 8 } else { field.most };
                 outer.inside.bitmaps.push((field.number, bits, bytes));
-                return;
+                return Ok(());
             }
             Class::Unknown => field.flaw = Some(unknown),
             Class::Field { .. } => (),
         }
         let width = usize::try_from(tag_width).unwrap_or(0);
         field.tag = (width > 0).then(|| format!("{:0width$}", field.number));
+        too_many(&outer.field.parts)?;
         outer.field.parts.push(field);
-        return;
+        return Ok(());
     }
+    too_many(&spec.fields)?;
     let class = if tag_width > 0 { Class::Unknown } else { class };
     match (field.number, class) {
         (0, _) => spec.mti = Some(field.value),
@@ -248,6 +261,7 @@ fn close(done: Open, open: &mut [Option<Open>], spec: &mut Spec) {
         }
         (_, Class::Field { .. }) => spec.fields.push(field),
     }
+    Ok(())
 }
 
 /// Says how sub-fields lie, and leaves out those that the packager never looks at. Gives what is

@@ -3,13 +3,13 @@
 //! The words of its older files (`Field003`, `asciiEncoder`, `ASCII.fixed`) are known as well.
 
 use super::spec::{Bits, Field, Layout, Length, Spec, Tags, Value};
-use super::{DEPTH_MAX, FIELDS_MAX, ImportError, Kind, Remark, error};
+use super::{DEPTH_MAX, ImportError, Kind, LIST_MAX, Remark, error};
 use crate::code_page::CodePage;
 use crate::content::Content;
 use crate::dialect::Fill;
 use core::fmt;
 use core::marker::PhantomData;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 #[derive(Deserialize)]
@@ -45,21 +45,67 @@ struct Raw {
 struct Padding {
     #[serde(default, rename = "type")]
     kind: String,
-    /// A character, or its number.
     #[serde(default)]
-    pad: serde_json::Value,
+    pad: Pad,
+}
+
+/// A character, or its number; anything else is nothing.
+#[derive(Default)]
+struct Pad(String);
+
+impl<'de> Deserialize<'de> for Pad {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Character;
+        impl<'de> Visitor<'de> for Character {
+            type Value = Pad;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a character or its number")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Pad, E> {
+                Ok(Pad(text.to_owned()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Pad, E> {
+                let character = u32::try_from(number).ok().and_then(char::from_u32);
+                Ok(Pad(character.map(String::from).unwrap_or_default()))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Pad, E> {
+                Ok(Pad::default())
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Pad, E> {
+                Ok(Pad::default())
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Pad, E> {
+                Ok(Pad::default())
+            }
+
+            fn visit_unit<E>(self) -> Result<Pad, E> {
+                Ok(Pad::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Pad, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Pad::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pad, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Pad::default())
+            }
+        }
+        deserializer.deserialize_any(Character)
+    }
 }
 
 impl Padding {
-    fn character(&self) -> String {
-        let number = self.pad.as_u64().and_then(|number| u32::try_from(number).ok());
-        let character = number.and_then(char::from_u32).map(String::from);
-        character.or_else(|| self.pad.as_str().map(str::to_owned)).unwrap_or_default()
-    }
-
     /// A way of filling that a dialect has a word for, or what it is in words.
     fn read(&self) -> (Option<Fill>, Option<String>) {
-        let pad = self.character();
+        let Pad(pad) = &self.pad;
         let is_left = match self.kind.as_str() {
             "None" | "nonePadder" | "" => return (None, None),
             kind => kind.starts_with(['L', 'l']),
@@ -84,8 +130,9 @@ struct Tag {
     padding: Option<Padding>,
 }
 
-/// The entries of an object in their order, those that come twice included.
-struct Entries<T>(Vec<(String, T)>);
+/// The entries of an object in their order, those that come twice included. Boxed, because an
+/// entry may be six bytes of the file and its field is many more.
+struct Entries<T>(Vec<(String, Box<T>)>);
 
 impl<T> Default for Entries<T> {
     fn default() -> Self {
@@ -106,8 +153,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
-                    if entries.len() >= FIELDS_MAX {
-                        let message = format!("more than {FIELDS_MAX} fields");
+                    if entries.len() >= LIST_MAX {
+                        let message = format!("more than {LIST_MAX} fields in one object");
                         return Err(serde::de::Error::custom(message));
                     }
                     entries.push(entry);
@@ -291,8 +338,9 @@ fn parts(raw: &Raw, layout: &Layout, depth: usize) -> Vec<Field> {
     let mut keys: Vec<_> = raw.subfields.0.iter().collect();
     let numbered = |key: &str| key.parse::<u32>().ok();
     // Without tags the order of the keys is that of the sub-fields.
-    keys.sort_by_key(|(key, _)| (numbered(key).unwrap_or(u32::MAX), key.clone()));
-    let part = |(position, (key, part)): (u32, &(String, Raw))| {
+    let place = |key: &str| numbered(key).unwrap_or(u32::MAX);
+    keys.sort_by(|(a, _), (b, _)| place(a).cmp(&place(b)).then_with(|| a.cmp(b)));
+    let part = |(position, (key, part)): (u32, &(String, Box<Raw>))| {
         let number = numbered(key).unwrap_or(position);
         let found = field(number, part, depth.saturating_add(1));
         let mut found = found.unwrap_or_else(|why| Field {
@@ -317,7 +365,7 @@ fn tag(key: &str, said: Option<&Tag>) -> String {
     let Some((said, padding)) = padding else { return key.to_owned() };
     // A tag is short: what is longer is refused by the writer.
     let missing = usize::try_from(said.length.min(16)).unwrap_or(0).saturating_sub(key.len());
-    let fill = padding.character().repeat(missing);
+    let fill = padding.pad.0.repeat(missing);
     if padding.kind.starts_with(['R', 'r']) {
         format!("{key}{fill}")
     } else {

@@ -3,7 +3,7 @@
 //! This is the one place that knows both what specifications say and what a dialect file can.
 
 use super::spec::{Bits, Field, Length, Spec, Unit, Value};
-use super::{Imported, Kind, Remark, inside};
+use super::{Kind, Remark, inside};
 use crate::code_page::CodePage;
 use crate::content::Content;
 use crate::dialect::Fill;
@@ -28,8 +28,52 @@ const KEYS: [(&str, &str); 7] = [
 /// A key of a dialect file and its word.
 type Said = (&'static str, &'static str);
 
-/// The dialect file, and the reader's remarks with the writer's behind them.
-pub(super) fn write(name: &str, spec: Spec) -> Imported {
+/// A dialect file in pieces.
+pub(super) struct Written {
+    /// Everything in front of the fields.
+    head: String,
+    /// The line of each field, and the tables of what stands inside it.
+    rows: BTreeMap<u8, (String, String)>,
+    /// The reader's remarks with the writer's behind them.
+    pub(super) remarks: Vec<Remark>,
+}
+
+impl Written {
+    /// The dialect file.
+    pub(super) fn text(&self) -> String {
+        self.with(self.rows.values())
+    }
+
+    /// The same with one field each, in turn, and then with those that bitmaps are judged by. A
+    /// dialect that extends none is good if all of these are; read as a whole, a dialect takes a
+    /// multiple of its length in memory.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = String> {
+        let highest = self.rows.last_key_value().filter(|(number, _)| **number != THIRD_BITMAP);
+        let judged = self.rows.get(&THIRD_BITMAP).into_iter().chain(highest.map(|(_, row)| row));
+        let each = self.rows.values().map(|row| self.with([row]));
+        each.chain([self.with(judged)])
+    }
+
+    /// Whether there is any field.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn with<'r, R>(&self, rows: R) -> String
+    where
+        R: IntoIterator<Item = &'r (String, String), IntoIter: Clone>,
+    {
+        let rows = rows.into_iter();
+        let mut text = self.head.clone();
+        text.push_str("\n[fields]\n");
+        rows.clone().for_each(|(row, _)| text.push_str(row));
+        rows.for_each(|(_, nest)| text.push_str(nest));
+        text
+    }
+}
+
+/// The dialect file, in pieces.
+pub(super) fn write(name: &str, spec: Spec) -> Written {
     let Spec { title, mti, bitmap, bitmap_bytes, mut fields, mut remarks } = spec;
     let mut whole = |kind: Kind, why: &str| {
         let (field, why) = (String::new(), why.to_owned());
@@ -81,23 +125,20 @@ pub(super) fn write(name: &str, spec: Spec) -> Imported {
         let found = fields.iter().filter(|field| field.number == u32::from(THIRD_BITMAP));
         remarks.extend(found.map(|field| field.remark(Kind::Omitted, why)));
     }
-    let mut text = String::new();
-    let _ = writeln!(text, "name = {}", quoted(name));
-    let _ = writeln!(text, "title = {}", quoted(&title));
-    let _ = writeln!(text, "\n[encoding]\nmti = \"{mti}\"\nbitmap = \"{bitmap}\"");
+    let mut head = String::new();
+    let _ = writeln!(head, "name = {}", quoted(name));
+    let _ = writeln!(head, "title = {}", named(&title));
+    let _ = writeln!(head, "\n[encoding]\nmti = \"{mti}\"\nbitmap = \"{bitmap}\"");
     if bitmap_bytes > 0 {
-        let _ = writeln!(text, "bitmap_bytes = {bitmap_bytes}");
+        let _ = writeln!(head, "bitmap_bytes = {bitmap_bytes}");
     }
     for (key, word) in KEYS.iter().filter_map(|(key, _)| usual.get_key_value(key)) {
-        let _ = writeln!(text, "{key} = \"{word}\"");
+        let _ = writeln!(head, "{key} = \"{word}\"");
     }
     if edition != "1987" {
-        let _ = writeln!(text, "response_codes = \"{edition}\"");
+        let _ = writeln!(head, "response_codes = \"{edition}\"");
     }
-    text.push_str("\n[fields]\n");
-    rows.values().for_each(|(row, _): &(String, String)| text.push_str(row));
-    rows.values().for_each(|(_, nest)| text.push_str(nest));
-    Imported { text, remarks }
+    Written { head, rows, remarks }
 }
 
 /// The field whose length tells the edition.
@@ -219,7 +260,7 @@ fn row(
     }
     let fallback = format!("field {number}");
     let name = if field.name.trim().is_empty() { &fallback } else { &field.name };
-    let name = quoted(name);
+    let name = named(name);
     let format = format(field, most);
     Ok((number, format!("{number} = {{ name = {name}, format = \"{format}\"{extra} }}\n")))
 }
@@ -348,13 +389,22 @@ const fn page_word(page: CodePage) -> &'static str {
     }
 }
 
+/// Longest name in bytes; what is cut off shows as three points.
+const NAME_MAX: usize = 100;
+
+/// A name for people as a string of TOML. Control characters are spaces.
+pub(super) fn named(text: &str) -> String {
+    let name = text.get(..text.floor_char_boundary(NAME_MAX)).unwrap_or_default();
+    let points = if name.len() < text.len() { "…" } else { "" };
+    quoted(&format!("{}{points}", name.replace(char::is_control, " ")))
+}
+
 /// A basic string of TOML.
 pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
-            '\t' | '\n' | '\r' => out.push(' '),
             control if control.is_control() => {
                 let _ = write!(out, "\\u{:04X}", u32::from(control));
             }
@@ -377,7 +427,8 @@ mod tests {
     }
 
     fn written(spec: Spec) -> (String, Vec<String>) {
-        let Imported { text, remarks } = write("x", spec);
+        let written = write("x", spec);
+        let (text, remarks) = (written.text(), &written.remarks);
         Dialect::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         (text, remarks.iter().map(ToString::to_string).collect())
     }

@@ -131,8 +131,13 @@ impl Nested<'_> {
     #[must_use]
     pub fn describe(&self) -> Vec<Line> {
         let mut lines = Vec::new();
-        describe(self.values(), &mut lines);
+        self.describe_each(&mut |line| lines.push(line));
         lines
+    }
+
+    /// The same line by line.
+    pub fn describe_each(&self, see: &mut dyn FnMut(Line)) {
+        describe(self.values(), see);
     }
 }
 
@@ -372,7 +377,7 @@ fn check(values: Values<'_>) -> Result<(), DecodeError> {
 
 /// A closed level that cannot be read to its end may be something else: then nothing of it is
 /// open, and no tag is shown that is not known.
-fn describe(values: Values<'_>, lines: &mut Vec<Line>) {
+fn describe(values: Values<'_>, see: &mut dyn FnMut(Line)) {
     let level = values.level;
     let is_closed = level.sensitivity != Sensitivity::Open;
     let is_doubtful = is_closed && values.clone().any(|value| value.is_err());
@@ -385,12 +390,12 @@ fn describe(values: Values<'_>, lines: &mut Vec<Line>) {
                     line.sensitivity = level.sensitivity.or_closer(Sensitivity::Private);
                     line.masked = line.sensitivity.mask(&line.clear);
                 }
-                lines.push(line);
+                see(line);
                 if let Some(inner) = value.values() {
-                    describe(inner, lines);
+                    describe(inner, see);
                 }
             }
-            Err(error) => lines.push(Line {
+            Err(error) => see(Line {
                 number: error.path.field,
                 path: error.path,
                 name: match error.fault {

@@ -231,24 +231,25 @@ fn take_frames(
     mut take: impl FnMut(Option<&Message>),
 ) -> io::Result<()> {
     loop {
-        let consumed = match floor.framing.decode(input).map_err(io::Error::other)? {
-            Step::Incomplete => return Ok(()),
-            Step::Frame { message: frame, consumed, .. } => {
-                let is_read = floor.codec.decode_into(frame, message).is_ok();
-                // What may be anybody's answer is none.
-                let is_read =
-                    is_read && floor.macs.as_ref().is_none_or(|m| m.check(message).is_ok());
-                take(is_read.then_some(&*message));
-                consumed
-            }
-            Step::KeepAlive { consumed } => {
-                if floor.framing.keep_alive == KeepAlive::Echo {
-                    floor.framing.encode_keep_alive(&mut lane.outbox.borrow_mut());
-                    lane.filled.notify_one();
+        let consumed =
+            match floor.framing.decode_with(&floor.codec, input).map_err(io::Error::other)? {
+                Step::Incomplete => return Ok(()),
+                Step::Frame { message: frame, consumed, .. } => {
+                    let is_read = floor.codec.decode_into(frame, message).is_ok();
+                    // What may be anybody's answer is none.
+                    let is_read =
+                        is_read && floor.macs.as_ref().is_none_or(|m| m.check(message).is_ok());
+                    take(is_read.then_some(&*message));
+                    consumed
                 }
-                consumed
-            }
-        };
+                Step::KeepAlive { consumed } => {
+                    if floor.framing.keep_alive == KeepAlive::Echo {
+                        floor.framing.encode_keep_alive(&mut lane.outbox.borrow_mut());
+                        lane.filled.notify_one();
+                    }
+                    consumed
+                }
+            };
         input.advance(consumed);
     }
 }

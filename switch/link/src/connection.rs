@@ -322,10 +322,10 @@ impl Connection {
         if tracing::enabled!(Level::TRACE) {
             let (link, connection, mti) = (self.id.link.0, self.id.serial, message.mti());
             trace!(link, connection, %mti, "{what}");
-            for line in self.link.codec.describe(message) {
+            self.link.codec.describe_each(message, |line| {
                 let field = line.path.short();
                 trace!(link, connection, field, value = %line.masked);
-            }
+            });
         }
     }
 }

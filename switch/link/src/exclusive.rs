@@ -331,7 +331,7 @@ impl Exclusive {
         loop {
             let step = link
                 .framing
-                .decode(&socket.tail)
+                .decode_with(&link.codec, &socket.tail)
                 .map_err(|error| io::Error::new(ErrorKind::InvalidData, error.to_string()))?;
             match step {
                 Step::Incomplete => {

@@ -144,7 +144,7 @@ impl Connection {
             if self.must_wait(shard) {
                 break !rest.is_empty();
             }
-            match self.link.framing.decode(rest) {
+            match self.link.framing.decode_with(&self.link.codec, rest) {
                 Err(error) => {
                     let (link, connection) = (self.id.link.0, self.id.serial);
                     debug!(link, connection, %error, "frame refused");

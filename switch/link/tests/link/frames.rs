@@ -157,6 +157,68 @@ fn an_answer_carries_the_addresses_of_its_request_exchanged() {
     });
 }
 
+/// Two connections, the stream of each cut at every byte, and pieces of both in turn.
+#[test]
+fn messages_that_only_their_dialect_delimits_may_be_cut_anywhere() {
+    run(async {
+        let bare = Framing { length: LengthForm::Message, ..Framing::binary2() };
+        let rig = Rig::listening(&ListenConfig { framing: bare.clone(), ..listen_config() });
+        let (mut first, one) = rig.peer().await;
+        let (mut second, other) = rig.peer().await;
+        let wire = |stan: u64| rig.wire(&bare, &echo(stan));
+        let answer = rig.wire(&bare, &answer_to(&echo(1))).len();
+        let length = wire(1).len() + wire(2).len();
+        let mut sent = 0;
+        for cut in 0..=length as u64 {
+            let numbers = [4 * cut + 1, 4 * cut + 2, 4 * cut + 3, 4 * cut + 4];
+            let [a, b, c, d] = numbers.map(wire);
+            let (mine, theirs) = ([a, b].concat(), [c, d].concat());
+            let at = cut as usize;
+            first.write(&mine[..at]).await;
+            second.write(&theirs[..length - at]).await;
+            sent += length as u64;
+            until("both first parts are read", || rig.stats().bytes_in == sent).await;
+            first.write(&mine[at..]).await;
+            second.write(&theirs[length - at..]).await;
+            sent += length as u64;
+            let mut seen = Vec::new();
+            for _ in numbers {
+                let (connection, message) = rig.received().await;
+                assert_eq!(message, echo(stan(&message)), "cut at {cut}");
+                rig.answer(connection, &message);
+                seen.push((connection, stan(&message)));
+            }
+            let of = |connection| {
+                let mut stans: Vec<_> = seen.iter().filter(|(id, _)| *id == connection).collect();
+                stans.sort_by_key(|(_, stan)| *stan);
+                stans.into_iter().map(|(_, stan)| *stan).collect::<Vec<_>>()
+            };
+            assert_eq!((of(one), of(other)), (numbers[..2].to_vec(), numbers[2..].to_vec()));
+            for peer in [&mut first, &mut second] {
+                assert_eq!(peer.read(2 * answer).await.get(..4), Some(&b"0810"[..]));
+            }
+        }
+        assert_eq!(rig.stats().buffered, 0);
+        assert_eq!(rig.stats().malformed, 0);
+    });
+}
+
+/// Content that is wrong is a format error and its answer; the messages behind it are read.
+#[test]
+fn a_broken_message_without_a_length_does_not_end_the_connection() {
+    run(async {
+        let bare = Framing { length: LengthForm::Message, ..Framing::binary2() };
+        let rig = Rig::listening(&ListenConfig { framing: bare.clone(), ..listen_config() });
+        let (mut peer, _) = rig.peer().await;
+        let mut broken = rig.wire(&bare, &echo(1));
+        let place = broken.windows(10).position(|bytes| bytes == b"1120142807").unwrap();
+        broken[place] = b'X';
+        peer.write(&[broken, rig.wire(&bare, &echo(2))].concat()).await;
+        assert!(matches!(rig.input().await, Input::Malformed { .. }));
+        assert_eq!(rig.received().await.1, echo(2));
+    });
+}
+
 /// Semantics 3: never an attempt to find the next frame.
 #[test]
 fn a_length_that_no_frame_can_have_ends_the_connection() {
@@ -164,7 +226,19 @@ fn a_length_that_no_frame_can_have_ends_the_connection() {
         let ascii = Framing { length: LengthForm::Ascii4, ..Framing::binary2() };
         let short = Framing { frame_max: 100, ..Framing::binary2() };
         let reject = Framing { keep_alive: KeepAlive::Reject, ..Framing::binary2() };
-        for (framing, bytes) in [(ascii, &b"00A9"[..]), (short, &[0, 101]), (reject, &[0, 0])] {
+        let bare = Framing { length: LengthForm::Message, ..Framing::binary2() };
+        let small = Framing { frame_max: 100, ..bare.clone() };
+        let cases = [
+            (ascii, &b"00A9"[..]),
+            (short, &[0, 101]),
+            (reject, &[0, 0]),
+            (bare.clone(), b"08OO"),
+            // Field 2 with a length of 99.
+            (bare, b"0200\x40\0\0\0\0\0\0\x0099"),
+            // Field 48 with a length of 99, beyond what the link allows with what is before it.
+            (small, b"0800\0\0\0\0\0\x01\0\x00099"),
+        ];
+        for (framing, bytes) in cases {
             let rig = Rig::listening(&ListenConfig { framing: framing.clone(), ..listen_config() });
             let (mut peer, connection) = rig.peer().await;
             peer.write(&rig.wire(&framing, &echo(1))).await;
