@@ -88,7 +88,7 @@ async fn what_is_due_is_told_before_a_bill_is_paid_from_elsewhere() {
         let (biller, reference) = (biller.to_owned(), reference.to_owned());
         let enquiry = Enquiry::Bill(Billed { biller, reference, number: String::new() });
         let (id, to, trace) = (AskId(1), Addressee::Biller, "trace-1".to_owned());
-        Ask { id, to, enquiry, within_ms: 20_000, trace, address: None }
+        Ask { id, to, enquiry, within_ms: 20_000, trace, txn: None, address: None }
     };
     let due = all.bill_inquiry(within(), number()).await.unwrap().due;
     assert_eq!(all.ask(ask("B0001", "1234567890")).await, Verdict::Bill(due));
