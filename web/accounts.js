@@ -15,6 +15,8 @@ let shown = [];
 let next = null;
 let lost = () => {};
 let timer = 0;
+// Counts who is at the page: what was asked for somebody else is nobody's answer.
+let turn = 0;
 
 const go = (address) => {
   if (isPage(address)) location.assign(address);
@@ -119,15 +121,25 @@ export const render = () => {
   one("#accounts-more").hidden = next === null;
 };
 
+// As many as were shown, at least.
 const refresh = async () => {
-  const said = await api.accounts();
-  shown = said.accounts;
+  const own = turn;
+  let said = await api.accounts();
+  const list = [...said.accounts];
+  while (said.next !== null && list.length < shown.length) {
+    said = await api.accounts(said.next);
+    list.push(...said.accounts);
+  }
+  if (own !== turn) return;
+  shown = list;
   next = said.next;
   render();
 };
 
 const more = async () => {
+  const own = turn;
   const said = await api.accounts(next);
+  if (own !== turn) return;
   shown = [...shown, ...said.accounts];
   next = said.next;
   render();
@@ -139,11 +151,14 @@ const look = (left) => {
   clearTimeout(timer);
   const open = shown.filter(({ status }) => OPEN.includes(status)).map(({ account }) => account);
   if (open.length === 0 || left === 0) return;
+  const own = turn;
   timer = setTimeout(
     async () => {
       try {
         await refresh();
+        if (own !== turn) return;
       } catch (why) {
+        if (own !== turn) return;
         if (why.isSignedOut) return lost();
         return complain(one("#errors"), why);
       }
@@ -158,7 +173,9 @@ const look = (left) => {
 // Shows the accounts. `isBack`: the person comes from a bank.
 export const open = async (isBack, whenLost) => {
   lost = whenLost;
+  const own = turn;
   const [banks] = await Promise.all([api.banks(), refresh()]);
+  if (own !== turn) return;
   options(one("#bank"), banks.map(({ name }) => [name, name]));
   const currencies = Object.entries(CURRENCIES).map(([number, [letters]]) => [number, letters]);
   options(one("#currency"), currencies, "578");
@@ -171,6 +188,7 @@ export const open = async (isBack, whenLost) => {
 
 export const close = () => {
   clearTimeout(timer);
+  turn += 1;
   shown = [];
   next = null;
   render();

@@ -23,6 +23,8 @@ let customer = "";
 let shown = null;
 let lost = () => {};
 let timer = 0;
+// Counts who is at the page: what was asked for somebody else is nobody's answer.
+let turn = 0;
 
 export const render = () => {
   if (!shown) return;
@@ -41,19 +43,24 @@ export const render = () => {
 };
 
 const refresh = async () => {
-  shown = await api.check(customer);
+  const own = turn;
+  const said = await api.check(customer);
+  if (own !== turn) return;
+  shown = said;
   render();
 };
 
 const look = (left) => {
   clearTimeout(timer);
   if (!OPEN.includes(shown?.status) || left === 0) return;
+  const own = turn;
   timer = setTimeout(
     async () => {
       try {
         await refresh();
-        look(left - 1);
+        if (own === turn) look(left - 1);
       } catch (why) {
+        if (own !== turn) return;
         if (why.isSignedOut) lost();
         else complain(one("#check-errors"), why);
       }
@@ -71,6 +78,7 @@ export const open = async (person, whenLost) => {
 
 export const close = () => {
   clearTimeout(timer);
+  turn += 1;
   customer = "";
   shown = null;
   one("#check-status").textContent = "";

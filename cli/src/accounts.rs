@@ -49,7 +49,11 @@ pub(crate) fn accounts(arguments: &Accounts, output: Output) -> Result<Exit, Fai
             } else {
                 in_file(&of.card_file)?
             };
-            let body = json!({ "card": number, "remove": of.remove }).to_string();
+            let mut body = json!({ "card": number, "remove": of.remove });
+            if let Some(customer) = &of.customer {
+                body["customer"] = customer.as_str().into();
+            }
+            let body = body.to_string();
             let path = path("/api/accounts/", &of.named.account) + "/cards";
             ask(&of.named.called, "POST", &path, &body)?
         }

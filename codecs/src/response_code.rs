@@ -239,6 +239,8 @@ impl ResponseCode {
             [a, b'0', c, d] => Self::of_action([a, c, d]),
             // Not 9101, which would acknowledge an advice.
             [b'9', b'1', c, d] if (c, d) > (b'0', b'1') => Self::of_action([b'9', c, d]),
+            // In no edition: an approval, or a decline of 1993 with a zero before it?
+            [b'0', b'1'..=b'9', _, _] => None,
             // Otherwise the second digit is for codes that 1993 does not have.
             [a, b'1'..=b'9', c, d] => Self::of_action([a, c, d]).map(|_| Self::general(a)),
             _ => None,
@@ -481,8 +483,11 @@ mod tests {
         let accepted = ["3000", "4000", "5000", "6000", "7000", "8000", "9000", "9001"];
         for number in 0..10_000 {
             let text = format!("{number:04}");
-            let code = ResponseCode::parse_any(&text).unwrap();
-            let approves = number < 1_000 || accepted.contains(&text.as_str());
+            let Some(code) = ResponseCode::parse_any(&text) else {
+                assert!((100..1_000).contains(&number), "{text} is no code");
+                continue;
+            };
+            let approves = number < 100 || accepted.contains(&text.as_str());
             assert_eq!(code.is_approval(), approves, "{text} became {code}");
         }
     }

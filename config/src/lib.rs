@@ -25,6 +25,7 @@ mod findings;
 mod framing;
 mod mac;
 mod overlay;
+mod private;
 mod problem;
 pub mod provider;
 mod reload;
@@ -43,6 +44,7 @@ pub use address::{Destination, DialectName};
 pub use cidr::Cidr;
 pub use extauth::{ExtAuthConfig, HoldChange, ProofHeaders, SignatureBase};
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
+pub use private::is_private;
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{

@@ -33,7 +33,7 @@ Examples:
   veksel accounts link --account 10000000001 --bank nordbank --iban NO9386011117947 \\
       --customer c-1 --config bridge.toml          says where the customer approves
   veksel accounts show 10000000001 --config bridge.toml
-  veksel accounts card 10000000001 --card-file - --config bridge.toml
+  veksel accounts card 10000000001 --card-file - --customer c-1 --config bridge.toml
   veksel accounts unlink 10000000001 --config bridge.toml")]
 pub(crate) struct Accounts {
     /// What to do.
@@ -105,6 +105,9 @@ pub(crate) struct CardOfAccount {
     /// File with the card number, so that no shell remembers it; `-` reads it from the input
     #[arg(long, value_name = "FILE")]
     pub(crate) card_file: PathBuf,
+    /// Whose the account must be
+    #[arg(long, value_name = "ID", required_unless_present = "remove")]
+    pub(crate) customer: Option<String>,
     /// It stands for the account no longer
     #[arg(long)]
     pub(crate) remove: bool,

@@ -1,7 +1,7 @@
 //! Channels that speak otherwise: codes of other editions in DE39 (http-contracts 4.4), cards and
 //! no accounts, an amount that is asked about, and a completion (0220) in place of an advice.
 
-use crate::rig::{ACCOUNT, Bridge, Ports};
+use crate::rig::{ACCOUNT, APPROVED, Bridge, Ports};
 use crate::stage::{Request, Wire, free_port, veksel};
 use crate::teller::{Teller, code, tag, transfer};
 use crate::{decide, page};
@@ -86,7 +86,7 @@ fn a_channel_with_cards_only_pays_from_the_account_behind_one_and_hears_it_by_02
         let ran = veksel(&[&words[..], more].concat());
         String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr)
     };
-    assert_eq!(set(&[]), "status ok\n");
+    assert_eq!(set(&["--customer", APPROVED]), "status ok\n");
     let dialect = Dialect::shipped("iso87-ascii").unwrap();
     let mut teller = Teller::on(Wire::open_in(port, dialect).unwrap());
     let request = by_card(15_000);
@@ -112,10 +112,16 @@ fn an_amount_behind_a_card_is_confirmed_by_the_bank_and_the_card_is_in_no_file()
     let port = free_port();
     let rig = Bridge::linked_with("", |_, _| listener("cards", port, "iso87-ascii", "0620"));
     let path = format!("/api/accounts/{ACCOUNT}/cards");
-    assert_eq!(rig.call("POST", "/api/accounts/1/cards", &json!({ "card": CARD })).status, 404);
+    assert_eq!(
+        rig.call("POST", "/api/accounts/1/cards", &json!({ "card": CARD, "customer": APPROVED }))
+            .status,
+        404
+    );
     assert_eq!(rig.call("POST", &path, &json!({ "card": "4111x" })).status, 400);
     assert_eq!(rig.call("POST", &path, &json!({ "card": CARD, "remove": 1 })).status, 400);
-    assert_eq!(rig.call("POST", &path, &json!({ "card": CARD })).status, 200);
+    assert_eq!(rig.call("POST", &path, &json!({ "card": CARD, "customer": "other" })).status, 404);
+    assert_eq!(rig.call("POST", &path, &json!({ "card": CARD })).status, 400);
+    assert_eq!(rig.call("POST", &path, &json!({ "card": CARD, "customer": APPROVED })).status, 200);
     let dialect = Dialect::shipped("iso87-ascii").unwrap();
     let mut teller = Teller::on(Wire::open_in(port, dialect).unwrap());
     let mut ask = |mti: &str, amount: u64| {

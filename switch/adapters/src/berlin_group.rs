@@ -187,6 +187,7 @@ impl BerlinGroup {
 
     /// With the headers about the customer that go with reading accounts.
     fn about_customer(&self, request: Request, is_attended: bool) -> Result<Request, Failure> {
+        let request = Request { is_counted: !is_attended, ..request };
         match self.quirks.psu_headers {
             PsuHeaders::Required => request
                 .header("psu-ip-address", &self.quirks.psu_ip)?

@@ -176,8 +176,10 @@ impl Executor {
             let may_retry = match end.retry {
                 Retry::Never => false,
                 Retry::ConnectOnly => true,
-                Retry::Backoff => !request.moves_money,
-                Retry::IdempotentOnly => request.is_repeatable && !request.moves_money,
+                Retry::Backoff => !request.moves_money && !request.is_counted,
+                Retry::IdempotentOnly => {
+                    request.is_repeatable && !request.moves_money && !request.is_counted
+                }
             };
             let wait = Duration::from_millis(match end.wait_ms {
                 Some(asked) if end.retry == Retry::Backoff => asked,

@@ -82,7 +82,7 @@ pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, AdapterError> {
 pub(crate) fn private(path: &Path) -> Result<Zeroizing<Vec<u8>>, AdapterError> {
     let file = open(path)?;
     let meta = file.metadata().map_err(|error| unreadable(path, error))?;
-    if meta.permissions().mode() & 0o077 != 0 {
+    if !veksel_config::is_private(path, meta.permissions().mode()) {
         let why = "others than its owner may read it (chmod 600)";
         return Err(AdapterError::Content { path: path.to_owned(), why });
     }

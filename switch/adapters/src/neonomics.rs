@@ -343,6 +343,8 @@ impl Neonomics {
         presence: Presence,
     ) -> Result<Request, Failure> {
         let request = self.request(service, Method::GET, template, target, session)?;
+        let is_counted = matches!(presence, Presence::Unattended);
+        let request = Request { is_counted, ..request };
         match (self.quirks.psu_headers, presence) {
             (PsuHeaders::Required, _) | (PsuHeaders::IfPresent, Presence::Attended) => {
                 self.present(request)

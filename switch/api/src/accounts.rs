@@ -249,17 +249,21 @@ pub(crate) async fn unlink(
     let gone = async {
         let caller = desk.caller(&headers, Act::Change)?;
         let mut account = named(account)?;
+        let mut customer = None;
         if caller != Caller::Program {
             let own = found(&desk, &caller, account).await?;
-            (account, _) = own.ok_or_else(|| Refusal::not_found("this account"))?;
+            let (name, linked) = own.ok_or_else(|| Refusal::not_found("this account"))?;
+            // Of nobody else, whose bank may agree until the switch comes to it.
+            (account, customer) = (name, Some(linked.customer));
         }
-        told(desk.engine.call(Call::Unlink { account }, LINK_TIME).await, &caller)
+        told(desk.engine.call(Call::Unlink { account, customer }, LINK_TIME).await, &caller)
     };
     answered(gone.await, &trace)
 }
 
-/// `POST /api/accounts/{account}/cards` with `{"card":"…"}`: the card stands for the account from
-/// now on. With `"remove":true` it no longer does.
+/// `POST /api/accounts/{account}/cards` with `{"card":"…","customer":"…"}`: the card stands for the
+/// account from now on, if that is still the customer's. With `"remove":true` it no longer does,
+/// whosever the account is.
 pub(crate) async fn card(
     program: Program,
     account: Name,
@@ -278,12 +282,14 @@ pub(crate) async fn card(
             Some(Value::Bool(remove)) => remove,
             Some(_) => return Err(Refusal::bad("`remove` must be true or false")),
         };
+        let customer = match object.contains_key("customer") || !is_over {
+            true => Some(text(&mut object, "customer", CUSTOMER_MAX)?),
+            false => None,
+        };
         nothing_else(&object)?;
         let card = CardNumber::new(&card);
-        told(
-            desk.engine.call(Call::Card { account, card, is_over }, SHOW_TIME).await,
-            &Caller::Program,
-        )
+        let call = Call::Card { account, customer, card, is_over };
+        told(desk.engine.call(call, SHOW_TIME).await, &Caller::Program)
     };
     program.answer(noted).await
 }

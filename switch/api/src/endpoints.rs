@@ -188,6 +188,7 @@ fn linked_accounts(needs_token: bool) -> Vec<Endpoint> {
                 "pattern": "^[0-9]{12,19}$",
                 "description": "Its number; a keyed hash of it is kept.",
             },
+            "customer": text("Whose the account must be; needed unless the card ends.", 128),
             "remove": { "type": "boolean", "description": "Whether it no longer does." },
         },
     });

@@ -46,16 +46,16 @@ fn with_token(headers: &HeaderMap, token: &Secret) -> Result<(), Refusal> {
     Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
 }
 
-/// A page in a browser on this machine could call us: from elsewhere it names its origin, and
-/// under a name that was made to lead here it names that.
+/// A page in a browser on this machine could call us: from elsewhere it names its origin, under a
+/// name that was made to lead here it names that, and one of ours has a session or nothing.
 fn from_this_machine(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.keys().any(|name| is_of_a_proxy(name.as_str())) {
         let message = "a bearer token is needed: this came through a proxy, and none is configured";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
     }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let is_page = text("origin").is_some()
-        || text("sec-fetch-site").is_some_and(|site| !matches!(site, "none" | "same-origin"));
+    let is_page =
+        text("origin").is_some() || text("sec-fetch-site").is_some_and(|site| site != "none");
     if is_page || !text("host").is_some_and(is_local) {
         let message = "without a token only programs of this machine are heard";
         return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message));
@@ -125,6 +125,8 @@ mod tests {
             (&[], 403),
             (&[("host", "127.0.0.1:1"), ("origin", "https://evil.example")], 403),
             (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "cross-site")], 403),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-site")], 403),
+            (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "same-origin")], 403),
             (&[("host", "127.0.0.1:1"), ("sec-fetch-site", "none")], 200),
         ] {
             assert_eq!(status(&guard, list), expected, "{list:?}");

@@ -561,11 +561,15 @@ pub enum Call {
     Unlink {
         /// DE102.
         account: String,
+        /// Whose it must be, if the caller says; what that customer only asks for counts, too.
+        customer: Option<String>,
     },
     /// Let a card stand for a linked account, or no longer.
     Card {
         /// DE102.
         account: String,
+        /// Whose it must be. Only a card that ends needs none.
+        customer: Option<String>,
         /// DE2. Only its digest is kept.
         card: CardNumber,
         /// Whether it stands for the account no longer.

@@ -157,7 +157,10 @@ impl Facts {
         customer: &'f str,
         after: &str,
     ) -> impl Iterator<Item = &'f Linked> {
-        let from = (customer.to_owned(), after.to_owned());
+        // Behind the account itself and what is asked for it.
+        let after =
+            if after.is_empty() { String::new() } else { format!("{after}\u{1f}\u{10ffff}") };
+        let from = (customer.to_owned(), after);
         let own = self.accounts_of.range((Bound::Excluded(from), Bound::Unbounded));
         let own = own.take_while(move |(of, _)| of == customer);
         own.filter_map(move |(_, account)| self.linked.get(account))
@@ -233,6 +236,16 @@ impl Facts {
         let key = (consent.to_owned(), resource.to_owned(), endpoint);
         let at = self.reads.get(&key).map(Vec::as_slice).unwrap_or_default();
         at.iter().copied().filter(|at| *at > since).collect()
+    }
+
+    /// The last read of an endpoint that is not forgotten yet.
+    pub(crate) fn last_read(
+        &self,
+        (consent, resource): (&str, &str),
+        endpoint: Endpoint,
+    ) -> Option<Utc> {
+        let key = (consent.to_owned(), resource.to_owned(), endpoint);
+        self.reads.get(&key).and_then(|at| at.iter().copied().max())
     }
 
     pub(crate) fn payment(&self, txn: TxnId) -> Option<&Payment> {

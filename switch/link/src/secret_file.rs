@@ -18,7 +18,7 @@ pub(crate) enum Refused {
 pub(crate) fn read(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let file = File::open(path).map_err(Refused::Unreadable)?;
     let mode = file.metadata().map_err(Refused::Unreadable)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if !veksel_config::is_private(path, mode) {
         return Err(Refused::Exposed(mode));
     }
     // With its room from the start, so that no copy is left behind as it grows.

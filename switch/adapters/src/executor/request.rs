@@ -32,6 +32,9 @@ pub(crate) struct Request {
     pub(crate) moves_money: bool,
     /// Whether carrying it out twice is the same as once.
     pub(crate) is_repeatable: bool,
+    /// Whether the provider allows a few of them a day. Then it is sent again only if it was
+    /// never heard.
+    pub(crate) is_counted: bool,
     /// Whether it is made with our certificate.
     pub(crate) with_identity: bool,
 }
@@ -54,6 +57,7 @@ impl Request {
             body: Bytes::new(),
             moves_money: false,
             is_repeatable,
+            is_counted: false,
             with_identity: false,
         }
     }

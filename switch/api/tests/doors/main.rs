@@ -373,7 +373,7 @@ fn accounts_are_linked_shown_and_given_up() {
     assert_eq!(rig.heard(), Some(Call::Linked { account: "10000000001".into() }));
     rig.tell(Told::Noted);
     assert_eq!(rig.send("DELETE", "/api/accounts/10000000001", &[], "").status, 200);
-    assert_eq!(rig.heard(), Some(Call::Unlink { account: "10000000001".into() }));
+    assert_eq!(rig.heard(), Some(Call::Unlink { account: "10000000001".into(), customer: None }));
     rig.tell(Told::Unknown);
     assert_eq!(rig.get("/api/accounts/1").status, 404);
     rig.heard();
@@ -386,11 +386,16 @@ fn accounts_are_linked_shown_and_given_up() {
 fn cards_stand_for_accounts_and_no_answer_says_their_numbers() {
     let rig = Rig::new();
     let (path, number) = ("/api/accounts/10000000001/cards", "4111111111111111");
-    let call = |is_over| {
+    let call = |is_over: bool| {
         let (account, card) = ("10000000001".into(), CardNumber::new(number));
-        Some(Call::Card { account, card, is_over })
+        let customer = (!is_over).then(|| "c-1".to_owned());
+        Some(Call::Card { account, customer, card, is_over })
     };
-    for (more, is_over) in [("", false), (",\"remove\":false", false), (",\"remove\":true", true)] {
+    for (more, is_over) in [
+        (",\"customer\":\"c-1\"", false),
+        (",\"customer\":\"c-1\",\"remove\":false", false),
+        (",\"remove\":true", true),
+    ] {
         rig.tell(Told::Noted);
         let said = rig.post(path, &format!("{{\"card\":\"{number}\"{more}}}"));
         assert_eq!((said.status, said.body.as_str()), (200, r#"{"status":"ok"}"#));
@@ -409,7 +414,7 @@ fn cards_stand_for_accounts_and_no_answer_says_their_numbers() {
         assert_eq!((said.status, rig.heard()), (400, None), "{body}");
         assert!(!said.body.contains("4111"), "{}", said.body);
     }
-    let card = format!("{{\"card\":\"{number}\"}}");
+    let card = format!("{{\"card\":\"{number}\",\"customer\":\"c-1\"}}");
     for (told, status) in
         [(Told::Unknown, 404), (Told::Busy, 503), (failed(Failed::Duplicate, ""), 409)]
     {

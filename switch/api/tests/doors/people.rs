@@ -418,11 +418,17 @@ fn a_person_sees_and_gives_up_what_is_his() {
     assert_eq!(browser.send("DELETE", &path, &ours, "").status, 200);
     stage.rig.heard();
     stage.rig.heard();
-    assert_eq!(stage.rig.heard(), Some(Call::Unlink { account: claim }));
+    assert_eq!(
+        stage.rig.heard(),
+        Some(Call::Unlink { account: claim, customer: Some(customer.clone()) })
+    );
     stage.rig.tell_all([linked(&customer, ConsentStatus::Valid), Told::Noted]);
     assert_eq!(browser.send("DELETE", &path, &ours, "").status, 200);
     stage.rig.heard();
-    assert_eq!(stage.rig.heard(), Some(Call::Unlink { account: IBAN.into() }));
+    assert_eq!(
+        stage.rig.heard(),
+        Some(Call::Unlink { account: IBAN.into(), customer: Some(customer) })
+    );
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub(crate) use progress::Stand;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
+/// How far apart what is due at a start is begun, in milliseconds: there may be much of it.
+const SPREAD_MS: u64 = 50;
+
 /// How long an enquiry that no channel waits for may take, in milliseconds.
 const BACKGROUND_MS: u64 = 30_000;
 
@@ -547,8 +550,9 @@ impl Switch {
             self.bridge.plan(Task::Review(customer), now.tick);
         }
         self.resume_refreshes(now);
-        for customer in self.unscreened(now) {
-            self.bridge.plan(Task::Screening(customer), now.tick);
+        for (place, customer) in (0..).zip(self.unscreened(now)) {
+            let at = now.tick.after_ms(SPREAD_MS.saturating_mul(place));
+            self.bridge.plan(Task::Screening(customer), at);
         }
         if self.durable.facts().has_reads() {
             self.bridge.plan(Task::Reads, now.tick);

@@ -196,7 +196,7 @@ fn nobody_takes_an_account_from_its_owner() {
     world.call(link("c-2"));
     assert!(matches!(world.told(), Told::Failed(failure) if failure.why == Failed::Duplicate));
     assert!(world.asked_maybe().is_none());
-    world.call(Call::Unlink { account: ACCOUNT.into() });
+    world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
     assert_eq!(world.told(), Told::Noted);
     let ask = world.asked();
     assert!(matches!(ask.enquiry, Enquiry::Revoke(_)));
@@ -358,7 +358,7 @@ fn a_consent_that_comes_for_another_link_is_given_back() {
     world.begin();
     world.call(link("c-1"));
     let first = world.asked();
-    world.call(Call::Unlink { account: ACCOUNT.into() });
+    world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
     world.told();
     world.call(link("c-2"));
     let second = world.asked();
@@ -423,7 +423,7 @@ fn a_customer_is_told_of_all_his_accounts_and_of_nobody_elses() {
     assert_eq!(listed(&mut world, "c-10", "").0, ["B"]);
     assert_eq!(listed(&mut world, "c-2", ""), (vec![], false));
     // What is given up is gone, and what is another's from now on is his.
-    world.call(Call::Unlink { account: "A055".into() });
+    world.call(Call::Unlink { account: "A055".into(), customer: None });
     world.told();
     world.know(Fact::Linked(Linked { customer: "c-2".into(), ..own(56) }));
     world.restart();

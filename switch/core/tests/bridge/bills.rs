@@ -176,7 +176,7 @@ fn a_restart_orders_nothing_that_was_only_asked_about() {
 #[test]
 fn who_loses_the_right_to_pay_while_a_bill_is_asked_about_does_not_pay() {
     let (mut world, ask) = asked();
-    world.call(Call::Unlink { account: crate::world::ACCOUNT.into() });
+    world.call(Call::Unlink { account: crate::world::ACCOUNT.into(), customer: None });
     assert_eq!(world.told(), Told::Noted);
     let revoke = world.asked();
     assert!(matches!(revoke.enquiry, Enquiry::Revoke(_)));

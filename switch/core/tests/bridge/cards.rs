@@ -13,7 +13,12 @@ use veksel_core::{Input, Output, Record};
 const CARD: &str = "4111111111111111";
 
 fn call(account: &str, number: &str, is_over: bool) -> Call {
-    Call::Card { account: account.into(), card: CardNumber::new(number), is_over }
+    Call::Card {
+        account: account.into(),
+        customer: Some("c-1".into()),
+        card: CardNumber::new(number),
+        is_over,
+    }
 }
 
 fn carded() -> World {
@@ -130,7 +135,7 @@ fn a_card_is_given_up_and_goes_with_its_link() {
     assert_eq!(world.told(), Told::Unknown);
 
     let mut world = carded();
-    world.call(Call::Unlink { account: ACCOUNT.into() });
+    world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
     world.seen.retain(|output| !matches!(output, Output::Ask { .. } | Output::Tell { .. }));
     world.know(Fact::Linked(linked()));
     assert!(!balance(&mut world), "whoever has the account next has no cards of others");
@@ -182,23 +187,28 @@ fn a_card_is_linked_by_message() {
     world.know(Fact::Linked(linked()));
     world.know(Fact::Customer(customer(KycStatus::Approved)));
     world.begin();
-    let action = |file: &str, card: Option<&str>| {
+    let action = |file: &str, card: Option<&str>, customer: &str| {
         let mut message = request("000000", 9, 0);
         message.set_mti(Mti::parse("0302").unwrap());
         message.set(field::FILE_NAME, file);
         if let Some(card) = card {
             message.set(field::PAN, card);
         }
+        message.set(field::ADDITIONAL_DATA, customer);
         message
     };
-    for (file, card, expected) in [
-        ("CARD", None, "30"),
-        ("UNCARD", Some(CARD), "25"),
-        ("CARD", Some(CARD), "00"),
-        ("CARD", Some(CARD), "00"),
-        ("UNCARD", Some(CARD), "00"),
+    for (file, card, customer, expected) in [
+        ("CARD", None, "4203c-1", "30"),
+        ("CARD", Some(CARD), "", "30"),
+        ("CARD", Some(CARD), "4203c-2", "25"),
+        ("UNCARD", Some(CARD), "", "25"),
+        ("CARD", Some(CARD), "4203c-1", "00"),
+        ("CARD", Some(CARD), "4203c-1", "00"),
+        ("CARD", Some(CARD), "4203c-2", "25"),
+        ("UNCARD", Some(CARD), "4203c-2", "25"),
+        ("UNCARD", Some(CARD), "", "00"),
     ] {
-        world.tell(received(action(file, card)));
+        world.tell(received(action(file, card, customer)));
         let answer = world.answer();
         assert_eq!(code(&answer), expected, "{file} {card:?}");
         assert_eq!(tag(&answer, "P1"), None);

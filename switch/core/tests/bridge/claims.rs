@@ -206,7 +206,7 @@ fn claims_on_one_account_are_few_and_one_for_each_customer() {
     );
     assert!(matches!(world.asked().enquiry, Enquiry::Consent { .. }));
     // Giving the account up ends them all.
-    world.call(Call::Unlink { account: ACCOUNT.into() });
+    world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
     assert_eq!(world.told(), Told::Noted);
     assert_eq!(given_back(&mut world).len(), 8, "one has no consent yet");
     assert_eq!(owner(&mut world), None);
@@ -234,4 +234,40 @@ fn the_name_of_a_claim_is_no_account() {
     });
     assert_eq!(world.told(), Told::Unknown);
     assert!(world.asked_maybe().is_none());
+}
+
+/// A claim is told by the number of its account, and a list goes on behind it.
+#[test]
+fn an_account_that_is_only_asked_for_is_listed_once_and_by_its_number() {
+    let mut world = bare();
+    claim(&mut world, "c-2");
+    let mut listed = |after: &str| {
+        let (customer, after) = ("c-2".to_owned(), after.to_owned());
+        world.call(Call::Accounts { customer, after });
+        let Told::Accounts { accounts, .. } = world.told() else { panic!("accounts") };
+        let numbers = accounts.into_iter().map(|(linked, _)| linked.account);
+        numbers.collect::<Vec<_>>()
+    };
+    assert_eq!(listed(""), [ACCOUNT]);
+    assert_eq!(listed(ACCOUNT), [""; 0]);
+    assert_eq!(listed("A"), [ACCOUNT]);
+}
+
+/// Whoever says whose account is meant gives up that one, and no one else's.
+#[test]
+fn who_gives_up_says_whose_and_another_keeps_the_account() {
+    let mut world = bare();
+    claim(&mut world, "c-1");
+    claim(&mut world, "c-2");
+    let give_up = |world: &mut World, customer: &str| {
+        world.call(Call::Unlink { account: ACCOUNT.into(), customer: Some(customer.into()) });
+        world.told()
+    };
+    assert_eq!(give_up(&mut world, "c-3"), Told::Unknown);
+    assert_eq!(give_up(&mut world, "c-2"), Told::Noted);
+    assert_eq!(given_back(&mut world), ["consent-of-c-2"]);
+    assert_eq!(owner(&mut world), Some(("c-1".into(), ConsentStatus::Waiting)));
+    assert_eq!(give_up(&mut world, "c-2"), Told::Unknown);
+    assert_eq!(give_up(&mut world, "c-1"), Told::Noted);
+    assert_eq!(owner(&mut world), None);
 }

@@ -85,7 +85,7 @@ fn an_account_that_is_unlinked_meanwhile_does_not_make_an_amount_there() {
         let ask = world.asked();
         world.verdict(&ask, failed(Failed::NotSupported, false));
         let ask = world.asked();
-        world.call(Call::Unlink { account: ACCOUNT.into() });
+        world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
         assert_eq!(world.told(), Told::Noted);
         world.asked();
         world.verdict(&ask, Verdict::Balances(BALANCES));
@@ -96,7 +96,7 @@ fn an_account_that_is_unlinked_meanwhile_does_not_make_an_amount_there() {
     let mut world = World::linked();
     world.tell(received(question(900)));
     let ask = world.asked();
-    world.call(Call::Unlink { account: ACCOUNT.into() });
+    world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
     world.asked();
     world.verdict(&ask, failed(Failed::NotSupported, false));
     assert_eq!(code(&world.answer()), "40");

@@ -1,9 +1,13 @@
 //! How far what is known here may lag behind a bank (integration design 5.1): the status of a
 //! payment five minutes, a balance as long as it may be given.
 
-use crate::world::{START, World, failed, initiated, payment, plan, received, request, status};
+use crate::world::{
+    START, World, code, customer, failed, initiated, linked, payment, plan, received, request,
+    status,
+};
 use veksel_core::enquiry::{Ask, Balances, Enquiry, Failed, Verdict};
-use veksel_core::fact::PaymentStatus;
+use veksel_core::fact::{Cached, Fact, KycStatus, Linked, PaymentStatus};
+use veksel_core::plan::Plan;
 
 /// What the design allows.
 const LAG_MAX_MS: u64 = 5 * 60_000;
@@ -119,7 +123,22 @@ const BALANCES: Balances = Balances { ledger: 4_523_000, available: 4_500_000, c
 fn refreshed(refresh_ms: u64) -> World {
     let mut plan = plan();
     plan.banks[0].refresh_ms = refresh_ms;
-    World::linked_with(plan)
+    seen(plan)
+}
+
+/// The same, and its balance was read just now.
+fn seen(plan: Plan) -> World {
+    let mut world = World::bare(plan);
+    let (account, state) = (linked().account, linked().state);
+    let Balances { ledger, available, currency } = BALANCES;
+    let synced = START;
+    let cached = Cached { account, ledger, available, currency, synced, state, is_over: false };
+    for fact in [Fact::Linked(linked()), Fact::Balance(cached)] {
+        world.know(fact);
+    }
+    world.know(Fact::Customer(customer(KycStatus::Approved)));
+    world.begin();
+    world
 }
 
 /// So much time passes, and nobody is asked anything.
@@ -184,7 +203,7 @@ fn no_balance_is_read_where_that_is_not_wanted_or_no_read_is_left() {
     quiet(&mut world, 48 * HOUR);
     let mut plan = plan();
     plan.banks[0].refresh_ms = HOUR;
-    let mut world = World::linked_with(plan);
+    let mut world = seen(plan);
     for _ in 0..4 {
         let ask = world.pass_until_asked(HOUR + 1_000).unwrap();
         world.verdict(&ask, Verdict::Balances(BALANCES));
@@ -192,4 +211,76 @@ fn no_balance_is_read_where_that_is_not_wanted_or_no_read_is_left() {
     // The first of the four no longer counts a day after it.
     quiet(&mut world, 20 * HOUR);
     assert!(world.pass_until_asked(HOUR + 600_000).is_some_and(|ask| is_unattended(&ask)));
+}
+
+#[test]
+fn channels_without_their_customers_find_half_of_the_reads_of_a_day() {
+    let mut plan = plan();
+    plan.banks[0].refresh_ms = HOUR;
+    // Whoever asks here is none of these.
+    plan.banks[0].attended = vec![veksel_core::ParticipantId(99)];
+    let mut world = seen(plan);
+    for _ in 0..2 {
+        let ask = world.pass_until_asked(HOUR + 1_000).unwrap();
+        assert!(is_unattended(&ask));
+        world.verdict(&ask, Verdict::Balances(BALANCES));
+    }
+    quiet(&mut world, 3 * HOUR);
+    for stan in [7, 8] {
+        world.tell(received(request("311000", stan, 0)));
+        let ask = world.asked();
+        assert!(is_unattended(&ask), "{ask:?}");
+        world.verdict(&ask, Verdict::Balances(BALANCES));
+        assert_eq!(code(&world.answer()), "00");
+    }
+    // Of these there are no more either: what is known is told.
+    world.tell(received(request("311000", 9, 0)));
+    assert!(world.asked_maybe().is_none());
+}
+
+#[test]
+fn a_bank_is_asked_for_four_balances_at_a_time_after_a_start() {
+    let mut world = refreshed(6 * HOUR);
+    for number in 0..20 {
+        let account = format!("NO93860111179{number:02}");
+        world.know(Fact::Linked(Linked { account, consent: format!("c{number}"), ..linked() }));
+    }
+    world.restart();
+    let mut open = Vec::new();
+    while let Some(ask) = world.pass_until_asked(4_000) {
+        open.push(ask);
+    }
+    assert_eq!(open.len(), 4, "nobody answers");
+    let mut asked = 0;
+    while let Some(ask) = open.pop().or_else(|| world.pass_until_asked(6_000)) {
+        world.verdict(&ask, Verdict::Balances(BALANCES));
+        asked += 1;
+    }
+    assert_eq!(asked, 20, "all have their turn");
+    quiet(&mut world, 5 * HOUR);
+}
+
+#[test]
+fn starts_while_a_bank_is_away_use_no_reads_up() {
+    let mut world = refreshed(6 * HOUR);
+    let ask = world.pass_until_asked(7 * HOUR).unwrap();
+    world.verdict(&ask, failed(Failed::Unavailable, false));
+    for _ in 0..5 {
+        world.restart();
+        quiet(&mut world, HOUR);
+    }
+    assert!(world.pass_until_asked(HOUR + 1_000).is_some_and(|ask| is_unattended(&ask)));
+}
+
+/// What nobody has read yet is read at a start, and not put off by each.
+#[test]
+fn a_balance_nobody_ever_read_is_read_when_the_switch_begins() {
+    let mut plan = plan();
+    plan.banks[0].refresh_ms = 6 * HOUR;
+    let mut world = World::linked_with(plan);
+    let ask = world.pass_until_asked(1_000).expect("it is not known");
+    assert!(is_unattended(&ask));
+    world.verdict(&ask, failed(Failed::Unavailable, false));
+    world.restart();
+    quiet(&mut world, 5 * HOUR);
 }

@@ -235,7 +235,7 @@ impl World {
         world.durable = RecordId(1);
         world.start();
         let card = CardNumber::new(CARD);
-        let call = Call::Card { account: ACCOUNT.into(), card, is_over: false };
+        let call = Call::Card { account: ACCOUNT.into(), customer: None, card, is_over: false };
         world.tell(Input::Called { id: CallId(1), call: Box::new(call) });
         world.durable = world.journal.last().map(|(id, _)| *id).unwrap_or_default();
         world.happen(0, Happening::LinkUp);

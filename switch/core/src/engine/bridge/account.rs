@@ -66,9 +66,11 @@ impl Switch {
                 let told = self.accounts_of(&customer, &after);
                 self.tell(now, id, told, None);
             }
-            Call::Unlink { account } => self.unlink(now, id, &account),
-            Call::Card { account, card, is_over } => {
-                self.set_card(now, id, &account, &card, is_over);
+            Call::Unlink { account, customer } => {
+                self.unlink(now, id, &account, customer.as_deref());
+            }
+            Call::Card { account, customer, card, is_over } => {
+                self.set_card(now, id, (&account, customer.as_deref()), &card, is_over);
             }
             Call::Approve { link } => self.tell_where(now, id, &link),
             Call::Check { customer, email, phone, level } => {
@@ -95,7 +97,7 @@ impl Switch {
             .map(|linked| {
                 let is_valid = linked.status == ConsentStatus::Valid;
                 let seen = facts.balance(&linked.account).filter(|_| is_valid);
-                (linked.clone(), seen.cloned())
+                (linked.as_told(), seen.cloned())
             })
             .collect();
         let more = accounts.len() > ACCOUNTS_MAX;
@@ -364,10 +366,15 @@ impl Switch {
         }
     }
 
-    fn unlink(&mut self, now: Now, id: Caller, account: &str) {
-        let Some(linked) = self.durable.facts().linked(account).cloned() else {
+    fn unlink(&mut self, now: Now, id: Caller, account: &str, customer: Option<&str>) {
+        let facts = self.durable.facts();
+        let of = |linked: &&Linked| customer.is_none_or(|customer| customer == linked.customer);
+        let claim = || facts.linked(&Linked::claim(account, customer?));
+        let linked = facts.linked(account).filter(of).or_else(claim).cloned();
+        let Some(linked) = linked else {
             return self.tell(now, id, Told::Unknown, None);
         };
+        let account = &linked.account.clone();
         let bank = self.bank_named(&linked.bank);
         let enquiry = Enquiry::Revoke(bank_account(&linked));
         let has_consent = !linked.consent.is_empty() && !linked.is_dead();

@@ -32,12 +32,13 @@ impl Switch {
         facts.linked(facts.card(&order::card(&self.plan.digest_key, card.expose()))?)
     }
 
-    /// A card stands for a linked account from now on, or no longer.
+    /// A card stands for a linked account from now on, or no longer. Of a customer who is named
+    /// the account must be: since the caller looked another's bank may have agreed.
     pub(super) fn set_card(
         &mut self,
         now: Now,
         id: Caller,
-        account: &str,
+        (account, customer): (&str, Option<&str>),
         card: &CardNumber,
         is_over: bool,
     ) {
@@ -45,9 +46,13 @@ impl Switch {
         let facts = self.durable.facts();
         let is_dead =
             |linked: &Linked| matches!(linked.status, ConsentStatus::Expired | ConsentStatus::Gone);
-        let is_linked = facts.linked(account).is_some_and(|linked| is_over || !is_dead(linked));
+        let is_of =
+            |linked: &Linked| customer.is_none_or(|customer| customer == linked.customer.as_str());
+        let is_linked = facts
+            .linked(account)
+            .is_some_and(|linked| is_of(linked) && (is_over || !is_dead(linked)));
         let told = match facts.card(&digest) {
-            Some(of) if of == account => (!is_over).then_some(Told::Noted),
+            Some(of) if of == account && is_linked => (!is_over).then_some(Told::Noted),
             _ if is_over || !is_linked => Some(Told::Unknown),
             // Whoever has it must give it up first.
             Some(_) => Some(Told::Failed(Failure::before(Failed::Duplicate))),

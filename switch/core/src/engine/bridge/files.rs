@@ -73,11 +73,19 @@ impl Switch {
                     customer: needed(tag(tags::CUSTOMER))?,
                 })
             }
-            Some(UNLINK) => Ok(Call::Unlink { account: account? }),
+            Some(UNLINK) => {
+                let customer = Some(tag(tags::CUSTOMER)).filter(|customer| !customer.is_empty());
+                Ok(Call::Unlink { account: account?, customer })
+            }
             Some(action @ (CARD | UNCARD)) => {
                 let card = message.get(field::PAN).ok_or(ResponseCode::FORMAT_ERROR)?;
                 let card = CardNumber::new(card.expose());
-                Ok(Call::Card { account: account?, card, is_over: action == UNCARD })
+                let customer = Some(tag(tags::CUSTOMER)).filter(|customer| !customer.is_empty());
+                let is_over = action == UNCARD;
+                if !is_over && customer.is_none() {
+                    return Err(ResponseCode::FORMAT_ERROR);
+                }
+                Ok(Call::Card { account: account?, customer, card, is_over })
             }
             Some(CHECK) => Ok(Call::Check {
                 customer: needed(tag(tags::CUSTOMER))?,

@@ -4,6 +4,7 @@
 use super::{DAY_MS, Switch, Task};
 use crate::fact::{Endpoint, Fact, Reads};
 use crate::plan::BankId;
+use crate::record::RecordId;
 use crate::time::{Now, Utc};
 
 /// How many endpoints are forgotten at one time, and how soon others, in milliseconds.
@@ -19,23 +20,35 @@ impl Switch {
     pub(super) fn may_read(
         &mut self,
         now: Now,
-        (consent, resource): (&str, &str),
+        read: (&str, &str),
         bank: BankId,
         endpoint: Endpoint,
     ) -> bool {
+        self.count_read(now, read, bank, endpoint, 0).is_some()
+    }
+
+    /// The same of a read that leaves so many of the day to others, and its record.
+    pub(super) fn count_read(
+        &mut self,
+        now: Now,
+        (consent, resource): (&str, &str),
+        bank: BankId,
+        endpoint: Endpoint,
+        spare: usize,
+    ) -> Option<RecordId> {
         let most = self.bank(bank).map_or(0, |bank| bank.unattended_max as usize);
         let day_ago = Utc(now.utc.0.saturating_sub(DAY_MS));
         let mut at = self.durable.facts().reads((consent, resource), endpoint, day_ago);
-        if at.len() >= most {
-            return false;
+        if at.len() >= most.saturating_sub(spare) {
+            return None;
         }
         at.push(now.utc);
         let (consent, resource) = (consent.to_owned(), resource.to_owned());
-        self.establish(now, Fact::Reads(Reads { consent, resource, endpoint, at }));
+        let record = self.establish(now, Fact::Reads(Reads { consent, resource, endpoint, at }));
         if !self.bridge.due.contains_key(&Task::Reads) {
             self.bridge.plan(Task::Reads, now.tick.after_ms(DAY_MS));
         }
-        true
+        Some(record)
     }
 
     /// Forgets reads that are older than a day: a consent that is over leaves nothing behind.
