@@ -8,6 +8,9 @@ use veksel_config::{Source, load_simulator, load_switch};
 use veksel_server::Stopped;
 use veksel_simulator::{bank, terminals};
 
+#[path = "canary/watch.rs"]
+mod watch;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn until(what: &str, mut happens: impl FnMut() -> bool) {
@@ -20,6 +23,7 @@ fn until(what: &str, mut happens: impl FnMut() -> bool) {
 
 /// Traffic through a switch, with these settings on both sides of it.
 fn carries(dialect: &str, framing: &str, group: &str) {
+    let _watch = watch::watch();
     let folder = tempfile::tempdir().unwrap();
     let common = |section: &str| format!("[{section}.framing]\nlength = \"message\"\n{framing}");
     let dialect = format!("dialect = \"{dialect}\"\n");

@@ -12,6 +12,9 @@ use veksel_server::{Running, Stopped};
 use veksel_simulator::bank::{self, RunningBank};
 use veksel_simulator::terminals::{self, Traffic};
 
+#[path = "canary/watch.rs"]
+mod watch;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A key that differs from name to name.
@@ -35,12 +38,14 @@ struct World {
     bank: RunningBank,
     switch: Running,
     terminals: TerminalsConfig,
+    _watch: watch::Watch,
     /// Goes last.
     _folder: tempfile::TempDir,
 }
 
 /// A bank that signs with `banks_key`, where the switch believes only `bank.key`.
 fn world(banks_key: &str, network: bool) -> World {
+    let watch = watch::watch();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     for name in ["atm.key", "to-atm.key", "to-bank.key", "bank.key", "wrong.key"] {
@@ -76,7 +81,7 @@ fn world(banks_key: &str, network: bool) -> World {
     until(|| switch.is_ready());
     let mut terminals = simulator.terminals.unwrap();
     terminals.connect.port = switch.address("channels").unwrap().port();
-    World { bank, switch, terminals, _folder: folder }
+    World { bank, switch, terminals, _watch: watch, _folder: folder }
 }
 
 fn until(mut happens: impl FnMut() -> bool) {

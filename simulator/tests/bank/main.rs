@@ -8,3 +8,5 @@ mod killed;
 mod rate;
 mod rig;
 mod sessions;
+#[path = "../canary/watch.rs"]
+mod watch;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::watch::{Watch, watch};
 use bytes::BytesMut;
 use veksel_codecs::structured::OriginalData;
 use veksel_codecs::{Codec, Dialect, Framing, Message, Mti, field};
@@ -41,14 +42,17 @@ pub(crate) fn start(folder: &Path) -> RunningBank {
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     pub(crate) codec: Codec,
+    _watch: Watch,
 }
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
+        let watch = watch();
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, codec: Codec::new(Dialect::shipped("cbs-ascii-bin").unwrap()) }
+        let codec = Codec::new(Dialect::shipped("cbs-ascii-bin").unwrap());
+        Self { stream, codec, _watch: watch }
     }
 
     pub(crate) fn signed_on(address: SocketAddr) -> Self {

@@ -73,6 +73,8 @@ struct Turning {
     /// Handed over and not yet durable: the last of a batch, and when.
     handed: std::collections::VecDeque<(RecordId, Tick)>,
     draining_until: Option<Tick>,
+    /// How old the oldest balance is, in milliseconds, and when that is looked at again.
+    balance_age: (u64, Tick),
     failed: Option<String>,
     /// Whether the picture is to be renewed at once.
     has_news: bool,
@@ -101,6 +103,7 @@ impl Shard {
             backlog: Vec::new(),
             handed: std::collections::VecDeque::new(),
             draining_until: None,
+            balance_age: (0, Tick(0)),
             failed: None,
             has_news: false,
         };

@@ -9,6 +9,9 @@ use veksel_core::{GroupId, Input, LinkId, Switch, Tick};
 /// How long a batch of records may take to become durable before the journal is not healthy.
 const JOURNAL_MAX_NS: u64 = 5_000_000_000;
 
+/// How often ages are looked at that are found among all payments and balances, in milliseconds.
+const AGES_MS: u64 = 1_000;
+
 impl Turning {
     /// Renews gauges and the picture, and looks after the journal.
     pub(super) fn look(&mut self) {
@@ -53,9 +56,13 @@ impl Turning {
         observer.metrics.enquiries.set(gauge(enquirer.in_flight()));
         observer.metrics.callers.set(gauge(callers.len() + port.len()));
         observer.metrics.payments_open.set(gauge(switch.payments_open()));
-        observer.metrics.payment_lag.set(switch.payments_lag(now) as f64 / 1e3);
-        let balance_age_ms = switch.balance_age(now);
-        observer.metrics.balance_staleness.set(balance_age_ms as f64 / 3.6e6);
+        if tick >= self.balance_age.1 {
+            let age_ms = switch.balance_age(now);
+            self.balance_age = (age_ms, tick.after_ms(AGES_MS));
+            observer.metrics.payment_lag.set(switch.payments_lag(now) as f64 / 1e3);
+            observer.metrics.balance_staleness.set(age_ms as f64 / 3.6e6);
+        }
+        let (balance_age_ms, _) = self.balance_age;
         status.set(Picture {
             groups,
             breakers,
