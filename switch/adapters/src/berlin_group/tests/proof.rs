@@ -133,7 +133,24 @@ fn parts() -> Parts<'static> {
 }
 
 fn read() -> Enquiry {
-    Enquiry::Balances { account: account(), is_attended: false }
+    Enquiry::Balances { account: account(), is_attended: true }
+}
+
+/// A bank counts a read that it answered badly like any other.
+#[tokio::test]
+async fn a_read_without_its_customer_is_sent_once() {
+    for status in [429, 500, 503] {
+        let server = Server::start(vec![json(status, ""), json(status, ""), json(200, "{}")]).await;
+        let mut config = bank(&server.url(), Quirks::default());
+        config.call.retries = 2;
+        let bank = BerlinGroup::new(&config, (None, None, None), &parts()).unwrap();
+        for (is_attended, sent) in [(false, 1), (true, 3)] {
+            let ask = Enquiry::Balances { account: account(), is_attended };
+            let verdict = bank.ask(&Chain::new(5_000, ""), &ask).await;
+            assert!(matches!(verdict, Verdict::Failed(_)), "{verdict:?}");
+            assert_eq!(server.requests().len(), sent, "{status} {is_attended}");
+        }
+    }
 }
 
 #[tokio::test]
