@@ -12,6 +12,7 @@ use crate::answer::Trace;
 use crate::openapi::{Endpoint, Method};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
 
 /// Where it is.
 pub(crate) const PATH: &str = "/console";
@@ -60,16 +61,23 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .about("people", "The console: a person's accounts, consents and identity check")
             .gives_text(&["200"], "text/html", "A page that loads nothing from elsewhere.")
     };
-    let part =
-        |(path, kind, text): (&'static str, &'static str, &'static str)| {
-            // Whoever has an old file with a new one has neither.
-            let serve = move || async move { file(StatusCode::OK, kind, "no-cache", text) };
-            let kind = kind.split(';').next().unwrap_or(kind);
-            Endpoint::new(Method::Get, path, serve)
-                .about("people", "Part of the console")
-                .gives_text(&["200"], kind, "As it is in the program.")
-        };
+    let part = |(path, kind, text): (&'static str, &'static str, &'static str)| {
+        // Whoever has an old file with a new one has neither.
+        let serve = move || async move { file(StatusCode::OK, kind, "no-cache", text) };
+        let kind = kind.split(';').next().unwrap_or(kind);
+        let said = Endpoint::new(Method::Get, path, serve).about("people", "Part of the console");
+        let when = "As it is in the program.";
+        match kind {
+            WORDS => said.gives_json("200", when, words()),
+            _ => said.gives_text(&["200"], kind, when),
+        }
+    };
     [PATH, FOLDER].into_iter().map(whole).chain(FILES.into_iter().map(part)).collect()
+}
+
+/// The schema of the words of a language.
+fn words() -> Value {
+    json!({ "type": "object", "additionalProperties": { "type": "string" } })
 }
 
 /// `GET /console`.
