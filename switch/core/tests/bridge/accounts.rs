@@ -1,7 +1,7 @@
 //! Linking accounts and giving them up.
 
 use crate::world::{
-    ACCOUNT, ATM, START, World, code, customer, failed, linked, plan, received, request,
+    ACCOUNT, ATM, START, World, code, customer, failed, link, linked, plan, received, request,
     status as of_payment, tag,
 };
 use veksel_codecs::field;
@@ -10,16 +10,6 @@ use veksel_core::fact::{
     Cached, Case, ConsentStatus, Fact, KycStatus, Linked, PaymentState, PaymentStatus,
 };
 use veksel_core::{BankId, Input, Utc};
-
-fn link(customer: &str) -> Call {
-    Call::Link {
-        account: ACCOUNT.into(),
-        bank: "dnb".into(),
-        iban: ACCOUNT.into(),
-        currency: 578,
-        customer: customer.into(),
-    }
-}
 
 /// A consent that was asked for and waits: what was told, and the state of its redirect.
 fn waiting() -> (World, [u8; 16]) {

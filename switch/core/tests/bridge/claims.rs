@@ -1,24 +1,14 @@
 //! Who asks for an account keeps nobody else out: only a consent that was agreed to does.
 
-use crate::world::{ACCOUNT, ATM, START, World, linked, plan, received, request};
+use crate::world::{ACCOUNT, ATM, START, World, link, linked, plan, received, request};
 use veksel_core::Input;
 use veksel_core::enquiry::{Ask, Call, ConsentState, Enquiry, Failed, Moved, Told, Verdict};
 use veksel_core::fact::{ConsentStatus, Fact, Linked};
 use veksel_core::{Record, Utc};
 
-fn wish(customer: &str) -> Call {
-    Call::Link {
-        account: ACCOUNT.into(),
-        bank: "dnb".into(),
-        iban: ACCOUNT.into(),
-        currency: 578,
-        customer: customer.into(),
-    }
-}
-
 /// A customer asks for the account, and the bank names a page: the state of the redirect.
 fn claim(world: &mut World, customer: &str) -> [u8; 16] {
-    world.call(wish(customer));
+    world.call(link(customer));
     let ask = world.asked();
     let Enquiry::Consent { state, .. } = &ask.enquiry else { panic!("{ask:?}") };
     let approve = Some(format!("https://bank.example/{customer}"));
@@ -122,7 +112,7 @@ fn a_waiting_link_blocks_nobody_and_the_first_that_is_agreed_has_the_account() {
                 "{ask:?}"
             );
             // Nobody else gets it now, by old wishes or new ones.
-            world.call(wish("c-9"));
+            world.call(link("c-9"));
             assert!(matches!(world.told(), Told::Failed(why) if why.why == Failed::Duplicate));
             for (customer, state) in states {
                 if customer != winner {
@@ -180,7 +170,7 @@ fn a_link_that_is_over_is_taken_by_whom_the_bank_agrees_to_and_not_by_who_asks()
     assert_eq!(owner(&mut world), Some(("c-1".into(), ConsentStatus::Expired)));
     // Who had it may renew it meanwhile, and nobody else is let in between then.
     let renewal = claim(&mut world, "c-1");
-    world.call(wish("c-3"));
+    world.call(link("c-3"));
     assert!(matches!(world.told(), Told::Failed(why) if why.why == Failed::Duplicate));
     back(&mut world, state, agreed());
     assert_eq!(given_back(&mut world), ["consent-of-c-2"]);
@@ -195,11 +185,11 @@ fn claims_on_one_account_are_few_and_one_for_each_customer() {
     for number in 1..=8 {
         claim(&mut world, &format!("c-{number}"));
     }
-    world.call(wish("c-9"));
+    world.call(link("c-9"));
     assert!(matches!(world.told(), Told::Failed(why) if why.why == Failed::Duplicate));
     assert!(world.asked_maybe().is_none());
     // The same once more takes the place of the first.
-    world.call(wish("c-8"));
+    world.call(link("c-8"));
     let revoke = world.asked_maybe().expect("the consent before is given back");
     assert!(
         matches!(&revoke.enquiry, Enquiry::Revoke(account) if account.consent == "consent-of-c-8")

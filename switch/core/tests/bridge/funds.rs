@@ -2,7 +2,7 @@
 
 use crate::world::{ACCOUNT, World, code, failed, plan, received, request};
 use veksel_codecs::{Message, Mti, field};
-use veksel_core::enquiry::{Balances, Call, Enquiry, Failed, Money, Told, Verdict};
+use veksel_core::enquiry::{Ask, Balances, Call, Enquiry, Failed, Money, Told, Verdict};
 use veksel_core::fact::{Fact, Reads};
 use veksel_core::{ParticipantId, Record};
 
@@ -43,14 +43,20 @@ fn an_amount_is_confirmed_by_the_bank() {
     }
 }
 
+/// A bank that does not confirm amounts was asked about one, and is asked for its balances.
+fn unconfirmed(question: Message) -> (World, Box<Ask>) {
+    let mut world = World::linked();
+    world.tell(received(question));
+    let ask = world.asked();
+    world.verdict(&ask, failed(Failed::NotSupported, false));
+    let ask = world.asked();
+    (world, ask)
+}
+
 #[test]
 fn where_amounts_are_not_confirmed_the_balances_say_it() {
     for (amount, expected) in [(900, "00"), (901, "51")] {
-        let mut world = World::linked();
-        world.tell(received(question(amount)));
-        let ask = world.asked();
-        world.verdict(&ask, failed(Failed::NotSupported, false));
-        let ask = world.asked();
+        let (mut world, ask) = unconfirmed(question(amount));
         assert!(matches!(ask.enquiry, Enquiry::Balances { .. }), "{ask:?}");
         world.verdict(&ask, Verdict::Balances(BALANCES));
         let answer = world.answer();
@@ -80,11 +86,7 @@ fn where_amounts_are_not_confirmed_the_balances_say_it() {
 #[test]
 fn an_account_that_is_unlinked_meanwhile_does_not_make_an_amount_there() {
     for (amount, expected) in [(900, "00"), (901, "51")] {
-        let mut world = World::linked();
-        world.tell(received(question(amount)));
-        let ask = world.asked();
-        world.verdict(&ask, failed(Failed::NotSupported, false));
-        let ask = world.asked();
+        let (mut world, ask) = unconfirmed(question(amount));
         world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
         assert_eq!(world.told(), Told::Noted);
         world.asked();

@@ -8,6 +8,7 @@ use crate::world::{
 use veksel_core::enquiry::{Ask, Balances, Enquiry, Failed, Verdict};
 use veksel_core::fact::{Cached, Fact, KycStatus, Linked, PaymentStatus};
 use veksel_core::plan::Plan;
+use veksel_core::{Output, Record};
 
 /// What the design allows.
 const LAG_MAX_MS: u64 = 5 * 60_000;
@@ -283,4 +284,19 @@ fn a_balance_nobody_ever_read_is_read_when_the_switch_begins() {
     world.verdict(&ask, failed(Failed::Unavailable, false));
     world.restart();
     quiet(&mut world, 5 * HOUR);
+}
+
+/// A crash between the two would forget a read that the bank has counted.
+#[test]
+fn a_read_is_recorded_before_it_leaves() {
+    let mut world = refreshed(HOUR);
+    world.pass(HOUR + 1_000);
+    let after = world.seen.iter().find_map(|output| match output {
+        Output::Ask { after, .. } => *after,
+        _ => None,
+    });
+    let after = after.expect("it waits for a record");
+    let (_, record) = world.journal.iter().find(|(id, _)| *id == after).unwrap();
+    let Record::Fact(known) = record else { panic!("{record:?}") };
+    assert!(matches!(known.fact, Fact::Reads(_)), "{known:?}");
 }

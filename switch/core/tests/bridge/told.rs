@@ -189,15 +189,21 @@ fn who_asks_to_take_a_payment_back_hears_how_that_ended() {
     }
 }
 
+/// A payment that its bank said this of is wanted back.
+fn wanted_back(first: PaymentStatus) -> World {
+    let mut world = World::linked();
+    world.tell(received(payment(7)));
+    let ask = world.asked();
+    world.verdict(&ask, initiated(first));
+    world.sent();
+    world.tell(received(request_back(7)));
+    world
+}
+
 #[test]
 fn who_asks_to_take_back_what_is_over_hears_it_at_once() {
     for (first, expected) in [(PaymentStatus::Settled, "40"), (PaymentStatus::Rejected, "00")] {
-        let mut world = World::linked();
-        world.tell(received(payment(7)));
-        let ask = world.asked();
-        world.verdict(&ask, initiated(first));
-        world.sent();
-        world.tell(received(request_back(7)));
+        let mut world = wanted_back(first);
         assert_eq!(code(&world.answer()), expected, "{first:?}");
         assert!(world.switch.is_idle());
     }
@@ -290,12 +296,7 @@ fn a_restart_right_after_the_request_takes_the_payment_back() {
     let decided = world.outcomes().iter().map(|outcome| outcome.response).collect::<Vec<_>>();
     assert!(decided.contains(&ResponseCode::APPROVED), "{decided:?}");
     for (first, expected) in [(PaymentStatus::Settled, "40"), (PaymentStatus::Rejected, "00")] {
-        let mut world = World::linked();
-        world.tell(received(payment(7)));
-        let ask = world.asked();
-        world.verdict(&ask, initiated(first));
-        world.sent();
-        world.tell(received(request_back(7)));
+        let mut world = wanted_back(first);
         world.sent();
         cut_after_intent(&mut world);
         assert!(world.asked_maybe().is_none());

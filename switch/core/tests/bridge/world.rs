@@ -254,6 +254,17 @@ impl World {
     }
 }
 
+/// A customer wants an account linked.
+pub fn link(customer: &str) -> Call {
+    Call::Link {
+        account: ACCOUNT.into(),
+        bank: "dnb".into(),
+        iban: ACCOUNT.into(),
+        currency: 578,
+        customer: customer.into(),
+    }
+}
+
 pub fn linked() -> Linked {
     Linked {
         account: ACCOUNT.into(),
