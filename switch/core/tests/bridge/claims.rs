@@ -230,6 +230,7 @@ fn the_name_of_a_claim_is_no_account() {
 #[test]
 fn an_account_that_is_only_asked_for_is_listed_once_and_by_its_number() {
     let mut world = bare();
+    claim(&mut world, "c-1");
     claim(&mut world, "c-2");
     let mut listed = |after: &str| {
         let (customer, after) = ("c-2".to_owned(), after.to_owned());
