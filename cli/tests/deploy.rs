@@ -4,7 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "that is how tests fail")]
 #![cfg(unix)]
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 const VEKSEL: &str = env!("CARGO_BIN_EXE_veksel");
@@ -139,9 +140,48 @@ fn containers_start_what_there_is() {
     let seen = read("deploy/Dockerfile.dockerignore");
     let manifest = read("Cargo.toml");
     let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
-    for member in members.split(['"', ',', '\n']).map(str::trim).filter(|word| !word.is_empty()) {
-        let folder = member.split('/').next().unwrap();
+    let members = members.split(['"', ',', '\n']).map(str::trim).filter(|word| !word.is_empty());
+    let mut folders: BTreeSet<String> =
+        members.map(|member| member.split('/').next().unwrap().to_owned()).collect();
+    included(&root(), &mut folders);
+    assert!(folders.contains("web"), "what the console is made of: {folders:?}");
+    for folder in folders {
         assert!(seen.lines().any(|line| line == format!("!{folder}")), "{folder}");
+    }
+}
+
+/// The first folders of all files that sources of the product take in.
+fn included(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            let is_of_others = ["target", "tests", "benches", "fuzz"].contains(&name.as_str());
+            if !is_of_others && !name.starts_with('.') {
+                included(&path, found);
+            }
+            continue;
+        }
+        if path.extension().is_none_or(|ending| ending != "rs") || name == "tests.rs" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for rest in text.split("include_").skip(1) {
+            // A literal, or the first piece of one that is put together.
+            let path_of = ["str!(", "bytes!(", "str!(concat!("]
+                .iter()
+                .find_map(|how| rest.strip_prefix(how)?.strip_prefix('"')?.split('"').next());
+            let Some(taken) = path_of else { continue };
+            let place = folder.join(taken);
+            let mut parts: Vec<_> = Vec::new();
+            for part in place.strip_prefix(root()).unwrap().components() {
+                match part {
+                    Component::ParentDir => drop(parts.pop()),
+                    part => parts.push(part),
+                }
+            }
+            found.insert(parts[0].as_os_str().to_str().unwrap().to_owned());
+        }
     }
 }
 

@@ -466,6 +466,8 @@ pub struct IdentityConfig {
     pub scopes: Vec<String>,
     /// Claims that may hold the national id; the first that is there counts.
     pub pid_claims: Vec<String>,
+    /// Whether `sub` says who somebody is where none of them is there.
+    pub falls_back: bool,
     /// `acr` that are good enough; none asks for none.
     pub acr: Vec<String>,
     /// How long ago a person may have signed in at the provider, in milliseconds; 0 is any time.

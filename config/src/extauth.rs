@@ -80,6 +80,17 @@ impl SignatureBase {
     pub const fn has_time(self) -> bool {
         matches!(self, Self::BodyTime | Self::BodyKeyTime)
     }
+
+    /// What is signed, for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Body => "the body",
+            Self::BodyKey => "the idempotency key, a dot and the body",
+            Self::BodyTime => "the time, a dot and the body",
+            Self::BodyKeyTime => "the idempotency key, the time and the body, joined by dots",
+        }
+    }
 }
 
 /// What the amount of a changed hold is.

@@ -62,7 +62,7 @@ pub(crate) fn lay(table: &mut Table, findings: &mut Findings, own: Layout, other
 }
 
 /// Variables that have a meaning elsewhere too say only what nothing else says, and make no
-/// section.
+/// section. An empty text says nothing. Who set one that does not count hears so.
 fn lay_aliases(table: &mut Table, findings: &mut Findings, own: Layout) {
     let source = findings.source().clone();
     // Of two for one setting the last by name counts: SERVICE_MODE, and not its longer alias.
@@ -70,16 +70,28 @@ fn lay_aliases(table: &mut Table, findings: &mut Findings, own: Layout) {
         let Some((section, key)) = given.alias().filter(|(section, _)| has(own, section)) else {
             continue;
         };
-        let is_open = match table.get(section).map(|node| &node.value) {
-            None => section == "switch",
-            Some(Value::Table(inside)) => inside.get(key).is_none(),
-            Some(_) => false,
+        let said = match table.get(section).map(|node| &node.value) {
+            None if section == "switch" => None,
+            Some(Value::Table(inside)) => inside.get(key).map(|node| &node.value),
+            None | Some(_) => continue,
         };
-        if is_open {
-            let place = Place::Variable { index, part: Part::Value };
-            if let Err(astray) = set(table, &[section, key], &given.value, place, own) {
-                findings.error(place, astray.message, astray.help);
+        let place = Place::Variable { index, part: Part::Value };
+        match said {
+            None => {}
+            Some(Value::Text(text) | Value::Given(text)) if text.is_empty() => {}
+            Some(Value::Text(text) | Value::Given(text)) if *text == given.value => continue,
+            Some(Value::Boolean(is)) if is.to_string() == given.value => continue,
+            Some(_) => {
+                let name = &given.name;
+                let message = format!("`{name}` is ignored: `{key}` of [{section}] says otherwise");
+                let longer = format!("VEKSEL_{section}__{key}").to_ascii_uppercase();
+                let help = format!("`{longer}` counts more than the file");
+                findings.warning(place, message, help);
+                continue;
             }
+        }
+        if let Err(astray) = set(table, &[section, key], &given.value, place, own) {
+            findings.error(place, astray.message, astray.help);
         }
     }
 }

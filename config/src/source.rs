@@ -148,6 +148,7 @@ impl Given {
     pub(crate) fn alias(&self) -> Option<(&'static str, &'static str)> {
         match self.name.as_str() {
             "SERVICE_MODE" | "NEXT_PUBLIC_SERVICE_MODE" => Some(("switch", "service_mode")),
+            "ALLOW_MOCK_IN_PROD" => Some(("switch", "allow_mock_in_prod")),
             "SUMSUB_API_URL" => Some(("kyc", "url")),
             "BANKID_MOCK" => Some(("identity", "mock")),
             "BANKID_DISCOVERY_URL" => Some(("identity", "discovery_url")),

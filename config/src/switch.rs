@@ -10,6 +10,7 @@ mod checks;
 mod identity;
 mod outside;
 mod raw;
+mod standing;
 mod trace;
 
 pub(crate) use outside::read_api;

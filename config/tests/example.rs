@@ -168,6 +168,30 @@ fn variables_of_other_programs_say_what_nothing_else_says() {
     );
     let config = load(BRIDGE_EXAMPLE, &[sandbox, alias]);
     assert_eq!((config.mode, url(&config)), (ServiceMode::Mock, "http://127.0.0.1:8603".into()));
+    let ignored: Vec<&str> = config.warnings.0.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(
+        ignored,
+        [
+            "`NEXT_PUBLIC_SERVICE_MODE` is ignored: `service_mode` of [switch] says otherwise",
+            "`SUMSUB_API_URL` is ignored: `url` of [kyc] says otherwise",
+        ]
+    );
+    // Whoever is on this machine is pretended, whatever the switch is.
+    let of = |config: &veksel_config::SwitchConfig, name: &str| {
+        let all = config.third_parties();
+        all.iter().find(|(known, _)| known == name).map(|(_, standing)| standing.word())
+    };
+    for name in ["sumsub", "identity", "extauth", "bill", "sms", "email", "push", "bank nordbank"] {
+        assert_eq!(of(&config, name), Some("mock"), "{name}");
+    }
+    let config = load(&bare, &[]);
+    assert_eq!((of(&config, "sumsub"), of(&config, "bill")), (Some("sandbox"), Some("mock")));
+    // What says the same, or what an empty text leaves open, needs no word.
+    let (same, issuer) = (("SERVICE_MODE", "mock"), ("BANKID_ISSUER", "http://127.0.0.1:1"));
+    let config = load(BRIDGE_EXAMPLE, &[same, issuer]);
+    assert_eq!(config.warnings.0.len(), 0);
+    let said = config.bridge.identity.unwrap().issuer;
+    assert_eq!(said.as_deref(), Some("http://127.0.0.1:1"));
     let named = ("VEKSEL_SWITCH__SERVICE_MODE", "sandbox");
     assert_eq!(load(&bare, &[named, mock]).mode, ServiceMode::Sandbox);
     let config = load(

@@ -1,7 +1,7 @@
 //! What a newcomer does with `veksel demo`: a balance, a transfer, the approval, the repeat.
 
 use crate::http;
-use crate::rig::{ACCOUNT, PAYEE};
+use crate::rig::ACCOUNT;
 use crate::stage::{PATIENCE, Process, until, veksel};
 use serde_json::Value;
 use std::process::Command;
@@ -145,6 +145,9 @@ fn look_inside_as_in_the_readme(banner: &str) {
     );
     let ready: Value = serde_json::from_str(&ask(ready)).unwrap();
     assert_eq!(ready["ready"], true, "{ready}");
+    // Everybody whom a demo calls is pretended.
+    let parties = ready["thirdParties"].as_array().unwrap();
+    assert!(parties.len() > 5 && parties.iter().all(|party| party["status"] == "mock"), "{ready}");
     assert!(ask(answers).contains("veksel_answers_total{"));
 }
 
@@ -162,32 +165,39 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
         let ran = veksel(&[&["send", "--to", &to], words].concat());
         String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr)
     };
-    let balance = send(&["balance", "--account", ACCOUNT]);
-    let shown = "response 00 approved\nledger 45230.00 NOK\navailable 45230.00 NOK\n";
-    assert!(balance.starts_with(shown), "{balance}");
-
     curl_as_in_the_readme(http);
     look_inside_as_in_the_readme(&banner);
     pay_a_bill(http, &send);
 
-    let same = ["--rrn", "MYFIRST00001", "--stan", "1", "--set", "7=1121095000"];
-    let payment = ["transfer", "--from", ACCOUNT, "--into", PAYEE, "--amount", "150.00"];
-    let payment = [&payment[..], &same].concat();
-    let said = send(&payment);
-    assert!(said.starts_with("response 09"), "{said}");
+    let readme = include_str!("../../../README.md");
+    let (_, section) = readme.split_once("## An account at another bank").unwrap();
+    let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
+    let (first, again) = (blocks[0].replace("$(date -u +%m%d%H%M%S)", "1121095000"), blocks[2]);
+    let exe = env!("CARGO_BIN_EXE_veksel");
+    // As it stands there, but for the port.
+    let by_hand = |script: &str| {
+        let script = format!("veksel() {{ {exe} \"$@\" --to {to}; }}\n{script}");
+        let ran = Command::new("sh").args(["-uc", &script]).output().unwrap();
+        String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr)
+    };
+    let said = by_hand(&first);
+    let shown = "response 00 approved\nledger 45230.00 NOK\navailable 45230.00 NOK\n";
+    assert!(said.starts_with(shown), "{said}");
+    assert!(said.contains("response 09"), "{said}");
     let page = http::visit(&format!("{http}/approve/{}", behind(&said, "link ")));
     let back = http::visit(&format!("{}?auto=approve", page.leads()));
     assert_eq!(http::visit(back.leads()).status, 200);
     // Nobody of ours is connected: the terminals are told how it ended, and know what that is.
     thread::sleep(Duration::from_secs(5));
-    let repeat = [&payment[..], &["--repeat"]].concat();
-    until("the repeat to be approved", PATIENCE, || {
-        let said = send(&repeat);
-        assert!(said.starts_with("response 00") || said.starts_with("response 09"), "{said}");
-        said.starts_with("response 00").then_some(())
+    // What is asked again is what was asked.
+    let defined = first.lines().filter(|line| *line != "pay" && !line.contains(" balance "));
+    let again = format!("{}\n{again}", defined.collect::<Vec<_>>().join("\n"));
+    let said = until("the repeat to be approved", PATIENCE, || {
+        let said = by_hand(&again);
+        assert!(said.starts_with("response 0"), "{said}");
+        said.starts_with("response 00").then_some(said)
     });
-    let balance = send(&["balance", "--account", ACCOUNT]);
-    assert!(balance.contains("\nledger 45080.00 NOK\n"), "{balance}");
+    assert!(said.contains("\nledger 45080.00 NOK\n"), "{said}");
     pay_from_the_other_bank(http, page.leads(), &send);
 
     demo.signal("TERM");

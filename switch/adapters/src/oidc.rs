@@ -16,7 +16,7 @@ mod mock;
 mod national_id;
 
 pub use alarm::{Alarm, Alarms};
-pub use claims::Claim;
+pub use claims::{Claim, Name};
 
 use crate::adapters::AdapterError;
 use crate::executor::audit::AuditSink;
@@ -100,10 +100,11 @@ pub struct Returned<'a> {
 /// Somebody who is known now.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Person {
-    /// The hash of the national id: the name of the customer.
+    /// The hash of the national id, or of what the provider calls the person where that is not to
+    /// be had: the name of the customer.
     pub customer: String,
-    /// As the provider says it; may be empty.
-    pub name: String,
+    /// As the provider says it.
+    pub name: Name,
     /// How well the provider knows the person.
     pub acr: String,
     /// How the person signed in.
@@ -357,6 +358,7 @@ impl Oidc {
             max_age_s: self.config.max_age_ms / 1_000,
             skew_s: self.config.skew_ms / 1_000,
             pid: &self.config.pid_claims,
+            falls_back: self.config.falls_back,
             years_min: self.config.years_min,
         };
         check(&claims, &expected, now_ms()).map_err(|wrong| match wrong {

@@ -177,7 +177,8 @@ async fn a_person_signs_in_and_is_known_by_a_hash() {
     let rig = Rig::new();
     let (person, to) = rig.sign_in("kari").await.unwrap();
     assert_eq!(to, "/there");
-    assert_eq!(person.name, "Kari Nordmann");
+    assert_eq!(person.name.whole, "Kari Nordmann");
+    assert_eq!((person.name.given.as_str(), person.name.family.as_str()), ("Kari", "Nordmann"));
     assert_eq!(
         (person.acr.as_str(), person.amr.as_slice()),
         ("urn:bankid:bid;LOA=4", &["BID".to_owned()][..])
@@ -237,7 +238,6 @@ async fn every_wrong_token_signs_nobody_in() {
         ("wrong_nonce", Claim::Nonce),
         ("no_nonce", Claim::Nonce),
         ("low_acr", Claim::Level),
-        ("no_pid", Claim::NationalId),
         ("broken_pid", Claim::NationalId),
         ("bad_signature", Claim::Signature),
         ("alg_none", Claim::Form),
@@ -246,6 +246,22 @@ async fn every_wrong_token_signs_nobody_in() {
         assert_eq!(rig.refused(fault).await, NotSigned::Token(claim), "{fault}");
     }
     assert!(rig.sign_in("kari").await.is_ok(), "and then all is well");
+}
+
+#[tokio::test]
+async fn somebody_whose_national_id_we_may_not_see_signs_in_by_sub() {
+    let rig = Rig::new();
+    let (known, _) = rig.sign_in("kari").await.unwrap();
+    assert!(rig.provider.break_with("no_pid"));
+    let (person, _) = rig.sign_in("kari").await.unwrap();
+    let (again, _) = rig.sign_in("kari").await.unwrap();
+    assert_eq!((person.customer.len(), &again.customer), (64, &person.customer));
+    assert_ne!(known.customer, person.customer);
+    // Nothing says how old this one is.
+    let refused = rig.sign_in("ola").await.unwrap_err();
+    assert_eq!(refused, NotSigned::Token(Claim::Birthdate));
+    let strict = Rig::with(OidcConfig::default(), |config| config.falls_back = false);
+    assert_eq!(strict.refused("no_pid").await, NotSigned::Token(Claim::NationalId));
 }
 
 #[tokio::test]

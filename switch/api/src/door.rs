@@ -123,11 +123,11 @@ pub fn router(doors: Doors) -> Router {
         webhooks: webhooks.as_ref().map(|own| own.paths()).unwrap_or_default(),
         identity: identity.is_some(),
         integration: integration.is_some(),
-        platform: platform.is_some(),
+        platform: platform.as_ref().map(Platform::config),
         token: has_token,
     };
     let endpoints = all(wanted);
-    let document = document(&endpoints).to_string();
+    let document = document(&endpoints, wanted.platform).to_string();
     let desk = Arc::new(Shared {
         engine,
         webhooks,

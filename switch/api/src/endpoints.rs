@@ -7,24 +7,25 @@ use crate::openapi::{Endpoint, Method, document_of, page, script, style};
 use crate::{accounts, callback, console, extauth, identity, kyc, push, webhook};
 use Method::{Delete, Get, Patch, Post};
 use serde_json::{Value, json};
+use veksel_config::ExtAuthConfig;
 
 /// Which of the endpoints there are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct Wanted<'w> {
     /// Where the provider of identity checks posts its webhooks.
     pub(crate) webhooks: &'static [&'static str],
     /// People sign in.
     pub(crate) identity: bool,
     /// There are callers.
     pub(crate) integration: bool,
-    /// There is a card platform.
-    pub(crate) platform: bool,
+    /// How a card platform proves who it is, if there is one.
+    pub(crate) platform: Option<&'w ExtAuthConfig>,
     /// Programs must know the token of `[http]`.
     pub(crate) token: bool,
 }
 
 /// In the order in which people read of them.
-pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
+pub(crate) fn all(wanted: Wanted<'_>) -> Vec<Endpoint> {
     let mut all = Vec::new();
     if wanted.integration {
         all.extend(inquiries());
@@ -39,8 +40,8 @@ pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
     }
     all.extend(from_elsewhere());
     all.extend(wanted.webhooks.iter().map(|path| webhook_at(path)));
-    if wanted.platform {
-        all.extend(platform());
+    if let Some(config) = wanted.platform {
+        all.extend(platform(config));
     }
     all.extend(about_itself());
     all
@@ -265,10 +266,15 @@ fn customers(needs_token: bool) -> Vec<Endpoint> {
 fn people() -> Vec<Endpoint> {
     let person = json!({
         "type": "object",
-        "required": ["customer", "name", "acr", "amr", "signedInAt", "expiresAt", "csrfToken"],
+        "required": [
+            "customer", "name", "givenName", "familyName", "acr", "amr", "signedInAt", "expiresAt",
+            "csrfToken",
+        ],
         "properties": {
             "customer": { "type": "string" },
-            "name": { "type": ["string", "null"] },
+            "name": { "type": "string" },
+            "givenName": { "type": "string" },
+            "familyName": { "type": "string" },
             "acr": { "type": ["string", "null"] },
             "amr": { "type": ["array", "string", "null"] },
             "signedInAt": { "type": "string" },
@@ -349,7 +355,7 @@ fn webhook_at(path: &'static str) -> Endpoint {
     endpoint.takes_json(json!({ "type": "object" })).gives_json("200", "It was heard.", noted())
 }
 
-fn platform() -> Vec<Endpoint> {
+fn platform(config: &ExtAuthConfig) -> Vec<Endpoint> {
     let amount = json!({
         "type": "object",
         "required": ["amount", "currency"],
@@ -387,9 +393,10 @@ fn platform() -> Vec<Endpoint> {
                 "errorCode": { "type": "string" }, "reason": { "type": "string" },
             },
         });
-        endpoint
+        signed(endpoint, config)
             .more(
-                "Signed by the platform. What cannot be decided in time is 500 and leaves nothing.",
+                "Signed by the platform. What cannot be decided in time is 500: nothing stays of \
+                 it but the end of a hold, and the same request again settles that.",
             )
             .gives_json("200", "It is done.", json!({ "type": "object" }))
             .gives_json("470", "The bank refuses.", refusal)
@@ -412,10 +419,26 @@ fn platform() -> Vec<Endpoint> {
     all.push(
         Endpoint::new(Post, "/api/hay/v0/communications/{kind}", extauth::received)
             .about("platform", "What the platform tells of")
+            .secured("events")
             .takes_json(json!({ "type": "object" }))
             .gives_json("200", "It was heard.", json!({ "type": "object" })),
     );
     all
+}
+
+/// What a request of the platform bears, by the names that are configured.
+fn signed(endpoint: Endpoint, config: &ExtAuthConfig) -> Endpoint {
+    let (names, base) = (&config.headers, config.base);
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    let is_timed = base.has_time() || config.skew_ms_max > 0;
+    let idempotency = "The same for each attempt of one request, and of no other.";
+    let (signature, key) = ("The signature, in base64.", "Which published key made it (`kid`).");
+    endpoint
+        .parameter("header", &names.key, true, text(key))
+        .parameter("header", &names.idempotency, base.has_key(), text(idempotency))
+        .parameter("header", &names.timestamp, is_timed, text("Milliseconds since 1970."))
+        .parameter("header", &names.signature, true, text(signature))
+        .secured("platform")
 }
 
 fn about_itself() -> Vec<Endpoint> {

@@ -114,6 +114,10 @@ impl Platform {
         let lanes = (0..LANES).map(|_| Mutex::default()).collect();
         Self { external, keys, remembered, lanes }
     }
+
+    pub(crate) const fn config(&self) -> &ExtAuthConfig {
+        &self.external.config
+    }
 }
 
 /// `POST /holds` with `{"id":"…","accountId":"…","cardId":"…","amount":{"amount":"-12.43",

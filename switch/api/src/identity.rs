@@ -253,7 +253,9 @@ fn shown(desk: &Desk, headers: &HeaderMap) -> Answer {
     let session = identity.session(headers).ok_or_else(signed_out)?;
     let body = json!({
         "customer": session.person.customer,
-        "name": session.person.name,
+        "name": session.person.name.whole,
+        "givenName": session.person.name.given,
+        "familyName": session.person.name.family,
         "acr": session.person.acr,
         "amr": session.person.amr,
         "signedInAt": session.began.to_string(),

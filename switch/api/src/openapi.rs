@@ -13,6 +13,7 @@ pub(crate) use page::{document_of, page, script, style};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use veksel_config::ExtAuthConfig;
 
 /// Statuses that any endpoint may answer with, and when.
 const ERRORS: &[(&str, &str)] = &[
@@ -125,6 +126,12 @@ impl Endpoint {
         self
     }
 
+    /// Whoever proves himself in this way may ask.
+    pub(crate) fn secured(mut self, scheme: &str) -> Self {
+        self.said["security"] = json!([{ scheme: [] }]);
+        self
+    }
+
     pub(crate) fn parameter(
         mut self,
         place: &str,
@@ -216,7 +223,7 @@ fn operation_id(method: Method, path: &str) -> String {
 }
 
 /// The document about these endpoints.
-pub(crate) fn document(endpoints: &[Endpoint]) -> Value {
+pub(crate) fn document(endpoints: &[Endpoint], platform: Option<&ExtAuthConfig>) -> Value {
     let mut paths = json!({});
     let mut schemas = BTreeMap::from([("Error".to_owned(), error())]);
     for endpoint in endpoints {
@@ -224,6 +231,22 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Value {
         schemas.extend(endpoint.schemas.clone());
     }
     let bearer = |what: &str| json!({ "type": "http", "scheme": "bearer", "description": what });
+    let mut schemes = json!({
+        "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+        "bearer": bearer("The API key of a caller, or a token (JWT) that names it in `sub` and \
+                          its permissions in `scope`."),
+        "token": bearer("The token of `[http]`."),
+    });
+    if let Some(ExtAuthConfig { headers, base, .. }) = platform {
+        let signed = format!(
+            "RS256 by a published key of 2,048 bits or more over {}; the body as it is sent.",
+            base.words()
+        );
+        schemes["platform"] = json!({
+            "type": "apiKey", "in": "header", "name": headers.signature, "description": signed,
+        });
+        schemes["events"] = bearer("The token that the platform was given for its events.");
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -237,12 +260,7 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
-                "bearer": bearer("The API key of a caller, or a token (JWT) that names it in `sub` \
-                                  and its permissions in `scope`."),
-                "token": bearer("The token of `[http]`."),
-            },
+            "securitySchemes": schemes,
         },
     })
 }

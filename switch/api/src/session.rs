@@ -143,11 +143,12 @@ fn unguessable() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use veksel_adapters::oidc::Name;
 
     fn person(customer: &str) -> Person {
         Person {
             customer: customer.to_owned(),
-            name: "Kari".to_owned(),
+            name: Name::default(),
             acr: String::new(),
             amr: Vec::new(),
         }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use veksel_codecs::ResponseCode;
 use veksel_config::alert::Severity;
+use veksel_core::fact::Case;
 use veksel_core::plan::LinkRole;
 use veksel_core::{Dropped, Event, GroupId, LinkId, Parking, Plan, Position};
 use veksel_link::{CloseReason, HandshakeFault, LinkStats};
@@ -72,7 +73,25 @@ impl Observer {
                 LinkRole::Channel(_) | LinkRole::Identified => {}
             }
         }
+        for case in Case::ALL {
+            observer.metrics.payment_cases.with_label_values(&[case.word()]);
+        }
+        for sink in ["slack", "heartbeat"] {
+            observer.metrics.alerts_failed.with_label_values(&[sink]);
+        }
+        observer.begin_counting(0, 0);
         observer
+    }
+
+    /// Begins the counters of links and groups behind the first that a rule raises an alarm of at
+    /// the first count: Prometheus sees a counter grow only if it was there before.
+    fn begin_counting(&self, links: usize, groups: usize) {
+        for link in self.links.iter().skip(links) {
+            self.metrics.clashes.with_label_values(&[link]);
+        }
+        for group in self.groups.iter().skip(groups) {
+            self.metrics.out_of_balance.with_label_values(&[group]);
+        }
     }
 
     /// Gives names to what a new plan has behind the known parts.
@@ -92,6 +111,7 @@ impl Observer {
         self.traffic.replan(plan);
         // They have no lasting places.
         self.routes = plan.routes.iter().map(|route| route.name.clone()).collect();
+        self.begin_counting(links, groups);
         for group in groups..self.groups.len() {
             self.set_position(GroupId(u16::try_from(group).unwrap_or(u16::MAX)), Position::Closed);
         }

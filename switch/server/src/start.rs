@@ -259,7 +259,7 @@ fn launch(
     // Only the card platform's door reads it.
     let journal = config.bridge.extauth.is_some().then(|| store.reader()).transpose()?;
     let messages = (exchange.clone(), journal);
-    let status = Status::default();
+    let status = Status::of(config.third_parties());
     let alerts = Alerts::new(&config.alert);
     let (spans, posting) = Spans::start(&config, &metrics)?;
     let around = Around { metrics: &metrics, status: &status, alerts: &alerts, spans: &spans };

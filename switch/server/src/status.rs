@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use veksel_config::ServiceMode;
 
 /// How old a picture may be. It is renewed a few times a second.
 const PICTURE_MAX: Duration = Duration::from_secs(5);
@@ -28,9 +29,14 @@ pub(crate) struct Picture {
 
 /// The current picture, shared between threads.
 #[derive(Clone, Default)]
-pub(crate) struct Status(Arc<Mutex<(Picture, Option<Instant>)>>);
+pub(crate) struct Status(Arc<Mutex<(Picture, Option<Instant>)>>, Arc<[(String, ServiceMode)]>);
 
 impl Status {
+    /// Nothing is known yet but who is called, and what they are.
+    pub(crate) fn of(third_parties: Vec<(String, ServiceMode)>) -> Self {
+        Self(Arc::default(), third_parties.into())
+    }
+
     pub(crate) fn set(&self, picture: Picture) {
         let taken = Some(Instant::now());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (picture, taken);
@@ -81,6 +87,11 @@ impl Status {
             .collect();
         let breakers: serde_json::Map<_, _> =
             breakers.into_iter().map(|(name, position)| (name, position.into())).collect();
+        let third_parties: Vec<_> = self
+            .1
+            .iter()
+            .map(|(name, standing)| json!({ "name": name, "status": standing.word() }))
+            .collect();
         json!({
             "ready": self.is_ready(),
             "health": health.err().unwrap_or("ok"),
@@ -88,6 +99,7 @@ impl Status {
             "store": store,
             "groups": groups,
             "breakers": breakers,
+            "thirdParties": third_parties,
         })
     }
 }

@@ -74,6 +74,7 @@ impl BankId {
             par: section.boolean("par", false).value,
             scopes: words(&mut section, "scopes", &["openid", "profile", "nnin_altsub"]),
             pid_claims: words(&mut section, "pid_claims", &["nnin_altsub", "pid"]),
+            falls_back: section.boolean("sub_fallback", true).value,
             acr: words(&mut section, "acr", &["urn:bankid:bid;LOA=4"]),
             max_age_ms: section.duration("max_age", 0, 0..=DAY).value,
             years_min: section.integer("years_min", 18, 0..=120).value,

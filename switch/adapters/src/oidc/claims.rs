@@ -1,8 +1,11 @@
 //! What an ID token must say (`OpenID` Connect Core 3.1.3.7), and who it says it is. Pure: its
 //! signature was checked before, and the time is an argument.
 
-use super::national_id::{NationalId, age};
+use super::national_id::{NationalId, age, hash};
+use aws_lc_rs::hmac;
+use core::fmt;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 /// What is expected of a token.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(super) struct Expected<'a> {
     pub(super) skew_s: u64,
     /// Claims with the national id.
     pub(super) pid: &'a [String],
+    /// Whether `sub` says who it is where none of them is there.
+    pub(super) falls_back: bool,
     pub(super) years_min: u32,
 }
 
@@ -46,6 +51,8 @@ pub enum Claim {
     AuthTime,
     /// The national id.
     NationalId,
+    /// `sub`
+    Subject,
     /// `birthdate`
     Birthdate,
 }
@@ -66,6 +73,7 @@ impl Claim {
             Self::Level => "acr",
             Self::AuthTime => "auth_time",
             Self::NationalId => "national_id",
+            Self::Subject => "sub",
             Self::Birthdate => "birthdate",
         }
     }
@@ -87,11 +95,66 @@ impl From<Claim> for Wrong {
 /// Who a token says it is.
 #[derive(Debug)]
 pub(super) struct Said {
-    pub(super) id: NationalId,
-    pub(super) name: String,
+    pub(super) id: Subject,
+    pub(super) name: Name,
     pub(super) acr: String,
     pub(super) amr: Vec<String>,
 }
+
+/// By what a person is known. It is shown nowhere and leaves only as a hash.
+pub(super) enum Subject {
+    NationalId(NationalId),
+    /// What the provider calls somebody whose national id we may not see: `iss` and `sub`, which
+    /// together are never given to anybody else (`OpenID` Connect Core 5.7).
+    Pairwise(Zeroizing<String>),
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NationalId(_) => "NationalId(****)",
+            Self::Pairwise(_) => "Pairwise(****)",
+        })
+    }
+}
+
+impl Subject {
+    fn pairwise(issuer: &str, sub: &str) -> Option<Self> {
+        let fits = (1..=SUB_MAX).contains(&sub.len()) && sub.bytes().all(|b| b.is_ascii_graphic());
+        // No national id has a separator, and no issuer a line feed.
+        fits.then(|| Self::Pairwise(Zeroizing::new(format!("{issuer}\n{sub}"))))
+    }
+
+    /// The hash by which a customer is known, in lower-case hexadecimal: under a key, or without
+    /// one for those who have such hashes already.
+    pub(super) fn hash(&self, key: Option<&hmac::Key>) -> String {
+        match self {
+            Self::NationalId(id) => id.hash(key),
+            Self::Pairwise(text) => hash(text.as_bytes(), key),
+        }
+    }
+}
+
+/// What a person is called.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Name {
+    /// Whole; may be empty.
+    pub whole: String,
+    /// All but the last; may be empty.
+    pub given: String,
+    /// The last, or what the provider says it is; may be empty.
+    pub family: String,
+}
+
+/// What a person is called is nobody's business but his.
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Name(****)")
+    }
+}
+
+/// Longest `sub` (`OpenID` Connect Core 2).
+const SUB_MAX: usize = 255;
 
 /// Longest name that is kept, in characters, and most words of `amr`.
 const NAME_MAX: usize = 128;
@@ -132,12 +195,17 @@ pub(super) fn check(
             return Err(Claim::AuthTime.into());
         }
     }
-    let id = expected.pid.iter().find_map(|name| text(name)).ok_or(Claim::NationalId)?;
-    let id = NationalId::parse(id).ok_or(Claim::NationalId)?;
-    let born = match claims.get("birthdate") {
-        None | Some(Value::Null) => id.born(),
-        Some(Value::String(text)) => birthdate(text)?.unwrap_or_else(|| id.born()),
+    let id = subject(claims, expected)?;
+    let said = match claims.get("birthdate") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => birthdate(text)?,
         Some(_) => return Err(Claim::Birthdate.into()),
+    };
+    let born = match (said, &id) {
+        (Some(born), _) => born,
+        (None, Subject::NationalId(id)) => id.born(),
+        // Nothing else says how old somebody is.
+        (None, Subject::Pairwise(_)) => return Err(Claim::Birthdate.into()),
     };
     let years = age(born, now_ms).ok_or(Claim::Birthdate)?;
     if years < expected.years_min {
@@ -145,6 +213,20 @@ pub(super) fn check(
     }
     let word = |text: &str| text.chars().filter(|c| !c.is_control()).take(WORD_MAX).collect();
     Ok(Said { id, name: name(claims), acr: word(acr), amr: words(claims.get("amr"), &word) })
+}
+
+/// Who it is: by the first claim of the national id that is there, and by `sub` where none is.
+fn subject(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<Subject, Claim> {
+    let there = |name: &String| claims.get(name).filter(|value| !value.is_null());
+    if let Some(id) = expected.pid.iter().find_map(there) {
+        let id = id.as_str().and_then(NationalId::parse).ok_or(Claim::NationalId)?;
+        return Ok(Subject::NationalId(id));
+    }
+    if !expected.falls_back {
+        return Err(Claim::NationalId);
+    }
+    let sub = claims.get("sub").and_then(Value::as_str).ok_or(Claim::Subject)?;
+    Subject::pairwise(expected.issuer, sub).ok_or(Claim::Subject)
 }
 
 /// We, alone, or among others and then as the party that asked.
@@ -194,14 +276,24 @@ fn birthdate(text: &str) -> Result<Option<(u32, u32, u32)>, Claim> {
     }
 }
 
-/// The name, whole or from its parts.
-fn name(claims: &Map<String, Value>) -> String {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().trim();
-    let whole = match text("name") {
-        "" => format!("{} {}", text("given_name"), text("family_name")),
-        whole => whole.to_owned(),
+/// The name, whole and in its parts: each as it is said, or made of the others.
+fn name(claims: &Map<String, Value>) -> Name {
+    let text = |name: &str| {
+        let said = claims.get(name).and_then(Value::as_str).unwrap_or_default();
+        let kept: String = said.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect();
+        kept.trim().to_owned()
     };
-    whole.trim().chars().filter(|c| !c.is_control()).take(NAME_MAX).collect()
+    let (whole, given, family) = (text("name"), text("given_name"), text("family_name"));
+    if whole.is_empty() {
+        let whole: String = format!("{given} {family}").chars().take(NAME_MAX).collect();
+        return Name { whole: whole.trim().to_owned(), given, family };
+    }
+    if !given.is_empty() || !family.is_empty() {
+        return Name { whole, given, family };
+    }
+    // Whoever has one name has no other.
+    let (given, family) = whole.rsplit_once(char::is_whitespace).unwrap_or((&whole, ""));
+    Name { given: given.trim_end().to_owned(), family: family.to_owned(), whole }
 }
 
 fn words(value: Option<&Value>, word: &dyn Fn(&str) -> String) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Test persons, for where nobody is asked: grown up, with a national id that fits and belongs to
 //! nobody (month + 80), always the same for a seed and a number.
 
-use super::claims::Said;
+use super::claims::{Name, Said, Subject};
 use super::national_id::{NationalId, synthetic};
 
 /// Test persons of a seed.
@@ -17,9 +17,10 @@ pub(super) fn person(seed: u64, number: u32) -> Option<Said> {
         let born = (1_940 + pick(0, 60), 1 + pick(16, 12), 1 + pick(32, 28));
         let text = synthetic(born, pick(48, 500));
         if let Some(id) = text.as_deref().and_then(NationalId::parse) {
+            let (given, family) = ("Test Person".to_owned(), number.to_string());
             return Some(Said {
-                id,
-                name: format!("Test Person {number}"),
+                id: Subject::NationalId(id),
+                name: Name { whole: format!("{given} {family}"), given, family },
                 acr: "urn:bankid:bid;LOA=4".to_owned(),
                 amr: vec!["MOCK".to_owned()],
             });
@@ -48,7 +49,8 @@ mod tests {
         let mut seen = BTreeSet::new();
         for number in 0..1_000 {
             let said = person(1, number).unwrap();
-            assert!(age(said.id.born(), 1_771_840_800_000).unwrap() >= 18);
+            let Subject::NationalId(id) = &said.id else { panic!("{said:?}") };
+            assert!(age(id.born(), 1_771_840_800_000).unwrap() >= 18);
             assert_eq!(said.id.hash(None), person(1, number).unwrap().id.hash(None));
             seen.insert(said.id.hash(None));
         }

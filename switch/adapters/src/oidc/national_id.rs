@@ -60,11 +60,15 @@ impl NationalId {
     /// The hash by which a customer is known, in lower-case hexadecimal: under a key, or without
     /// one for those who have such hashes already.
     pub(super) fn hash(&self, key: Option<&hmac::Key>) -> String {
-        let text = Zeroizing::new(self.digits.map(|digit| digit + b'0'));
-        match key {
-            Some(key) => crate::random::hex(hmac::sign(key, &text[..]).as_ref()),
-            None => crate::random::hex(digest::digest(&digest::SHA256, &text[..]).as_ref()),
-        }
+        hash(&Zeroizing::new(self.digits.map(|digit| digit + b'0'))[..], key)
+    }
+}
+
+/// The hash of what a person is known by, in lower-case hexadecimal.
+pub(super) fn hash(text: &[u8], key: Option<&hmac::Key>) -> String {
+    match key {
+        Some(key) => crate::random::hex(hmac::sign(key, text).as_ref()),
+        None => crate::random::hex(digest::digest(&digest::SHA256, text).as_ref()),
     }
 }
 

@@ -12,11 +12,15 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
+use veksel_adapters::audit;
+use veksel_adapters::oidc::{Alarms, Oidc};
 use veksel_api::{
-    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Secure, Seen,
-    Signed, Unwelcome, Webhooks, router, serve,
+    Asked, Bank, Bounds, Caller, Doors, Doubt, Engine, Exchange, External, Fetching, Identity,
+    Integration, KeySource, Lives, Looking, Notice, Secure, Seen, Signed, Unwelcome, Watcher,
+    Webhooks, router, serve,
 };
-use veksel_config::bridge::{CallerConfig, PERMISSIONS};
+use veksel_config::bridge::{CallerConfig, PERMISSIONS, SecretSource};
+use veksel_config::{BRIDGE_EXAMPLE, Source, load_switch};
 use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
 use veksel_core::{ParticipantId, Utc};
 
@@ -85,26 +89,76 @@ impl Webhooks for Credulous {
     }
 }
 
+/// A card platform that publishes no keys, in front of an empty journal.
+struct Nobody;
+
+impl Lives for Nobody {
+    fn life(&self, _: String) -> Looking<'_> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+impl KeySource for Nobody {
+    fn fetch(&self) -> Fetching<'_> {
+        Box::pin(async { Err("none".to_owned()) })
+    }
+}
+
+impl Watcher for Nobody {
+    fn doubted(&self, _: Doubt) {}
+    fn skewed(&self, _: i64) {}
+    fn keys_age(&self, _: Duration) {}
+    fn noticed(&self, _: &Notice) {}
+}
+
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self::start(None, None, None)
+        Self::start(None, None, None, None)
+    }
+
+    /// With everything that there can be, as the shipped example has it.
+    pub(crate) fn whole(token: &str) -> Self {
+        let source = Source::text("bridge.toml", BRIDGE_EXAMPLE).known_dialects(&["cbs-ascii-bin"]);
+        let bridge = load_switch(source).unwrap_or_else(|wrong| panic!("{wrong}")).bridge;
+        let (http, mut identity) = (bridge.http.unwrap(), bridge.identity.unwrap());
+        identity.mock = true;
+        let secret = |_: &SecretSource| Ok(Secret::new("secret"));
+        let oidc = Oidc::new(&identity, &http, &secret, &audit(64).0, Alarms::default()).unwrap();
+        let identity = Identity::new(oidc, &identity, &http);
+        let external = External {
+            config: bridge.extauth.unwrap(),
+            acquirer: "500001".into(),
+            participant: "platform".into(),
+            exchange: Exchange::new(mpsc::channel(1).0),
+            lives: Arc::new(Nobody),
+            keys: Arc::new(Nobody),
+            directory: None,
+            notify_token: Some(Secret::new("events")),
+            watcher: Arc::new(Nobody),
+        };
+        Self::start(Some(Secret::new(token)), Some(identity), None, Some(external))
     }
 
     pub(crate) fn with_token(token: &str) -> Self {
-        Self::start(Some(Secret::new(token)), None, None)
+        Self::start(Some(Secret::new(token)), None, None, None)
     }
 
     /// People sign in too.
     pub(crate) fn with_people(token: &str, identity: Identity) -> Self {
-        Self::start(Some(Secret::new(token)), Some(identity), None)
+        Self::start(Some(Secret::new(token)), Some(identity), None, None)
     }
 
     /// Over TLS, and over nothing else.
     pub(crate) fn secure(secure: Secure) -> Self {
-        Self::start(None, None, Some(secure))
+        Self::start(None, None, Some(secure), None)
     }
 
-    fn start(token: Option<Secret>, identity: Option<Identity>, secure: Option<Secure>) -> Self {
+    fn start(
+        token: Option<Secret>,
+        identity: Option<Identity>,
+        secure: Option<Secure>,
+        external: Option<External>,
+    ) -> Self {
         let runtime = Runtime::new().unwrap();
         let (calling, calls) = mpsc::channel(4);
         let answers = Answers::default();
@@ -124,7 +178,7 @@ impl Rig {
                 Bank { name: "signbank".into(), push_secret: Some(Secret::new("push-secret")) },
             ],
             token,
-            external: None,
+            external,
             is_loopback: true,
             body_max: 4_096,
             integration: Some(integration()),

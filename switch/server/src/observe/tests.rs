@@ -130,3 +130,35 @@ fn the_names_of_the_document_are_on_the_page_from_the_start() {
         assert_eq!(value(&observer, name).as_deref(), Some(value_there), "{name}");
     }
 }
+
+/// A counter that appears with its first count has not grown, for Prometheus.
+#[test]
+fn what_a_rule_raises_at_the_first_count_is_on_the_page_from_the_start() {
+    let mut observer = observer();
+    let rules = include_str!("../../../../deploy/prometheus/alerts.yml");
+    let names: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: increase(")?.split_once('['))
+        .filter(|(_, rest)| rest.ends_with("> 0"))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(names.len() > 5, "{names:?}");
+    let counted = |observer: &Observer, name: &str| {
+        observer.flush();
+        let page = observer.metrics.page().unwrap();
+        page.lines().filter(|line| line.starts_with(name)).count()
+    };
+    for name in &names {
+        assert!(counted(&observer, name) > 0, "{name}");
+    }
+    // Also of what a reload brings.
+    let name = "veksel_key_clashes_total{";
+    let before = counted(&observer, name);
+    let source = Source::text("test", BRIDGE_EXAMPLE).known_dialects(&["cbs-ascii-bin"]);
+    let mut plan = load_switch(source).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+    let mut link = plan.links[0].clone();
+    link.name = "one more".to_owned();
+    plan.links.push(link);
+    observer.replan(&plan);
+    assert_eq!(counted(&observer, name), before + 1);
+}

@@ -28,6 +28,7 @@ fn checked_with(change: impl Fn(&mut Expected<'_>), claims: &Value) -> Result<Sa
         max_age_s: 0,
         skew_s: 60,
         pid: &pid,
+        falls_back: false,
         years_min: 18,
     };
     change(&mut expected);
@@ -53,10 +54,11 @@ fn with(changes: &Value) -> Value {
 #[test]
 fn a_good_token_says_who_it_is() {
     let said = checked(&good()).unwrap();
-    assert_eq!(said.name, "Kari Nordmann");
+    assert_eq!(said.name.whole, "Kari Nordmann");
     assert_eq!(said.acr, "urn:bankid:bid;LOA=4");
     assert_eq!(said.amr, ["BID"]);
-    assert_eq!(said.id.born(), (1990, 2, 17));
+    let Subject::NationalId(id) = &said.id else { panic!("{said:?}") };
+    assert_eq!(id.born(), (1990, 2, 17));
     assert!(!format!("{said:?}").contains(PID));
 }
 
@@ -156,13 +158,30 @@ fn eighteen_by_the_birthdate_first_and_by_the_number_without_one() {
 }
 
 #[test]
-fn names_are_whole_or_put_together_and_bounded() {
+fn names_are_whole_and_in_parts_and_bounded() {
     let named = |changes: &Value| checked(&with(changes)).unwrap().name;
-    let parts = json!({ "name": null, "given_name": "Kari", "family_name": "Nordmann" });
-    assert_eq!(named(&parts), "Kari Nordmann");
-    assert_eq!(named(&json!({ "name": null })), "");
-    assert_eq!(named(&json!({ "name": "a\u{0}b" })), "ab");
-    assert_eq!(named(&json!({ "name": "x".repeat(1_000) })).len(), NAME_MAX);
+    for (changes, whole, given, family) in [
+        (json!({}), "Kari Nordmann", "Kari", "Nordmann"),
+        (json!({ "name": "Kari Anne  Nordmann" }), "Kari Anne  Nordmann", "Kari Anne", "Nordmann"),
+        (json!({ "name": "Kari" }), "Kari", "Kari", ""),
+        (json!({ "name": null }), "", "", ""),
+        (json!({ "name": "a\u{0}b" }), "ab", "ab", ""),
+        (
+            json!({ "name": null, "given_name": "Kari", "family_name": "van Dyke" }),
+            "Kari van Dyke",
+            "Kari",
+            "van Dyke",
+        ),
+        // What is said of the parts counts before what the whole looks like.
+        (json!({ "given_name": "Kari Anne" }), "Kari Nordmann", "Kari Anne", ""),
+        (json!({ "name": null, "family_name": "Nordmann" }), "Nordmann", "", "Nordmann"),
+    ] {
+        let Name { whole: w, given: g, family: f } = named(&changes);
+        assert_eq!((w.as_str(), g.as_str(), f.as_str()), (whole, given, family), "{changes}");
+    }
+    let long = named(&json!({ "name": "x".repeat(1_000), "given_name": "y".repeat(1_000) }));
+    assert_eq!((long.whole.len(), long.given.len()), (NAME_MAX, NAME_MAX));
+    assert!(!format!("{:?}", checked(&good()).unwrap()).contains("Kari"));
     let many = json!({ "amr": vec!["x".repeat(500); 50] });
     let said = checked(&with(&many)).unwrap();
     assert_eq!((said.amr.len(), said.amr[0].len()), (WORDS_MAX, WORD_MAX));
@@ -172,4 +191,47 @@ fn names_are_whole_or_put_together_and_bounded() {
 fn no_level_is_asked_for_where_none_is_configured() {
     let claims = with(&json!({ "acr": null }));
     assert!(checked_with(|it| it.acr = &[], &claims).is_ok());
+}
+
+#[test]
+fn somebody_without_a_national_id_is_known_by_what_the_provider_calls_him() {
+    let known = |changes: &Value| checked_with(|it| it.falls_back = true, &with(changes));
+    let hash = |changes: &Value| known(changes).unwrap().id.hash(None);
+    let nobody = json!({ "nnin_altsub": null, "sub": "a-1" });
+    assert!(matches!(known(&nobody).unwrap().id, Subject::Pairwise(_)));
+    assert_eq!(hash(&nobody), hash(&json!({ "nnin_altsub": null, "sub": "a-1", "pid": null })));
+    assert_ne!(hash(&nobody), hash(&json!({ "nnin_altsub": null, "sub": "a-2" })));
+    // The same name at another provider is somebody else.
+    let elsewhere = checked_with(
+        |it| {
+            it.falls_back = true;
+            it.issuer = "https://other.example";
+        },
+        &with(&json!({ "nnin_altsub": null, "sub": "a-1", "iss": "https://other.example" })),
+    );
+    assert_ne!(hash(&nobody), elsewhere.unwrap().id.hash(None));
+    // A name that looks like a national id is not taken for one.
+    let alike = hash(&json!({ "nnin_altsub": null, "sub": PID }));
+    assert_ne!(alike, checked(&good()).unwrap().id.hash(None));
+    // Who has a national id is known by it, whatever else he is called.
+    assert_eq!(hash(&json!({ "sub": "a-1" })), checked(&good()).unwrap().id.hash(None));
+    for (changes, expected) in [
+        (json!({ "nnin_altsub": "17829000025", "sub": "a-1" }), Claim::NationalId),
+        (json!({ "nnin_altsub": 17_829_000_024_u64, "sub": "a-1" }), Claim::NationalId),
+        (json!({ "nnin_altsub": null }), Claim::Subject),
+        (json!({ "nnin_altsub": null, "sub": 1 }), Claim::Subject),
+        (json!({ "nnin_altsub": null, "sub": "" }), Claim::Subject),
+        (json!({ "nnin_altsub": null, "sub": "a 1" }), Claim::Subject),
+        (json!({ "nnin_altsub": null, "sub": "x".repeat(256) }), Claim::Subject),
+        // Nothing else says how old he is.
+        (json!({ "nnin_altsub": null, "sub": "a-1", "birthdate": null }), Claim::Birthdate),
+        (json!({ "nnin_altsub": null, "sub": "a-1", "birthdate": "1990" }), Claim::Birthdate),
+    ] {
+        assert_eq!(known(&changes).unwrap_err(), Wrong::Claim(expected), "{changes}");
+    }
+    let young = json!({ "nnin_altsub": null, "sub": "a-1", "birthdate": "2010-02-17" });
+    assert_eq!(known(&young).unwrap_err(), Wrong::Underage);
+    let id = known(&nobody).unwrap();
+    assert!(!format!("{id:?}").contains("a-1"));
+    assert_eq!(checked(&with(&nobody)).unwrap_err(), Wrong::Claim(Claim::NationalId));
 }
