@@ -3,7 +3,7 @@
 
 use crate::door::{HEALTH_PATHS, healthy};
 use crate::integration::{account, payment, provider, search};
-use crate::openapi::{Endpoint, Method, document_of, page, script, style};
+use crate::openapi::{Endpoint, Method, Ways, document_of, page, script, style};
 use crate::{accounts, callback, console, extauth, identity, kyc, push, webhook};
 use Method::{Delete, Get, Patch, Post};
 use serde_json::{Value, json};
@@ -32,8 +32,9 @@ pub(crate) fn all(wanted: Wanted<'_>) -> Vec<Endpoint> {
         all.extend(payments());
         all.extend(providers());
     }
-    all.extend(linked_accounts(wanted.token));
-    all.extend(customers(wanted.token));
+    let ways = Ways { token: wanted.token, session: wanted.identity };
+    all.extend(linked_accounts(ways));
+    all.extend(customers(ways));
     if wanted.identity {
         all.extend(people());
         all.extend(console::endpoints());
@@ -160,7 +161,7 @@ fn providers() -> Vec<Endpoint> {
     ]
 }
 
-fn linked_accounts(needs_token: bool) -> Vec<Endpoint> {
+fn linked_accounts(ways: Ways) -> Vec<Endpoint> {
     let request = json!({
         "type": "object",
         "additionalProperties": false,
@@ -196,37 +197,37 @@ fn linked_accounts(needs_token: bool) -> Vec<Endpoint> {
     vec![
         Endpoint::new(Post, "/api/accounts", accounts::link)
             .about("accounts", "Link an account to a bank")
-            .guarded(needs_token)
+            .guarded(ways)
             .takes_json(request)
             .gives_json("200", "How it stands.", account()),
         Endpoint::new(Get, "/api/accounts", accounts::list)
             .about("accounts", "Linked accounts of a customer")
             .more("Up to 50 in the order of their names; `next` is `after` of those that follow.")
-            .guarded(needs_token)
+            .guarded(ways)
             .parameter("query", "customer", false, text("Whose; a person leaves it out.", 128))
             .parameter("query", "after", false, text("Only those after this one.", 28))
             .gives_json("200", "How they stand, and what they had when last seen.", accounts()),
         Endpoint::new(Get, "/api/banks", accounts::banks)
             .about("accounts", "Banks where accounts may be linked")
-            .guarded(needs_token)
+            .guarded(ways)
             .gives_json("200", "Their names.", banks()),
         Endpoint::new(Get, "/api/accounts/{account}", accounts::show)
             .about("accounts", "How a linked account stands")
-            .guarded(needs_token)
+            .guarded(ways)
             .gives_json("200", "How it stands.", account()),
         Endpoint::new(Delete, "/api/accounts/{account}", accounts::unlink)
             .about("accounts", "Give up a link")
-            .guarded(needs_token)
+            .guarded(ways)
             .gives_json("200", "It is given up.", either(&[account(), noted()])),
         Endpoint::new(Post, "/api/accounts/{account}/cards", accounts::card)
             .about("accounts", "Let a card stand for a linked account, or no longer")
-            .guarded(needs_token)
+            .guarded(ways)
             .takes_json(card)
             .gives_json("200", "It is noted.", noted()),
     ]
 }
 
-fn customers(needs_token: bool) -> Vec<Endpoint> {
+fn customers(ways: Ways) -> Vec<Endpoint> {
     let request = json!({
         "type": "object",
         "additionalProperties": false,
@@ -240,7 +241,7 @@ fn customers(needs_token: bool) -> Vec<Endpoint> {
     });
     let mut by_query = Endpoint::new(Get, "/api/kyc/initiate", kyc::initiate_by_query)
         .about("identity", "The same, for those who were told to get it")
-        .guarded(needs_token)
+        .guarded(ways)
         .parameter("query", "customer", true, text("Whom.", 128));
     for name in ["email", "phone", "level"] {
         by_query = by_query.parameter("query", name, false, text("As above.", 254));
@@ -248,17 +249,17 @@ fn customers(needs_token: bool) -> Vec<Endpoint> {
     vec![
         Endpoint::new(Post, "/api/kyc/initiate", kyc::initiate)
             .about("identity", "Begin a check of a customer")
-            .guarded(needs_token)
+            .guarded(ways)
             .takes_json(request)
             .gives_json("200", "How it stands, and a token for the provider's pages.", customer()),
         by_query.gives_json("200", "The same.", customer()),
         Endpoint::new(Get, "/api/kyc/status/{customer}", kyc::status)
             .about("identity", "How a customer's check stands")
-            .guarded(needs_token)
+            .guarded(ways)
             .gives_json("200", "How it stands.", customer()),
         Endpoint::new(Get, "/api/kyc/checks/{customer}", kyc::checks)
             .about("identity", "Each check behind a customer's verification, as it is now")
-            .guarded(needs_token)
+            .guarded(ways)
             .gives_json("200", "What each found.", checks()),
     ]
 }
@@ -298,9 +299,11 @@ fn people() -> Vec<Endpoint> {
         returned,
         Endpoint::new(Get, "/api/auth/me", identity::me)
             .about("people", "Who is signed in")
+            .secured("session")
             .gives_json("200", "This person.", person),
         Endpoint::new(Post, "/api/auth/logout", identity::logout)
             .about("people", "Sign out")
+            .secured("session")
             .more("`x-csrf-token` must be what `/api/auth/me` says.")
             .parameter("header", "x-csrf-token", false, word())
             .gives_json("200", "Nobody is signed in any more.", noted()),
@@ -365,15 +368,22 @@ fn platform(config: &ExtAuthConfig) -> Vec<Endpoint> {
                 "pattern": "^[+-]?[0-9]+([.][0-9]+)?$",
                 "description": "With a minus for money that goes out.",
             },
-            "currency": { "type": "string", "description": "Three letters of ISO 4217." },
+            "currency": {
+                "type": "string",
+                "pattern": "^[A-Z]{3}$",
+                "description": "Three letters of ISO 4217.",
+            },
         },
     });
-    let (id, account) = (text("The platform's own.", 64), text("DE102, or what means it.", 64));
+    let word = |kinds: Value, description: &str| json!({ "type": kinds, "pattern": "^[!-~]{1,64}$", "description": description });
+    let (one, perhaps) = (json!("string"), json!(["string", "null"]));
+    let id = word(one.clone(), "The platform's own.");
+    let account = word(one, "DE102, or what means it.");
     let hold = json!({
         "type": "object",
         "required": ["id", "accountId", "amount"],
         "properties": {
-            "id": id, "accountId": account, "cardId": maybe("DE2, or what means it.", 64),
+            "id": id, "accountId": account, "cardId": word(perhaps, "DE2, or what means it."),
             "amount": amount,
         },
     });

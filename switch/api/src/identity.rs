@@ -31,7 +31,7 @@ use veksel_core::enquiry::Secret;
 /// Binds a way to a browser.
 const STATE_COOKIE: &str = "bankid_state";
 /// Whoever is signed in.
-const SESSION_COOKIE: &str = "veksel_session";
+pub(crate) const SESSION_COOKIE: &str = "veksel_session";
 /// Only these paths are told of a way.
 const STATE_PATH: &str = "/api/auth/bankid";
 /// Where people go who did not say where they wanted to.

@@ -5,6 +5,7 @@
 mod page;
 
 use crate::door::Desk;
+use crate::identity::SESSION_COOKIE;
 use crate::integration::admitted::Permission;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -63,6 +64,15 @@ impl Method {
     }
 }
 
+/// How somebody proves who he is where no permission is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ways {
+    /// Programs must know the token of `[http]`.
+    pub(crate) token: bool,
+    /// People sign in.
+    pub(crate) session: bool,
+}
+
 /// An endpoint and what is said of it.
 pub(crate) struct Endpoint {
     path: &'static str,
@@ -118,10 +128,20 @@ impl Endpoint {
         self
     }
 
-    /// Whoever has the token of `[http]` may ask; without one, programs of this machine.
-    pub(crate) fn guarded(mut self, needs_token: bool) -> Self {
-        if needs_token {
-            self.said["security"] = json!([{ "token": [] }]);
+    /// Whoever has the token of `[http]` may ask, or is signed in; without a token, programs of
+    /// this machine.
+    pub(crate) fn guarded(mut self, ways: Ways) -> Self {
+        if ways.token {
+            let session = ways.session.then(|| json!({ "session": [] }));
+            let all: Vec<Value> = [json!({ "token": [] })].into_iter().chain(session).collect();
+            self.said["security"] = all.into();
+        }
+        if ways.session && self.method != Method::Get {
+            let schema = json!({
+                "type": "string",
+                "description": "Of whoever is signed in: what `/api/auth/me` says.",
+            });
+            return self.parameter("header", "x-csrf-token", false, schema);
         }
         self
     }
@@ -236,6 +256,10 @@ pub(crate) fn document(endpoints: &[Endpoint], platform: Option<&ExtAuthConfig>)
         "bearer": bearer("The API key of a caller, or a token (JWT) that names it in `sub` and \
                           its permissions in `scope`."),
         "token": bearer("The token of `[http]`."),
+        "session": {
+            "type": "apiKey", "in": "cookie", "name": SESSION_COOKIE,
+            "description": "Of whoever is signed in.",
+        },
     });
     if let Some(ExtAuthConfig { headers, base, .. }) = platform {
         let signed = format!(
