@@ -158,9 +158,6 @@ fn refusal(response: &Response) -> Failure {
         .filter(|detail| detail["@type"].as_str().is_some_and(|kind| kind.ends_with(".FcmError")));
     let own = own.filter_map(|detail| detail["errorCode"].as_str()).next();
     let code = own.or_else(|| error["status"].as_str()).unwrap_or_default();
-    let is_code = !code.is_empty()
-        && code.len() <= 48
-        && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     let why = match code {
         // The app is gone from that device: nobody should try again.
         "UNREGISTERED" | "NOT_FOUND" => Failed::NotFound,
@@ -173,7 +170,7 @@ fn refusal(response: &Response) -> Failure {
         _ => crate::client::class(response.status),
     };
     let number = response.status.to_string();
-    response.refused(why, if is_code { code } else { &number })
+    response.refused(why, crate::code::passed_on(code).unwrap_or(&number))
 }
 
 impl Provides for Fcm {

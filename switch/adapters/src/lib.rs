@@ -15,6 +15,7 @@ mod adapters;
 mod berlin_group;
 mod billers;
 pub mod client;
+mod code;
 mod dates;
 pub mod didit;
 mod droppay;
