@@ -165,12 +165,8 @@ impl BerlinGroup {
             if given.is_empty() {
                 number = random::uuid();
             }
-            if request.set_header("x-request-id", &number).is_err() {
-                tracing::error!("a number of a request cannot be written");
-            }
-            if let Some(seals) = &self.seal {
-                seals.current().sign(request);
-            }
+            request.set_header("x-request-id", &number)?;
+            self.seal.as_ref().map_or(Ok(()), |seals| seals.current().sign(request))
         };
         let mut response = self.executor.call_with(chain, request, each).await?;
         // A bank that leaves it out is forgiven. One that answers to another request is not: who

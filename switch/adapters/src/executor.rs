@@ -145,20 +145,20 @@ impl Executor {
     /// With what is known of why there is no answer, and whether a request that can move money may
     /// have been received.
     pub(crate) async fn call(&self, chain: &Chain, request: Request) -> Result<Response, Failure> {
-        self.call_with(chain, request, |_| {}).await
+        self.call_with(chain, request, |_| Ok(())).await
     }
 
     /// As [`Self::call`], with headers that differ from attempt to attempt: signatures with a
-    /// time in them, numbers of requests.
+    /// time in them, numbers of requests. If `each` fails, nothing is sent.
     ///
     /// # Errors
     ///
-    /// See [`Self::call`].
+    /// See [`Self::call`]; or what `each` failed with.
     pub(crate) async fn call_with(
         &self,
         chain: &Chain,
         mut request: Request,
-        mut each: impl FnMut(&mut Request),
+        mut each: impl FnMut(&mut Request) -> Result<(), Failure>,
     ) -> Result<Response, Failure> {
         let url = request::url(&self.base, &request.target, self.allow_private)
             .map_err(|why| failed(Failed::Malfunction, why))?;
@@ -174,10 +174,12 @@ impl Executor {
             if chain.left().is_zero() {
                 return last.unwrap_or_else(|| Err(failed(Failed::Late, "deadline")));
             }
+            if let Err(failure) = each(&mut request) {
+                return last.unwrap_or(Err(failure));
+            }
             let Some(pass) = self.admit(request.service) else {
                 return last.unwrap_or_else(|| Err(failed(Failed::BreakerOpen, "breaker")));
             };
-            each(&mut request);
             let end = self.attempt(chain, &url, &request, attempt, pass).await;
             let may_retry = match end.retry {
                 Retry::Never => false,
@@ -361,18 +363,18 @@ impl Executor {
     }
 }
 
-/// Says how an attempt ended when it does, even if the one who asked no longer waits.
-struct Notes<'e> {
 /// What of the time of an attempt the provider must have had before silence counts.
 fn patience(attempt: Duration) -> Duration {
     PATIENCE.min(attempt / 2)
 }
 
+/// Says how an attempt ended when it does, even if the one who asked no longer waits.
+struct Notes<'e> {
     executor: &'e Executor,
     pass: Pass,
+    /// `None` if we ended the attempt ourselves.
     is_fault: Option<bool>,
     begun: Instant,
-    /// `None` if we ended the attempt ourselves.
     event: CallEvent,
 }
 

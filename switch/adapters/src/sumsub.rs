@@ -306,9 +306,8 @@ impl Sumsub {
                 let method = request.method.as_str();
                 let body = &request.body;
                 let signature = signature(&self.secret, now, method, &request.target, body);
-                // Digits and hexadecimal can always stand in a header.
-                let _ = request.set_header("x-app-access-ts", &now.to_string());
-                let _ = request.set_header("x-app-access-sig", &signature);
+                request.set_header("x-app-access-ts", &now.to_string())?;
+                request.set_header("x-app-access-sig", &signature)
             })
             .await
     }

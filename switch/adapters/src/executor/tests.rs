@@ -441,12 +441,31 @@ async fn what_differs_from_attempt_to_attempt_is_made_for_each() {
     let mut number = 0;
     let each = |request: &mut Request| {
         number += 1;
-        request.set_header("x-request-id", &format!("r{number}")).unwrap();
+        request.set_header("x-request-id", &format!("r{number}"))
     };
     let chain = Chain::new(5_000, "");
     rig.executor.call_with(&chain, read(), each).await.unwrap();
     let seen = server.requests();
     assert!(seen[0].contains("x-request-id: r1\r\n") && seen[1].contains("x-request-id: r2\r\n"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_for_an_attempt_is_not_sent() {
+    let server = Server::start(vec![Act::Say(HTML_500), Act::Say(OK)]).await;
+    let mut rig = Rig::at(&server.url());
+    let chain = Chain::new(5_000, "");
+    let no = || Err(super::failed(Failed::Credentials, "signature"));
+    let result = rig.executor.call_with(&chain, pay(), |_| no()).await;
+    failed(result, Failed::Credentials, false, "signature");
+    assert_eq!((server.connections(), rig.outcomes().len()), (0, 0));
+    // What an attempt before it was answered stays.
+    let mut number = 0;
+    let second = |_: &mut Request| {
+        number += 1;
+        if number == 2 { no() } else { Ok(()) }
+    };
+    assert_eq!(rig.executor.call_with(&chain, read(), second).await.unwrap().status, 500);
+    assert_eq!(rig.outcomes(), ["answered"]);
 }
 
 #[tokio::test]
