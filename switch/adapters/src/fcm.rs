@@ -14,6 +14,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::SystemTime;
 use veksel_config::bridge::SecretSource;
 use veksel_config::provider::PushConfig;
@@ -30,7 +31,7 @@ const NOTICE_MAX: usize = 4_096;
 
 /// See the module.
 pub(crate) struct Fcm {
-    executor: Executor,
+    executor: Arc<Executor>,
     oauth: Oauth,
     project: String,
 }
@@ -103,7 +104,7 @@ impl Fcm {
             jsonwebtoken::encode(&header, &claims, &key).ok().map(Secret::new)
         };
         Ok(Self {
-            executor: Executor::new(NAME, &config.call, REGISTERED, audit)?,
+            executor: Arc::new(Executor::new(NAME, &config.call, REGISTERED, audit)?),
             oauth: Oauth::by_assertion(token_url, Box::new(assertion)),
             project,
         })

@@ -23,6 +23,7 @@ mod email;
 mod executor;
 mod fcm;
 mod files;
+pub mod flight;
 mod heartbeat;
 mod hook;
 mod iban;

@@ -379,7 +379,7 @@ async fn who_gives_up_early_opens_no_breaker_and_who_waited_in_vain_does() {
 }
 
 /// Lets the clock of the executor run ahead.
-async fn skip(time: Duration) {
+pub(crate) async fn skip(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
