@@ -294,6 +294,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_fetch_that_panics_keeps_nobody_waiting() {
         async fn broken() -> Result<usize, &'static str> {
+            yield_now().await;
             panic!("as ordered")
         }
         let flight = Number::default();

@@ -1,7 +1,7 @@
 //! Tokens by OAuth 2, for client credentials (RFC 6749 4.4) or for an assertion that is signed anew
-//! each time (RFC 7523): a token is fetched when it is first needed, kept
-//! until four fifths of its life are over, and fetched anew once when a provider refuses it. Of many
-//! who need one at once one fetches it.
+//! each time (RFC 7523): a token is fetched when it is first needed, kept until four fifths of its
+//! life are over, and fetched anew once when a provider refuses it. Of many who need one at once
+//! one fetches it.
 
 use crate::adapters::AdapterError;
 use crate::executor::{Chain, Executor, Request, Response, failed};
