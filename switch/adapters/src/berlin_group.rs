@@ -26,6 +26,7 @@ use crate::random;
 use approval::Approvals;
 use outcome::Asked;
 pub(crate) use seal::{Seal, Seals};
+use std::sync::Arc;
 use veksel_config::bridge::{
     ApprovalConfig, BankConfig, Identity, OauthConfig, PsuHeaders, Quirks,
 };
@@ -41,7 +42,7 @@ const PAYMENTS: &str = "payments";
 /// One bank.
 #[derive(Debug)]
 pub(crate) struct BerlinGroup {
-    executor: Executor,
+    executor: Arc<Executor>,
     name: String,
     quirks: Quirks,
     /// The beginning of every address we hand out; `None` if nobody may call us.
@@ -67,8 +68,9 @@ impl BerlinGroup {
     ) -> Result<Self, AdapterError> {
         let has_identity = bank.call.identity.is_some();
         let oauth = oauth.map(|oauth| Oauth::new(oauth, has_identity, parts.secret)).transpose()?;
+        let executor = Executor::new(&bank.name, &bank.call, REGISTERED, parts.audit.clone())?;
         Ok(Self {
-            executor: Executor::new(&bank.name, &bank.call, REGISTERED, parts.audit.clone())?,
+            executor: Arc::new(executor),
             name: bank.name.clone(),
             quirks: bank.quirks.clone(),
             public_url: parts.http.map(|http| http.public_url.trim_end_matches('/').to_owned()),
@@ -81,7 +83,7 @@ impl BerlinGroup {
     }
 
     /// What makes its calls.
-    pub(crate) const fn executor(&self) -> &Executor {
+    pub(crate) fn executor(&self) -> &Executor {
         &self.executor
     }
 
@@ -165,12 +167,8 @@ impl BerlinGroup {
             if given.is_empty() {
                 number = random::uuid();
             }
-            if request.set_header("x-request-id", &number).is_err() {
-                tracing::error!("a number of a request cannot be written");
-            }
-            if let Some(seals) = &self.seal {
-                seals.current().sign(request);
-            }
+            request.set_header("x-request-id", &number)?;
+            self.seal.as_ref().map_or(Ok(()), |seals| seals.current().sign(request))
         };
         let mut response = self.executor.call_with(chain, request, each).await?;
         // A bank that leaves it out is forgiven. One that answers to another request is not: who

@@ -11,7 +11,7 @@ mod sign;
 mod xml;
 
 pub use reply::{Item, Reply};
-pub use sign::{Signs, Unsigned};
+pub use sign::{Signed, Signs, Unsigned};
 
 use crate::adapters::AdapterError;
 use crate::executor::audit::{AuditSink, CallEvent, Span};
@@ -180,12 +180,17 @@ impl ApiClient {
         let chain = Chain::new(within.ms, &within.trace);
         let operation = self.operations.iter().find(|known| known.key == sending.key);
         let operation = operation.ok_or_else(|| failed(Failed::NotSupported, "operation"))?;
-        let request = self.request(operation, &sending, &chain)?;
+        let mut request = self.request(operation, &sending, &chain)?;
+        let ready = |request: &mut Request| {
+            self.sign(request)?;
+            self.authorised(request)
+        };
         let response = match &self.executor {
-            None => self.simulated(operation, &sending, &request, &chain)?,
-            Some(executor) => {
-                executor.call_with(&chain, request, |request| self.sign(request)).await?
+            None => {
+                ready(&mut request)?;
+                self.simulated(operation, &sending, &request, &chain)?
             }
+            Some(executor) => executor.call_with(&chain, request, ready).await?,
         };
         let body = self.read(&response)?;
         let reply = Reply::new(response.status, body, &operation.answers);
@@ -242,21 +247,12 @@ impl ApiClient {
         if sending.moves_money {
             request = request.moving_money();
         }
-        self.authorised(&request)?;
         Ok(request)
     }
 
-    /// Nothing leaves without what must be there.
+    /// Nothing leaves without what must be there, and nothing counts as there but what is.
     fn authorised(&self, request: &Request) -> Result<(), Failure> {
-        let mut signed = HeaderMap::new();
-        if let Some(signer) = &self.signer {
-            for name in signer.names() {
-                signed.insert(HeaderName::from_static(name), HeaderValue::from_static(""));
-            }
-        }
-        let is_there = |name: &&String| {
-            request.headers.contains_key(name.as_str()) || signed.contains_key(name.as_str())
-        };
+        let is_there = |name: &str| request.headers.get(name).is_some_and(|it| !it.is_empty());
         let Some(missing) = self.required.iter().find(|name| !is_there(name)) else {
             return Ok(());
         };
@@ -268,8 +264,8 @@ impl ApiClient {
         Ok(())
     }
 
-    fn sign(&self, request: &mut Request) {
-        let Some(signer) = &self.signer else { return };
+    fn sign(&self, request: &mut Request) -> Result<(), Failure> {
+        let Some(signer) = &self.signer else { return Ok(()) };
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let unsigned = Unsigned {
             method: request.method.as_str(),
@@ -277,13 +273,16 @@ impl ApiClient {
             body: &request.body,
             now_s: since.map_or(0, |since| since.as_secs()),
         };
-        let signed = signer.sign(&unsigned);
+        let signed = signer.sign(&unsigned).inspect_err(|_| {
+            tracing::error!(provider = self.name, "a request could not be signed");
+        })?;
         for (name, value) in signed {
-            // One that cannot be written is missed by the provider, who says so.
             if request.set_header(name, &value).is_err() {
                 tracing::error!(provider = self.name, header = name, "cannot be written");
+                return Err(failed(Failed::Credentials, "signature"));
             }
         }
+        Ok(())
     }
 
     fn read(&self, response: &Response) -> Result<Value, Failure> {

@@ -20,6 +20,7 @@ use crate::oauth::escape;
 use reqwest::Method;
 use serde_json::json;
 use session::{Access, SESSION_MS, Session};
+use std::sync::Arc;
 use std::time::SystemTime;
 use veksel_config::bridge::{BankConfig, SecretSource};
 use veksel_core::enquiry::{
@@ -36,7 +37,7 @@ const PRODUCT: &str = "push";
 /// The adapter.
 #[derive(Debug)]
 pub(crate) struct DropPay {
-    executor: Executor,
+    executor: Arc<Executor>,
     session: Session,
     remittance_max: u16,
 }
@@ -64,11 +65,15 @@ impl DropPay {
         }
         let session = Session::new(username, (parts.secret)(password)?);
         let executor = Executor::new(&config.name, &config.call, REGISTERED, parts.audit.clone())?;
-        Ok(Self { executor, session, remittance_max: config.quirks.remittance_max })
+        Ok(Self {
+            executor: Arc::new(executor),
+            session,
+            remittance_max: config.quirks.remittance_max,
+        })
     }
 
     /// What makes its calls.
-    pub(crate) const fn executor(&self) -> &Executor {
+    pub(crate) fn executor(&self) -> &Executor {
         &self.executor
     }
 

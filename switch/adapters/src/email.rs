@@ -1,8 +1,9 @@
 //! Letters over SMTP: STARTTLS or TLS from the first byte, one connection for each letter.
 //!
 //! The address of the server is looked up here, so that the rules on private addresses hold for
-//! what is connected to; its certificate is checked against the name. Nothing is sent in clear but
-//! where the configuration says so, near by.
+//! what is connected to; its certificate is checked against the name. If it has several, each is
+//! tried until one answers, within the time of the letter. Nothing is sent in clear but where the
+//! configuration says so, near by.
 
 use crate::adapters::AdapterError;
 use crate::executor::address::is_public;
@@ -13,19 +14,28 @@ use crate::providers::{Email, Issuer, Provided, Provides, Sent, Within};
 use core::fmt;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, CertificateStore, Tls, TlsParameters,
+};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use veksel_config::bridge::SecretSource;
 use veksel_config::provider::{EmailConfig, MailSecurity};
 use veksel_core::enquiry::{Failed, Failure, Secret};
 
 /// Longest text of a letter, in bytes.
 const TEXT_MAX: usize = 256 * 1024;
+
+/// Most addresses of a server that are tried.
+const ADDRESSES_MAX: usize = 8;
+
+/// How long a server that has taken a letter has to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Mail {
@@ -86,8 +96,17 @@ impl Mail {
         let begun = Instant::now();
         let limit = Duration::from_millis(within.ms.min(self.config.timeout_ms));
         let bytes = message.formatted().len();
-        let result = tokio::time::timeout(limit, self.exchange(message, limit)).await;
+        let until = begun + limit;
+        let result = tokio::time::timeout_at(until, self.exchange(&message, until)).await;
         let result = result.unwrap_or_else(|_| Err(failed(Failed::Late, "timeout")));
+        let result = match result {
+            Ok(mut connection) => {
+                // What comes of it changes nothing: the letter was taken.
+                let _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        };
         let outcome = match &result {
             Ok(()) => "ok",
             Err(failure) if failure.code.starts_with("smtp_") => "answered",
@@ -139,29 +158,70 @@ impl Mail {
         Ok((message, id))
     }
 
-    async fn exchange(&self, message: Message, limit: Duration) -> Result<(), Failure> {
-        let address = self.address().await?;
-        let mut builder =
-            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.to_string())
-                .port(self.config.port)
-                .timeout(Some(limit))
-                .hello_name(ClientId::Domain(self.domain.clone()))
-                .tls(self.tls.clone());
+    /// Hands a letter over. The connection is left as it is then.
+    async fn exchange(
+        &self,
+        message: &Message,
+        until: Instant,
+    ) -> Result<AsyncSmtpConnection, Failure> {
+        let mut connection = self.connect(&self.addresses().await?, until).await?;
         if let Some((user, password)) = &self.login {
             let login = Credentials::new(user.clone(), password.expose().to_owned());
-            builder = builder.credentials(login);
+            let known = connection.auth(DEFAULT_MECHANISMS, &login).await;
+            known.map_err(|error| said(&error))?;
         }
-        let transport = builder.build();
-        transport.send(message).await.map(drop).map_err(|error| said(&error))
+        let sent = connection.send(message.envelope(), &message.formatted()).await;
+        sent.map(|_| connection).map_err(|error| said(&error))
+    }
+
+    /// A connection to the first address that answers: each has its share of the time that is
+    /// left, and nothing of a letter was said before.
+    async fn connect(
+        &self,
+        addresses: &[SocketAddr],
+        until: Instant,
+    ) -> Result<AsyncSmtpConnection, Failure> {
+        let mut last = failed(Failed::Unavailable, "address");
+        for (place, address) in addresses.iter().enumerate() {
+            let others = u32::try_from(addresses.len() - place).unwrap_or(u32::MAX);
+            let share = until.saturating_duration_since(Instant::now()) / others;
+            match tokio::time::timeout(share, self.greeted(*address, share)).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => last = said(&error),
+                Err(_) => last = failed(Failed::Late, "timeout"),
+            }
+        }
+        Err(last)
+    }
+
+    /// A connection over which the server has said who it is, encrypted as it must be.
+    async fn greeted(
+        &self,
+        address: SocketAddr,
+        share: Duration,
+    ) -> Result<AsyncSmtpConnection, Error> {
+        let name = ClientId::Domain(self.domain.clone());
+        let (first, then) = match &self.tls {
+            Tls::Wrapper(parameters) => (Some(parameters.clone()), None),
+            Tls::Required(parameters) => (None, Some(parameters.clone())),
+            Tls::None | Tls::Opportunistic(_) => (None, None),
+        };
+        let connected =
+            AsyncSmtpConnection::connect_tokio1(address, Some(share), &name, first, None);
+        let mut connection = connected.await?;
+        if let Some(parameters) = then {
+            connection.starttls(parameters, &name).await?;
+        }
+        Ok(connection)
     }
 
     /// Where the server is, if it may be there.
-    async fn address(&self) -> Result<IpAddr, Failure> {
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
         let found = tokio::net::lookup_host((self.config.host.as_str(), self.config.port)).await;
         let found = found.map_err(|_| failed(Failed::Unavailable, "dns"))?;
-        let mut allowed =
-            found.map(|at| at.ip()).filter(|at| self.config.allow_private || is_public(*at));
-        allowed.next().ok_or_else(|| failed(Failed::Unavailable, "address"))
+        let allowed = found.filter(|at| self.config.allow_private || is_public(at.ip()));
+        let allowed: Vec<_> = allowed.take(ADDRESSES_MAX).collect();
+        if allowed.is_empty() { Err(failed(Failed::Unavailable, "address")) } else { Ok(allowed) }
     }
 }
 
@@ -188,7 +248,7 @@ fn parameters(config: &EmailConfig) -> Result<TlsParameters, AdapterError> {
 }
 
 /// What an error of the library means. Nothing of what the server wrote is passed on but its code.
-fn said(error: &lettre::transport::smtp::Error) -> Failure {
+fn said(error: &Error) -> Failure {
     if let Some(status) = error.status() {
         let status = u16::from(status);
         let why = match status {
@@ -224,3 +284,49 @@ impl Provides for Mail {
 
 /// As logs and the audit trail call it.
 const NAME: &str = "email";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::audit::audit;
+    use std::sync::Arc;
+    use tokio::net::TcpListener;
+    use veksel_simulator::sandbox::mail::{MailConfig, Mailbox};
+    use veksel_simulator::sandbox::{Clock, Mount, start};
+
+    #[tokio::test]
+    async fn every_address_of_the_server_is_tried_within_the_time_of_the_letter() {
+        let clock = Clock::default();
+        let mailbox = Mailbox::new(MailConfig { login: None }, clock.clone());
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let sandbox = Arc::new(mailbox.server(None));
+        let mount = Mount { name: "smtp".to_owned(), listen, tls: None, sandbox };
+        let running = start(vec![mount], clock).unwrap();
+        let there = running.address("smtp").unwrap();
+        let at = |last: u8| SocketAddr::from(([127, 0, 0, last], there.port()));
+        // One that accepts and says nothing, and one where nobody is.
+        let _silent = TcpListener::bind(at(3)).await.unwrap();
+        let config = EmailConfig {
+            host: "mail.invalid".to_owned(),
+            port: there.port(),
+            security: MailSecurity::None,
+            login: None,
+            from: "bank@veksel.example".to_owned(),
+            timeout_ms: 30_000,
+            calls_max: 1,
+            allow_private: true,
+            trust: None,
+            is_relaxed: false,
+        };
+        let mail = Mail::new(&config, &|_| Ok(Secret::new("x")), audit(1).0).unwrap();
+        let connect = async |all: &[SocketAddr], ms: u64| {
+            let until = Instant::now() + Duration::from_millis(ms);
+            mail.connect(all, until).await.map(drop).map_err(|failure| failure.code)
+        };
+        assert_eq!(connect(&[at(2), at(3), there], 4_000).await, Ok(()));
+        assert_eq!(connect(&[there, at(2)], 30_000).await, Ok(()));
+        assert_eq!(connect(&[at(3), at(2)], 400).await, Err("connect".to_owned()));
+        assert_eq!(connect(&[at(2), at(3)], 400).await, Err("timeout".to_owned()));
+        assert_eq!(connect(&[], 400).await, Err("address".to_owned()));
+    }
+}

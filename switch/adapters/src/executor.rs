@@ -46,6 +46,12 @@ const MONEY_TRIES: u32 = 2;
 /// connection which is just being closed is one of which nobody knows what came.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// A call that we end ourselves, by our deadline or because nobody waits any more, counts as a
+/// timeout if the provider had this long to answer, or half of what an attempt may take if that is
+/// less. Every deadline of the engine is longer by default, so that who accepts connections and
+/// stays silent opens its breaker; whoever comes with the last of its time opens none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Longest address of a page that customers are sent to.
 const PAGE_MAX: usize = 2_000;
 
@@ -139,20 +145,20 @@ impl Executor {
     /// With what is known of why there is no answer, and whether a request that can move money may
     /// have been received.
     pub(crate) async fn call(&self, chain: &Chain, request: Request) -> Result<Response, Failure> {
-        self.call_with(chain, request, |_| {}).await
+        self.call_with(chain, request, |_| Ok(())).await
     }
 
     /// As [`Self::call`], with headers that differ from attempt to attempt: signatures with a
-    /// time in them, numbers of requests.
+    /// time in them, numbers of requests. If `each` fails, nothing is sent.
     ///
     /// # Errors
     ///
-    /// See [`Self::call`].
+    /// See [`Self::call`]; or what `each` failed with.
     pub(crate) async fn call_with(
         &self,
         chain: &Chain,
         mut request: Request,
-        mut each: impl FnMut(&mut Request),
+        mut each: impl FnMut(&mut Request) -> Result<(), Failure>,
     ) -> Result<Response, Failure> {
         let url = request::url(&self.base, &request.target, self.allow_private)
             .map_err(|why| failed(Failed::Malfunction, why))?;
@@ -168,10 +174,12 @@ impl Executor {
             if chain.left().is_zero() {
                 return last.unwrap_or_else(|| Err(failed(Failed::Late, "deadline")));
             }
+            if let Err(failure) = each(&mut request) {
+                return last.unwrap_or(Err(failure));
+            }
             let Some(pass) = self.admit(request.service) else {
                 return last.unwrap_or_else(|| Err(failed(Failed::BreakerOpen, "breaker")));
             };
-            each(&mut request);
             let end = self.attempt(chain, &url, &request, attempt, pass).await;
             let may_retry = match end.retry {
                 Retry::Never => false,
@@ -254,7 +262,7 @@ impl Executor {
             notes.event.bytes_in = response.body.len() as u64;
         }
         notes.event.outcome = end.outcome;
-        // Whoever had less time left than a call may take says nothing of the provider.
+        // Whether our own deadline says anything of the provider depends on how long it had.
         notes.is_fault = (!is_cut_off).then_some(end.is_fault);
         end
     }
@@ -355,10 +363,16 @@ impl Executor {
     }
 }
 
+/// What of the time of an attempt the provider must have had before silence counts.
+fn patience(attempt: Duration) -> Duration {
+    PATIENCE.min(attempt / 2)
+}
+
 /// Says how an attempt ended when it does, even if the one who asked no longer waits.
 struct Notes<'e> {
     executor: &'e Executor,
     pass: Pass,
+    /// `None` if we ended the attempt ourselves.
     is_fault: Option<bool>,
     begun: Instant,
     event: CallEvent,
@@ -371,7 +385,8 @@ impl Drop for Notes<'_> {
         {
             let mut breakers = executor.breakers.lock().unwrap_or_else(PoisonError::into_inner);
             let breaker = breakers.entry(self.event.service).or_default();
-            match self.is_fault {
+            let was_silent = self.begun.elapsed() >= patience(executor.attempt);
+            match self.is_fault.or(was_silent.then_some(true)) {
                 Some(is_fault) => breaker.note(now, executor.limits, self.pass, is_fault),
                 None => breaker.forget(now, self.pass),
             }

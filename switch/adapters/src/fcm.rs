@@ -14,6 +14,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::SystemTime;
 use veksel_config::bridge::SecretSource;
 use veksel_config::provider::PushConfig;
@@ -30,7 +31,7 @@ const NOTICE_MAX: usize = 4_096;
 
 /// See the module.
 pub(crate) struct Fcm {
-    executor: Executor,
+    executor: Arc<Executor>,
     oauth: Oauth,
     project: String,
 }
@@ -103,7 +104,7 @@ impl Fcm {
             jsonwebtoken::encode(&header, &claims, &key).ok().map(Secret::new)
         };
         Ok(Self {
-            executor: Executor::new(NAME, &config.call, REGISTERED, audit)?,
+            executor: Arc::new(Executor::new(NAME, &config.call, REGISTERED, audit)?),
             oauth: Oauth::by_assertion(token_url, Box::new(assertion)),
             project,
         })
@@ -158,9 +159,6 @@ fn refusal(response: &Response) -> Failure {
         .filter(|detail| detail["@type"].as_str().is_some_and(|kind| kind.ends_with(".FcmError")));
     let own = own.filter_map(|detail| detail["errorCode"].as_str()).next();
     let code = own.or_else(|| error["status"].as_str()).unwrap_or_default();
-    let is_code = !code.is_empty()
-        && code.len() <= 48
-        && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     let why = match code {
         // The app is gone from that device: nobody should try again.
         "UNREGISTERED" | "NOT_FOUND" => Failed::NotFound,
@@ -173,7 +171,7 @@ fn refusal(response: &Response) -> Failure {
         _ => crate::client::class(response.status),
     };
     let number = response.status.to_string();
-    response.refused(why, if is_code { code } else { &number })
+    response.refused(why, crate::code::passed_on(code).unwrap_or(&number))
 }
 
 impl Provides for Fcm {

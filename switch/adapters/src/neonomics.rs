@@ -20,6 +20,7 @@ use crate::oauth::{Oauth, escape};
 use crate::random::hex;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use veksel_config::bridge::{BankConfig, OauthConfig, PsuHeaders, Quirks};
 use veksel_core::enquiry::{
     Ask, Balances, BankAccount, Confirmed, Enquiry, Failed, Failure, Initiated, Money, Order,
@@ -31,7 +32,7 @@ use veksel_core::time::Utc;
 /// The adapter of one bank behind Neonomics.
 #[derive(Debug)]
 pub(crate) struct Neonomics {
-    executor: Executor,
+    executor: Arc<Executor>,
     oauth: Oauth,
     bank_id: String,
     device_id: String,
@@ -66,8 +67,9 @@ impl Neonomics {
             why: "customers come back from their bank to [http], which is not configured"
                 .to_owned(),
         })?;
+        let executor = Executor::new(&config.name, &config.call, NEONOMICS, parts.audit.clone())?;
         Ok(Self {
-            executor: Executor::new(&config.name, &config.call, NEONOMICS, parts.audit.clone())?,
+            executor: Arc::new(executor),
             oauth: Oauth::new(oauth, false, parts.secret)?,
             bank_id: bank_id.to_owned(),
             device_id: device_id.to_owned(),
@@ -77,7 +79,7 @@ impl Neonomics {
     }
 
     /// What makes its calls.
-    pub(crate) const fn executor(&self) -> &Executor {
+    pub(crate) fn executor(&self) -> &Executor {
         &self.executor
     }
 

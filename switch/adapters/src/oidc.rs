@@ -35,7 +35,7 @@ use flows::{Flow, Flows};
 use keys::{Keys, Unverified};
 use reqwest::{Method, Url};
 use serde::Deserialize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 use veksel_config::bridge::{CallConfig, HttpConfig, IdHash, IdentityConfig, SecretSource};
@@ -157,7 +157,7 @@ struct Provider {
     discovery: Discovery,
     keys: Keys,
     /// For what may be asked twice.
-    executor: Executor,
+    executor: Arc<Executor>,
     /// For codes, which are exchanged at most once.
     exchange: Executor,
     alarms: Alarms,
@@ -381,6 +381,7 @@ impl Provider {
         audit: &AuditSink,
         alarms: Alarms,
     ) -> Result<Self, AdapterError> {
+        let executor = Executor::new("bankid", &config.call, REGISTERED, audit.clone())?;
         let once = CallConfig { retries: 0, ..config.call.clone() };
         Ok(Self {
             client: Client::new(config, secret)?,
@@ -389,13 +390,13 @@ impl Provider {
                 Duration::from_millis(config.jwks_ms),
                 Duration::from_millis(config.jwks_floor_ms),
             ),
-            executor: Executor::new("bankid", &config.call, REGISTERED, audit.clone())?,
+            executor: Arc::new(executor),
             exchange: Executor::new("bankid", &once, REGISTERED, audit.clone())?,
             alarms,
         })
     }
 
-    async fn endpoints(&self, chain: &Chain) -> Result<std::sync::Arc<Endpoints>, NotSigned> {
+    async fn endpoints(&self, chain: &Chain) -> Result<Arc<Endpoints>, NotSigned> {
         let endpoints = self.discovery.endpoints(&self.executor, chain).await;
         endpoints.map_err(|failure| self.unreachable(failure))
     }

@@ -15,6 +15,7 @@ pub(crate) use sign::signature;
 pub use sign::{TokenError, TokenMode, check_token, token_mode};
 
 use crate::adapters::{AdapterError, Parts};
+use crate::code;
 use crate::executor::retry::REGISTERED;
 use crate::executor::{Chain, Circuit, Executor, Request, Response, failed};
 use crate::oauth::escape;
@@ -305,9 +306,8 @@ impl Sumsub {
                 let method = request.method.as_str();
                 let body = &request.body;
                 let signature = signature(&self.secret, now, method, &request.target, body);
-                // Digits and hexadecimal can always stand in a header.
-                let _ = request.set_header("x-app-access-ts", &now.to_string());
-                let _ = request.set_header("x-app-access-sig", &signature);
+                request.set_header("x-app-access-ts", &now.to_string())?;
+                request.set_header("x-app-access-sig", &signature)
             })
             .await
     }
@@ -333,10 +333,8 @@ impl Sumsub {
 fn refusal(response: &Response) -> Failure {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let name = text(&body, "errorName");
-    let is_code = !name.is_empty()
-        && name.len() <= 48
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    let code = if is_code { name.to_owned() } else { response.status.to_string() };
+    let status = response.status.to_string();
+    let code = code::passed_on(name).unwrap_or(&status);
     let why = match response.status {
         400 | 413 | 415 | 422 => Failed::Format,
         401 | 403 => Failed::Credentials,
@@ -348,7 +346,7 @@ fn refusal(response: &Response) -> Failure {
         400..=499 => Failed::Refused,
         _ => Failed::Malfunction,
     };
-    response.refused(why, &code)
+    response.refused(why, code)
 }
 
 fn says_expired(response: &Response) -> bool {

@@ -391,20 +391,32 @@ async fn where_things_are_is_asked_again_after_a_day_and_30_seconds_after_a_fail
     const DAY: u64 = 24 * 3_600;
     let rig = Rig::new();
     let found = || rig.provider.asked("discovery");
+    // Nobody waits for another document while there is one.
+    let renewed = async |count: u64| {
+        for _ in 0..6_000 {
+            if found() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // By then what was found is written down.
+        assert!(rig.sign_in("kari").await.is_ok());
+        assert_eq!(found(), count);
+    };
     assert!(rig.sign_in("kari").await.is_ok());
     pass(DAY - 300).await;
     assert!(rig.sign_in("kari").await.is_ok());
     assert_eq!(found(), 1, "less than a day");
     pass(300).await;
     assert!(rig.sign_in("kari").await.is_ok());
-    assert_eq!(found(), 2, "a day");
+    renewed(2).await;
     // Something that the document led to fails: not at once, and then once.
     assert_eq!(rig.refused("token_down").await, NotSigned::Unavailable);
     assert!(rig.sign_in("kari").await.is_ok());
     assert_eq!(found(), 2, "a failure soon after it was read");
     pass(30).await;
     assert!(rig.sign_in("kari").await.is_ok());
-    assert_eq!(found(), 3, "30 s after it was read");
+    renewed(3).await;
     pass(DAY / 2).await;
     assert!(rig.sign_in("kari").await.is_ok());
     assert_eq!(found(), 3, "nothing has failed since");

@@ -11,6 +11,8 @@ mod example;
 mod letters;
 #[path = "providers/notices.rs"]
 mod notices;
+#[path = "providers/strangers.rs"]
+mod strangers;
 #[path = "providers/texts.rs"]
 mod texts;
 

@@ -2,6 +2,7 @@
 //! A code with a status of 500 or more states nothing, because a server that fails does not know
 //! what it did.
 
+use crate::code;
 use crate::executor::Response;
 use serde::Deserialize;
 use veksel_core::enquiry::{Failed, Failure};
@@ -181,7 +182,7 @@ fn code(body: &Body) -> String {
 /// A code is a code and never a text: nothing of a customer can be in it.
 fn is_code(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    !text.is_empty() && text.len() <= CODE_MAX && text.bytes().all(fits)
+    text.len() <= CODE_MAX && text.bytes().all(fits) && code::passed_on(text).is_some()
 }
 
 fn meaning(code: &str) -> Option<Meaning> {

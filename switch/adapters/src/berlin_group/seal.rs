@@ -3,7 +3,7 @@
 //! Group's implementation guidelines have it. It is not RFC 9421.
 
 use crate::adapters::AdapterError;
-use crate::executor::{Held, Request};
+use crate::executor::{Held, Request, failed};
 use crate::files;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -16,6 +16,7 @@ use rustls::pki_types::PrivateKeyDer;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use veksel_config::bridge::Identity;
+use veksel_core::enquiry::{Failed, Failure};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
@@ -117,28 +118,32 @@ impl Seal {
     }
 
     /// Signs a request as it is. Headers that are set later are not covered.
-    pub(super) fn sign(&self, request: &mut Request) {
-        let set = |request: &mut Request, name, value: &str| {
-            if request.set_header(name, value).is_err() {
-                tracing::error!(header = name, "a header of the signature cannot be written");
-            }
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be signed: a bank that wants signatures is not asked without one.
+    pub(super) fn sign(&self, request: &mut Request) -> Result<(), Failure> {
+        let unsigned = || {
+            tracing::error!("a request could not be signed");
+            failed(Failed::Credentials, "signature")
         };
-        set(request, "digest", &body_digest(&request.body));
-        set(request, "tpp-signature-certificate", &self.certificate);
+        let set = |request: &mut Request, name, value: &str| {
+            request.set_header(name, value).map_err(|_| unsigned())
+        };
+        set(request, "digest", &body_digest(&request.body))?;
+        set(request, "tpp-signature-certificate", &self.certificate)?;
         let (names, text) = signing_text(request);
         let mut signature = vec![0; self.key.public_modulus_len()];
         let random = SystemRandom::new();
-        if self.key.sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature).is_err() {
-            // The bank will say SIGNATURE_MISSING, which alarms people.
-            tracing::error!("a request could not be signed");
-            return;
-        }
+        self.key
+            .sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature)
+            .map_err(|_| unsigned())?;
         let header = format!(
             "keyId=\"{}\",algorithm=\"rsa-sha256\",headers=\"{names}\",signature=\"{}\"",
             self.key_id,
             STANDARD.encode(signature)
         );
-        set(request, "signature", &header);
+        set(request, "signature", &header)
     }
 }
 
@@ -225,7 +230,7 @@ pub(super) mod tests {
             .unwrap()
             .header("psu-ip-address", "203.0.113.7")
             .unwrap();
-        seal.sign(&mut request);
+        seal.sign(&mut request).unwrap();
         let certificate = STANDARD.decode(request.text_header("tpp-signature-certificate"));
         assert_eq!(certificate.unwrap(), files.der);
         let header = request.text_header("signature");
@@ -244,7 +249,7 @@ pub(super) mod tests {
         assert!(public.verify(text.replace("s=1", "s=2").as_bytes(), &signature).is_err());
         // A second attempt replaces what the first had.
         request.set_header("x-request-id", "another").unwrap();
-        seal.sign(&mut request);
+        seal.sign(&mut request).unwrap();
         assert_eq!(request.headers.get_all("signature").iter().count(), 1);
         assert!(!format!("{seal:?}").contains("PRIVATE"));
     }

@@ -1,12 +1,10 @@
 //! What stands in an answer, found where the configuration says.
 
+use crate::code;
 use crate::executor::failed;
 use crate::money;
 use serde_json::Value;
 use veksel_core::enquiry::{Failed, Failure, Money};
-
-/// Longest code that is passed on.
-const CODE_MAX: usize = 48;
 
 /// Most elements of a list that are read.
 const LIST_MAX: usize = 10_000;
@@ -60,10 +58,7 @@ impl Reply {
 
     /// The provider's code for what is wrong, if it has the form of one.
     pub(super) fn code(&self) -> Option<String> {
-        let code = self.item().text("error");
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let is_code = !code.is_empty() && code.len() <= CODE_MAX && code.bytes().all(is_plain);
-        is_code.then_some(code)
+        code::passed_on(&self.item().text("error")).map(str::to_owned)
     }
 }
 
@@ -156,7 +151,7 @@ mod tests {
         }
         assert!(reply(json!({"sum": "1", "ccy": "nok"})).item().money().is_err());
         assert_eq!(reply(json!({})).item().money(), Ok(None));
-        for code in ["a sentence", "", "<b>", &"x".repeat(49)] {
+        for code in ["a sentence", "", "<b>", "UNKNOWN_17829000024", &"x".repeat(49)] {
             assert_eq!(reply(json!({"e": code})).code(), None, "{code}");
         }
     }

@@ -2,6 +2,7 @@
 //! body detached, RFC 7515 appendix F and RFC 7797).
 
 use crate::adapters::AdapterError;
+use crate::executor::failed;
 use crate::files;
 use crate::sumsub::signature;
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use veksel_config::bridge::SecretSource;
 use veksel_config::provider::Signing;
-use veksel_core::enquiry::Secret;
+use veksel_core::enquiry::{Failed, Failure, Secret};
 
 /// What is signed, exactly as it is sent.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +28,17 @@ pub struct Unsigned<'a> {
     pub now_s: u64,
 }
 
+/// Names and values of headers.
+pub type Signed = Vec<(&'static str, String)>;
+
 /// Signs requests, anew at every attempt.
 pub trait Signs: Send + Sync {
-    /// The headers it sets, in lower case.
-    fn names(&self) -> &'static [&'static str];
-
-    /// Their values. Whoever cannot sign gives none, and the provider refuses.
-    fn sign(&self, unsigned: &Unsigned<'_>) -> Vec<(&'static str, String)>;
+    /// The headers it sets, in lower case, and their values.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot sign; then nothing is sent.
+    fn sign(&self, unsigned: &Unsigned<'_>) -> Result<Signed, Failure>;
 }
 
 /// What signs as the configuration says.
@@ -50,14 +55,10 @@ pub(super) fn signer(
 struct Hmac(Secret);
 
 impl Signs for Hmac {
-    fn names(&self) -> &'static [&'static str] {
-        &["x-timestamp", "x-signature"]
-    }
-
-    fn sign(&self, unsigned: &Unsigned<'_>) -> Vec<(&'static str, String)> {
+    fn sign(&self, unsigned: &Unsigned<'_>) -> Result<Signed, Failure> {
         let Unsigned { method, target, body, now_s } = *unsigned;
         let signature = signature(&self.0, now_s, method, target, body);
-        vec![("x-timestamp", now_s.to_string()), ("x-signature", signature)]
+        Ok(vec![("x-timestamp", now_s.to_string()), ("x-signature", signature)])
     }
 }
 
@@ -79,15 +80,11 @@ impl Detached {
 }
 
 impl Signs for Detached {
-    fn names(&self) -> &'static [&'static str] {
-        &["x-jws-signature"]
-    }
-
-    fn sign(&self, unsigned: &Unsigned<'_>) -> Vec<(&'static str, String)> {
+    fn sign(&self, unsigned: &Unsigned<'_>) -> Result<Signed, Failure> {
         let text = [self.header.as_bytes(), b".", unsigned.body].concat();
         let signed = jsonwebtoken::crypto::sign(&text, &self.key, Algorithm::RS256);
-        let value = signed.map(|signature| format!("{}..{signature}", self.header));
-        value.map(|value| vec![("x-jws-signature", value)]).unwrap_or_default()
+        let signature = signed.map_err(|_| failed(Failed::Credentials, "signature"))?;
+        Ok(vec![("x-jws-signature", format!("{}..{signature}", self.header))])
     }
 }
 
@@ -111,12 +108,13 @@ mod tests {
     #[test]
     fn a_secret_signs_time_method_path_and_body() {
         let signer = Hmac(Secret::new("test-secret"));
-        let signed = signer.sign(&unsigned(b"{}"));
-        assert_eq!(signed.iter().map(|(name, _)| *name).collect::<Vec<_>>(), signer.names());
+        let signed = signer.sign(&unsigned(b"{}")).unwrap();
+        assert_eq!(signed[0], ("x-timestamp", "1760000000".to_owned()));
+        assert_eq!(signed[1].0, "x-signature");
         // printf '1760000000POST/payments?a=b{}' | openssl dgst -sha256 -hmac test-secret
         let wanted = "78b81ebc21fafa1cc34b60ec78a1b52306207c2ea45fbc5097973b775e9fa45f";
         assert_eq!(signed[1].1, wanted);
-        assert_ne!(signer.sign(&unsigned(b"{ }"))[1].1, wanted);
+        assert_ne!(signer.sign(&unsigned(b"{ }")).unwrap()[1].1, wanted);
     }
 
     #[test]
@@ -127,7 +125,8 @@ mod tests {
         std::fs::write(file.path(), key.serialize_pem()).unwrap();
         std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
         let signer = Detached::new(file.path(), "key-1").unwrap();
-        let signed = signer.sign(&unsigned(b"{\"a\":1}"));
+        let signed = signer.sign(&unsigned(b"{\"a\":1}")).unwrap();
+        assert_eq!(signed[0].0, "x-jws-signature");
         let parts: Vec<&str> = signed[0].1.split('.').collect();
         let [header, "", signature] = parts[..] else { panic!("{parts:?}") };
         let said = String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();

@@ -7,12 +7,13 @@
 
 use super::wire::{self, Token, Tokens};
 use crate::executor::{Chain, Executor, Request, Response, failed};
+use crate::flight::{Flight, Known, Missed, Step};
 use crate::oauth::encode;
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use veksel_core::enquiry::{Failed, Failure, Secret};
 
@@ -23,13 +24,20 @@ const KEYS: &str = "/auth/realms/droppay/protocol/openid-connect/certs";
 /// How long a session lasts from linking on, in milliseconds.
 pub(super) const SESSION_MS: u64 = 10 * 60 * 60 * 1_000;
 
-/// The session of the one customer of a configuration.
+/// The session of the one customer of a configuration. Of many who need its token at once one
+/// fetches it.
 #[derive(Debug)]
 pub(super) struct Session {
+    customer: Arc<Customer>,
+    kept: Flight<Held, Failure>,
+}
+
+/// Who logs in, and how that went.
+#[derive(Debug)]
+struct Customer {
     username: Secret,
     password: Secret,
-    /// Held while tokens are fetched, so that everybody who waits gets the same.
-    kept: Mutex<Kept>,
+    standing: Mutex<Standing>,
 }
 
 /// How long nobody logs in after the password was refused: a provider locks a customer out who is
@@ -37,15 +45,16 @@ pub(super) struct Session {
 const HOLD_OFF: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Standing {
     is_registered: bool,
     /// Until when the password is not tried again.
     refused_until: Option<Instant>,
-    tokens: Option<Held>,
 }
 
 #[derive(Debug, Clone)]
 struct Held {
+    /// When the customer logged in.
+    since: Instant,
     access: Secret,
     fresh_until: Instant,
     refresh: Secret,
@@ -62,9 +71,13 @@ pub(super) struct Access {
     pub(super) accounts: Vec<String>,
 }
 
+/// Fetches that whoever links an account waits for at most, if each is that of somebody else.
+const TURNS: usize = 3;
+
 impl Session {
     pub(super) fn new(username: Secret, password: Secret) -> Self {
-        Self { username, password, kept: Mutex::default() }
+        let customer = Customer { username, password, standing: Mutex::default() };
+        Self { customer: Arc::new(customer), kept: Flight::default() }
     }
 
     /// Begins a session, whatever there was before.
@@ -72,10 +85,29 @@ impl Session {
     /// # Errors
     ///
     /// If the provider does not know us or the customer.
-    pub(super) async fn begin(&self, to: &Executor, chain: &Chain) -> Result<Access, Failure> {
-        let mut kept = self.lock(chain).await?;
-        kept.tokens = None;
-        self.log_in(&mut kept, to, chain).await
+    pub(super) async fn begin(&self, to: &Arc<Executor>, chain: &Chain) -> Result<Access, Failure> {
+        let came = Instant::now();
+        for _ in 0..TURNS {
+            let mut has_joined = false;
+            let judge = |known: &mut Known<Held, Failure>| {
+                if let Some((held, _)) = known.kept()
+                    && held.since >= came
+                {
+                    return Step::Take(held.clone());
+                }
+                known.forget();
+                has_joined = known.is_under_way();
+                Step::Fetch(fetch(Arc::clone(&self.customer), Arc::clone(to), chain.apart(), None))
+            };
+            match self.kept.get(chain.ends(), judge).await {
+                Ok(held) if held.since >= came => return Ok(held.into()),
+                // What was under way was not for a new session.
+                Ok(_) | Err(Missed::Failed(_)) if has_joined => {}
+                Ok(held) => return Ok(held.into()),
+                Err(missed) => return Err(missed.failure("session")),
+            }
+        }
+        Err(failed(Failed::Unavailable, "session"))
     }
 
     /// A token that is fresh, except `stale`: one that was refused.
@@ -85,85 +117,104 @@ impl Session {
     /// If none can be had.
     pub(super) async fn access(
         &self,
-        to: &Executor,
+        to: &Arc<Executor>,
         chain: &Chain,
         stale: Option<&Secret>,
     ) -> Result<Access, Failure> {
-        let mut kept = self.lock(chain).await?;
-        let Some(held) = kept.tokens.clone() else {
-            return self.log_in(&mut kept, to, chain).await;
+        let judge = |known: &mut Known<Held, Failure>| {
+            let held = known.kept().map(|(held, _)| held.clone());
+            if let Some(held) = &held
+                && held.fresh_until > Instant::now()
+                && stale != Some(&held.access)
+            {
+                return Step::Take(held.clone());
+            }
+            known.forget();
+            Step::Fetch(fetch(Arc::clone(&self.customer), Arc::clone(to), chain.apart(), held))
         };
-        let now = Instant::now();
-        if held.fresh_until > now && stale != Some(&held.access) {
-            return Ok(Access { token: held.access, accounts: held.accounts });
+        let found = self.kept.get(chain.ends(), judge).await;
+        found.map(Access::from).map_err(|missed| missed.failure("session"))
+    }
+}
+
+impl From<Held> for Access {
+    fn from(held: Held) -> Self {
+        Self { token: held.access, accounts: held.accounts }
+    }
+}
+
+/// Refreshes what was held, or begins a session.
+async fn fetch(
+    customer: Arc<Customer>,
+    to: Arc<Executor>,
+    chain: Chain,
+    held: Option<Held>,
+) -> Result<Held, Failure> {
+    if let Some(held) = held
+        && held.refresh_until > Instant::now()
+        && !held.refresh.expose().is_empty()
+    {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", held.refresh.expose())];
+        let response = ask(&to, &chain, &form).await?;
+        if response.is_success() {
+            return keep(&to, &chain, &response, Some(held.since)).await;
         }
-        kept.tokens = None;
-        if held.refresh_until > now && !held.refresh.expose().is_empty() {
-            let form = [("grant_type", "refresh_token"), ("refresh_token", held.refresh.expose())];
-            let response = self.ask(to, chain, &form).await?;
-            if response.is_success() {
-                return keep(&mut kept, to, chain, &response).await;
-            }
-            // What is over is begun again; whatever else went wrong is told.
-            if wire::fault(&response).code != "invalid_grant" {
-                return Err(wire::refusal(&response));
-            }
+        // What is over is begun again; whatever else went wrong is told.
+        if wire::fault(&response).code != "invalid_grant" {
+            return Err(wire::refusal(&response));
         }
-        self.log_in(&mut kept, to, chain).await
+    }
+    customer.log_in(&to, &chain).await
+}
+
+impl Customer {
+    /// A panic elsewhere leaves nothing half-written here.
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn lock(&self, chain: &Chain) -> Result<tokio::sync::MutexGuard<'_, Kept>, Failure> {
-        let locked = tokio::time::timeout(chain.left(), self.kept.lock()).await;
-        locked.map_err(|_| failed(Failed::Late, "session"))
-    }
-
-    async fn log_in(
-        &self,
-        kept: &mut Kept,
-        to: &Executor,
-        chain: &Chain,
-    ) -> Result<Access, Failure> {
-        let wait = kept.refused_until.map(|until| until.saturating_duration_since(Instant::now()));
+    async fn log_in(&self, to: &Executor, chain: &Chain) -> Result<Held, Failure> {
+        let (until, is_registered) = {
+            let standing = self.standing();
+            (standing.refused_until, standing.is_registered)
+        };
+        let wait = until.map(|until| until.saturating_duration_since(Instant::now()));
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
             let retry_ms = u64::try_from(wait.as_millis()).ok();
             return Err(Failure { retry_ms, ..failed(Failed::Credentials, "invalid_grant") });
         }
-        if !kept.is_registered {
+        if !is_registered {
             register(to, chain).await?;
-            kept.is_registered = true;
+            self.standing().is_registered = true;
         }
         let form = [
             ("grant_type", "password"),
             ("username", self.username.expose()),
             ("password", self.password.expose()),
         ];
-        let response = self.ask(to, chain, &form).await?;
+        let response = ask(to, chain, &form).await?;
         if !response.is_success() {
             let code = wire::fault(&response).code;
+            let mut standing = self.standing();
             // Registered, and not any more.
-            kept.is_registered = code != "unauthorized_client";
+            standing.is_registered = code != "unauthorized_client";
             if code == "invalid_grant" {
-                kept.refused_until = Some(Instant::now() + HOLD_OFF);
+                standing.refused_until = Some(Instant::now() + HOLD_OFF);
             }
             return Err(wire::refusal(&response));
         }
-        kept.refused_until = None;
-        keep(kept, to, chain, &response).await
+        self.standing().refused_until = None;
+        keep(to, chain, &response, None).await
     }
+}
 
-    async fn ask(
-        &self,
-        to: &Executor,
-        chain: &Chain,
-        form: &[(&str, &str)],
-    ) -> Result<Response, Failure> {
-        let mut request = Request::new("token", Method::POST, TOKEN, TOKEN)
-            .identified(true)
-            .body("application/x-www-form-urlencoded", encode(form))?;
-        // A second session does no harm.
-        request.is_repeatable = form.iter().any(|(_, value)| *value == "password");
-        to.call(chain, request).await
-    }
+async fn ask(to: &Executor, chain: &Chain, form: &[(&str, &str)]) -> Result<Response, Failure> {
+    let mut request = Request::new("token", Method::POST, TOKEN, TOKEN)
+        .identified(true)
+        .body("application/x-www-form-urlencoded", encode(form))?;
+    // A second session does no harm.
+    request.is_repeatable = form.iter().any(|(_, value)| *value == "password");
+    to.call(chain, request).await
 }
 
 /// Makes us known, which has to be done once for an authorisation number and not for each
@@ -186,12 +237,13 @@ async fn register(to: &Executor, chain: &Chain) -> Result<(), Failure> {
     Err(Failure { why, ..failure })
 }
 
+/// What an answer gives; `since` is when the customer logged in, if not now.
 async fn keep(
-    kept: &mut Kept,
     to: &Executor,
     chain: &Chain,
     response: &Response,
-) -> Result<Access, Failure> {
+    since: Option<Instant>,
+) -> Result<Held, Failure> {
     let tokens: Tokens = response.json()?;
     let token = wire::token(&tokens.access_token);
     let token = token.map_err(|code| failed(Failed::Malfunction, code))?;
@@ -200,15 +252,14 @@ async fn keep(
     let most = SESSION_MS / 1_000;
     let access_s = tokens.expires_in.min(most);
     let refresh_s = tokens.refresh_expires_in.min(most);
-    let access = Secret::new(tokens.access_token);
-    kept.tokens = Some(Held {
-        access: access.clone(),
+    Ok(Held {
+        since: since.unwrap_or(now),
+        access: Secret::new(tokens.access_token),
         fresh_until: now + Duration::from_millis(access_s * 800),
         refresh: Secret::new(tokens.refresh_token),
         refresh_until: now + Duration::from_secs(refresh_s),
-        accounts: token.accounts.clone(),
-    });
-    Ok(Access { token: access, accounts: token.accounts })
+        accounts: token.accounts,
+    })
 }
 
 /// Checks who signed a token, if the provider says with which keys it signs. It came over TLS from

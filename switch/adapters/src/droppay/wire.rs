@@ -3,6 +3,7 @@
 //! Amounts are JSON numbers and are read and written as the text they are, because a float would
 //! round money. Errors come in two shapes of JSON, told apart by what `error` is.
 
+use crate::code;
 use crate::dates::{day, instant};
 use crate::executor::{Response, failed};
 use crate::mark::{fitted, is_marked};
@@ -68,9 +69,7 @@ pub(super) fn fault(response: &Response) -> Fault {
         }
         ErrorShape::Text(code) => (code, body.error_description),
     };
-    let is_code =
-        code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    Fault { code: if is_code { code } else { String::new() }, description }
+    Fault { code: code::passed_on(&code).unwrap_or_default().to_owned(), description }
 }
 
 impl Fault {

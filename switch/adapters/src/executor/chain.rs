@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use veksel_core::enquiry::Failure;
 
+/// What a fetch that several wait for may take at least: whoever begins it may have less left.
+const APART: Duration = Duration::from_secs(15);
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -39,6 +42,18 @@ impl Chain {
         }
     }
 
+    /// For a fetch on behalf of this one and of whoever else waits for it ([`crate::flight`]): it
+    /// goes on when this one is over.
+    pub(crate) fn apart(&self) -> Self {
+        Self {
+            ends: Instant::now() + self.left().max(APART),
+            name: self.name.clone(),
+            trace: self.trace,
+            customer: None,
+            is_open: AtomicBool::new(false),
+        }
+    }
+
     /// For a customer who is there: one behind a private address is nowhere that banks know.
     pub(crate) fn with_customer(self, address: Option<IpAddr>) -> Self {
         Self { customer: address.filter(|address| is_public(*address)), ..self }
@@ -57,6 +72,11 @@ impl Chain {
             }
             Some(_) | None => Ok(request),
         }
+    }
+
+    /// When its time is over.
+    pub(crate) const fn ends(&self) -> Instant {
+        self.ends
     }
 
     /// What is left of its time.

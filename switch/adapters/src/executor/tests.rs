@@ -327,8 +327,59 @@ async fn an_attempt_that_our_own_deadline_cut_off_says_nothing_of_the_provider()
     assert!(rig.executor.circuits()[0].is_open);
 }
 
+/// An executor with the defaults, and a provider that takes every request and says nothing.
+async fn silent() -> (Server, Rig) {
+    let server = Server::start(vec![Act::Nothing; 6]).await;
+    let call = CallConfig { allow_private: true, ..CallConfig::at(&server.url()) };
+    let rig = Rig::new(&call);
+    (server, rig)
+}
+
+/// Lets so much time pass once the server has this many requests.
+async fn silence(server: &Server, requests: usize, time: Duration) {
+    for _ in 0..6_000 {
+        if server.requests().len() >= requests {
+            return skip(time).await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} of {requests} requests came", server.requests().len());
+}
+
+#[tokio::test]
+async fn a_provider_that_only_accepts_opens_its_breaker_by_the_defaults() {
+    let bank = veksel_core::plan::BankPlan::named("bank").deadlines;
+    let host = veksel_core::plan::Deadlines::default();
+    let budgets = [bank.payment_ms, bank.inquiry_ms, bank.statement_ms, host.payment_ms, 20_000];
+    for within_ms in budgets.into_iter().chain([host.inquiry_ms, bank.payment_ms / 2]) {
+        let (server, mut rig) = silent().await;
+        for count in 1..=3 {
+            let over = silence(&server, count, Duration::from_millis(within_ms));
+            let (result, ()) = tokio::join!(rig.call(read(), within_ms), over);
+            failed(result, Failed::Late, false, "timeout");
+            assert_eq!(rig.executor.circuits()[0].is_open, count == 3, "{within_ms}, {count}");
+        }
+        failed(rig.call(read(), within_ms).await, Failed::BreakerOpen, false, "breaker");
+        assert_eq!(rig.outcomes(), ["timeout"; 3]);
+    }
+}
+
+#[tokio::test]
+async fn who_gives_up_early_opens_no_breaker_and_who_waited_in_vain_does() {
+    let (server, mut rig) = silent().await;
+    for (count, waited) in [1_000, 1_000, 1_000, 5_000, 5_000, 5_000].into_iter().enumerate() {
+        let over = silence(&server, count + 1, Duration::from_millis(waited));
+        tokio::select! {
+            result = rig.call(read(), 60_000) => panic!("{result:?}"),
+            () = over => {}
+        }
+        assert_eq!(rig.executor.circuits()[0].is_open, count == 5, "{count}");
+    }
+    assert_eq!(rig.outcomes(), ["given_up"; 6]);
+}
+
 /// Lets the clock of the executor run ahead.
-async fn skip(time: Duration) {
+pub(crate) async fn skip(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
@@ -390,12 +441,31 @@ async fn what_differs_from_attempt_to_attempt_is_made_for_each() {
     let mut number = 0;
     let each = |request: &mut Request| {
         number += 1;
-        request.set_header("x-request-id", &format!("r{number}")).unwrap();
+        request.set_header("x-request-id", &format!("r{number}"))
     };
     let chain = Chain::new(5_000, "");
     rig.executor.call_with(&chain, read(), each).await.unwrap();
     let seen = server.requests();
     assert!(seen[0].contains("x-request-id: r1\r\n") && seen[1].contains("x-request-id: r2\r\n"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_for_an_attempt_is_not_sent() {
+    let server = Server::start(vec![Act::Say(HTML_500), Act::Say(OK)]).await;
+    let mut rig = Rig::at(&server.url());
+    let chain = Chain::new(5_000, "");
+    let no = || Err(super::failed(Failed::Credentials, "signature"));
+    let result = rig.executor.call_with(&chain, pay(), |_| no()).await;
+    failed(result, Failed::Credentials, false, "signature");
+    assert_eq!((server.connections(), rig.outcomes().len()), (0, 0));
+    // What an attempt before it was answered stays.
+    let mut number = 0;
+    let second = |_: &mut Request| {
+        number += 1;
+        if number == 2 { no() } else { Ok(()) }
+    };
+    assert_eq!(rig.executor.call_with(&chain, read(), second).await.unwrap().status, 500);
+    assert_eq!(rig.outcomes(), ["answered"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What stands on the wire of Neonomics, as pure functions (http-contracts 2.3). It is not Berlin
 //! Group: amounts are flat, and what counts in an error is its `errorCode`.
 
+use crate::code;
 use crate::dates::{day, instant};
 use crate::executor::{Response, failed};
 use crate::iban::is_iban;
@@ -44,10 +45,9 @@ pub(super) fn fault(response: &Response) -> Fault {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let said = &body["errorCode"];
     let code = said.as_str().map_or_else(|| said.to_string(), str::to_owned);
-    let is_code = !code.is_empty() && code.len() <= 16;
-    let is_code = is_code && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let passed_on = code::passed_on(&code).filter(|code| *code != "null");
     Fault {
-        code: if is_code && code != "null" { code } else { response.status.to_string() },
+        code: passed_on.map_or_else(|| response.status.to_string(), str::to_owned),
         kind: text(&body["type"]).to_owned(),
         link: link(&body),
     }

@@ -1,18 +1,18 @@
 //! Where things are at the provider (`OpenID` Connect Discovery). The document is kept for a day
 //! and fetched again when something behind it fails; what the configuration says goes before it.
+//! Nobody waits for another document while there is one.
 
-use crate::executor::{Chain, Executor, Request, failed};
+use crate::executor::{Chain, Executor, Request};
+use crate::flight::{Flight, Known, Step};
 use reqwest::Method;
 use serde::Deserialize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use veksel_config::bridge::IdentityConfig;
 use veksel_core::enquiry::{Failed, Failure};
 
-/// After a fetch nobody fetches again for this long because something failed.
+/// After a fetch, whatever came of it, nobody fetches again for this long because something failed.
 const DOUBT_FLOOR: Duration = Duration::from_secs(30);
 
 /// What the document says, behind the configuration.
@@ -45,19 +45,18 @@ struct Document {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Discovery {
-    url: String,
-    said: Said,
+    place: Arc<Place>,
     life: Duration,
-    /// Something that the document led to failed.
-    is_doubted: AtomicBool,
-    /// Held while it is fetched, so that everybody who waits gets the same.
-    kept: Mutex<Option<Kept>>,
+    /// When something that the document led to failed last.
+    doubted: Mutex<Option<Instant>>,
+    kept: Flight<Arc<Endpoints>, Failure>,
 }
 
+/// Where the document is, and what goes before it.
 #[derive(Debug)]
-struct Kept {
-    endpoints: Arc<Endpoints>,
-    fetched: Instant,
+struct Place {
+    url: String,
+    said: Said,
 }
 
 /// What the configuration says.
@@ -71,23 +70,24 @@ struct Said {
 
 impl Discovery {
     pub(super) fn new(config: &IdentityConfig) -> Self {
-        Self {
-            url: config.discovery_url.clone(),
-            said: Said {
-                issuer: config.issuer.clone(),
-                authorize: config.authorize_url.clone(),
-                token: config.token_url.clone(),
-                jwks: config.jwks_url.clone(),
-            },
-            life: Duration::from_millis(config.discovery_ms),
-            is_doubted: AtomicBool::new(false),
-            kept: Mutex::new(None),
-        }
+        let said = Said {
+            issuer: config.issuer.clone(),
+            authorize: config.authorize_url.clone(),
+            token: config.token_url.clone(),
+            jwks: config.jwks_url.clone(),
+        };
+        let place = Place { url: config.discovery_url.clone(), said };
+        Self::at(place, Duration::from_millis(config.discovery_ms))
+    }
+
+    fn at(place: Place, life: Duration) -> Self {
+        let place = Arc::new(place);
+        Self { place, life, doubted: Mutex::default(), kept: Flight::default() }
     }
 
     /// Something it led to does not answer as it should: it may have moved.
     pub(super) fn doubt(&self) {
-        self.is_doubted.store(true, Ordering::Relaxed);
+        *self.doubted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Where things are.
@@ -97,47 +97,54 @@ impl Discovery {
     /// If the document cannot be had, never could, and the configuration does not say it all.
     pub(super) async fn endpoints(
         &self,
-        executor: &Executor,
+        executor: &Arc<Executor>,
         chain: &Chain,
     ) -> Result<Arc<Endpoints>, Failure> {
-        let late = |_| failed(Failed::Late, "discovery");
-        let mut kept = tokio::time::timeout(chain.left(), self.kept.lock()).await.map_err(late)?;
-        if let Some(kept) = kept.as_ref() {
-            let age = kept.fetched.elapsed();
-            let is_doubted = self.is_doubted.load(Ordering::Relaxed) && age >= DOUBT_FLOOR;
-            if age < self.life && !is_doubted {
-                return Ok(Arc::clone(&kept.endpoints));
+        let whole = self.place.said.whole().map(Arc::new);
+        // Who can do without it keeps time to do so.
+        let until = match whole {
+            Some(_) => Instant::now() + chain.left() / 2,
+            None => chain.ends(),
+        };
+        let judge = |known: &mut Known<Arc<Endpoints>, Failure>| {
+            let fetch = fetch(Arc::clone(&self.place), Arc::clone(executor), chain.apart());
+            let is_too_soon = known.failed_within(DOUBT_FLOOR).is_some();
+            match (known.kept(), &whole) {
+                // What held yesterday is a better guess than nothing.
+                (Some((kept, at)), _) if is_too_soon || self.is_good(at) => {
+                    Step::Take(Arc::clone(kept))
+                }
+                (Some((kept, _)), _) => Step::Renew(Arc::clone(kept), fetch),
+                (None, Some(whole)) if is_too_soon => Step::Take(Arc::clone(whole)),
+                (None, _) => Step::Fetch(fetch),
             }
-        }
-        match self.fetch(executor, chain).await {
-            Ok(endpoints) => {
-                let endpoints = Arc::new(endpoints);
-                self.is_doubted.store(false, Ordering::Relaxed);
-                let fetched = Instant::now();
-                *kept = Some(Kept { endpoints: Arc::clone(&endpoints), fetched });
-                Ok(endpoints)
-            }
-            // What held yesterday is a better guess than nothing.
-            Err(failure) => match (kept.as_ref(), self.said.whole()) {
-                (Some(kept), _) => Ok(Arc::clone(&kept.endpoints)),
-                (None, Some(endpoints)) => Ok(Arc::new(endpoints)),
-                (None, None) => Err(failure),
-            },
-        }
+        };
+        let found = self.kept.get(until, judge).await;
+        found.or_else(|missed| whole.ok_or_else(|| missed.failure("discovery")))
     }
 
-    async fn fetch(&self, executor: &Executor, chain: &Chain) -> Result<Endpoints, Failure> {
-        let request = Request::new("discovery", Method::GET, "{discovery_url}", self.url.as_str())
-            .header("accept", "application/json")?;
-        let response = executor.call(chain, request).await?;
-        if !response.is_success() {
-            return Err(response.refused(Failed::Malfunction, "discovery"));
-        }
-        let document: Document = response.json()?;
-        self.said
-            .over(document, &self.url)
-            .ok_or_else(|| response.refused(Failed::Malfunction, "issuer"))
+    /// Whether a document of then needs no other.
+    fn is_good(&self, at: Instant) -> bool {
+        let doubted = *self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_doubted = doubted.is_some_and(|doubted| doubted >= at);
+        at.elapsed() < if is_doubted { self.life.min(DOUBT_FLOOR) } else { self.life }
     }
+}
+
+async fn fetch(
+    place: Arc<Place>,
+    executor: Arc<Executor>,
+    chain: Chain,
+) -> Result<Arc<Endpoints>, Failure> {
+    let request = Request::new("discovery", Method::GET, "{discovery_url}", place.url.as_str())
+        .header("accept", "application/json")?;
+    let response = executor.call(&chain, request).await?;
+    if !response.is_success() {
+        return Err(response.refused(Failed::Malfunction, "discovery"));
+    }
+    let document: Document = response.json()?;
+    let endpoints = place.said.over(document, &place.url);
+    endpoints.map(Arc::new).ok_or_else(|| response.refused(Failed::Malfunction, "issuer"))
 }
 
 impl Said {
@@ -182,6 +189,13 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::audit::audit;
+    use crate::executor::retry::REGISTERED;
+    use crate::executor::tests::server::{Act, Server, json};
+    use crate::executor::tests::skip;
+    use tokio::task::JoinSet;
+    use tokio::time::timeout;
+    use veksel_config::bridge::CallConfig;
 
     fn document(issuer: &str) -> Document {
         Document {
@@ -192,6 +206,141 @@ mod tests {
             pushed_authorization_request_endpoint: None,
             token_endpoint_auth_methods_supported: None,
         }
+    }
+
+    /// What a provider at this address publishes.
+    fn published(server: &Server) -> Act {
+        let url = server.url();
+        json(
+            200,
+            &serde_json::json!({
+                "issuer": url,
+                "authorization_endpoint": format!("{url}/auth"),
+                "token_endpoint": format!("{url}/token"),
+                "jwks_uri": format!("{url}/certs"),
+            })
+            .to_string(),
+        )
+    }
+
+    struct Rig {
+        server: Server,
+        executor: Arc<Executor>,
+        discovery: Arc<Discovery>,
+    }
+
+    impl Rig {
+        /// A document and then these, kept for a day.
+        async fn new(acts: Vec<Act>, said: Said) -> Self {
+            let server = Server::start(Vec::new()).await;
+            server.will([vec![published(&server)], acts].concat());
+            let call = CallConfig {
+                read_ms: 60_000,
+                retries: 0,
+                breaker_failures: 0,
+                allow_private: true,
+                ..CallConfig::at(&server.url())
+            };
+            let executor = Executor::new("bankid", &call, REGISTERED, audit(64).0).unwrap();
+            let url = format!("{}/.well-known/openid-configuration", server.url());
+            let discovery = Discovery::at(Place { url, said }, Duration::from_secs(86_400));
+            Self { server, executor: Arc::new(executor), discovery: Arc::new(discovery) }
+        }
+
+        async fn get(&self, within_ms: u64) -> Result<Arc<Endpoints>, Failure> {
+            self.discovery.endpoints(&self.executor, &Chain::new(within_ms, "")).await
+        }
+
+        /// As many as that at once, who would wait for minutes, all with the first document.
+        async fn all(&self, most: usize) {
+            let issuer = self.server.url();
+            let mut all: JoinSet<_> = JoinSet::new();
+            for _ in 0..most {
+                let (discovery, executor) = (self.discovery.clone(), self.executor.clone());
+                all.spawn(async move {
+                    let chain = Chain::new(600_000, "");
+                    discovery.endpoints(&executor, &chain).await
+                });
+            }
+            let found = timeout(Duration::from_secs(20), all.join_all()).await.unwrap();
+            assert!(found.iter().all(|found| found.as_ref().unwrap().issuer == issuer));
+        }
+
+        async fn asked(&self, requests: usize, is_under_way: bool) {
+            for _ in 0..6_000 {
+                let now = self.discovery.kept.look(Known::is_under_way);
+                if self.server.requests().len() == requests && now == is_under_way {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            panic!("{:?} and not {requests}", self.server.requests());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_provider_keeps_nobody_who_knows_where_things_are() {
+        let rig = Rig::new(vec![Act::Nothing], NOTHING).await;
+        assert!(rig.get(60_000).await.is_ok());
+        rig.discovery.doubt();
+        skip(DOUBT_FLOOR).await;
+        rig.all(5).await;
+        rig.asked(2, true).await;
+        rig.all(5).await;
+        rig.asked(2, true).await;
+        // So with a document that is a day old.
+        let rig = Rig::new(vec![Act::Nothing], NOTHING).await;
+        assert!(rig.get(60_000).await.is_ok());
+        skip(Duration::from_secs(86_400)).await;
+        rig.all(5).await;
+        rig.asked(2, true).await;
+    }
+
+    #[tokio::test]
+    async fn a_document_that_is_not_to_be_had_is_asked_for_every_thirty_seconds() {
+        let rig = Rig::new(vec![json(500, "{}"), json(404, "{}")], NOTHING).await;
+        assert!(rig.get(60_000).await.is_ok());
+        skip(Duration::from_secs(86_400)).await;
+        for requests in 2..=3 {
+            rig.all(1).await;
+            rig.asked(requests, false).await;
+            // It failed just now: nobody asks again.
+            rig.all(5).await;
+            rig.asked(requests, false).await;
+            skip(DOUBT_FLOOR).await;
+        }
+        rig.server.will(vec![published(&rig.server)]);
+        rig.all(1).await;
+        rig.asked(4, false).await;
+        assert!(rig.discovery.kept.look(|known| known.failed_within(Duration::MAX).is_none()));
+    }
+
+    #[tokio::test]
+    async fn who_has_less_time_gives_up_first_and_what_is_configured_stands_alone() {
+        let rig = Rig::new(Vec::new(), NOTHING).await;
+        rig.server.will(vec![Act::Nothing]);
+        let late = rig.get(200).await.unwrap_err();
+        assert_eq!((late.why, late.code.as_str()), (Failed::Late, "discovery"));
+        // Whoever comes later joins, and has no more time for it than it has.
+        assert_eq!(rig.get(200).await.unwrap_err().why, Failed::Late);
+        rig.asked(1, true).await;
+        let text = |path: &str| Some(format!("https://said/{path}"));
+        let said = Said {
+            issuer: text(""),
+            authorize: text("auth"),
+            token: text("token"),
+            jwks: text("certs"),
+        };
+        let rig = Rig::new(Vec::new(), said).await;
+        rig.server.will(vec![Act::Nothing]);
+        let chain = Chain::new(20_000, "");
+        let over = async {
+            rig.asked(1, true).await;
+            skip(Duration::from_secs(10)).await;
+        };
+        let (found, ()) = tokio::join!(rig.discovery.endpoints(&rig.executor, &chain), over);
+        assert_eq!(found.unwrap().issuer, "https://said/");
+        assert!(!chain.left().is_zero(), "nothing is left to go on with");
     }
 
     const NOTHING: Said = Said { issuer: None, authorize: None, token: None, jwks: None };

@@ -1,19 +1,20 @@
 //! The keys of the provider (JWKS), and the signature of a token by one of them. Keys are kept for
-//! a while; one that is not known fetches them again, but not more often than a floor allows.
+//! a while; one that is not known fetches them again, but not more often than a floor allows,
+//! whatever came of it. Keys whose time is over are good for nobody.
 //!
 //! Keys come from the configured address only: what a token says of where its key is (`jku`,
 //! `jwk`, `x5u`, `x5c`) is not looked at. Neither `none` nor a shared secret is a signature here.
 
 use super::claims::Claim;
 use crate::executor::{Chain, Executor, Request, failed};
+use crate::flight::{Flight, Known, Step};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 use veksel_core::enquiry::{Failed, Failure};
 
 /// How a token may be signed.
@@ -39,14 +40,7 @@ pub(super) enum Unverified {
 pub(super) struct Keys {
     life: Duration,
     floor: Duration,
-    /// Held while they are fetched, so that everybody who waits gets the same.
-    kept: Mutex<Option<Kept>>,
-}
-
-#[derive(Debug)]
-struct Kept {
-    keys: Vec<Jwk>,
-    fetched: Instant,
+    kept: Flight<Arc<Vec<Jwk>>, Failure>,
 }
 
 #[derive(Deserialize)]
@@ -56,13 +50,13 @@ struct Document {
 
 impl Keys {
     pub(super) fn new(life: Duration, floor: Duration) -> Self {
-        Self { life, floor, kept: Mutex::new(None) }
+        Self { life, floor, kept: Flight::default() }
     }
 
     /// The claims of a token that a key of the provider signed.
     pub(super) async fn verify(
         &self,
-        executor: &Executor,
+        executor: &Arc<Executor>,
         chain: &Chain,
         url: &str,
         token: &str,
@@ -82,41 +76,45 @@ impl Keys {
 
     async fn key(
         &self,
-        executor: &Executor,
+        executor: &Arc<Executor>,
         chain: &Chain,
         url: &str,
         header: &Header,
     ) -> Result<Jwk, Unverified> {
-        let late = |_| Unverified::Keys(failed(Failed::Late, "jwks"));
-        let mut kept = tokio::time::timeout(chain.left(), self.kept.lock()).await.map_err(late)?;
-        let missing = || Unverified::Keys(failed(Failed::NotFound, "kid"));
-        if let Some(kept) = kept.as_ref() {
-            let age = kept.fetched.elapsed();
-            let found = find(&kept.keys, header);
-            match found {
-                Some(key) if age < self.life => return Ok(key.clone()),
-                None if age < self.floor => return Err(missing()),
-                Some(_) | None => {}
+        let judge = |known: &mut Known<Arc<Vec<Jwk>>, Failure>| {
+            if let Some((keys, at)) = known.kept() {
+                let limit = if find(keys, header).is_some() { self.life } else { self.floor };
+                if at.elapsed() < limit {
+                    return Step::Take(Arc::clone(keys));
+                }
+                if let Some(failure) = known.failed_within(self.floor) {
+                    return Step::Refuse(failure.clone());
+                }
             }
-        }
-        let keys = fetch(executor, chain, url).await.map_err(Unverified::Keys)?;
-        let found = find(&keys, header).cloned();
-        *kept = Some(Kept { keys, fetched: Instant::now() });
-        found.ok_or_else(missing)
+            Step::Fetch(fetch(Arc::clone(executor), chain.apart(), url.to_owned()))
+        };
+        let found = self.kept.get(chain.ends(), judge).await;
+        let keys = found.map_err(|missed| Unverified::Keys(missed.failure("jwks")))?;
+        let key = find(&keys, header).cloned();
+        key.ok_or_else(|| Unverified::Keys(failed(Failed::NotFound, "kid")))
     }
 }
 
-async fn fetch(executor: &Executor, chain: &Chain, url: &str) -> Result<Vec<Jwk>, Failure> {
+async fn fetch(
+    executor: Arc<Executor>,
+    chain: Chain,
+    url: String,
+) -> Result<Arc<Vec<Jwk>>, Failure> {
     let request = Request::new("jwks", Method::GET, "{jwks_uri}", url)
         .header("accept", "application/json")?;
-    let response = executor.call(chain, request).await?;
+    let response = executor.call(&chain, request).await?;
     if !response.is_success() {
         return Err(response.refused(Failed::Malfunction, "jwks"));
     }
     let document: Document = response.json()?;
     // One that cannot be read is one of another kind, and says nothing of the others.
     let keys = document.keys.into_iter().take(KEYS_MAX);
-    Ok(keys.filter_map(|key| serde_json::from_value(key).ok()).collect())
+    Ok(Arc::new(keys.filter_map(|key| serde_json::from_value(key).ok()).collect()))
 }
 
 /// The key that a header means: by its name, or the only one that fits if it names none.
@@ -156,8 +154,14 @@ fn claims(token: &str, algorithm: Algorithm, key: &Jwk) -> Result<Map<String, Va
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::audit::audit;
+    use crate::executor::retry::REGISTERED;
+    use crate::executor::tests::server::{Act, Server, json as answer};
+    use crate::executor::tests::skip;
     use jsonwebtoken::Algorithm::{ES256, PS256, RS256};
     use serde_json::json;
+    use tokio::time::timeout;
+    use veksel_config::bridge::CallConfig;
 
     fn key(value: &Value) -> Jwk {
         serde_json::from_value(value.clone()).unwrap()
@@ -199,5 +203,53 @@ mod tests {
             let found = find(&keys, &header(alg, kid)).is_some();
             assert_eq!(found, is_found, "{alg:?} {kid:?} {keys:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_failed_is_not_repeated_at_once_and_known_keys_need_none() {
+        let set = json!({ "keys": [
+            { "kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB", "use": "sig" }
+        ]});
+        let set = answer(200, &set.to_string());
+        let server = Server::start(vec![set, answer(500, "{}"), Act::Nothing]).await;
+        let call = CallConfig {
+            retries: 0,
+            breaker_failures: 0,
+            allow_private: true,
+            ..CallConfig::at(&server.url())
+        };
+        let executor = Arc::new(Executor::new("bankid", &call, REGISTERED, audit(64).0).unwrap());
+        let floor = Duration::from_secs(30);
+        let keys = Keys::new(Duration::from_secs(300), floor);
+        let url = server.url();
+        let get = async |kid: &str, within_ms: u64| {
+            let chain = Chain::new(within_ms, "");
+            let header = header(RS256, Some(kid));
+            keys.key(&executor, &chain, &url, &header).await.map(drop).map_err(|no| match no {
+                Unverified::Keys(failure) => failure.code,
+                Unverified::Claim(claim) => panic!("{claim:?}"),
+            })
+        };
+        let said = |code: &str| Err(code.to_owned());
+        assert_eq!(get("a", 60_000).await, Ok(()));
+        assert_eq!(get("b", 60_000).await, said("kid"));
+        assert_eq!(server.requests().len(), 1, "not so soon");
+        skip(floor).await;
+        for _ in 0..5 {
+            assert_eq!(get("b", 60_000).await, said("jwks"));
+            assert_eq!(get("a", 60_000).await, Ok(()));
+        }
+        assert_eq!(server.requests().len(), 2, "it failed just now");
+        skip(floor).await;
+        // Nobody answers: whoever has a known key does not notice, and each waits for its own time.
+        let (late, known) = tokio::join!(get("b", 300), timeout(floor, get("a", 600_000)));
+        assert_eq!((late, known.unwrap()), (said("jwks"), Ok(())));
+        assert_eq!(get("b", 100).await, said("jwks"));
+        assert!(keys.kept.look(Known::is_under_way));
+        while server.requests().len() < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(get("b", 100).await, said("jwks"));
+        assert_eq!(server.requests().len(), 3);
     }
 }

@@ -195,15 +195,19 @@ async fn another_form_is_only_configured() {
 #[tokio::test]
 async fn nothing_is_sent_if_it_is_simulated() {
     let section = "[bill]\nurl = \"https://bills.invalid\"\nsimulate = true\n\
-        simulated = ['biller_fetch=404 {\"error\": {\"code\": \"NO_BILL_{reference}\"}}']\n";
+        simulated = ['biller_fetch=404 {\"error\": {\"code\": \"NO_BILL_{biller}\"}}']\n";
     let (all, mut events) = providers(section);
     let found = all.billers(within(), Some("telecom".into())).await.unwrap();
     assert_eq!(found.len(), 1);
     let receipt = all.bill_pay(within(), payment(100, "k-7")).await.unwrap();
     assert_eq!(receipt.receipt, "SIM-k-7");
     let none = all.bill_inquiry(within(), number()).await.unwrap_err();
-    assert_eq!((none.why, none.code.as_str()), (Failed::NotFound, "NO_BILL_1234567890"));
+    assert_eq!((none.why, none.code.as_str()), (Failed::NotFound, "NO_BILL_B0001"));
     assert_eq!(events.recv().await.unwrap().outcome, "simulated");
+    // What names a customer is no code: the status says enough.
+    let (all, _events) = providers(&section.replace("{biller}", "{reference}"));
+    let none = all.bill_inquiry(within(), number()).await.unwrap_err();
+    assert_eq!((none.why, none.code.as_str()), (Failed::NotFound, "404"));
 }
 
 /// The executor's own waits are real ones here; this only bounds a test that hangs.

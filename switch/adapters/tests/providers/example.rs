@@ -7,8 +7,9 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
-use veksel_adapters::client::{ApiClient, Envelope, Sending, Signs, Unsigned};
+use veksel_adapters::client::{ApiClient, Envelope, Sending, Signed, Signs, Unsigned};
 use veksel_adapters::providers::Within;
 use veksel_adapters::{AdapterError, audit};
 use veksel_config::provider::ApiConfig;
@@ -29,12 +30,8 @@ const EXCHANGE: &[Operation] = &[Operation {
 struct Reversed;
 
 impl Signs for Reversed {
-    fn names(&self) -> &'static [&'static str] {
-        &["x-reversed"]
-    }
-
-    fn sign(&self, unsigned: &Unsigned<'_>) -> Vec<(&'static str, String)> {
-        vec![("x-reversed", unsigned.target.chars().rev().collect())]
+    fn sign(&self, unsigned: &Unsigned<'_>) -> Result<Signed, Failure> {
+        Ok(vec![("x-reversed", unsigned.target.chars().rev().collect())])
     }
 }
 
@@ -111,6 +108,49 @@ async fn a_provider_is_added_from_the_outside() {
     let sending = Sending { key: "rates", parts: &[], once: "", moves_money: false };
     let unknown = exchange.0.send(&within(), sending).await.err().unwrap();
     assert_eq!((unknown.why, unknown.code.as_str()), (Failed::NotSupported, "operation"));
+}
+
+/// Signs as long as it is told to.
+struct Moody(Result<Signed, Failure>);
+
+impl Signs for Moody {
+    fn sign(&self, _: &Unsigned<'_>) -> Result<Signed, Failure> {
+        self.0.clone()
+    }
+}
+
+#[tokio::test]
+async fn nothing_leaves_that_should_be_signed_and_is_not() {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    let answer = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { "<answer><quote><rate>1</rate></quote></answer>" }
+    };
+    let router = Router::new().route("/rates/{pair}", post(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let cannot = Failure { code: "hsm".to_owned(), ..Failure::before(Failed::Credentials) };
+    for simulate in [false, true] {
+        let config = ApiConfig::from_env("EXCHANGE", EXCHANGE, variables(&url, simulate)).unwrap();
+        let ask = async |signed: Result<Signed, Failure>| {
+            let (sink, _) = audit(16);
+            let client = ApiClient::new("exchange", &config, &secret, sink).unwrap();
+            let exchange = Exchange(client.with_signer(Arc::new(Moody(signed))));
+            let rate = exchange.rate(&within(), "EURNOK", 100).await;
+            rate.map_err(|failure| (failure.why, failure.code))
+        };
+        let refused = |code: &str| Err((Failed::Credentials, code.to_owned()));
+        assert_eq!(ask(Err(cannot.clone())).await, refused("hsm"));
+        assert_eq!(ask(Ok(vec![])).await, refused("unauthorized"), "it named no header");
+        assert_eq!(ask(Ok(vec![("x-reversed", String::new())])).await, refused("unauthorized"));
+        let unfit = ask(Ok(vec![("x-reversed", "a\nb".to_owned())])).await;
+        assert_eq!(unfit, refused("signature"));
+        assert_eq!(seen.load(Ordering::SeqCst), 0, "something left unsigned");
+        assert!(ask(Ok(vec![("x-reversed", "yes".to_owned())])).await.is_ok());
+        assert_eq!(seen.swap(0, Ordering::SeqCst), usize::from(!simulate));
+    }
 }
 
 /// Every byte turned over, in place of a cipher.

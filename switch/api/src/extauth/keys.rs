@@ -9,10 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
+use veksel_adapters::flight::{Flight, Known, Step};
 
 /// Keys that one set may have.
 const KEYS_MAX: usize = 64;
@@ -59,94 +59,62 @@ pub(super) struct KeyCache {
     source: Arc<dyn KeySource>,
     times: Times,
     bits_min: u32,
-    state: Mutex<State>,
-    fetched: watch::Sender<()>,
+    kept: Flight<Keys, ()>,
 }
 
-#[derive(Default)]
-struct State {
-    keys: Vec<Arc<PublicKey>>,
-    /// When they were fetched.
-    since: Option<Instant>,
-    /// When the last fetch was begun.
-    tried: Option<Instant>,
-    is_fetching: bool,
-}
+/// A set, as it was fetched.
+type Keys = Arc<Vec<Arc<PublicKey>>>;
 
 impl KeyCache {
     pub(super) fn new(source: Arc<dyn KeySource>, times: Times, bits_min: u32) -> Arc<Self> {
-        let (fetched, _) = watch::channel(());
-        Arc::new(Self { source, times, bits_min, state: Mutex::default(), fetched })
+        Arc::new(Self { source, times, bits_min, kept: Flight::default() })
     }
 
-    /// The key of that name. May wait for the set, but not longer than `until`.
-    pub(super) async fn find(
-        self: &Arc<Self>,
-        kid: &str,
-        until: Instant,
-    ) -> Option<Arc<PublicKey>> {
-        let (found, is_fresh) = self.known(kid);
-        if found.is_some() && is_fresh {
-            return found;
-        }
-        let mut fetched = self.fetched.subscribe();
-        let is_under_way = self.refresh();
-        if found.is_some() || !is_under_way {
-            return found;
-        }
-        // Too late is as good as not there: the next request finds it.
-        let _ = timeout_at(until, fetched.changed()).await;
-        self.known(kid).0
+    /// The key of that name. May wait for the set, but not longer than `until`: too late is as good
+    /// as not there, and the next request finds it.
+    pub(super) async fn find(&self, kid: &str, until: Instant) -> Option<Arc<PublicKey>> {
+        let Times { ttl, refresh, keep } = self.times;
+        let judge = |known: &mut Known<Keys, ()>| {
+            let is_too_soon =
+                !known.is_under_way() && known.begun().is_some_and(|at| at.elapsed() < refresh);
+            let fetch = fetch(Arc::clone(&self.source), self.bits_min);
+            let Some((keys, at)) = known.kept().filter(|(_, at)| at.elapsed() < keep) else {
+                return if is_too_soon { Step::Refuse(()) } else { Step::Fetch(fetch) };
+            };
+            let (keys, has_it) = (Arc::clone(keys), named(keys, kid).is_some());
+            match has_it {
+                true if at.elapsed() < ttl => Step::Take(keys),
+                _ if is_too_soon => Step::Take(keys),
+                true => Step::Renew(keys, fetch),
+                false => Step::Fetch(fetch),
+            }
+        };
+        let keys = self.kept.get(until, judge).await.ok()?;
+        named(&keys, kid).map(Arc::clone)
     }
 
     /// How old the set is.
     pub(super) fn age(&self) -> Option<Duration> {
-        self.state().since.map(|since| since.elapsed())
+        self.kept.look(|known| known.kept().map(|(_, at)| at.elapsed()))
     }
+}
 
-    /// A key, and whether its set need not be fetched anew.
-    fn known(&self, kid: &str) -> (Option<Arc<PublicKey>>, bool) {
-        let state = self.state();
-        let age = state.since.map_or(Duration::MAX, |since| since.elapsed());
-        let key = state.keys.iter().find(|key| key.kid == kid && age < self.times.keep);
-        (key.cloned(), age < self.times.ttl)
-    }
+fn named<'k>(keys: &'k [Arc<PublicKey>], kid: &str) -> Option<&'k Arc<PublicKey>> {
+    keys.iter().find(|key| key.kid == kid)
+}
 
-    /// Begins a fetch unless one was begun a short while ago. Says whether one is under way.
-    fn refresh(self: &Arc<Self>) -> bool {
-        {
-            let mut state = self.state();
-            if state.is_fetching {
-                return true;
-            }
-            if state.tried.is_some_and(|tried| tried.elapsed() < self.times.refresh) {
-                return false;
-            }
-            (state.is_fetching, state.tried) = (true, Some(Instant::now()));
+async fn fetch(source: Arc<dyn KeySource>, bits_min: u32) -> Result<Keys, ()> {
+    let read = source.fetch().await.and_then(|bytes| read_set(&bytes, bits_min));
+    match read {
+        Ok(keys) => {
+            tracing::debug!(keys = keys.len(), "the platform's keys were fetched");
+            Ok(Arc::new(keys))
         }
-        let cache = Arc::clone(self);
-        tokio::spawn(async move {
-            let read = cache.source.fetch().await;
-            let read = read.and_then(|bytes| read_set(&bytes, cache.bits_min));
-            let mut state = cache.state();
-            state.is_fetching = false;
-            match read {
-                Ok(keys) => {
-                    tracing::debug!(keys = keys.len(), "the platform's keys were fetched");
-                    (state.keys, state.since) = (keys, Some(Instant::now()));
-                }
-                // A person must look: when the last set is too old, every request is refused.
-                Err(why) => tracing::error!(why, "the platform's keys cannot be fetched"),
-            }
-            drop(state);
-            cache.fetched.send_replace(());
-        });
-        true
-    }
-
-    /// A panic elsewhere leaves nothing half-written here.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        // A person must look: when the last set is too old, every request is refused.
+        Err(why) => {
+            tracing::error!(why, "the platform's keys cannot be fetched");
+            Err(())
+        }
     }
 }
 

@@ -77,6 +77,11 @@ impl Server {
         Self { port, seen, task }
     }
 
+    /// What it does from now on.
+    pub(crate) fn will(&self, acts: Vec<Act>) {
+        self.seen.lock().unwrap().acts = acts;
+    }
+
     /// An address where nobody listens.
     pub(crate) async fn nobody() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
