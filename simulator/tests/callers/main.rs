@@ -8,5 +8,6 @@ mod client;
 mod port;
 mod rig;
 mod secure;
+mod taken_back;
 #[path = "../canary/watch.rs"]
 mod watch;

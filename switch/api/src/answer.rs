@@ -52,6 +52,15 @@ impl Refusal {
         Self { status, code, message: message.into(), retry: false }
     }
 
+    /// The same, saying by what name its end can be asked for, if nobody knows it yet.
+    pub(crate) fn followed(self, id: &str) -> Self {
+        if self.code != "outcome_unknown" {
+            return self;
+        }
+        let message = format!("{}; transactions/{id} says how it stands", self.message);
+        Self { message, ..self }
+    }
+
     /// The same, to be tried again later.
     pub(crate) fn again(self) -> Self {
         Self { retry: true, ..self }
