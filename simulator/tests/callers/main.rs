@@ -9,5 +9,6 @@ mod port;
 mod rig;
 mod secure;
 mod taken_back;
+mod tokens;
 #[path = "../canary/watch.rs"]
 mod watch;
