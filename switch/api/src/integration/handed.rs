@@ -2,8 +2,9 @@
 //! same again is answered again and goes out once.
 //!
 //! ```text
-//! not known ──first──► under way ──taken, refused, or nobody knows──► known ──KEEP, or no room──► not known
-//!                          └──────────not taken, try again──────────► not known
+//! not known ──first──► under way ──taken, refused, or nobody knows──► known
+//!     ▲                    └──not taken: may be tried again──► not known
+//!     └──KEEP is over, or there is no room for others── known
 //! ```
 //!
 //! It lives as long as the process and is bounded. What a restart forgets others recognise: the
