@@ -174,6 +174,9 @@ fn every_format_has_the_same_figures() {
     let written = bank.report(&["--sheet", "accounts"]);
     let (_, _, given) = bank.get("/simulator/download");
     assert_eq!(written.stdout, given);
+    // And where the integration API has it.
+    let (status, _, body) = bank.get("/api/v1/integration/simulator/download");
+    assert_eq!((status, body), (200, given.clone()));
     let folder = bank.path("day");
     let done = bank.report(&["--out", &format!("{}/", folder.display())]);
     assert!(done.status.success(), "{done:?}");
@@ -184,16 +187,25 @@ fn every_format_has_the_same_figures() {
 #[test]
 fn what_cannot_be_had_is_said() {
     let bank = Bank::start();
-    for (path, status, said) in [
-        ("/simulator/download?format=pdf", 400, "csv, json, xlsx, html"),
-        ("/simulator/download?report=taxes", 400, "settlement"),
-        ("/simulator/download?rows=0", 400, "1 to 1048575"),
-        ("/simulator/download?formt=csv", 400, "formt"),
-        ("/simulator/download?sheet=taxes", 404, "accounts"),
+    for (wish, status, code, said) in [
+        ("format=pdf", 400, "invalid_request", "csv, json, xlsx, html"),
+        ("report=taxes", 400, "invalid_request", "settlement"),
+        ("rows=0", 400, "invalid_request", "1 to 1048575"),
+        ("formt=csv", 400, "invalid_request", "formt"),
+        ("sheet=taxes", 404, "not_found", "accounts"),
     ] {
-        let (found, _, body) = bank.get(path);
-        let body = String::from_utf8(body).unwrap();
-        assert!(found == status && body.contains(said), "{path}: {found} {body}");
+        for path in ["/simulator/download", "/api/v1/integration/simulator/download"] {
+            let (found, head, body) = bank.get(&format!("{path}?{wish}"));
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let error = &body["error"];
+            assert_eq!((found, &error["code"]), (status, &code.into()), "{path}?{wish}: {body}");
+            assert!(error["message"].as_str().unwrap().contains(said), "{path}?{wish}: {body}");
+            let trace = error["traceId"].as_str().unwrap();
+            assert_eq!(trace.len(), 32, "{body}");
+            let head = head.to_lowercase();
+            assert!(head.contains("content-type: application/json"), "{head}");
+            assert!(head.contains(&format!("x-request-id: {trace}")), "{head}");
+        }
     }
     let both = bank.report(&[]);
     let complaint = String::from_utf8(both.stderr).unwrap();

@@ -212,6 +212,9 @@ pub mod tags {
     pub const AGE: &str = "P4";
     /// What a provider called its refusal.
     pub const RAW_CODE: &str = "P5";
+    /// In an answer to the question how a request ended, beside 68: how far it is undone, in a
+    /// word.
+    pub const REVERSAL: &str = "P6";
 
     /// Reads all tags in order, known or not. `None` if the text is not of the form.
     #[must_use]

@@ -1,20 +1,25 @@
-//! `GET /simulator/download`: the report of the bank to whoever asks on this machine. It asks for
-//! no password, so the configuration lets it stand on loopback addresses only, and it exists only
-//! in the simulator.
+//! `GET /simulator/download`, below `/api/v1/integration` too: the report of the bank to whoever
+//! asks on this machine. It asks for no password, so the configuration lets it stand on loopback
+//! addresses only, and it exists only in the simulator. Errors have the form of the integration
+//! API.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::Sandbox;
 use super::query;
 use crate::report::{Format, Kind, ROWS, ROWS_MAX, Report, ReportError};
+
+/// Where it is: as the contract of the integration API has it, and by the short way.
+const PATHS: [&str; 2] = ["/api/v1/integration/simulator/download", "/simulator/download"];
 
 /// Reads the book of a bank.
 #[derive(Debug)]
@@ -40,35 +45,79 @@ impl Download {
 
 impl Sandbox for Download {
     fn router(&self) -> Router {
-        Router::new().route("/simulator/download", get(download)).with_state(Arc::clone(&self.desk))
+        let mut router = Router::new();
+        for path in PATHS {
+            router = router.route(path, get(download));
+        }
+        router.with_state(Arc::clone(&self.desk))
     }
 
     /// The book is the bank's; there is nothing here to forget.
     fn reset(&self) {}
 }
 
-async fn download(State(desk): State<Arc<Counter>>, RawQuery(query): RawQuery) -> Response {
+async fn download(
+    State(desk): State<Arc<Counter>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let refused = |status, code, message: &str| refuse(&headers, status, code, message);
     let wish = match Wish::read(query.as_deref().unwrap_or_default()) {
         Ok(wish) => wish,
-        Err(wrong) => return (StatusCode::BAD_REQUEST, format!("{wrong}\n")).into_response(),
+        Err(wrong) => return refused(StatusCode::BAD_REQUEST, "invalid_request", &wrong),
     };
     // It is never closed.
     let Ok(_turn) = desk.turn.acquire().await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        return refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the bank has ended");
     };
     let (reader, format) = (Arc::clone(&desk), wish.format);
     let read = tokio::task::spawn_blocking(move || wish.render(&reader)).await;
     match read {
         Ok(Ok(bytes)) => file(format, bytes),
         Ok(Err(error @ ReportError::Sheet { .. })) => {
-            (StatusCode::NOT_FOUND, format!("{error}\n")).into_response()
+            refused(StatusCode::NOT_FOUND, "not_found", &error.to_string())
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "no report");
-            (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response()
+            refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error.to_string())
         }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(_) => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            refused(status, "internal", "the report could not be written")
+        }
     }
+}
+
+/// An error in the form that the integration API has.
+fn refuse(headers: &HeaderMap, status: StatusCode, code: &str, message: &str) -> Response {
+    let trace = trace(headers);
+    let error = json!({ "code": code, "message": message, "traceId": trace });
+    let mut response = (status, json!({ "error": error }).to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(trace) = HeaderValue::try_from(trace) {
+        headers.insert("x-request-id", trace);
+    }
+    response
+}
+
+/// `X-Request-ID` if it is a plain one, else a number of ours.
+fn trace(headers: &HeaderMap) -> String {
+    let is_plain = |text: &&str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=64).contains(&text.len()) && text.bytes().all(is_plain)
+    };
+    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    if let Some(given) = given.filter(is_plain) {
+        return given.to_owned();
+    }
+    let mut bytes = [0_u8; 16];
+    // Without chance they are all the same: worse to search for, and nothing else.
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        tracing::warn!("the system gave no random bytes for a trace id");
+    }
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 fn file(format: Format, bytes: Vec<u8>) -> Response {

@@ -104,9 +104,25 @@ fn every_inquiry_is_answered_from_the_bank() {
 
     let said = app.post("customer/search", &json!({ "phone": "+4790100001" }));
     assert_eq!(good(&said)["customers"][0]["customer"], "C000001");
+    let leif = json!([{
+        "customer": "C000001", "name": "Leif Kontofoss", "phone": "+4790100001",
+        "status": "active",
+    }]);
+    for wanted in [
+        json!({ "name": "kontofoss" }),
+        json!({ "customer": "C000001" }),
+        json!({ "name": "Leif", "customer": "C000001" }),
+    ] {
+        let said = app.post("customer/search", &wanted);
+        assert_eq!(good(&said)["customers"], leif, "{wanted}");
+    }
 
     let said = app.post("mno/validate", &json!({ "phone": "+4790100001" }));
     assert_eq!(good(&said)["operator"], "Telenord Bedrift");
+    // Whose number it is, as much as its bank shows.
+    assert_eq!(said.body["name"], "Leif K********");
+    let said = app.post("mno/validate", &json!({ "phone": "+4791999999" }));
+    assert_eq!((&good(&said)["operator"], &said.body["name"]), (&"Telenord".into(), &Value::Null));
 
     let mut banks = Vec::new();
     let mut page = json!({});
@@ -119,7 +135,10 @@ fn every_inquiry_is_answered_from_the_bank() {
         }
     }
     assert_eq!(banks.len(), 26);
-    assert_eq!(banks[0]["bic"], "VEKSNOKK");
+    let own = json!({
+        "code": "1000", "bic": "VEKSNOKK", "name": "Veksel Demo Bank", "iin": "957800",
+    });
+    assert_eq!(banks[0], own);
 
     let wanted = json!({ "bank": "1500", "account": "15000000001" });
     let said = app.post("interbank/account-name", &wanted);
@@ -129,6 +148,8 @@ fn every_inquiry_is_answered_from_the_bank() {
         ("account/balance", json!({ "account": "404" }), 404, "account_not_found"),
         ("account/balance", json!({ "account": "10000000003" }), 403, "restricted"),
         ("customer/search", json!({ "customer": "C9" }), 404, "not_found"),
+        ("customer/search", json!({ "name": "Nobody At All" }), 404, "not_found"),
+        ("mno/validate", json!({ "phone": "+999123" }), 404, "not_found"),
         ("interbank/account-name", json!({ "bank": "0", "account": "1" }), 404, "bank_not_found"),
     ] {
         let said = app.post(path, &body);

@@ -8,5 +8,7 @@ mod client;
 mod port;
 mod rig;
 mod secure;
+mod taken_back;
+mod tokens;
 #[path = "../canary/watch.rs"]
 mod watch;

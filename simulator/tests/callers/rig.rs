@@ -38,6 +38,8 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub(crate) struct Rig {
     pub(crate) bank: RunningBank,
     pub(crate) switch: Option<Running>,
+    /// Where the switch finds its bank.
+    host: SocketAddr,
     folder: tempfile::TempDir,
     _watch: Watch,
 }
@@ -69,9 +71,17 @@ impl Rig {
             std::fs::write(&path, key).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
-        let mut rig = Self { bank, switch: None, folder, _watch: watch };
+        let host = bank.address();
+        let mut rig = Self { bank, switch: None, host, folder, _watch: watch };
         rig.start_switch();
         rig
+    }
+
+    /// Another bank is asked from now on.
+    pub(crate) fn ask_at(&mut self, host: SocketAddr) {
+        self.stop_switch();
+        self.host = host;
+        self.start_switch();
     }
 
     /// Starts the switch, on the journal that is there.
@@ -81,7 +91,7 @@ impl Rig {
 
     /// The same with more in `[http]`; says why it does not start.
     pub(crate) fn try_switch(&mut self, http: &str) -> Result<(), StartError> {
-        let text = switch_toml(&self.bank.address().to_string(), http);
+        let text = switch_toml(&self.host.to_string(), http);
         let folder = self.folder.path().to_owned();
         let load = move || load_switch(Source::text("switch.toml", text.as_str()).folder(&folder));
         let config = load().unwrap_or_else(|problems| panic!("{problems}"));
@@ -126,6 +136,16 @@ impl Rig {
             Err(rusqlite::Error::QueryReturnedNoRows) => None,
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// What callers call the payment of this amount, once it is recorded.
+    pub(crate) fn payment(&self, minor: u64) -> String {
+        let minor = i64::try_from(minor).unwrap();
+        let sql = "SELECT rrn || stan FROM v_transactions WHERE amount_minor = ?1";
+        until("the payment to be recorded", || {
+            let found = self.journal().query_row(sql, [minor], |row| row.get(0));
+            found.ok()
+        })
     }
 
     pub(crate) fn state(&self, rrn: &str) -> Option<String> {

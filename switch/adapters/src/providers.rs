@@ -191,6 +191,27 @@ pub struct Sms {
     pub key: String,
 }
 
+impl Sms {
+    /// Longest text, in characters: ten parts of a joined message.
+    pub const TEXT_MAX: usize = 1_530;
+
+    /// Whether a text is a telephone number of E.164 with its plus.
+    #[must_use]
+    pub fn is_number(text: &str) -> bool {
+        let digits = text.strip_prefix('+').unwrap_or_default();
+        (7..=15).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    /// Whether a text can be sent: some characters, and none that would do something else.
+    #[must_use]
+    pub fn is_text(text: &str) -> bool {
+        let is_plain = |letter: char| !letter.is_control() || letter == '\n';
+        (1..=Self::TEXT_MAX).contains(&text.chars().count()) && text.chars().all(is_plain)
+    }
+}
+
 /// A letter to one address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email {
@@ -382,6 +403,18 @@ mod tests {
         let email =
             Email { to: "a@b".into(), subject: "s".into(), text: "t".into(), key: "k".into() };
         assert_eq!(providers.email(within(), email).await.unwrap_err().why, Failed::NotSupported);
+    }
+
+    #[test]
+    fn numbers_are_those_of_e164_and_texts_are_bounded() {
+        assert!(Sms::is_number("+4799999999") && Sms::is_number("+123456789012345"));
+        for text in ["", "4799999999", "+", "+0799999999", "+47 999", "+1234567890123456", "+47a"] {
+            assert!(!Sms::is_number(text), "{text}");
+        }
+        assert!(Sms::is_text("Hei\npå deg") && Sms::is_text(&"å".repeat(Sms::TEXT_MAX)));
+        for text in ["", "\u{1b}[2J", "a\r\nb", &"a".repeat(Sms::TEXT_MAX + 1)] {
+            assert!(!Sms::is_text(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -6,9 +6,6 @@ use crate::executor::{Circuit, failed};
 use crate::providers::{Issuer, Provided, Provides, Sent, Sms, Within};
 use veksel_core::enquiry::Failed;
 
-/// Longest text, in characters: ten parts of a joined message.
-const TEXT_MAX: usize = 1_530;
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct SmsGateway {
@@ -16,14 +13,6 @@ pub(crate) struct SmsGateway {
     pub(crate) client: ApiClient,
     /// Who messages are from.
     pub(crate) sender: String,
-}
-
-/// Whether a text is a telephone number of E.164 with its plus.
-pub(crate) fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix('+').unwrap_or_default();
-    (7..=15).contains(&digits.len())
-        && !digits.starts_with('0')
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Provides for SmsGateway {
@@ -37,10 +26,10 @@ impl Provides for SmsGateway {
 
     fn sms(&self, within: Within, sms: Sms) -> Provided<'_, Sent> {
         Box::pin(async move {
-            if !is_number(&sms.to) {
+            if !Sms::is_number(&sms.to) {
                 return Err(failed(Failed::Format, "to"));
             }
-            if sms.text.is_empty() || sms.text.chars().count() > TEXT_MAX {
+            if !Sms::is_text(&sms.text) {
                 return Err(failed(Failed::Format, "text"));
             }
             let parts = [
@@ -54,18 +43,5 @@ impl Provides for SmsGateway {
             let reply = self.client.send(&within, sending).await?;
             Ok(Sent { id: reply.item().needed("id")? })
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_those_of_e164() {
-        assert!(is_number("+4799999999") && is_number("+123456789012345"));
-        for text in ["", "4799999999", "+", "+0799999999", "+47 999", "+1234567890123456", "+47a"] {
-            assert!(!is_number(text), "{text}");
-        }
     }
 }

@@ -39,7 +39,7 @@ impl Trace {
 pub(crate) struct Code(pub(crate) &'static str);
 
 /// Why a request is not carried out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
     code: &'static str,
@@ -50,6 +50,21 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), retry: false }
+    }
+
+    /// The word of it.
+    #[cfg(test)]
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The same, saying by what name its end can be asked for, if nobody knows it yet.
+    pub(crate) fn followed(self, id: &str) -> Self {
+        if self.code != "outcome_unknown" {
+            return self;
+        }
+        let message = format!("{}; transactions/{id} says how it stands", self.message);
+        Self { message, ..self }
     }
 
     /// The same, to be tried again later.

@@ -123,7 +123,11 @@ fn payments() -> Vec<Endpoint> {
             .gives::<payment::PaymentAnswer>("202", "It is under way, or is to be approved."),
         Endpoint::new(Get, path!("transactions/{id}"), payment::show)
             .about("integration", "How a payment of this caller ended")
-            .more("0600. A payment that was taken back is `reversed`.")
+            .more(
+                "0600. A payment that is taken back is `reversing` until its bank has confirmed \
+                 it, and then `reversed`. `unknown` says that nobody knows: its reversal waits for \
+                 a person (`parked`), was ended by one (`resolved`), or there is none.",
+            )
             .permitted("transaction_view")
             .gives::<payment::PaymentAnswer>("200", "How it stands."),
     ]

@@ -2,7 +2,8 @@
 //!
 //! A handler says whose request it is, makes the message it stands for, waits for the answer and
 //! translates it back. So a request over HTTP is timed out, recorded, deduplicated and reversed
-//! exactly as one over TCP. Nothing is kept here and no lock is held while anything is awaited.
+//! exactly as one over TCP. Nothing is kept here but what went out to customers under which key,
+//! and no lock is held while anything is awaited.
 //!
 //! | module | what |
 //! |---|---|
@@ -14,10 +15,12 @@
 //! | `account`, `search` | inquiries |
 //! | `payment` | payments, and how they ended |
 //! | `provider` | billers and messengers |
+//! | `handed` | messages that go out once for each key |
 
 pub(crate) mod account;
 pub(crate) mod admitted;
 pub(crate) mod caller;
+mod handed;
 pub(crate) mod message;
 pub(crate) mod outcome;
 pub(crate) mod payment;
@@ -31,6 +34,7 @@ use crate::exchange::{CallerId, Exchange, Replied, Spoken};
 use axum::http::{HeaderMap, StatusCode};
 use caller::Acting;
 pub use caller::Caller;
+pub use handed::Handed;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +51,8 @@ pub struct Integration {
     pub tokens: Option<Tokens>,
     /// Billers and messengers.
     pub providers: Arc<dyn Provides>,
+    /// What was handed over to messengers.
+    pub handed: Arc<Handed>,
     /// How long callers wait for an answer.
     pub answer: Duration,
 }

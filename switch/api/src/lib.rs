@@ -34,6 +34,7 @@ mod callback;
 mod caller;
 mod calls;
 mod console;
+mod digest;
 mod door;
 mod endpoints;
 mod exchange;
@@ -58,6 +59,6 @@ pub use extauth::{
     WrongDirectory,
 };
 pub use identity::Identity;
-pub use integration::{Caller, Integration, TokenError, Tokens};
+pub use integration::{Caller, Handed, Integration, TokenError, Tokens};
 pub use serve::{Bounds, Secure, Shaken, serve};
 pub use webhook::{Signed, Unwelcome, Webhooks};

@@ -116,9 +116,7 @@ impl Durable {
                 }
             }
             Record::Reversal(reversal) => {
-                if reversal.step.undoes() {
-                    self.keys.undo(id, reversal.txn);
-                }
+                self.keys.undo(id, reversal.txn, |before| reversal.step.undoing(before));
                 let Some(open) = self.open.get_mut(&reversal.txn) else { return };
                 match (&reversal.step, &mut open.reversal) {
                     (ReversalStep::Queued { reason, actual }, progress) => {
@@ -148,10 +146,8 @@ impl Durable {
                 }
             }
             Record::Fact(known) => {
-                if let Fact::Payment(payment) = &known.fact
-                    && payment.is_cancelled
-                {
-                    self.keys.undo(id, payment.txn);
+                if let Fact::Payment(payment) = &known.fact {
+                    self.keys.undo(id, payment.txn, |before| payment.undoing().or(before));
                 }
                 self.facts.apply(&known.fact);
             }

@@ -8,7 +8,7 @@
 
 use crate::bridge::order::hexadecimal;
 use crate::enquiry::BankAccount;
-use crate::record::TxnId;
+use crate::record::{TxnId, Undoing};
 use crate::time::Utc;
 use veksel_codecs::ResponseCode;
 
@@ -221,6 +221,40 @@ pub struct Payment {
     pub code: String,
     /// Nothing more will happen to it.
     pub is_over: bool,
+}
+
+impl Payment {
+    /// How far it has come to take it back; `None` if its channel has not wanted that.
+    pub(crate) const fn undoing(&self) -> Option<Undoing> {
+        if !self.is_cancelled {
+            return None;
+        }
+        let is_left = self.case.is_some();
+        Some(match self.state {
+            PaymentState::Cancelled | PaymentState::Rejected | PaymentState::Expired => {
+                Undoing::Reversed
+            }
+            PaymentState::Accepted | PaymentState::Settled | PaymentState::Late
+                if self.is_over && !is_left =>
+            {
+                Undoing::Resolved
+            }
+            PaymentState::Initiating
+            | PaymentState::Unknown
+            | PaymentState::Pending
+            | PaymentState::Expiring
+            | PaymentState::Cancelling
+            | PaymentState::Accepted
+            | PaymentState::Settled
+            | PaymentState::Late => {
+                if is_left {
+                    Undoing::Parked
+                } else {
+                    Undoing::Reversing
+                }
+            }
+        })
+    }
 }
 
 macro_rules! words {

@@ -5,8 +5,9 @@
 //! the recent ones and everything in flight; the store knows all, and its unique index has the
 //! last word. The table is bounded: the oldest that are decided make room, those in flight never.
 
+use crate::fact::Fact;
 use crate::map::{Mix, Table};
-use crate::record::{DuplicateKey, Intent, Outcome, Record, RecordId, TxnId, Verdict};
+use crate::record::{DuplicateKey, Intent, Outcome, Record, RecordId, TxnId, Undoing, Verdict};
 use core::hash::Hasher;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,8 +19,8 @@ pub struct Stored {
     pub intent: Arc<Intent>,
     /// What was answered, if it was.
     pub outcome: Option<Arc<Outcome>>,
-    /// Whether it is or was undone.
-    pub undone: bool,
+    /// How far its undoing has come; `None` if it is not undone.
+    pub undoing: Option<Undoing>,
 }
 
 impl Stored {
@@ -31,7 +32,7 @@ impl Stored {
             match record {
                 Record::Intent(intent) => {
                     let intent = Arc::clone(intent);
-                    found.insert(intent.txn, Self { intent, outcome: None, undone: false });
+                    found.insert(intent.txn, Self { intent, outcome: None, undoing: None });
                 }
                 Record::Outcome(outcome) => {
                     if let Some(stored) = found.get_mut(&outcome.txn) {
@@ -40,13 +41,27 @@ impl Stored {
                 }
                 Record::Reversal(reversal) => {
                     if let Some(stored) = found.get_mut(&reversal.txn) {
-                        stored.undone |= reversal.step.undoes();
+                        stored.undoing = reversal.step.undoing(stored.undoing);
                     }
                 }
-                Record::Inquiry(_) | Record::Notice(_) | Record::Fact(_) => {}
+                Record::Fact(known) => {
+                    if let Fact::Payment(payment) = &known.fact
+                        && let Some(stored) = found.get_mut(&payment.txn)
+                        && !stored.intent.is_taken_over()
+                    {
+                        stored.undoing = payment.undoing();
+                    }
+                }
+                Record::Inquiry(_) | Record::Notice(_) => {}
             }
         }
         found.into_values().collect()
+    }
+
+    /// Whether it is or was undone.
+    #[must_use]
+    pub const fn is_undone(&self) -> bool {
+        self.undoing.is_some()
     }
 }
 
@@ -59,14 +74,21 @@ pub(crate) enum Fate {
     Decided { outcome: Arc<Outcome>, record: RecordId },
 }
 
+/// How far the undoing of a request has come, and the record that says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undone {
+    pub(crate) stage: Undoing,
+    pub(crate) record: RecordId,
+}
+
 /// A request that was seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub(crate) intent: Arc<Intent>,
     pub(crate) fate: Fate,
-    /// The record that it is being undone, so that an approval may not be given again; and what
-    /// is said instead must wait for that record.
-    pub(crate) undone: Option<RecordId>,
+    /// That it is being undone, so that an approval may not be given again; and what is said
+    /// instead must wait for its record.
+    pub(crate) undone: Option<Undone>,
 }
 
 impl Known {
@@ -157,7 +179,7 @@ impl Keys {
             Some(outcome) => Fate::Decided { outcome: Arc::clone(outcome), record: durable },
         };
         let intent = Arc::clone(&stored.intent);
-        let undone = stored.undone.then_some(durable);
+        let undone = stored.undoing.map(|stage| Undone { stage, record: durable });
         self.insert(Known { intent, fate, undone });
     }
 
@@ -216,9 +238,18 @@ impl Keys {
         }
     }
 
-    pub(crate) fn undo(&mut self, record: RecordId, id: TxnId) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.undone.get_or_insert(record);
+    /// This record says how far the undoing has come, of what had come as far as it is given.
+    pub(crate) fn undo(
+        &mut self,
+        record: RecordId,
+        id: TxnId,
+        stage: impl FnOnce(Option<Undoing>) -> Option<Undoing>,
+    ) {
+        let Some(known) = self.known.get_mut(&id) else { return };
+        let before = known.undone.map(|undone| undone.stage);
+        let after = stage(before);
+        if after != before {
+            known.undone = after.map(|stage| Undone { stage, record });
         }
     }
 
@@ -324,7 +355,7 @@ mod tests {
             keys.decide(RecordId(1), &outcome(txn.into()));
         }
         let outcome = Some(Arc::new(outcome(1)));
-        let stored = Stored { intent: intent(1, 1, "1120142807"), outcome, undone: false };
+        let stored = Stored { intent: intent(1, 1, "1120142807"), outcome, undoing: None };
         keys.learn(&stored, RecordId(0));
         assert_eq!(keys.find(&stored.intent.key, false), Some(TxnId(1)));
     }

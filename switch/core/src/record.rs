@@ -289,6 +289,34 @@ impl ReversalStep {
     pub const fn undoes(&self) -> bool {
         matches!(self, Self::Queued { reason, .. } if !matches!(reason, Reason::Advice))
     }
+
+    /// How far the undoing has come with this step, if it had come as far as `before`. What was
+    /// never to be undone, such as an advice that is delivered, stays so.
+    #[must_use]
+    pub const fn undoing(&self, before: Option<Undoing>) -> Option<Undoing> {
+        match (self, before) {
+            (Self::Queued { .. }, _) if self.undoes() => Some(Undoing::Reversing),
+            (Self::Queued { .. }, _) | (_, None) => before,
+            (Self::Sent { .. }, Some(Undoing::Parked)) => Some(Undoing::Reversing),
+            (Self::Sent { .. }, Some(_)) => before,
+            (Self::Settled { .. }, Some(_)) => Some(Undoing::Reversed),
+            (Self::Parked { .. }, Some(_)) => Some(Undoing::Parked),
+            (Self::Resolved { .. }, Some(_)) => Some(Undoing::Resolved),
+        }
+    }
+}
+
+/// How far the undoing of a transaction has come: what its channel hears when it asks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Undoing {
+    /// Its host is told until it confirms; until then the money may have moved.
+    Reversing,
+    /// Telling its host again cannot help; until a person decides, the money may have moved.
+    Parked,
+    /// Its host has confirmed that what was to go back has.
+    Reversed,
+    /// A person has ended it; what became of the money is in the audit trail.
+    Resolved,
 }
 
 /// An inquiry and its answer.
@@ -389,6 +417,13 @@ macro_rules! words {
     };
 }
 
+words!(
+    Undoing,
+    Reversing = "reversing",
+    Parked = "parked",
+    Reversed = "reversed",
+    Resolved = "resolved",
+);
 words!(
     Verdict,
     NotSent = "not_sent",

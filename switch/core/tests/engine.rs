@@ -17,6 +17,8 @@ mod identity;
 mod money;
 #[path = "engine/replan.rs"]
 mod replan;
+#[path = "engine/undoing.rs"]
+mod undoing;
 
 use veksel_codecs::{DecodeError, Fault, FieldPath, Message, Mti, Refusal, ResponseCode, field};
 use veksel_core::plan::{

@@ -222,6 +222,7 @@ fn integration(
         callers,
         tokens: tokens.transpose()?,
         providers,
+        handed: Arc::default(),
         answer: Duration::from_millis(http.answer_ms),
     }))
 }

@@ -86,7 +86,7 @@ impl Life {
         let last = placed.next_back().unwrap_or(first);
         let is_completed = self.0.iter().any(|stored| {
             let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
-            stored.intent.mti.original() == COMPLETION && is_approved && !stored.undone
+            stored.intent.mti.original() == COMPLETION && is_approved && !stored.is_undone()
         });
         (!is_completed).then(|| Held {
             original: (*first.intent).clone(),
@@ -145,7 +145,7 @@ impl Life {
     pub(super) fn is_posted(&self) -> bool {
         self.0.iter().any(|stored| {
             let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
-            stored.intent.key.class == b'2' && is_approved && !stored.undone
+            stored.intent.key.class == b'2' && is_approved && !stored.is_undone()
         })
     }
 
@@ -181,10 +181,9 @@ impl Life {
     /// The trace number of the next attempt: one for which nothing was done has used up its own.
     pub(super) fn next_stan(&self, class: u8, numbers: &Numbers) -> u32 {
         let is_undone = |stored: &&Stored| {
-            stored
-                .outcome
-                .as_ref()
-                .is_some_and(|end| end.response == ResponseCode::HOST_UNAVAILABLE && !stored.undone)
+            stored.outcome.as_ref().is_some_and(|end| {
+                end.response == ResponseCode::HOST_UNAVAILABLE && !stored.is_undone()
+            })
         };
         let spent = self.attempts(class, numbers).filter(is_undone).count();
         let spent = u32::try_from(spent).unwrap_or(u32::MAX);
@@ -212,7 +211,7 @@ impl Life {
 /// What came of an approved message, if the journal alone can tell: an approval that is taken back
 /// is none, and what the switch has taken over cannot be taken back.
 fn decision_of(stored: &Stored, end: &Outcome) -> Option<Decision> {
-    match (stored.undone, end.response.is_partial()) {
+    match (stored.is_undone(), end.response.is_partial()) {
         (true, true) => Some(Decision::part_taken_back()),
         (true, false) => Some(Decision::Failed("it was taken back")),
         (false, _) => stored.intent.is_taken_over().then_some(Decision::Approved),
@@ -221,7 +220,7 @@ fn decision_of(stored: &Stored, end: &Outcome) -> Option<Decision> {
 
 /// Whether it placed a hold, or gave one another amount, and that still is so.
 fn is_placed(stored: &Stored) -> bool {
-    is_approved_hold(stored) && !stored.undone
+    is_approved_hold(stored) && !stored.is_undone()
 }
 
 fn is_approved_hold(stored: &Stored) -> bool {

@@ -7,7 +7,7 @@
 
 use super::life::{Held, Numbers, STANS};
 use super::outcome::Direction;
-use super::remembered::digest_of;
+use crate::digest::digest_of;
 use crate::exchange::Spoken;
 use veksel_codecs::structured::{OriginalData, tags};
 use veksel_codecs::{FieldNumber, Key as FieldKey, Mti, field};

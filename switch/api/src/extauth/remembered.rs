@@ -5,7 +5,6 @@
 //! oldest make room.
 
 use super::outcome::Decision;
-use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,19 +12,6 @@ use tokio::time::Instant;
 
 /// How long a request is remembered (http-contracts 4.5, rule 10).
 const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// A digest of parts, each with its length, so that the end of one is not the beginning of
-/// another.
-pub(super) fn digest_of(parts: &[&[u8]]) -> [u8; 32] {
-    let mut whole = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
-    for part in parts {
-        whole.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        whole.extend_from_slice(part);
-    }
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, &whole).as_ref());
-    bytes
-}
 
 /// Recent requests.
 #[derive(Debug)]
@@ -121,6 +107,7 @@ impl Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::digest_of;
 
     fn bytes(number: u8) -> [u8; 32] {
         digest_of(&[&[number]])

@@ -10,7 +10,7 @@ use veksel_codecs::Mti;
 use veksel_codecs::structured::{OriginalData, tags};
 use veksel_config::bridge::CallConfig;
 use veksel_config::{HoldChange, ProofHeaders, SignatureBase};
-use veksel_core::record::{DuplicateKey, Outcome, Reason, TxnId, Verdict};
+use veksel_core::record::{DuplicateKey, Outcome, Reason, TxnId, Undoing, Verdict};
 use veksel_core::{Stored, Utc};
 
 const ACQUIRER: &str = "600001";
@@ -163,7 +163,7 @@ fn stored(of: &Request, txn: u64, mti: [u8; 4], amount: u64, code: &str) -> Stor
         reason: Reason::Host,
         answer: vec![(field::ADDITIONAL_DATA.number().get(), tag)],
     };
-    Stored { intent: Arc::new(intent), outcome: Some(Arc::new(outcome)), undone: false }
+    Stored { intent: Arc::new(intent), outcome: Some(Arc::new(outcome)), undoing: None }
 }
 
 /// Decides with an engine that says these codes in turn, `None` being that it is busy; and what it
@@ -278,7 +278,7 @@ async fn an_approved_part_is_taken_back_before_it_is_refused() {
         let again = [Some(code), Some("00")];
         let (decided, sent) = decide(std::slice::from_ref(&known), &hold, &again).await;
         assert_eq!((decided, sent[1][&0].as_str()), (Decision::part_taken_back(), "0400"));
-        known.undone = true;
+        known.undoing = Some(Undoing::Reversing);
         let (decided, _) = decide(&[known], &hold, &[]).await;
         assert_eq!(decided, Decision::part_taken_back());
     }
@@ -290,7 +290,7 @@ async fn a_part_of_a_change_that_was_taken_back_leaves_the_hold() {
     let body = r#"{"amount":{"amount":"-20.00","currency":"USD"}}"#;
     let change = request(Wanted::Change("h-1".to_owned()), "k-2", body);
     let mut part = stored(&change, 2, *b"0100", 2_000, "10");
-    part.undone = true;
+    part.undoing = Some(Undoing::Reversing);
     let placed = stored(&hold, 1, *b"0100", 1_000, "00");
     let journal = vec![placed, part, stored(&change, 3, *b"0400", 2_000, "00")];
     let life = Life::new(journal.clone(), "platform");

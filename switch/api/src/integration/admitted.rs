@@ -5,10 +5,10 @@
 //! ([`Endpoint::permitted`](crate::openapi::Endpoint::permitted)), and comes here in the extensions
 //! of its requests. A route that says none lets nobody in.
 
-use super::Integration;
 use super::caller::Acting;
 use super::message::{Numbers, approved, inquiry, request};
 use super::text::read;
+use super::{Handed, Integration};
 use crate::answer::{Answer, Refusal, Trace};
 use crate::door::{Desk, answered};
 use crate::exchange::Spoken;
@@ -43,8 +43,13 @@ impl Admitted {
     }
 
     /// Billers and messengers.
-    pub(super) fn providers(&self) -> &dyn Provides {
-        &*self.integration.providers
+    pub(super) fn providers(&self) -> &Arc<dyn Provides> {
+        &self.integration.providers
+    }
+
+    /// What was handed over to messengers.
+    pub(super) fn handed(&self) -> &Arc<Handed> {
+        &self.integration.handed
     }
 
     /// The body, as what the route takes.

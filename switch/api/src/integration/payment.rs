@@ -73,12 +73,16 @@ pub(crate) struct Amount {
 pub(crate) struct PaymentAnswer {
     /// What it is asked after by.
     id: String,
-    /// `approved`, `partial`, `pending`, `reversed` or `declined`.
+    /// `approved`, `partial`, `pending` or `declined`; `reversing` while its bank has not confirmed
+    /// that it is taken back, and `reversed` once it has; `unknown` if nobody can say.
     status: &'static str,
     /// DE39.
     response_code: String,
     /// What that means.
     meaning: &'static str,
+    /// How far it is taken back, if it is: `reversing`, `reversed`, `parked` until a person
+    /// decides, `resolved` if a person has. Money may have moved unless it is `reversed`.
+    reversal: Option<String>,
     /// DE38.
     approval_code: Option<String>,
     /// What was paid, in minor units, if that is less than was asked for.
@@ -101,8 +105,8 @@ pub(crate) async fn create(asked: Admitted) -> Response {
         let wanted: PaymentRequest = asked.read()?;
         let numbers = Numbers::of_key(asked.name(), key);
         let message = message(&asked, &numbers, &wanted)?;
-        let answer = asked.ask(message).await?;
-        told(&numbers, &answer)
+        let answer = asked.ask(message).await;
+        told(&numbers, &answer.map_err(|late| late.followed(&numbers.id()))?)
     };
     asked.answer(said.await)
 }
@@ -133,15 +137,21 @@ fn told(numbers: &Numbers, answer: &Spoken) -> Answer {
         code if code.is_approval() => StatusCode::OK,
         // It is under way, or its customer has to approve it.
         ResponseCode::IN_PROGRESS => StatusCode::ACCEPTED,
-        code => return Err(refusal(code)),
+        code => return Err(refusal(code).followed(&numbers.id())),
     };
     shown(status, &standing(numbers, answer, code))
 }
 
 fn standing(numbers: &Numbers, answer: &Spoken, code: ResponseCode) -> PaymentAnswer {
+    let reversal = tag(answer, tags::REVERSAL).filter(|_| code == ResponseCode::OUTCOME_UNKNOWN);
     let status = match code {
         ResponseCode::IN_PROGRESS => "pending",
-        ResponseCode::OUTCOME_UNKNOWN => "reversed",
+        // Only a bank that has confirmed it makes it certain: whoever reads `reversed` pays again.
+        ResponseCode::OUTCOME_UNKNOWN => match reversal.as_deref() {
+            Some("reversed") => "reversed",
+            Some("reversing") => "reversing",
+            Some(_) | None => "unknown",
+        },
         code if code.is_partial() => "partial",
         code if code.is_approval() => "approved",
         _ => "declined",
@@ -158,6 +168,7 @@ fn standing(numbers: &Numbers, answer: &Spoken, code: ResponseCode) -> PaymentAn
         status,
         response_code: code.to_string(),
         meaning: meaning(code),
+        reversal,
         approval_code: (!approval.is_empty()).then(|| approval.to_owned()),
         paid_minor: paid,
         receipt: tag(answer, tags::RECEIPT),

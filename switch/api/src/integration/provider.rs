@@ -1,26 +1,32 @@
-//! Billers and messengers: asked of providers over HTTP, not of the engine.
+//! Billers and messengers: asked of providers over HTTP, not of the engine. A message with an
+//! `Idempotency-Key` goes out once for its caller and key (`handed`).
 
 use super::admitted::Admitted;
+use super::handed::{Place, hand};
 use super::message::Numbers;
 use super::payment::key;
 use super::shown;
 use super::text::{Address, BillText, BillerId, Category, LongText, Mobile, ShortText, Subject};
 use crate::answer::{Refusal, Trace};
+use crate::digest::digest_of;
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use utoipa::ToSchema;
-use veksel_adapters::providers::{BillNumber, Email, Issuer, Provided, Sms, Within};
-use veksel_core::enquiry::Money;
+use veksel_adapters::providers::{
+    BillNumber, Email, Issuer, Provided, Provides, Sent, Sms, Within,
+};
+use veksel_core::enquiry::{Failure, Money};
 
 /// For everything behind one request.
-const PROVIDER_TIME: Duration = Duration::from_secs(20);
+pub(super) const PROVIDER_TIME: Duration = Duration::from_secs(20);
 
 /// What is said when a provider cannot be asked now.
-const UNAVAILABLE: &str = "the provider is temporarily unavailable";
+pub(super) const UNAVAILABLE: &str = "the provider is temporarily unavailable";
 
 /// Which billers.
 #[derive(Deserialize, ToSchema)]
@@ -195,10 +201,12 @@ pub(crate) async fn sms(asked: Admitted) -> Response {
     let said = async {
         let SmsRequest { to, text } = asked.read()?;
         has(asked.providers().has(Issuer::Sms), "text messages")?;
-        let key = letter_key(asked.headers(), asked.name())?;
-        let sms = Sms { to: to.as_str().to_owned(), text: text.as_str().to_owned(), key };
-        let sent = provided(asked.providers().sms(within(asked.trace()), sms)).await?;
-        shown(StatusCode::ACCEPTED, &SentAnswer { id: sent.id })
+        let letter = Letter::of(&asked, "sms", &[to.as_str(), text.as_str()])?;
+        let (to, text) = (to.as_str().to_owned(), text.as_str().to_owned());
+        let (sms, within) = (Sms { to, text, key: letter.key.clone() }, within(asked.trace()));
+        let hand_over = |by: Arc<dyn Provides>| async move { by.sms(within, sms).await };
+        let id = letter.send(&asked, hand_over).await?;
+        shown(StatusCode::ACCEPTED, &SentAnswer { id })
     };
     asked.answer(said.await)
 }
@@ -208,28 +216,64 @@ pub(crate) async fn email(asked: Admitted) -> Response {
     let said = async {
         let EmailRequest { to, subject, text } = asked.read()?;
         has(asked.providers().has(Issuer::Email), "letters")?;
-        let key = letter_key(asked.headers(), asked.name())?;
+        let letter = Letter::of(&asked, "email", &[to.as_str(), subject.as_str(), text.as_str()])?;
         let email = Email {
             to: to.as_str().to_owned(),
             subject: subject.as_str().to_owned(),
             text: text.as_str().to_owned(),
-            key,
+            key: letter.key.clone(),
         };
-        let sent = provided(asked.providers().email(within(asked.trace()), email)).await?;
-        shown(StatusCode::ACCEPTED, &SentAnswer { id: sent.id })
+        let within = within(asked.trace());
+        let hand_over = |by: Arc<dyn Provides>| async move { by.email(within, email).await };
+        let id = letter.send(&asked, hand_over).await?;
+        shown(StatusCode::ACCEPTED, &SentAnswer { id })
     };
     asked.answer(said.await)
 }
 
-/// A key that is the same for the same `Idempotency-Key` of a caller, and one of its own for what
-/// comes without.
-fn letter_key(headers: &HeaderMap, caller: &str) -> Result<String, Refusal> {
-    let given = match headers.contains_key("idempotency-key") {
-        true => key(headers)?,
-        false => &Numbers::by_chance()?.id(),
-    };
-    let digest = digest(&SHA256, format!("letter\0{caller}\0{given}").as_bytes());
-    Ok(digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+/// A message that is to go out.
+struct Letter {
+    /// What others may recognise it by: the same for the same `Idempotency-Key` of a caller, and
+    /// one of its own for what comes without.
+    key: String,
+    /// Where it is remembered, if it has a key.
+    place: Option<Place>,
+}
+
+impl Letter {
+    /// Of a kind that has keys of its own, with these texts.
+    fn of(asked: &Admitted, kind: &str, texts: &[&str]) -> Result<Self, Refusal> {
+        let (headers, caller) = (asked.headers(), asked.name());
+        let has_key = headers.contains_key("idempotency-key");
+        let given = match has_key {
+            true => key(headers)?,
+            false => &Numbers::by_chance()?.id(),
+        };
+        let digest = digest(&SHA256, format!("letter\0{caller}\0{given}").as_bytes());
+        let name = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let place = has_key.then(|| {
+            let whose = [kind, caller, given].map(str::as_bytes);
+            let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+            Place { key: digest_of(&whose), body: digest_of(&texts) }
+        });
+        Ok(Self { key: name, place })
+    }
+
+    /// Hands it over, if that was not done under its key.
+    async fn send<F>(
+        &self,
+        asked: &Admitted,
+        hand_over: impl FnOnce(Arc<dyn Provides>) -> F,
+    ) -> Result<String, Refusal>
+    where
+        F: Future<Output = Result<Sent, Failure>> + Send + 'static,
+    {
+        let hand_over = hand_over(Arc::clone(asked.providers()));
+        match self.place {
+            Some(place) => asked.handed().once(place, hand_over).await,
+            None => hand(hand_over).await.0,
+        }
+    }
 }
 
 fn has(is_there: bool, what: &str) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
+use veksel_adapters::providers::Sms;
 
 /// Longest value of a tag in DE48.
 const TAG_MAX: usize = 99;
@@ -89,11 +90,11 @@ texts! {
     Category = |text| is_printable(text, 64), "^[!-~]([ -~]{0,62}[!-~])?$",
         "a category is 1 to 64 printable ASCII characters";
     /// E.164 with its plus.
-    Mobile = |text| text.starts_with('+') && is_phone(text), "^[+][0-9]{4,15}$",
-        "a number to send to is a plus and 4 to 15 digits";
+    Mobile = Sms::is_number, "^[+][1-9][0-9]{6,14}$",
+        "`to` is a plus and 7 to 15 digits, of which the first is not 0";
     /// What is sent to a phone.
-    ShortText = |text| is_text(text, 1_600), "^[^\\x00-\\x09\\x0B-\\x1F\\x7F-\\x9F]{1,1600}$",
-        "a text is 1 to 1600 characters";
+    ShortText = Sms::is_text, "^[^\\x00-\\x09\\x0B-\\x1F\\x7F-\\x9F]{1,1530}$",
+        "`text` is 1 to 1530 characters, none of them a control character but line feeds";
     /// An e-mail address, without a name.
     Address = is_address, "^[!#-'*+./0-9=?A-Z^-~-]{1,64}@[A-Za-z0-9.-]{1,180}$",
         "an address is name@domain";
@@ -276,10 +277,18 @@ mod tests {
         fits::<Currency>(&["578"], &["000", "NOK", "57"]);
         fits::<Day>(&["2026-11-21"], &["2026-13-01", "2026-00-01", "20261121", "2026-1-1", "2026"]);
         fits::<Phone>(&["+4790000001", "90000001"], &["123", "+47 900", "++4790000001"]);
-        fits::<Mobile>(&["+4790000001"], &["90000001", "+"]);
+        let longest = "+123456789012345";
+        let bad = ["90000001", "+", "+123456", "+0790000001", "+1234567890123456", "+47a00001"];
+        fits::<Mobile>(&["+4790000001", "+1234567", longest], &bad);
         fits::<Address>(&["a@b.example"], &["a", "a@", "@b", "a@b@c", "a b@c", "a@b\r\nBcc:x@y"]);
         fits::<Subject>(&["Hei på deg"], &["", "a\nb", "a\rb"]);
-        fits::<ShortText>(&["Hei\npå deg"], &["", "\u{1b}[2J", &"a".repeat(1_601)]);
+        let (longest, longer) = ("å".repeat(Sms::TEXT_MAX), "a".repeat(Sms::TEXT_MAX + 1));
+        fits::<ShortText>(&["Hei\npå deg", &longest], &["", "\u{1b}[2J", &longer]);
+        // What is described is what is checked.
+        let described = serde_json::to_string(&ShortText::schema()).unwrap();
+        let most = Sms::TEXT_MAX;
+        assert!(described.contains(&format!("{{1,{most}}}$")), "{described}");
+        assert!(described.contains(&format!("1 to {most} characters")), "{described}");
         fits::<Narration>(&["rent for May"], &["", " rent", "rent\n", "hyttetur på fjellet"]);
     }
 }

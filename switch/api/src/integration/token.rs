@@ -2,7 +2,8 @@
 //! (`scope`, or `permissions`).
 //!
 //! The keys are public ones, a set of them as JSON (JWKS). The algorithm is that of the key and
-//! never the token's choice, and a token that names none of the keys is not taken.
+//! never the token's choice. A key with an id verifies only tokens that name it (`kid`); one
+//! without is tried for any.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -96,7 +97,7 @@ impl Tokens {
         }
         let header = decode_header(token).ok()?;
         let fits = |known: &&Known| {
-            let is_named = header.kid.is_none() || known.id.is_none() || header.kid == known.id;
+            let is_named = known.id.is_none() || header.kid == known.id;
             is_named && known.algorithms.contains(&header.alg)
         };
         self.keys.iter().filter(fits).find_map(|known| {
@@ -166,8 +167,12 @@ pub(super) mod tests {
         }
 
         pub(in crate::integration) fn token(&self, kid: &str, claims: &Value) -> String {
+            self.signed(Some(kid), claims)
+        }
+
+        fn signed(&self, kid: Option<&str>, claims: &Value) -> String {
             let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-            let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::EdDSA) };
+            let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::EdDSA) };
             encode(&header, claims, &self.key).unwrap()
         }
     }
@@ -208,6 +213,8 @@ pub(super) mod tests {
         for wrong in [
             other.token("k1", &claims()),
             issuer.token("k2", &claims()),
+            issuer.token("", &claims()),
+            issuer.signed(None, &claims()),
             format!("{start}."),
             format!("{start}x.{signature}"),
             format!("{unsigned}.{payload}."),
@@ -217,6 +224,19 @@ pub(super) mod tests {
         ] {
             assert!(tokens.verify(&wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_key_without_an_id_is_tried_for_any_token() {
+        let issuer = Issuer::new();
+        let jwks = issuer.jwks.replace(r#""kid":"k1","#, "");
+        assert_ne!(jwks, issuer.jwks);
+        let tokens = Tokens::new(&jwks, "https://issuer.example", "veksel").unwrap();
+        for kid in [None, Some("k1"), Some("k2")] {
+            assert!(tokens.verify(&issuer.signed(kid, &claims())).is_some(), "{kid:?}");
+        }
+        let other = Issuer::new().signed(None, &claims());
+        assert!(tokens.verify(&other).is_none());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The endpoints on a socket of this machine, an engine that says what it is told to say, and a
 //! client of a few lines that shares no code with the server.
 
-use crate::provided::providers;
+use crate::provided::{Post, providers};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use veksel_adapters::audit;
 use veksel_adapters::oidc::{Alarms, Oidc};
+use veksel_adapters::providers::Provides;
 use veksel_api::{
     Asked, Bank, Bounds, Caller, Doors, Doubt, Engine, Exchange, External, Fetching, Identity,
     Integration, KeySource, Lives, Looking, Notice, Secure, Seen, Signed, Unwelcome, Watcher,
@@ -35,6 +36,8 @@ pub(crate) struct Rig {
     answers: Answers,
     calls: Arc<Mutex<VecDeque<Call>>>,
     counts: Arc<Mutex<Vec<(String, u16)>>>,
+    /// The messages that were handed over.
+    pub(crate) post: Post,
     /// What the switch says of its health.
     pub(crate) health: Arc<Mutex<Result<(), &'static str>>>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
@@ -168,6 +171,7 @@ impl Rig {
         let counted = Arc::clone(&counts);
         let health = Arc::new(Mutex::new(Ok(())));
         let asked = Arc::clone(&health);
+        let (providers, post) = providers();
         let doors = Doors {
             engine: Engine::new(calling),
             webhooks: Some(Arc::new(Credulous)),
@@ -181,7 +185,7 @@ impl Rig {
             external,
             is_loopback: true,
             body_max: 4_096,
-            integration: Some(integration()),
+            integration: Some(integration(providers)),
             health: Arc::new(move || *asked.lock().unwrap()),
             count: Arc::new(move |seen: &Seen<'_>| {
                 counted.lock().unwrap().push((seen.endpoint.to_owned(), seen.status));
@@ -194,7 +198,7 @@ impl Rig {
         let until = async { stopped.await.unwrap_or_default() };
         runtime.spawn(serve(listener, secure, router(doors), bounds, until));
         let stop = Mutex::new(Some(stop));
-        Self { _runtime: runtime, address, answers, calls: heard, counts, health, stop }
+        Self { _runtime: runtime, address, answers, calls: heard, counts, post, health, stop }
     }
 
     /// The engine says these, one after the other, to the next calls.
@@ -325,7 +329,7 @@ pub(crate) fn said(text: &str) -> Said {
 /// Callers without an engine: nothing they ask is taken in. Their keys are their names: `app-key`
 /// may ask for everything, and for each permission there is one who has it alone and one who has
 /// all others.
-fn integration() -> Integration {
+fn integration(providers: Arc<dyn Provides>) -> Integration {
     let caller = |name: String, permissions: Vec<&str>| {
         let config = CallerConfig {
             name: name.clone(),
@@ -349,7 +353,8 @@ fn integration() -> Integration {
         exchange: Exchange::new(mpsc::channel(1).0),
         callers,
         tokens: None,
-        providers: providers(),
+        providers,
+        handed: Arc::default(),
         answer: Duration::from_secs(1),
     }
 }

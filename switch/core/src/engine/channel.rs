@@ -2,7 +2,7 @@
 
 use super::Switch;
 use super::choice::{Choice, Wish};
-use super::duplicate::{Seeking, answer_again};
+use super::duplicate::{Seeking, answer_again, tell_undoing};
 use crate::answer::{Decline, acknowledge, decline};
 use crate::breaker::{Health, Permit, Position};
 use crate::bug::{Bug, planted};
@@ -240,7 +240,8 @@ impl Switch {
         }
     }
 
-    /// How an earlier request stands: its answer, 09 while there is none, 25 if nobody knows it.
+    /// How an earlier request stands: its answer, 09 while there is none, 25 if nobody knows it. A
+    /// 68 says in DE48 how far it is undone: until its host has confirmed, money may have moved.
     pub(super) fn answer_question(&mut self, now: Now, seeking: Seeking) {
         let known = self.original(seeking.original.as_ref());
         let known = known.and_then(|id| self.durable.keys().get(id)).cloned();
@@ -252,8 +253,12 @@ impl Switch {
                 }
             }
             Fate::Decided { outcome, record } => {
-                let message = answer_again(seeking.message, &outcome, known.undone.is_some());
-                let record = known.undone.map_or(record, |undone| undone.max(record));
+                let undone = known.undone;
+                let mut message = answer_again(seeking.message, &outcome, undone.is_some());
+                if let Some(undone) = undone {
+                    tell_undoing(&mut message, undone.stage);
+                }
+                let record = undone.map_or(record, |undone| undone.record.max(record));
                 self.send(seeking.connection, message, Some(record), None, None);
             }
         }

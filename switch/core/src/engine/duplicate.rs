@@ -13,10 +13,11 @@ use crate::intent;
 use crate::keys::{Fate, Stored, same_trace};
 use crate::pending::{Copy, Stage};
 use crate::plan::{ConnectionId, ParticipantId};
-use crate::record::{DuplicateKey, Outcome, RecordId, TxnId};
+use crate::record::{DuplicateKey, Outcome, RecordId, TxnId, Undoing};
 use crate::time::{Now, Tick};
 use std::sync::Arc;
-use veksel_codecs::{Class, Message};
+use veksel_codecs::structured::tags;
+use veksel_codecs::{Class, Message, ResponseCode, field};
 
 /// A request that waits for what the store remembers.
 #[derive(Debug)]
@@ -229,7 +230,7 @@ impl Switch {
                 let message = answer_again(seeking.message, &outcome, undone.is_some());
                 let tag = approved.then_some(Tag { txn: id, leg: Leg::Answer });
                 let tag = tag.filter(|_| undone.is_none());
-                let record = undone.map_or(record, |undone| undone.max(record));
+                let record = undone.map_or(record, |undone| undone.record.max(record));
                 if let Some(txn) = self.txns.get_mut(id).filter(|_| tag.is_some()) {
                     txn.deliveries += 1;
                 }
@@ -315,4 +316,12 @@ pub(super) fn answer_again(mut message: Message, outcome: &Arc<Outcome>, undone:
         replay(&mut message, outcome);
     }
     message
+}
+
+/// Says in DE48 of a 68 how far what it is about is undone.
+pub(super) fn tell_undoing(message: &mut Message, stage: Undoing) {
+    if message.get(field::RESPONSE_CODE) == Some(ResponseCode::OUTCOME_UNKNOWN) {
+        let text = tags::format([(tags::REVERSAL, stage.word())]);
+        message.set(field::ADDITIONAL_DATA, &text);
+    }
 }

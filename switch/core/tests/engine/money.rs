@@ -256,7 +256,8 @@ fn what_the_store_knows_is_recognised_after_a_restart() {
 }
 
 /// A world whose payment timed out, and the reversal as the bank sees it.
-fn reversing() -> (World, Message) {
+/// A payment that its bank did not answer in time, and its reversal.
+pub(crate) fn reversing() -> (World, Message) {
     let mut world = World::online();
     world.payment();
     world.pass(15_000);
