@@ -441,7 +441,7 @@ impl Platform {
         self.remembered.sent(key, transmission);
         let undoing = undoing(&message);
         let caller = CallerId(external.config.caller);
-        match external.exchange.exchange(caller, message, left).await {
+        match external.exchange.exchange(caller, message, None, left).await {
             Replied::Answered(answer) => {
                 let Some(code) = code_of(&answer) else {
                     return Ok(Decision::Failed("the answer says nothing"));
@@ -474,7 +474,7 @@ impl Platform {
         let Some(undoing) = undoing else { return false };
         let left = way.until.saturating_duration_since(Instant::now());
         let caller = CallerId(self.external.config.caller);
-        match self.external.exchange.exchange(caller, undoing, left).await {
+        match self.external.exchange.exchange(caller, undoing, None, left).await {
             Replied::Answered(answer) => code_of(&answer).is_some_and(ResponseCode::is_approval),
             Replied::Malformed(..) | Replied::Busy | Replied::Late => false,
         }

@@ -152,6 +152,7 @@ fn stored(of: &Request, txn: u64, mti: [u8; 4], amount: u64, code: &str) -> Stor
         counter_account: String::new(),
         original: String::new(),
         carried: Vec::new(),
+        caller_key: None,
     };
     let tag = tags::format([(tags::HOLD, "H77")]);
     let verdict = if intent.is_taken_over() { Verdict::Accepted } else { Verdict::Answered };
