@@ -7,7 +7,7 @@
 //! that hangs up, or an answer that comes after the budget, leaves nobody who waits for the
 //! message, and the engine takes an approval back that nobody gets. What was decided is in the
 //! journal and nowhere else ([`life`]), and so is what the platform's idempotency keys were for;
-//! [`remembered`] only spares looking there.
+//! [`remembered`] only spares looking there. Requests about one hold take turns ([`turns`]).
 
 mod asked;
 mod directory;
@@ -18,6 +18,7 @@ mod notify;
 mod outcome;
 mod proof;
 mod remembered;
+mod turns;
 
 pub use directory::{Directory, WrongDirectory};
 pub use keys::{Fetching, KeySource};
@@ -45,16 +46,13 @@ use proof::{now_ms, prove};
 use remembered::{Recalled, Remembered};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
+use turns::Turns;
 use veksel_codecs::{ResponseCode, field};
 use veksel_config::ExtAuthConfig;
 use veksel_core::enquiry::Secret;
 use veksel_core::plan::DigestKey;
 use veksel_core::record::Intent;
-
-/// Requests about one hold wait for each other; those about so many others may not.
-const LANES: usize = 256;
 
 /// What a completion may be of its hold, in percent (cbs-interface.md 6.4, note 4).
 const COMPLETION_PERCENT_MAX: u64 = 115;
@@ -102,7 +100,7 @@ pub(crate) struct Platform {
     external: External,
     keys: Arc<KeyCache>,
     remembered: Remembered,
-    lanes: Vec<Mutex<()>>,
+    turns: Turns,
 }
 
 impl Platform {
@@ -115,8 +113,7 @@ impl Platform {
         };
         let keys = KeyCache::new(Arc::clone(&external.keys), times, config.rsa_bits_min);
         let remembered = Remembered::new(config.remembered_max);
-        let lanes = (0..LANES).map(|_| Mutex::default()).collect();
-        Self { external, keys, remembered, lanes }
+        Self { external, keys, remembered, turns: Turns::default() }
     }
 }
 
@@ -232,17 +229,10 @@ impl Platform {
         identity: &Identity,
         until: Instant,
     ) -> Result<Decision, Refusal> {
-        let lane =
-            identity.rrn.bytes().fold(0_usize, |sum, b| sum.wrapping_mul(31) + usize::from(b));
-        let lane = self.lanes.get(lane % LANES);
         // Only what comes before a message is cut short here. An exchange keeps the time itself,
         // and an answer that it brings is heard: the engine counts it as delivered.
-        let _lane = match lane {
-            Some(lane) => match timeout_at(until, lane.lock()).await {
-                Ok(lane) => Some(lane),
-                Err(_) => return Ok(Decision::Failed(TOO_LONG)),
-            },
-            None => None,
+        let Some(_turn) = self.turns.take(&identity.rrn, until).await else {
+            return Ok(Decision::Failed(TOO_LONG));
         };
         match self.remembered.recall(identity.key, identity.content) {
             Recalled::New | Recalled::Sent(_) => {}

@@ -15,6 +15,9 @@ use veksel_core::{Stored, Utc};
 
 const ACQUIRER: &str = "600001";
 
+/// More at once than anything here has places for.
+const MANY: usize = 1_024;
+
 const SECRET: DigestKey = DigestKey([7; 32]);
 
 const DE7: &str = "1121080000";
@@ -51,7 +54,7 @@ impl Lives for Journal {
 }
 
 fn platform(journal: Option<Vec<Stored>>) -> (Platform, mpsc::Receiver<Posted>) {
-    let (posting, posts) = mpsc::channel(8);
+    let (posting, posts) = mpsc::channel(MANY);
     let text = String::new;
     let keys = CallConfig {
         url: text(),
@@ -416,6 +419,39 @@ async fn nobody_elses_key_is_a_conflict_and_none_is_needed() {
     assert_eq!(keyless.identity.caller_key, None);
     let (decided, _) = decide(&[with(other, "platform")], &keyless, &[Some("00")]).await;
     assert_eq!(decided, Decision::Approved);
+}
+
+/// The engine answers nobody before it has them all: who waited for another hold would wait for
+/// ever, that is to the end of his time.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_who_asks_about_another_hold() {
+    const HOLDS: usize = 600;
+    let (platform, mut posts) = platform(Some(Vec::new()));
+    let platform = Arc::new(platform);
+    let until = Instant::now() + Duration::from_secs(600);
+    let mut asking = Vec::new();
+    for number in 0..HOLDS {
+        let platform = Arc::clone(&platform);
+        asking.push(tokio::spawn(async move {
+            let body = HOLD.replace("h-1", &format!("h-{number}"));
+            let hold = request(Wanted::Hold, &format!("k-{number}"), &body);
+            platform.decide(&hold.asked, &hold.identity, until).await.unwrap()
+        }));
+    }
+    // Once those have ended that ask, nothing more can be sent.
+    drop(platform);
+    let mut posted = Vec::new();
+    while posted.len() < HOLDS {
+        posted.push(posts.recv().await.expect("some waited for another hold"));
+    }
+    for Posted { mut message, reply, caller_key, .. } in posted {
+        assert!(caller_key.is_some());
+        message.set(39, "00");
+        reply.send(Replied::Answered(message)).unwrap();
+    }
+    for asking in asking {
+        assert_eq!(asking.await.unwrap(), Decision::Approved);
+    }
 }
 
 #[tokio::test(start_paused = true)]
