@@ -185,6 +185,7 @@ fn payment(number: u64) -> [Entry; 2] {
         counter_account: "10000000002".into(),
         original: String::new(),
         carried: Vec::new(),
+        caller_key: None,
     };
     let outcome = Outcome {
         txn,

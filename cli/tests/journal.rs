@@ -204,6 +204,7 @@ fn intent(n: u64) -> Record {
         counter_account: "10000000002".into(),
         original: String::new(),
         carried: Vec::new(),
+        caller_key: None,
     }))
 }
 

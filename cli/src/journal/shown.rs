@@ -335,6 +335,7 @@ mod tests {
             counter_account: "123".into(),
             original: String::new(),
             carried: vec![(18, "6011".into())],
+            caller_key: None,
         };
         (RecordId(5), Record::Intent(Arc::new(intent)))
     }

@@ -146,6 +146,7 @@ fn journal(folder: &Path) {
         counter_account: String::new(),
         original: String::new(),
         carried: Vec::new(),
+        caller_key: None,
     };
     let payment = |txn: u64, state, case| Payment {
         txn: TxnId(txn),

@@ -219,6 +219,7 @@ impl Host {
             Input::Written(_) | Input::Unsent { .. } => self.count_late(&input),
             // A bank knows nobody by name. The rest is for an engine.
             Input::Identified { .. }
+            | Input::Posted { .. }
             | Input::Committed { .. }
             | Input::Conflict { .. }
             | Input::Found { .. }

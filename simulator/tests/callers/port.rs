@@ -58,7 +58,7 @@ impl App {
     }
 
     fn say(&self, caller: CallerId, message: &Spoken, most: Duration) -> Replied {
-        self.runtime.block_on(self.exchange.exchange(caller, message.clone(), most))
+        self.runtime.block_on(self.exchange.exchange(caller, message.clone(), None, most))
     }
 
     fn answer(&self, caller: CallerId, message: &Spoken) -> Spoken {
@@ -189,7 +189,7 @@ fn a_stop_lets_payments_end_and_takes_no_more() {
     let payment = transfer(1_168, 5);
     let waiting = app.runtime.spawn({
         let (exchange, payment) = (app.exchange.clone(), payment);
-        async move { exchange.exchange(APP, payment, PATIENCE).await }
+        async move { exchange.exchange(APP, payment, None, PATIENCE).await }
     });
     until("the payment to be in flight", || rig.state(&rrn(5)));
     let switch = rig.switch.take().unwrap();

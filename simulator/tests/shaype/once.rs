@@ -39,8 +39,11 @@ fn the_same_request_gets_the_same_answer_and_moves_money_once() {
     rig.approve(&hold);
     rig.approve(&change);
     assert_eq!(rig.ask(&refused).status, 470);
-    let other = Asked::hold("o-1", ACCOUNT, "-11.00", "USD").keyed("k-1");
-    assert_eq!(rig.ask(&other).status, 409);
+    for other in
+        [Asked::hold("o-1", ACCOUNT, "-11.00", "USD"), Asked::hold("o-2", ACCOUNT, "-10.00", "USD")]
+    {
+        assert_eq!(rig.ask(&other.keyed("k-1")).status, 409);
+    }
     assert_eq!(rig.balance(ACCOUNT), (ledger, available - 2_500));
     assert_eq!(rig.types(), ["0100", "0100", "0100"]);
     // And a hold from before it can still be changed and completed.
@@ -52,6 +55,91 @@ fn the_same_request_gets_the_same_answer_and_moves_money_once() {
     rig.restart();
     rig.approve(&taken);
     rig.await_balance(ACCOUNT, (ledger - 3_000, available - 3_000));
+}
+
+/// Every key of these is known to the journal alone, and what each came with before is done.
+#[test]
+fn a_key_is_its_requests_after_a_restart_too() {
+    let mut rig = Rig::with(GENEROUS, 7);
+    let (ledger, available) = rig.balance(ACCOUNT);
+    let placed = Asked::hold("r-1", ACCOUNT, "-10.00", "USD").keyed("k-hold");
+    let changed = Asked::change("r-1", "-20.00", "USD").keyed("k-change");
+    let completing = Asked::hold("r-2", ACCOUNT, "-30.00", "USD").keyed("k-completing");
+    let completed = Asked::transaction("r-2", ACCOUNT, "-30.00", "USD").keyed("k-completed");
+    // More than its hold: two messages of one key.
+    let growing = Asked::hold("r-3", ACCOUNT, "-10.00", "USD").keyed("k-growing");
+    let grown = Asked::transaction("r-3", ACCOUNT, "-15.00", "USD").keyed("k-grown");
+    let releasing = Asked::hold("r-4", ACCOUNT, "-40.00", "USD").keyed("k-releasing");
+    let released = Asked::change("r-4", "0.00", "USD").keyed("k-released");
+    let paid = Asked::transaction("r-5", ACCOUNT, "-5.00", "USD").keyed("k-paid");
+    let refused = Asked::hold("r-6", ACCOUNT, "-999999.00", "USD").keyed("k-refused");
+    // One that is open when the others are tried, and one that is not there at all.
+    let open = Asked::hold("r-7", ACCOUNT, "-1.00", "USD").keyed("k-open");
+    let approved = [
+        &placed,
+        &changed,
+        &completing,
+        &completed,
+        &growing,
+        &grown,
+        &releasing,
+        &released,
+        &paid,
+        &open,
+    ];
+    for asked in approved {
+        rig.approve(asked);
+    }
+    assert_eq!(rig.ask(&refused).status, 470);
+    // 20.00 and 1.00 are held; 30.00, 15.00 and 5.00 are gone.
+    let after = (ledger - 5_000, available - 7_100);
+    rig.await_balance(ACCOUNT, after);
+    rig.restart();
+    let count = rig.types().len();
+    for asked in approved.into_iter().chain([&refused]) {
+        let key = asked.idempotency.as_str();
+        let others = [
+            // Another id, which is new, and one that is another's.
+            Asked::hold("r-new", ACCOUNT, "-2.00", "USD"),
+            Asked::hold("r-7", ACCOUNT, "-2.00", "USD"),
+            Asked::change("r-7", "-2.00", "USD"),
+            Asked::change("r-7", "0.00", "USD"),
+            Asked::transaction("r-new", ACCOUNT, "-2.00", "USD"),
+            Asked::transaction("r-new", ACCOUNT, "2.00", "USD"),
+            Asked::transaction("r-7", ACCOUNT, "-1.00", "USD"),
+            // The ids there are, with another amount or on another path.
+            Asked::hold("r-1", ACCOUNT, "-10.01", "USD"),
+            Asked::change("r-1", "-20.01", "USD"),
+            Asked::change("r-1", "0.00", "USD"),
+            Asked::transaction("r-1", ACCOUNT, "-20.00", "USD"),
+            Asked::transaction("r-2", ACCOUNT, "-30.01", "USD"),
+            Asked::transaction("r-3", ACCOUNT, "-15.01", "USD"),
+            Asked::change("r-4", "-1.00", "USD"),
+            Asked::transaction("r-4", ACCOUNT, "-40.00", "USD"),
+            Asked::transaction("r-5", ACCOUNT, "-5.01", "USD"),
+            Asked::hold("r-5", ACCOUNT, "-5.00", "USD"),
+            Asked::hold("r-6", ACCOUNT, "-1.00", "USD"),
+        ];
+        for other in others.map(|other| other.keyed(key)) {
+            let answer = rig.ask(&other);
+            let found = (answer.status, answer.json()["error"]["code"].clone());
+            assert_eq!(found, (409, "conflict".into()), "{key}: {} {}", other.path, other.body);
+        }
+    }
+    assert_eq!((rig.balance(ACCOUNT), rig.types().len()), (after, count));
+    // None of that has taken a key from its request.
+    for asked in approved {
+        rig.approve(asked);
+    }
+    assert_eq!(rig.ask(&refused).status, 470);
+    assert_eq!((rig.balance(ACCOUNT), rig.types().len()), (after, count));
+    // And another key is another request.
+    rig.approve(&Asked::hold("r-new", ACCOUNT, "-2.00", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (after.0, after.1 - 200));
+    rig.restart();
+    rig.approve(&placed);
+    assert_eq!(rig.ask(&Asked::change("r-7", "-2.00", "USD").keyed("k-paid")).status, 409);
+    assert_eq!(rig.balance(ACCOUNT), (after.0, after.1 - 200));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use veksel_core::record::CallerKey;
 
 /// Which of the configured callers speaks. Each is a participant of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -69,6 +70,8 @@ pub struct Posted {
     pub caller: CallerId,
     /// The request.
     pub message: Spoken,
+    /// What the caller knows the request by that it is of, if that is to be recorded.
+    pub caller_key: Option<CallerKey>,
     /// Who waits.
     pub reply: oneshot::Sender<Replied>,
 }
@@ -87,9 +90,15 @@ impl Exchange {
     }
 
     /// Sends a message in, and waits for its answer no longer than `most`.
-    pub async fn exchange(&self, caller: CallerId, message: Spoken, most: Duration) -> Replied {
+    pub async fn exchange(
+        &self,
+        caller: CallerId,
+        message: Spoken,
+        caller_key: Option<CallerKey>,
+        most: Duration,
+    ) -> Replied {
         let (reply, mut replied) = oneshot::channel();
-        if self.posts.try_send(Posted { caller, message, reply }).is_err() {
+        if self.posts.try_send(Posted { caller, message, caller_key, reply }).is_err() {
             return Replied::Busy;
         }
         match timeout(most, &mut replied).await {
@@ -116,7 +125,7 @@ mod tests {
         let (posting, mut posts) = mpsc::channel(1);
         let exchange = Exchange::new(posting);
         let say = |exchange: Exchange, most: Duration| async move {
-            exchange.exchange(CallerId(0), Spoken::default(), most).await
+            exchange.exchange(CallerId(0), Spoken::default(), None, most).await
         };
         let long = Duration::from_secs(60);
         let waiting = runtime.spawn(say(exchange.clone(), long));

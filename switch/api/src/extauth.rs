@@ -6,7 +6,8 @@
 //! it, a transaction a 0200, and one with the id of an open hold its completion (0220). A caller
 //! that hangs up, or an answer that comes after the budget, leaves nobody who waits for the
 //! message, and the engine takes an approval back that nobody gets. What was decided is in the
-//! journal and nowhere else ([`life`]); [`remembered`] only spares looking there.
+//! journal and nowhere else ([`life`]), and so is what the platform's idempotency keys were for;
+//! [`remembered`] only spares looking there. Requests about one hold take turns ([`turns`]).
 
 mod asked;
 mod directory;
@@ -17,6 +18,7 @@ mod notify;
 mod outcome;
 mod proof;
 mod remembered;
+mod turns;
 
 pub use directory::{Directory, WrongDirectory};
 pub use keys::{Fetching, KeySource};
@@ -37,22 +39,20 @@ use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use keys::{KeyCache, Times};
-use life::{Held, Life, Numbers, Trail};
+use life::{Held, Life, Numbers, Trail, is_others};
 use message::{Amount, Desk, Identity, Owner, transmission, undoing};
 use outcome::{Decision, Direction, decision};
 use proof::{now_ms, prove};
 use remembered::{Recalled, Remembered};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
+use turns::Turns;
 use veksel_codecs::{ResponseCode, field};
 use veksel_config::ExtAuthConfig;
 use veksel_core::enquiry::Secret;
+use veksel_core::plan::DigestKey;
 use veksel_core::record::Intent;
-
-/// Requests about one hold wait for each other; those about so many others may not.
-const LANES: usize = 256;
 
 /// What a completion may be of its hold, in percent (cbs-interface.md 6.4, note 4).
 const COMPLETION_PERCENT_MAX: u64 = 115;
@@ -83,6 +83,8 @@ pub struct External {
     pub exchange: Exchange,
     /// Reads the journal.
     pub lives: Arc<dyn Lives>,
+    /// Keys the digests of requests that the journal keeps: that of the journal.
+    pub digest_key: DigestKey,
     /// Where the platform publishes its keys.
     pub keys: Arc<dyn KeySource>,
     /// Which account and card an id means; `None` takes ids as they are.
@@ -98,7 +100,7 @@ pub(crate) struct Platform {
     external: External,
     keys: Arc<KeyCache>,
     remembered: Remembered,
-    lanes: Vec<Mutex<()>>,
+    turns: Turns,
 }
 
 impl Platform {
@@ -111,8 +113,7 @@ impl Platform {
         };
         let keys = KeyCache::new(Arc::clone(&external.keys), times, config.rsa_bits_min);
         let remembered = Remembered::new(config.remembered_max);
-        let lanes = (0..LANES).map(|_| Mutex::default()).collect();
-        Self { external, keys, remembered, lanes }
+        Self { external, keys, remembered, turns: Turns::default() }
     }
 
     pub(crate) const fn config(&self) -> &ExtAuthConfig {
@@ -220,7 +221,9 @@ impl Platform {
         }
         let path = wanted.path();
         let asked = asked::read(wanted, external.config.change, body)?;
-        let identity = Identity::of(&proven.kid, &proven.idempotency, &path, asked.id(), body);
+        let secret = &external.digest_key;
+        let (kid, idempotency) = (&proven.kid, &proven.idempotency);
+        let identity = Identity::of(secret, kid, idempotency, &path, asked.id(), body);
         self.decide(&asked, &identity, until).await
     }
 
@@ -230,34 +233,36 @@ impl Platform {
         identity: &Identity,
         until: Instant,
     ) -> Result<Decision, Refusal> {
-        let lane =
-            identity.rrn.bytes().fold(0_usize, |sum, b| sum.wrapping_mul(31) + usize::from(b));
-        let lane = self.lanes.get(lane % LANES);
         // Only what comes before a message is cut short here. An exchange keeps the time itself,
         // and an answer that it brings is heard: the engine counts it as delivered.
-        let _lane = match lane {
-            Some(lane) => match timeout_at(until, lane.lock()).await {
-                Ok(lane) => Some(lane),
-                Err(_) => return Ok(Decision::Failed(TOO_LONG)),
-            },
-            None => None,
+        let Some(_turn) = self.turns.take(&identity.rrn, until).await else {
+            return Ok(Decision::Failed(TOO_LONG));
         };
-        let sent = match self.remembered.recall(identity.key, identity.content) {
+        match self.remembered.recall(identity.key, identity.content) {
+            Recalled::New | Recalled::Sent(_) => {}
+            Recalled::Decided(decision) => return Ok(decision),
+            Recalled::Other => return Ok(Decision::Conflict),
+        }
+        let key = identity.caller_key.map(|of| of.key);
+        let looked = timeout_at(until, self.external.lives.life(identity.rrn.clone(), key)).await;
+        let stored = match looked {
+            Ok(Ok(stored)) => stored,
+            Ok(Err(_)) => return Ok(Decision::Failed("the journal cannot be read")),
+            Err(_) => return Ok(Decision::Failed(TOO_LONG)),
+        };
+        let participant = &self.external.participant;
+        if is_others(&stored, participant, identity.caller_key) {
+            return Ok(Decision::Conflict);
+        }
+        // Not before the journal was looked at, or a mistake would take the place of the request
+        // whose key it is. Another of that key may have come meanwhile, about another hold.
+        let sent = match self.remembered.note(identity.key, identity.content) {
             Recalled::New => None,
             Recalled::Sent(transmission) => Some(transmission),
             Recalled::Decided(decision) => return Ok(decision),
             Recalled::Other => return Ok(Decision::Conflict),
         };
-        let looked = timeout_at(until, self.external.lives.life(identity.rrn.clone())).await;
-        let stored = match looked {
-            Ok(Ok(stored)) => stored,
-            Ok(Err(_)) => {
-                self.remembered.forget(identity.key);
-                return Ok(Decision::Failed("the journal cannot be read"));
-            }
-            Err(_) => return Ok(Decision::Failed(TOO_LONG)),
-        };
-        let life = Life::new(stored, &self.external.participant);
+        let life = Life::new(stored, participant, &identity.rrn);
         let way = Way { identity, life, sent, until };
         let decided = match asked {
             Asked::Hold { amount, account, card, .. } => {
@@ -445,7 +450,8 @@ impl Platform {
         self.remembered.sent(key, transmission);
         let undoing = undoing(&message);
         let caller = CallerId(external.config.caller);
-        match external.exchange.exchange(caller, message, left).await {
+        let caller_key = way.identity.caller_key;
+        match external.exchange.exchange(caller, message, caller_key, left).await {
             Replied::Answered(answer) => {
                 let Some(code) = code_of(&answer) else {
                     return Ok(Decision::Failed("the answer says nothing"));
@@ -477,8 +483,8 @@ impl Platform {
     async fn is_undone(&self, way: &Way<'_>, undoing: Option<Spoken>) -> bool {
         let Some(undoing) = undoing else { return false };
         let left = way.until.saturating_duration_since(Instant::now());
-        let caller = CallerId(self.external.config.caller);
-        match self.external.exchange.exchange(caller, undoing, left).await {
+        let (caller, caller_key) = (CallerId(self.external.config.caller), way.identity.caller_key);
+        match self.external.exchange.exchange(caller, undoing, caller_key, left).await {
             Replied::Answered(answer) => code_of(&answer).is_some_and(ResponseCode::is_approval),
             Replied::Malformed(..) | Replied::Busy | Replied::Late => false,
         }

@@ -60,7 +60,7 @@ pub struct Integration {
 impl Integration {
     /// Sends a message in and gives its answer if the switch gave one.
     async fn ask(&self, caller: CallerId, message: Spoken) -> Result<Spoken, Refusal> {
-        match self.exchange.exchange(caller, message, self.answer).await {
+        match self.exchange.exchange(caller, message, None, self.answer).await {
             Replied::Answered(answer) => Ok(answer),
             Replied::Malformed(number, why) => {
                 Err(Refusal::bad(format!("field {number} of its message: {why}")))

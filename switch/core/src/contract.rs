@@ -4,7 +4,7 @@ use crate::enquiry::{self, Ask, AskId, Call, CallId, Told};
 use crate::event::Event;
 use crate::keys::Stored;
 use crate::plan::{ConnectionId, GroupId, LinkId, ParticipantId, Plan};
-use crate::record::{DuplicateKey, Record, RecordId, TxnId};
+use crate::record::{CallerKey, DuplicateKey, Record, RecordId, TxnId};
 use crate::time::Tick;
 use veksel_codecs::{Message, Refusal};
 
@@ -18,6 +18,15 @@ pub enum Input {
         connection: ConnectionId,
         /// The message.
         message: Message,
+    },
+    /// Such a message of a caller over HTTP, on a connection that has no socket.
+    Posted {
+        /// Which caller.
+        connection: ConnectionId,
+        /// The message.
+        message: Message,
+        /// What the caller knows the request by that it is of, for [`crate::record::Intent`].
+        caller_key: Option<CallerKey>,
     },
     /// A frame that is not such a message.
     Malformed {

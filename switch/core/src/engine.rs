@@ -226,7 +226,10 @@ impl Switch {
         self.since = since.min(now.tick);
         match input {
             Input::Received { connection, message } => {
-                self.handle_received(now, connection, message);
+                self.handle_received(now, connection, message, None);
+            }
+            Input::Posted { connection, message, caller_key } => {
+                self.handle_received(now, connection, message, caller_key);
             }
             Input::Malformed { connection, message, refusal } => {
                 self.handle_malformed(now, connection, message, refusal);

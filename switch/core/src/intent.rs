@@ -2,7 +2,7 @@
 
 use crate::pending::Txn;
 use crate::plan::{GroupId, LinkId, ParticipantId, Plan};
-use crate::record::{CardNumber, DuplicateKey, Inquiry, Intent, Reason, TxnId, Verdict};
+use crate::record::{CallerKey, CardNumber, DuplicateKey, Inquiry, Intent, Reason, TxnId, Verdict};
 use crate::time::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -59,6 +59,8 @@ pub(crate) struct Way {
     pub(crate) group: GroupId,
     /// DE11 the host sees.
     pub(crate) stan: u32,
+    /// What a caller over HTTP knows it by.
+    pub(crate) caller_key: Option<CallerKey>,
 }
 
 /// The intent of a request that can move or hold money.
@@ -93,6 +95,7 @@ pub(crate) fn of(
         counter_account: account(request, field::COUNTER_ACCOUNT),
         original: text(request, field::ORIGINAL_DATA),
         carried: Vec::new(),
+        caller_key: way.caller_key,
     }
 }
 

@@ -308,6 +308,7 @@ mod tests {
             counter_account: String::new(),
             original: String::new(),
             carried: Vec::new(),
+            caller_key: None,
         })
     }
 

@@ -91,6 +91,10 @@ pub struct Intent {
     /// What else an advice must carry whenever it is sent, as (field number, canonical value).
     /// Never a sensitive field.
     pub carried: Vec<(u8, String)>,
+    /// What a caller over HTTP knows the request by that this message is of. A request that becomes
+    /// several messages has one for all of them. `None` for what comes over a channel, and for a
+    /// caller whose requests are known by their numbers alone.
+    pub caller_key: Option<CallerKey>,
 }
 
 impl Intent {
@@ -134,6 +138,16 @@ impl DuplicateKey {
         self.transmission = format!("bug {}", txn.0);
         self.acceptor = format!("bug {}", txn.0);
     }
+}
+
+/// What a caller over HTTP knows a request by: keyed digests, so that nothing the caller says is
+/// kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CallerKey {
+    /// Of the idempotency key, within whoever made it.
+    pub key: [u8; 16],
+    /// Of all that must be the same when that key comes again: where it was asked, and the body.
+    pub content: [u8; 16],
 }
 
 /// A card number on its way to the encrypting store. Shows its first six and last four digits.

@@ -19,7 +19,7 @@ use veksel_api::{
 };
 use veksel_config::SwitchConfig;
 use veksel_core::{Stored, Unreadable};
-use veksel_store::{Journal, Lookup};
+use veksel_store::{Journal, Lookup, StoreError};
 
 /// Questions that may wait for the journal to be read.
 const QUESTIONS_MAX: usize = 1_024;
@@ -71,6 +71,7 @@ pub(crate) fn external(
         participant: participant.map(|own| own.name.clone()).unwrap_or_default(),
         exchange,
         lives: Arc::new(Reader::spawn(journal)?),
+        digest_key: config.plan.digest_key.clone(),
         keys: Arc::new(Published(keys)),
         directory,
         notify_token,
@@ -88,7 +89,11 @@ impl KeySource for Published {
 }
 
 /// What is asked of the journal, and where the answer goes.
-type Question = (String, oneshot::Sender<Result<Vec<Stored>, Unreadable>>);
+struct Question {
+    rrn: String,
+    key: Option<[u8; 16]>,
+    reply: oneshot::Sender<Result<Vec<Stored>, Unreadable>>,
+}
 
 /// Reads the journal on a thread of its own.
 struct Reader(mpsc::Sender<Question>);
@@ -97,30 +102,43 @@ impl Reader {
     fn spawn(mut journal: Box<dyn Journal>) -> std::io::Result<Self> {
         let (questions, mut asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
         thread::Builder::new().name("lives".into()).spawn(move || {
-            while let Some((rrn, reply)) = asked.blocking_recv() {
+            while let Some(Question { rrn, key, reply }) = asked.blocking_recv() {
                 // Who does not wait any more needs no answer.
                 if reply.is_closed() {
                     continue;
                 }
-                let found = journal.find(&Lookup::Rrn(rrn));
-                let found = found.map_err(|error| {
+                let found = look(&mut *journal, rrn, key).map_err(|error| {
                     tracing::error!(%error, "the journal could not be read");
                     Unreadable
                 });
-                let _ = reply.send(
-                    found.map(|entries| Stored::gather(entries.iter().map(|(_, record)| record))),
-                );
+                let _ = reply.send(found);
             }
         })?;
         Ok(Self(questions))
     }
 }
 
+/// Everything with this DE37, and everything of a request that its caller knows by this key. Most
+/// of it is the same.
+fn look(
+    journal: &mut dyn Journal,
+    rrn: String,
+    key: Option<[u8; 16]>,
+) -> Result<Vec<Stored>, StoreError> {
+    let mut found = journal.find(&Lookup::Rrn(rrn))?;
+    if let Some(key) = key {
+        found.extend(journal.find(&Lookup::CallerKey(key))?);
+        found.sort_by_key(|(id, _)| *id);
+        found.dedup_by_key(|(id, _)| *id);
+    }
+    Ok(Stored::gather(found.iter().map(|(_, record)| record)))
+}
+
 impl Lives for Reader {
-    fn life(&self, rrn: String) -> Looking<'_> {
+    fn life(&self, rrn: String, key: Option<[u8; 16]>) -> Looking<'_> {
         Box::pin(async move {
             let (reply, found) = oneshot::channel();
-            self.0.try_send((rrn, reply)).map_err(|_| Unreadable)?;
+            self.0.try_send(Question { rrn, key, reply }).map_err(|_| Unreadable)?;
             found.await.unwrap_or(Err(Unreadable))
         })
     }

@@ -71,7 +71,7 @@ impl Port {
     /// Takes a request in, for the engine. `None` if there is nothing to hand on: the caller has
     /// heard why, or waits no more.
     pub(crate) fn take(&mut self, posted: Posted) -> Option<Input> {
-        let Posted { caller, message, reply } = posted;
+        let Posted { caller, message, caller_key, reply } = posted;
         if reply.is_closed() {
             return None;
         }
@@ -96,7 +96,7 @@ impl Port {
         self.last = self.last.wrapping_add(1);
         message.header_mut().extend_from_slice(&self.last.to_be_bytes());
         self.waiting.insert(self.last, reply);
-        Some(Input::Received { connection, message })
+        Some(Input::Posted { connection, message, caller_key })
     }
 
     /// Whether a message is for somebody here.
@@ -217,6 +217,7 @@ mod tests {
     use super::*;
     use veksel_api::CallerId;
     use veksel_codecs::Dialect;
+    use veksel_core::record::CallerKey;
     use veksel_core::{Leg, TxnId};
 
     const TAG: Tag = Tag { txn: TxnId(7), leg: Leg::Answer };
@@ -245,10 +246,22 @@ mod tests {
 
     fn post(caller: u16, message: Spoken) -> (Posted, oneshot::Receiver<Replied>) {
         let (reply, replied) = oneshot::channel();
-        (Posted { caller: CallerId(caller), message, reply }, replied)
+        let caller_key = Some(CallerKey { key: [7; 16], content: [8; 16] });
+        (Posted { caller: CallerId(caller), message, caller_key, reply }, replied)
     }
 
-    fn received(input: Option<Input>) -> (ConnectionId, Message) {
+    /// What the engine was handed of a request.
+    fn taken(input: Option<Input>) -> (ConnectionId, Message) {
+        match input {
+            Some(Input::Posted { connection, message, caller_key: Some(of) }) => {
+                assert_eq!((of.key, of.content), ([7; 16], [8; 16]));
+                (connection, message)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn taken_over(input: Option<Input>) -> (ConnectionId, Message) {
         match input {
             Some(Input::Received { connection, message }) => (connection, message),
             other => panic!("{other:?}"),
@@ -266,8 +279,8 @@ mod tests {
         let mut port = port();
         let ((first, mut first_told), (second, mut second_told)) =
             (post(0, question()), post(1, question()));
-        let (own, first) = received(port.take(first));
-        let (other, second) = received(port.take(second));
+        let (own, first) = taken(port.take(first));
+        let (other, second) = taken(port.take(second));
         assert_eq!((own, other), (connection(10), connection(11)));
         let told = port.deliver(other, &answer(second), Some(TAG));
         assert!(matches!(told, Some(Input::Written(TAG))), "{told:?}");
@@ -285,7 +298,7 @@ mod tests {
     fn an_answer_that_nobody_waits_for_was_not_written() {
         let mut port = port();
         let (posted, told) = post(0, question());
-        let (connection, message) = received(port.take(posted));
+        let (connection, message) = taken(port.take(posted));
         drop(told);
         let undelivered = |input: Option<Input>| {
             matches!(input, Some(Input::Unsent { tag: TAG, why: Unsent::Closed }))
@@ -307,7 +320,7 @@ mod tests {
         let mut advice = Message::of(Mti::known(b"0620"));
         advice.set(field::STAN, 5);
         advice.set_text(field::RRN.number(), "ABC");
-        let (to, taken) = received(port.deliver(connection(10), &advice, None));
+        let (to, taken) = taken_over(port.deliver(connection(10), &advice, None));
         assert_eq!((to, taken.mti()), (connection(10), Mti::known(b"0630")));
         assert_eq!(taken.get(field::RESPONSE_CODE), Some(ResponseCode::APPROVED));
         assert_eq!(taken.get(field::STAN), Some(5));

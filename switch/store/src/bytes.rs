@@ -1,16 +1,20 @@
 //! Records as bytes, and back. What is written here is read for years: the golden test
-//! (`tests/store/golden.rs`) fails if a single bit of version 1 changes.
+//! (`tests/store/golden.rs`) fails if a single bit of a version changes.
 //!
 //! ```text
-//! version (1) · kind (1 to 6) · the fields in the order of the struct, without names
+//! version (1, 2) · kind (1 to 6) · the fields in the order of the struct, without names
 //! ```
+//!
+//! Version 2 is an intent with what its caller knows it by, behind the other fields. One without
+//! is version 1, so that equal records have equal bytes.
 //!
 //! Decoding is total: any bytes are a record or a [`BytesError`] that says where they stop being
 //! one. A card number is sealed (see [`crate::keys`]); everything else is in clear, and there is
 //! nothing else a record holds that PCI DSS forbids to keep.
 //!
-//! To add a field or a variant: leave version 1 as it is, add version 2, decode both. A kind that
-//! is new changes no bytes there are, and an older program says that it does not know it.
+//! To add a field or a variant: leave the versions there are as they are, add another, decode all.
+//! A kind that is new changes no bytes there are, and an older program says that it does not know
+//! it.
 
 mod fact;
 mod wire;
@@ -21,13 +25,16 @@ use crate::keys::{SealError, Sealed, Sealer};
 use std::sync::Arc;
 use veksel_codecs::{Mti, ResponseCode};
 use veksel_core::record::{
-    CardNumber, DuplicateKey, Inquiry, Intent, Notice, Outcome, Reason, Record, RecordId, Reversal,
-    ReversalStep, TxnId, Verdict,
+    CallerKey, CardNumber, DuplicateKey, Inquiry, Intent, Notice, Outcome, Reason, Record,
+    RecordId, Reversal, ReversalStep, TxnId, Verdict,
 };
 use veksel_core::time::Utc;
 use wire::{Cursor, put_length, put_number, put_text};
 
-const VERSION: u8 = 1;
+const FIRST: u8 = 1;
+
+/// Of an intent that says what its caller knows it by.
+const KEYED: u8 = 2;
 
 /// Appends the bytes of a record to `out`.
 ///
@@ -39,7 +46,7 @@ pub fn encode(
     sealer: &mut Sealer,
     out: &mut Vec<u8>,
 ) -> Result<(), SealError> {
-    out.push(VERSION);
+    out.push(version(record));
     out.push(kind(record));
     match record {
         Record::Intent(intent) => put_intent(out, id, intent, sealer)?,
@@ -58,20 +65,20 @@ pub fn encode(
 /// The bytes are not a record, or its card number was sealed for another place.
 pub fn decode(id: RecordId, bytes: &[u8], sealer: &mut Sealer) -> Result<Record, BytesError> {
     let mut from = Cursor::new(bytes);
-    match from.byte("version")? {
-        VERSION => {}
-        other => {
-            return Err(BytesError { field: "version", offset: 0, flaw: Flaw::Unknown(other) });
-        }
+    let version = from.byte("version")?;
+    if ![FIRST, KEYED].contains(&version) {
+        return Err(BytesError { field: "version", offset: 0, flaw: Flaw::Unknown(version) });
     }
-    let record = match from.byte("kind")? {
-        INTENT => Record::Intent(Arc::new(take_intent(&mut from, id, sealer)?)),
-        OUTCOME => Record::Outcome(Box::new(take_outcome(&mut from)?)),
-        REVERSAL => Record::Reversal(take_reversal(&mut from)?),
-        INQUIRY => Record::Inquiry(Box::new(take_inquiry(&mut from)?)),
-        NOTICE => Record::Notice(take_notice(&mut from)?),
-        FACT => Record::Fact(Box::new(fact::take_known(&mut from)?)),
-        other => return Err(BytesError { field: "kind", offset: 1, flaw: Flaw::Unknown(other) }),
+    let record = match (from.byte("kind")?, version) {
+        (INTENT, _) => Record::Intent(Arc::new(take_intent(&mut from, id, version, sealer)?)),
+        (OUTCOME, FIRST) => Record::Outcome(Box::new(take_outcome(&mut from)?)),
+        (REVERSAL, FIRST) => Record::Reversal(take_reversal(&mut from)?),
+        (INQUIRY, FIRST) => Record::Inquiry(Box::new(take_inquiry(&mut from)?)),
+        (NOTICE, FIRST) => Record::Notice(take_notice(&mut from)?),
+        (FACT, FIRST) => Record::Fact(Box::new(fact::take_known(&mut from)?)),
+        (other, _) => {
+            return Err(BytesError { field: "kind", offset: 1, flaw: Flaw::Unknown(other) });
+        }
     };
     from.finish()?;
     Ok(record)
@@ -83,6 +90,19 @@ const REVERSAL: u8 = 3;
 const INQUIRY: u8 = 4;
 const NOTICE: u8 = 5;
 const FACT: u8 = 6;
+
+/// The oldest version that can say all of it.
+fn version(record: &Record) -> u8 {
+    match record {
+        Record::Intent(intent) if intent.caller_key.is_some() => KEYED,
+        Record::Intent(_)
+        | Record::Outcome(_)
+        | Record::Reversal(_)
+        | Record::Inquiry(_)
+        | Record::Notice(_)
+        | Record::Fact(_) => FIRST,
+    }
+}
 
 /// The number of the variant.
 fn kind(record: &Record) -> u8 {
@@ -150,6 +170,7 @@ fn put_intent(
         counter_account,
         original,
         carried,
+        caller_key,
     } = intent;
     put_number(out, txn.0);
     put_number(out, utc.0);
@@ -171,12 +192,17 @@ fn put_intent(
     put_text(out, counter_account);
     put_text(out, original);
     put_fields(out, carried);
+    if let Some(CallerKey { key, content }) = caller_key {
+        out.extend_from_slice(key);
+        out.extend_from_slice(content);
+    }
     Ok(())
 }
 
 fn take_intent(
     from: &mut Cursor<'_>,
     id: RecordId,
+    version: u8,
     sealer: &mut Sealer,
 ) -> Result<Intent, BytesError> {
     let txn = TxnId(from.number("txn")?);
@@ -202,8 +228,16 @@ fn take_intent(
         counter_account: take_text(from, "counter_account")?,
         original: take_text(from, "original")?,
         carried: take_fields(from, "carried")?,
+        caller_key: match version {
+            KEYED => Some(take_caller_key(from)?),
+            _ => None,
+        },
         key,
     })
+}
+
+fn take_caller_key(from: &mut Cursor<'_>) -> Result<CallerKey, BytesError> {
+    Ok(CallerKey { key: from.array("caller_key")?, content: from.array("caller_key")? })
 }
 
 fn put_outcome(out: &mut Vec<u8>, outcome: &Outcome) {

@@ -1,4 +1,4 @@
-//! What indexes compare: short forms of duplicate keys and card numbers.
+//! What indexes compare: short forms of duplicate keys, card numbers and keys of callers.
 //!
 //! An index entry is written for every payment and read for few, so it is kept small, and laid
 //! out so that new entries fall near each other: an index that is written all over costs a page
@@ -47,6 +47,12 @@ pub(crate) fn keys_of_original(transmission: &str, stan: u32) -> ([u8; 20], [u8;
 pub(crate) fn card(sealer: &Sealer, pan: &CardNumber) -> i64 {
     let tag = sealer.hash(pan);
     tag.as_ref().first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
+}
+
+/// The beginning of what a caller knows a request by, as a signed number. Different keys can have
+/// the same: compare the records.
+pub(crate) fn caller_key(key: &[u8; 16]) -> i64 {
+    key.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
 }
 
 fn original(transmission: &str, stan: u32) -> u64 {

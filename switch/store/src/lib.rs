@@ -115,6 +115,9 @@ pub enum Lookup {
     Rrn(String),
     /// Payments with this card, found by its keyed hash.
     Card(CardNumber),
+    /// What was recorded of a request that its caller over HTTP knows by this key
+    /// ([`veksel_core::record::CallerKey`]), whatever it was about.
+    CallerKey([u8; 16]),
 }
 
 /// An intent that was not stored, because its duplicate key was taken.

@@ -57,8 +57,15 @@ impl Journal for MemoryStore {
             (Lookup::Rrn(rrn), Record::Intent(intent)) => intent.key.rrn == *rrn,
             (Lookup::Rrn(rrn), Record::Inquiry(inquiry)) => inquiry.rrn == *rrn,
             (Lookup::Card(pan), Record::Intent(intent)) => intent.pan.as_ref() == Some(pan),
+            (Lookup::CallerKey(key), Record::Intent(intent)) => {
+                intent.caller_key.is_some_and(|of| of.key == *key)
+            }
             (
-                Lookup::Key(_) | Lookup::Original { .. } | Lookup::Rrn(_) | Lookup::Card(_),
+                Lookup::Key(_)
+                | Lookup::Original { .. }
+                | Lookup::Rrn(_)
+                | Lookup::Card(_)
+                | Lookup::CallerKey(_),
                 Record::Outcome(_)
                 | Record::Reversal(_)
                 | Record::Inquiry(_)

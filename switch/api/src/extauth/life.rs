@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use veksel_codecs::structured::tags;
 use veksel_codecs::{Mti, ResponseCode, field};
-use veksel_core::record::{Intent, Outcome, TxnId, Verdict};
+use veksel_core::record::{CallerKey, Intent, Outcome, TxnId, Verdict};
 use veksel_core::{Stored, Unreadable};
 
 const HOLD: Mti = Mti::known(b"0100");
@@ -17,13 +17,28 @@ const COMPLETION: Mti = Mti::known(b"0220");
 /// Trace numbers that there are.
 pub(super) const STANS: u32 = 999_999;
 
-/// What was found: every transaction with a DE37, oldest first, or that it could not be read.
+/// What was found, oldest first, or that it could not be read.
 pub type Looking<'l> = Pin<Box<dyn Future<Output = Result<Vec<Stored>, Unreadable>> + Send + 'l>>;
 
 /// Reads the journal.
 pub trait Lives: Send + Sync {
-    /// Every transaction with this DE37.
-    fn life(&self, rrn: String) -> Looking<'_>;
+    /// Every transaction with this DE37, and every one of a request that its caller knows by this
+    /// key ([`CallerKey::key`]), whatever it is about. One question, because there is little time.
+    fn life(&self, rrn: String, key: Option<[u8; 16]>) -> Looking<'_>;
+}
+
+/// Whether the key of a request was another's: the journal has it with something else.
+pub(super) fn is_others(
+    stored: &[Stored],
+    participant: &str,
+    caller_key: Option<CallerKey>,
+) -> bool {
+    let Some(own) = caller_key else { return false };
+    stored.iter().any(|stored| {
+        let is_own = stored.intent.key.participant == participant;
+        let of = stored.intent.caller_key.filter(|_| is_own);
+        of.is_some_and(|of| of.key == own.key && of.content != own.content)
+    })
 }
 
 /// Transactions of one life, oldest first.
@@ -69,12 +84,13 @@ pub(super) struct Numbers {
 }
 
 impl Life {
-    /// Those of one participant: another may have used the number by chance.
-    pub(super) fn new(stored: Vec<Stored>, participant: &str) -> Self {
-        let mut own: Vec<Stored> = stored
-            .into_iter()
-            .filter(|stored| stored.intent.key.participant == participant)
-            .collect();
+    /// Those with this DE37 of one participant: another may have used the number by chance.
+    pub(super) fn new(stored: Vec<Stored>, participant: &str, rrn: &str) -> Self {
+        let is_own = |stored: &Stored| {
+            let key = &stored.intent.key;
+            key.participant == participant && key.rrn == rrn
+        };
+        let mut own: Vec<Stored> = stored.into_iter().filter(is_own).collect();
         own.sort_by_key(|stored| stored.intent.txn);
         Self(own)
     }
@@ -159,13 +175,14 @@ impl Life {
         other: &str,
     ) -> Trail {
         let mut trail = Trail::None;
+        let ended = self.ended();
         for stored in self.attempts(class, numbers) {
             if !numbers.terminal.is_empty() && stored.intent.key.acceptor != numbers.acceptor {
                 return Trail::Other;
             }
             trail = match &stored.outcome {
                 None => Trail::Open(stored.intent.key.transmission.clone()),
-                Some(end) if end.response.is_approval() => match decision_of(stored, end) {
+                Some(end) if end.response.is_approval() => match decision_of(stored, end, &ended) {
                     Some(decided) => Trail::Decided(decided),
                     None => Trail::Approved(Arc::clone(&stored.intent)),
                 },
@@ -209,10 +226,17 @@ impl Life {
 }
 
 /// What came of an approved message, if the journal alone can tell: an approval that is taken back
-/// is none, and what the switch has taken over cannot be taken back.
-fn decision_of(stored: &Stored, end: &Outcome) -> Option<Decision> {
+/// is none, unless it was the platform that let go what it had got; and what the switch has taken
+/// over cannot be taken back.
+fn decision_of(
+    stored: &Stored,
+    end: &Outcome,
+    ended: &[RangeInclusive<TxnId>],
+) -> Option<Decision> {
+    let is_released = ended.iter().any(|ended| *ended.start() == stored.intent.txn);
     match (stored.is_undone(), end.response.is_partial()) {
         (true, true) => Some(Decision::part_taken_back()),
+        (true, false) if is_released => Some(Decision::Approved),
         (true, false) => Some(Decision::Failed("it was taken back")),
         (false, _) => stored.intent.is_taken_over().then_some(Decision::Approved),
     }

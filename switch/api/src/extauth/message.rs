@@ -9,10 +9,12 @@ use super::life::{Held, Numbers, STANS};
 use super::outcome::Direction;
 use crate::digest::digest_of;
 use crate::exchange::Spoken;
+use aws_lc_rs::hmac;
 use veksel_codecs::structured::{OriginalData, tags};
 use veksel_codecs::{FieldNumber, Key as FieldKey, Mti, field};
 use veksel_core::Utc;
-use veksel_core::record::{DuplicateKey, Intent};
+use veksel_core::plan::DigestKey;
+use veksel_core::record::{CallerKey, DuplicateKey, Intent};
 
 /// Digits of numbers that are made of digests.
 const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -57,12 +59,22 @@ pub(super) struct Identity {
     pub(super) rrn: String,
     /// Its own numbers.
     pub(super) numbers: Numbers,
+    /// What the journal keeps of key and content. `None` without an idempotency key: then they are
+    /// one, and can never be at odds.
+    pub(super) caller_key: Option<CallerKey>,
 }
 
 impl Identity {
     /// Of a request to `path` about the hold or transaction `id`. Without an idempotency key its
     /// content is what it is known by.
-    pub(super) fn of(kid: &str, idempotency: &str, path: &str, id: &str, body: &[u8]) -> Self {
+    pub(super) fn of(
+        secret: &DigestKey,
+        kid: &str,
+        idempotency: &str,
+        path: &str,
+        id: &str,
+        body: &[u8],
+    ) -> Self {
         let content = digest_of(&[b"content", path.as_bytes(), body]);
         let key = match idempotency {
             "" => digest_of(&[b"key", b"", &content]),
@@ -73,8 +85,22 @@ impl Identity {
             terminal: letters(&digest_of(&[b"terminal", &key]), 8),
             acceptor: letters(&content, 15),
         };
-        Self { key, content, rrn: rrn_of(id), numbers }
+        let caller_key = (!idempotency.is_empty()).then(|| CallerKey {
+            key: kept(secret, b"caller key", &key),
+            content: kept(secret, b"caller content", &content),
+        });
+        Self { key, content, rrn: rrn_of(id), numbers, caller_key }
     }
+}
+
+/// What the journal keeps of a digest. A body may hold the number of a card, which is soon guessed
+/// from a digest that everybody can make (PCI DSS 3.5.1.1).
+fn kept(secret: &DigestKey, what: &[u8], digest: &[u8; 32]) -> [u8; 16] {
+    let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &secret.0));
+    for part in [what, &[0], digest] {
+        signing.update(part);
+    }
+    signing.sign().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// DE37 of everything about one id of the platform.
@@ -281,27 +307,52 @@ fn set<K>(message: &mut Spoken, key: FieldKey<K>, value: &str) {
 mod tests {
     use super::*;
 
+    const SECRET: DigestKey = DigestKey([7; 32]);
+
     #[test]
     fn numbers_are_made_of_what_the_platform_says_and_of_nothing_else() {
-        let one = Identity::of("kid", "key", "/holds", "h-1", b"{}");
-        assert_eq!(one, Identity::of("kid", "key", "/holds", "h-1", b"{}"));
+        let of = |kid, key, path, body| Identity::of(&SECRET, kid, key, path, "h-1", body);
+        let one = of("kid", "key", "/holds", b"{}");
+        assert_eq!(one, of("kid", "key", "/holds", b"{}"));
         assert_eq!(
             (one.rrn.len(), one.numbers.terminal.len(), one.numbers.acceptor.len()),
             (12, 8, 15)
         );
         assert!((1..=999_999).contains(&one.numbers.stan));
-        let other_key = Identity::of("kid", "other", "/holds", "h-1", b"{}");
+        let other_key = of("kid", "other", "/holds", b"{}");
         assert_eq!((other_key.rrn == one.rrn, other_key.key == one.key), (true, false));
         assert_ne!(other_key.numbers.terminal, one.numbers.terminal);
-        let other_signer = Identity::of("kid2", "key", "/holds", "h-1", b"{}");
+        let other_signer = of("kid2", "key", "/holds", b"{}");
         assert_ne!(other_signer.key, one.key, "a key is one of whoever signed it");
-        let other_body = Identity::of("kid", "key", "/holds", "h-1", b"{ }");
+        let other_body = of("kid", "key", "/holds", b"{ }");
         assert_eq!((other_body.key == one.key, other_body.content == one.content), (true, false));
         assert_ne!(other_body.numbers.acceptor, one.numbers.acceptor);
-        let other_path = Identity::of("kid", "key", "/transactions", "h-1", b"{}");
+        let other_path = of("kid", "key", "/transactions", b"{}");
         assert_ne!(other_path.content, one.content);
-        let keyless = Identity::of("kid", "", "/holds", "h-1", b"{}");
-        assert_ne!(keyless.key, Identity::of("kid", "", "/holds", "h-1", b"{ }").key);
+        let keyless = of("kid", "", "/holds", b"{}");
+        assert_ne!(keyless.key, of("kid", "", "/holds", b"{ }").key);
+    }
+
+    #[test]
+    fn what_the_journal_keeps_is_as_equal_as_what_it_is_of_and_nobody_else_can_make_it() {
+        let of = |kid, key, path, body| {
+            Identity::of(&SECRET, kid, key, path, "h-1", body).caller_key.unwrap()
+        };
+        let one = of("kid", "key", "/holds", b"{}");
+        assert_ne!(one.key, one.content);
+        for other in [of("kid", "key", "/holds", b"{ }"), of("kid", "key", "/transactions", b"{}")]
+        {
+            assert_eq!((other.key == one.key, other.content == one.content), (true, false));
+        }
+        for other in [of("kid2", "key", "/holds", b"{}"), of("kid", "other", "/holds", b"{}")] {
+            assert_eq!((other.key == one.key, other.content == one.content), (false, true));
+        }
+        let another = DigestKey([8; 32]);
+        let foreign = Identity::of(&another, "kid", "key", "/holds", "h-1", b"{}");
+        let foreign = foreign.caller_key.unwrap();
+        assert!(foreign.key != one.key && foreign.content != one.content);
+        let keyless = Identity::of(&SECRET, "kid", "", "/holds", "h-1", b"{}");
+        assert_eq!(keyless.caller_key, None);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What was asked lately, so that the same request again is known before the journal knows it.
 //!
-//! The journal is what lasts: this only bridges the moments before a record is durable, spares a
-//! read, and notices an idempotency key that comes back with something else. It is bounded; the
-//! oldest make room.
+//! The journal is what lasts: this only bridges the moments before a record is durable, and spares
+//! a read. It is bounded; the oldest make room.
 
 use super::outcome::Decision;
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +38,7 @@ struct Entry {
 /// What is known of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Recalled {
-    /// Nothing: it is noted now.
+    /// Nothing, or nothing that came of it.
     New,
     /// Its idempotency key came before with something else.
     Other,
@@ -56,16 +55,14 @@ impl Remembered {
 
     /// What is known of the request with this key and content.
     pub(super) fn recall(&self, key: [u8; 32], body: [u8; 32]) -> Recalled {
+        self.table().known(key, body).unwrap_or(Recalled::New)
+    }
+
+    /// The same, and from now on the key is this request's.
+    pub(super) fn note(&self, key: [u8; 32], body: [u8; 32]) -> Recalled {
         let mut table = self.table();
-        let known = table.entries.get(&key).filter(|entry| entry.since.elapsed() < KEEP);
-        match known {
-            Some(entry) if entry.body != body => return Recalled::Other,
-            Some(Entry { decision: Some(decision), .. }) => {
-                return Recalled::Decided(decision.clone());
-            }
-            Some(Entry { sent: Some(sent), .. }) => return Recalled::Sent(sent.clone()),
-            Some(_) => return Recalled::New,
-            None => {}
+        if let Some(known) = table.known(key, body) {
+            return known;
         }
         let since = Instant::now();
         table.entries.insert(key, Entry { body, since, sent: None, decision: None });
@@ -104,6 +101,21 @@ impl Remembered {
     }
 }
 
+impl Table {
+    /// `None` if the key is nobody's.
+    fn known(&self, key: [u8; 32], body: [u8; 32]) -> Option<Recalled> {
+        let entry = self.entries.get(&key).filter(|entry| entry.since.elapsed() < KEEP)?;
+        if entry.body != body {
+            return Some(Recalled::Other);
+        }
+        Some(match (&entry.decision, &entry.sent) {
+            (Some(decision), _) => Recalled::Decided(decision.clone()),
+            (None, Some(sent)) => Recalled::Sent(sent.clone()),
+            (None, None) => Recalled::New,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,25 +128,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_is_known_for_seven_days_and_another_under_its_key_is_not_it() {
         let remembered = Remembered::new(1_024);
-        assert_eq!(remembered.recall(bytes(1), bytes(10)), Recalled::New);
+        // Whoever only asks notes nothing.
+        assert_eq!(remembered.recall(bytes(1), bytes(11)), Recalled::New);
+        assert_eq!(remembered.note(bytes(1), bytes(10)), Recalled::New);
+        assert_eq!(remembered.note(bytes(1), bytes(10)), Recalled::New);
         assert_eq!(remembered.recall(bytes(1), bytes(10)), Recalled::New);
         assert_eq!(remembered.recall(bytes(1), bytes(11)), Recalled::Other);
+        assert_eq!(remembered.note(bytes(1), bytes(11)), Recalled::Other);
         remembered.sent(bytes(1), "1121080000");
         assert_eq!(remembered.recall(bytes(1), bytes(10)), Recalled::Sent("1121080000".into()));
         remembered.decided(bytes(1), &Decision::Approved);
         assert_eq!(remembered.recall(bytes(1), bytes(10)), Recalled::Decided(Decision::Approved));
         assert_eq!(remembered.recall(bytes(1), bytes(11)), Recalled::Other);
         tokio::time::advance(KEEP).await;
-        assert_eq!(remembered.recall(bytes(1), bytes(11)), Recalled::New);
+        assert_eq!(remembered.note(bytes(1), bytes(11)), Recalled::New);
+        assert_eq!(remembered.recall(bytes(1), bytes(12)), Recalled::Other);
         remembered.forget(bytes(1));
-        assert_eq!(remembered.recall(bytes(1), bytes(12)), Recalled::New);
+        assert_eq!(remembered.note(bytes(1), bytes(12)), Recalled::New);
     }
 
     #[test]
     fn the_oldest_make_room() {
         let remembered = Remembered::new(2);
         for number in 0..10 {
-            assert_eq!(remembered.recall(bytes(number), bytes(number)), Recalled::New);
+            assert_eq!(remembered.note(bytes(number), bytes(number)), Recalled::New);
             assert!(remembered.table().entries.len() <= 2);
         }
         for kept in [8, 9] {

@@ -10,10 +10,17 @@ use veksel_codecs::Mti;
 use veksel_codecs::structured::{OriginalData, tags};
 use veksel_config::bridge::CallConfig;
 use veksel_config::{HoldChange, ProofHeaders, SignatureBase};
-use veksel_core::record::{DuplicateKey, Outcome, Reason, TxnId, Undoing, Verdict};
+use veksel_core::record::{
+    CallerKey, DuplicateKey, Outcome, Reason, TxnId, Undoing, Verdict,
+};
 use veksel_core::{Stored, Utc};
 
 const ACQUIRER: &str = "600001";
+
+/// More at once than anything here has places for.
+const MANY: usize = 1_024;
+
+const SECRET: DigestKey = DigestKey([7; 32]);
 
 const DE7: &str = "1121080000";
 
@@ -38,7 +45,7 @@ impl Watcher for Nothing {
 struct Journal(Option<Vec<Stored>>);
 
 impl Lives for Journal {
-    fn life(&self, _: String) -> Looking<'_> {
+    fn life(&self, _: String, _: Option<[u8; 16]>) -> Looking<'_> {
         Box::pin(async {
             match &self.0 {
                 Some(stored) => Ok(stored.clone()),
@@ -49,7 +56,7 @@ impl Lives for Journal {
 }
 
 fn platform(journal: Option<Vec<Stored>>) -> (Platform, mpsc::Receiver<Posted>) {
-    let (posting, posts) = mpsc::channel(8);
+    let (posting, posts) = mpsc::channel(MANY);
     let text = String::new;
     let keys = CallConfig {
         url: text(),
@@ -96,6 +103,7 @@ fn platform(journal: Option<Vec<Stored>>) -> (Platform, mpsc::Receiver<Posted>) 
         participant: "platform".to_owned(),
         exchange: Exchange::new(posting),
         lives: Arc::new(Journal(journal)),
+        digest_key: SECRET,
         keys: Arc::new(Nothing),
         directory: None,
         notify_token: None,
@@ -113,7 +121,7 @@ struct Request {
 fn request(wanted: Wanted, idempotency: &str, body: &str) -> Request {
     let path = wanted.path();
     let asked = asked::read(wanted, HoldChange::Total, &Bytes::from(body.to_owned())).unwrap();
-    let identity = Identity::of("kid", idempotency, &path, asked.id(), body.as_bytes());
+    let identity = Identity::of(&SECRET, "kid", idempotency, &path, asked.id(), body.as_bytes());
     Request { asked, identity }
 }
 
@@ -152,6 +160,7 @@ fn stored(of: &Request, txn: u64, mti: [u8; 4], amount: u64, code: &str) -> Stor
         counter_account: String::new(),
         original: String::new(),
         carried: Vec::new(),
+        caller_key: of.identity.caller_key,
     };
     let tag = tags::format([(tags::HOLD, "H77")]);
     let verdict = if intent.is_taken_over() { Verdict::Accepted } else { Verdict::Answered };
@@ -250,6 +259,33 @@ async fn refusals_and_what_is_taken_over_are_believed_without_asking() {
     assert_eq!(decided, Decision::Approved);
 }
 
+/// A release undoes the message that placed the hold. That one was approved all the same.
+#[tokio::test]
+async fn a_hold_that_was_let_go_was_approved() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let mut placed = stored(&hold, 1, *b"0100", 1_000, "00");
+    placed.undone = true;
+    let undelivered = [placed.clone()];
+    let (decided, _) = decide(&undelivered, &hold, &[]).await;
+    assert!(matches!(decided, Decision::Failed(_)), "{decided:?}");
+    let body = r#"{"amount":{"amount":"0.00","currency":"USD"}}"#;
+    let release = request(Wanted::Change("h-1".to_owned()), "k-2", body);
+    let mut released = stored(&release, 2, *b"0400", 1_000, "00");
+    let mut intent = (*released.intent).clone();
+    intent.key.terminal.clone_from(&placed.intent.key.terminal);
+    intent.key.acceptor.clone_from(&placed.intent.key.acceptor);
+    released.intent = Arc::new(intent);
+    let journal = [placed, released];
+    for request in [&hold, &release] {
+        let (decided, _) = decide(&journal, request, &[]).await;
+        assert_eq!(decided, Decision::Approved);
+    }
+    // It is gone all the same.
+    let change = r#"{"amount":{"amount":"-5.00","currency":"USD"}}"#;
+    let change = request(Wanted::Change("h-1".to_owned()), "k-3", change);
+    assert_eq!(decide(&journal, &change, &[]).await.0, Decision::NoHold);
+}
+
 #[tokio::test]
 async fn an_approved_part_is_taken_back_before_it_is_refused() {
     let hold = request(Wanted::Hold, "k-1", HOLD);
@@ -293,10 +329,131 @@ async fn a_part_of_a_change_that_was_taken_back_leaves_the_hold() {
     part.undoing = Some(Undoing::Reversing);
     let placed = stored(&hold, 1, *b"0100", 1_000, "00");
     let journal = vec![placed, part, stored(&change, 3, *b"0400", 2_000, "00")];
-    let life = Life::new(journal.clone(), "platform");
+    let rrn = &hold.identity.rrn;
+    let life = Life::new(journal.clone(), "platform", rrn);
     assert_eq!(life.held().map(|held| held.total), Some(1_000));
     let released = [journal, vec![stored(&hold, 4, *b"0400", 1_000, "00")]].concat();
-    assert_eq!(Life::new(released, "platform").held(), None);
+    assert_eq!(Life::new(released, "platform", rrn).held(), None);
+}
+
+/// Of a completion neither DE41 nor DE42 is its own, and of another id not even DE37.
+#[tokio::test]
+async fn a_key_that_the_journal_has_with_something_else_is_a_conflict() {
+    let other_body = HOLD.replace("10.00", "11.00");
+    let other_id = HOLD.replace("h-1", "h-2");
+    let change = r#"{"amount":{"amount":"-20.00","currency":"USD"}}"#;
+    let release = r#"{"amount":{"amount":"0.00","currency":"USD"}}"#;
+    let of_hold = |id: &str| Wanted::Change(id.to_owned());
+    let placed = stored(&request(Wanted::Hold, "k-0", HOLD), 1, *b"0100", 1_000, "00");
+    let known = [
+        (request(Wanted::Hold, "k-1", HOLD), *b"0100"),
+        (request(of_hold("h-1"), "k-1", change), *b"0100"),
+        (request(of_hold("h-1"), "k-1", release), *b"0400"),
+        (request(Wanted::Transaction, "k-1", HOLD), *b"0220"),
+        (request(Wanted::Transaction, "k-1", HOLD), *b"0200"),
+    ];
+    for (first, mti) in known {
+        // Whatever became of it: it is that request's key.
+        for code in ["00", "51", "91"] {
+            let mut journal = vec![stored(&first, 2, mti, 1_000, code)];
+            if !matches!(first.asked, Asked::Hold { .. }) {
+                journal.push(placed.clone());
+            }
+            for other in [
+                request(Wanted::Hold, "k-1", HOLD),
+                request(Wanted::Hold, "k-1", &other_body),
+                request(Wanted::Hold, "k-1", &other_id),
+                request(of_hold("h-1"), "k-1", change),
+                request(of_hold("h-2"), "k-1", change),
+                request(of_hold("h-1"), "k-1", release),
+                request(Wanted::Transaction, "k-1", HOLD),
+                request(Wanted::Transaction, "k-1", &other_body),
+                request(Wanted::Transaction, "k-1", &other_id),
+            ] {
+                let is_same = other.identity.content == first.identity.content;
+                let (platform, mut posts) = platform(Some(journal.clone()));
+                let until = Instant::now() + Duration::from_secs(60);
+                let deciding = platform.decide(&other.asked, &other.identity, until);
+                let decided = tokio::select! {
+                    decided = deciding => Some(decided.unwrap()),
+                    posted = posts.recv() => { drop(posted.unwrap()); None }
+                };
+                let is_conflict = decided == Some(Decision::Conflict);
+                assert_eq!(is_conflict, !is_same, "{:?}: {:?}", first.asked, other.asked);
+                if is_conflict {
+                    // A mistake takes nothing from the request whose key it is.
+                    let (key, content) = (first.identity.key, first.identity.content);
+                    assert_eq!(platform.remembered.recall(key, content), Recalled::New);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_elses_key_is_a_conflict_and_none_is_needed() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let with = |caller_key, participant: &str| {
+        let mut stored = stored(&hold, 1, *b"0100", 1_000, "51");
+        let mut intent = (*stored.intent).clone();
+        intent.caller_key = caller_key;
+        participant.clone_into(&mut intent.key.participant);
+        // Of another life, so that nothing else tells.
+        "ANOTHERLIFE0".clone_into(&mut intent.key.rrn);
+        stored.intent = Arc::new(intent);
+        stored
+    };
+    let own = hold.identity.caller_key.unwrap();
+    let other = Some(CallerKey { content: [0; 16], ..own });
+    for (caller_key, participant, expected) in [
+        (other, "platform", Decision::Conflict),
+        (other, "shop", Decision::Approved),
+        // Recorded before the journal kept it.
+        (None, "platform", Decision::Approved),
+        (Some(CallerKey { key: [0; 16], ..own }), "platform", Decision::Approved),
+    ] {
+        let codes: &[_] = if expected == Decision::Approved { &[Some("00")] } else { &[] };
+        let (decided, _) = decide(&[with(caller_key, participant)], &hold, codes).await;
+        assert_eq!(decided, expected, "{caller_key:?} {participant}");
+    }
+    // Without an idempotency key a request is what it is.
+    let keyless = request(Wanted::Hold, "", HOLD);
+    assert_eq!(keyless.identity.caller_key, None);
+    let (decided, _) = decide(&[with(other, "platform")], &keyless, &[Some("00")]).await;
+    assert_eq!(decided, Decision::Approved);
+}
+
+/// The engine answers nobody before it has them all: who waited for another hold would wait for
+/// ever, that is to the end of his time.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_who_asks_about_another_hold() {
+    const HOLDS: usize = 600;
+    let (platform, mut posts) = platform(Some(Vec::new()));
+    let platform = Arc::new(platform);
+    let until = Instant::now() + Duration::from_secs(600);
+    let mut asking = Vec::new();
+    for number in 0..HOLDS {
+        let platform = Arc::clone(&platform);
+        asking.push(tokio::spawn(async move {
+            let body = HOLD.replace("h-1", &format!("h-{number}"));
+            let hold = request(Wanted::Hold, &format!("k-{number}"), &body);
+            platform.decide(&hold.asked, &hold.identity, until).await.unwrap()
+        }));
+    }
+    // Once those have ended that ask, nothing more can be sent.
+    drop(platform);
+    let mut posted = Vec::new();
+    while posted.len() < HOLDS {
+        posted.push(posts.recv().await.expect("some waited for another hold"));
+    }
+    for Posted { mut message, reply, caller_key, .. } in posted {
+        assert!(caller_key.is_some());
+        message.set(39, "00");
+        reply.send(Replied::Answered(message)).unwrap();
+    }
+    for asking in asking {
+        assert_eq!(asking.await.unwrap(), Decision::Approved);
+    }
 }
 
 #[tokio::test(start_paused = true)]

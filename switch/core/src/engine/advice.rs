@@ -122,7 +122,8 @@ impl Switch {
         let is_unknown = original.is_none() && self.may_be_forgotten(now, &seeking);
         let txn = self.durable.next_txn();
         let link = seeking.connection.link;
-        let way = Way { link, route: usize::MAX, group: NOWHERE, stan: 0 };
+        let caller_key = seeking.caller_key;
+        let way = Way { link, route: usize::MAX, group: NOWHERE, stan: 0, caller_key };
         let key = seeking.key.clone();
         let mut intent = intent::of(&self.plan, txn, now.utc, key, &seeking.message, way);
         if let Some(known) = original {
@@ -219,7 +220,9 @@ impl Switch {
         let Some(key) = named else { return };
         let id = self.durable.next_txn();
         let link = seeking.connection.link;
-        let way = Way { link, route: route.index, group: NOWHERE, stan: 0 };
+        // It is not of the request that names it.
+        let caller_key = None;
+        let way = Way { link, route: route.index, group: NOWHERE, stan: 0, caller_key };
         let original = seeking.message.get(field::ORIGINAL_DATA);
         let mti = original.and_then(|text| OriginalData::parse(&text)).map(|o| o.mti);
         let mut intent = intent::of(&self.plan, id, now.utc, key, &seeking.message, way);
@@ -235,7 +238,8 @@ impl Switch {
         let id = self.durable.next_txn();
         let stan = self.group_mut(route.group)?.stans.allocate(id)?;
         let link = seeking.connection.link;
-        let way = Way { link, route: route.index, group: route.group, stan };
+        let (group, caller_key) = (route.group, seeking.caller_key);
+        let way = Way { link, route: route.index, group, stan, caller_key };
         let key = seeking.key.clone();
         let mut intent = intent::of(&self.plan, id, now.utc, key, &seeking.message, way);
         intent.carried = intent::carried(&seeking.message);
@@ -362,7 +366,8 @@ impl Switch {
             return;
         }
         let id = self.durable.next_txn();
-        let way = Way { link, route: usize::MAX, group: NOWHERE, stan: 0 };
+        let caller_key = seeking.caller_key;
+        let way = Way { link, route: usize::MAX, group: NOWHERE, stan: 0, caller_key };
         let key = seeking.key.clone();
         let intent = intent::of(&self.plan, id, now.utc, key, &seeking.message, way);
         let record = self.persist(Record::Intent(Arc::new(intent)));

@@ -13,7 +13,7 @@ use crate::keys::Fate;
 use crate::map::Mix;
 use crate::pending::{Stage, Txn};
 use crate::plan::{ConnectionId, GroupId, LinkId, LinkRole, ParticipantId, Policy};
-use crate::record::{DuplicateKey, Reason, Record, TxnId, Verdict};
+use crate::record::{CallerKey, DuplicateKey, Reason, Record, TxnId, Verdict};
 use crate::route::Route;
 use crate::session::{CUT_OVER, ECHO, SIGN_OFF, SIGN_ON, Session, State, Step};
 use crate::time::{Now, Tick};
@@ -61,7 +61,13 @@ impl Channel {
 }
 
 impl Switch {
-    pub(super) fn handle_received(&mut self, now: Now, connection: ConnectionId, message: Message) {
+    pub(super) fn handle_received(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        message: Message,
+        caller_key: Option<CallerKey>,
+    ) {
         match self.role(connection) {
             Some(LinkRole::Host(group)) => {
                 self.handle_host_message(now, group, connection, message);
@@ -70,14 +76,14 @@ impl Switch {
                 if self.listening.is_some() {
                     self.hear_channel(now, connection);
                 }
-                self.handle_request(now, connection, participant, message);
+                self.handle_request(now, connection, participant, message, caller_key);
             }
             Some(LinkRole::Identified) => match self.identity(connection) {
                 Some(participant) => {
                     if self.listening.is_some() {
                         self.hear_channel(now, connection);
                     }
-                    self.handle_request(now, connection, participant, message);
+                    self.handle_request(now, connection, participant, message, caller_key);
                 }
                 None => self.recycle(message),
             },
@@ -144,6 +150,7 @@ impl Switch {
         connection: ConnectionId,
         participant: ParticipantId,
         mut message: Message,
+        caller_key: Option<CallerKey>,
     ) {
         let mti = message.mti();
         if !mti.is_request() {
@@ -183,7 +190,8 @@ impl Switch {
             (DuplicateKey::default(), None)
         };
         let arrived = self.since;
-        let seeking = Seeking { connection, participant, kind, arrived, key, original, message };
+        let seeking =
+            Seeking { connection, participant, kind, arrived, key, original, message, caller_key };
         let channel = self.channels.get(&connection.serial);
         if channel.is_some_and(Channel::awaits_sign_on) {
             // Nothing is taken over from a channel that must sign on and never has.
@@ -211,7 +219,10 @@ impl Switch {
         self.count(Event::Received { link: connection.link, kind });
         let (key, original, arrived) = (DuplicateKey::default(), None, self.since);
         let is_question = message.mti().original() == QUESTION;
-        let seeking = Seeking { connection, participant, kind, arrived, key, original, message };
+        // Nothing of it is recorded as an intent.
+        let caller_key = None;
+        let seeking =
+            Seeking { connection, participant, kind, arrived, key, original, message, caller_key };
         let channel = self.channels.get(&connection.serial);
         if channel.is_some_and(|channel| !channel.is_online()) || self.draining {
             return self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
@@ -336,7 +347,16 @@ impl Switch {
             let (why, group) = (Decline::HOST_UNAVAILABLE, Some(route.group));
             return self.refuse(now, seeking, why, Reason::Overload, group);
         };
-        let Seeking { connection: channel, participant, kind, arrived, key, message, .. } = seeking;
+        let Seeking {
+            connection: channel,
+            participant,
+            kind,
+            arrived,
+            key,
+            message,
+            caller_key,
+            ..
+        } = seeking;
         let (request, received) = (message, Now { tick: arrived, utc: now.utc });
         let deadline = self.deadline(arrived, route.group, kind);
         let txn = Txn {
@@ -362,7 +382,8 @@ impl Switch {
             deliveries: 0,
             delivered: false,
         };
-        let way = Way { link: channel.link, route: route.index, group: route.group, stan };
+        let (link, group) = (channel.link, route.group);
+        let way = Way { link, route: route.index, group, stan, caller_key };
         let intent = kind.moves_money().then(|| {
             let mut intent = intent::of(&self.plan, id, now.utc, key, &txn.request, way);
             if let Some(name) = self.old_route(route.index) {

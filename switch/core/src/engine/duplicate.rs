@@ -13,7 +13,7 @@ use crate::intent;
 use crate::keys::{Fate, Stored, same_trace};
 use crate::pending::{Copy, Stage};
 use crate::plan::{ConnectionId, ParticipantId};
-use crate::record::{DuplicateKey, Outcome, RecordId, TxnId, Undoing};
+use crate::record::{CallerKey, DuplicateKey, Outcome, RecordId, TxnId, Undoing};
 use crate::time::{Now, Tick};
 use std::sync::Arc;
 use veksel_codecs::structured::tags;
@@ -31,6 +31,8 @@ pub(crate) struct Seeking {
     /// The key of the message it names, if it names one.
     pub(crate) original: Option<DuplicateKey>,
     pub(crate) message: Message,
+    /// What a caller over HTTP knows it by.
+    pub(crate) caller_key: Option<CallerKey>,
 }
 
 impl Switch {
@@ -167,9 +169,8 @@ impl Switch {
         }
         for (connection, participant, message) in held {
             let key = intent::key(&self.plan, participant, &message);
-            let (kind, arrived, original) = (Kind::Payment, now.tick, None);
-            let seeking =
-                Seeking { connection, participant, kind, arrived, key, original, message };
+            let (kind, arrived) = (Kind::Payment, now.tick);
+            let seeking = asked_again(connection, participant, kind, arrived, key, message);
             self.handle_holder(now, seeking, stored.as_ref());
         }
         self.leave_group(id, None);
@@ -177,10 +178,8 @@ impl Switch {
         let copies = txn.copies.into_iter().map(|copy| (copy.channel, copy.request));
         for (connection, message) in core::iter::once((txn.channel, txn.request)).chain(copies) {
             let key = intent::key(&self.plan, txn.participant, &message);
-            let (participant, kind) = (txn.participant, txn.kind);
-            let (arrived, original) = (txn.received.tick, None);
-            let seeking =
-                Seeking { connection, participant, kind, arrived, key, original, message };
+            let (participant, kind, arrived) = (txn.participant, txn.kind, txn.received.tick);
+            let seeking = asked_again(connection, participant, kind, arrived, key, message);
             self.handle_holder(now, seeking, stored.as_ref());
         }
     }
@@ -306,6 +305,20 @@ impl Switch {
     pub(super) fn original(&self, named: Option<&DuplicateKey>) -> Option<TxnId> {
         self.durable.keys().find(named?, true)
     }
+}
+
+/// A request whose intent the store refused. It gets the answer of whoever holds its key, and no
+/// record of its own: what it names, and what its caller knows it by, is not asked any more.
+fn asked_again(
+    connection: ConnectionId,
+    participant: ParticipantId,
+    kind: Kind,
+    arrived: Tick,
+    key: DuplicateKey,
+    message: Message,
+) -> Seeking {
+    let (original, caller_key) = (None, None);
+    Seeking { connection, participant, kind, arrived, key, original, message, caller_key }
 }
 
 /// The answer to a copy. An approval whose money went back, or is about to, is not given again.

@@ -3,6 +3,7 @@
 use crate::{ATM, BANK, World, answer_to, balance, code, payment, plan, received};
 use veksel_codecs::{Message, Mti, field};
 use veksel_core::plan::{Grant, Grants, LinkRole, ParticipantPlan, Plan, Span};
+use veksel_core::record::CallerKey;
 use veksel_core::{Event, Input, Output, ParticipantId, Record};
 
 /// Two participants on one listener: the first is granted DE32 500001 and terminals ATM…, the
@@ -197,4 +198,74 @@ fn who_stamps_anew_is_recognised_without_the_time_by_memory_and_by_the_store() {
     assert_eq!(code(&again.sent_to(ATM)), "09");
     again.tell(Input::Found { txn: find.unwrap(), stored: Ok(stored) });
     assert_eq!(code(&again.sent_to(ATM)), "00");
+}
+
+/// Recorded wherever a request leads, so that the journal knows the key whatever became of it.
+#[test]
+fn every_message_of_a_callers_request_is_recorded_with_what_the_caller_knows_it_by() {
+    let mut world = World::online();
+    let posted = |message: Message, number: u8| Input::Posted {
+        connection: ATM,
+        message,
+        caller_key: Some(CallerKey { key: [number; 16], content: [number + 100; 16] }),
+    };
+    let of_type = |mti: &str, stan: u64, original: &str| {
+        let mut message = payment(stan);
+        message.set_mti(Mti::parse(mti).unwrap());
+        message.set(field::ORIGINAL_DATA, original);
+        message
+    };
+    // A payment, what takes it back, and what completes it.
+    world.tell(posted(payment(7), 1));
+    let (request, tag) = world.request();
+    world.tell(Input::Written(tag));
+    world.tell(received(BANK, answer_to(&request, "00")));
+    let original = "020000000711201428070000050000100000000000";
+    world.tell(posted(of_type("0400", 8, original), 2));
+    world.tell(posted(of_type("0220", 9, original), 3));
+    // What nobody has seen is kept out under its own numbers, and by no key of a caller.
+    let unseen = "020000007711201428070000050000100000000000";
+    world.tell(posted(of_type("0400", 10, unseen), 4));
+    // What comes over a channel has none.
+    world.tell(received(ATM, payment(11)));
+    // And what is refused is known as well.
+    world.tell(Input::LinkDown(BANK));
+    world.tell(posted(payment(12), 5));
+    let intents = world.journal.iter().filter_map(|(_, record)| match record {
+        Record::Intent(intent) => {
+            let (mti, stan) = (intent.mti.as_str().to_owned(), intent.key.stan);
+            Some((mti, stan, intent.caller_key.map(|of| (of.key[0], of.content[15]))))
+        }
+        _ => None,
+    });
+    let expected = [
+        ("0200", 7, Some((1, 101))),
+        ("0400", 8, Some((2, 102))),
+        ("0220", 9, Some((3, 103))),
+        ("0400", 10, Some((4, 104))),
+        ("0200", 77, None),
+        ("0200", 11, None),
+        ("0200", 12, Some((5, 105))),
+    ];
+    let expected = expected.map(|(mti, stan, of)| (mti.to_owned(), stan, of));
+    assert_eq!(intents.collect::<Vec<_>>(), expected);
+}
+
+/// What waits in line before its group keeps what its caller knows it by.
+#[test]
+fn who_waits_in_line_is_recorded_with_what_the_caller_knows_it_by() {
+    let mut plan = plan();
+    plan.groups[0].window_max = 1;
+    plan.groups[0].queue_max = 8;
+    let mut world = World::online_with(plan);
+    let (request, _) = world.payment();
+    let caller_key = Some(CallerKey { key: [1; 16], content: [2; 16] });
+    world.tell(Input::Posted { connection: ATM, message: payment(8), caller_key });
+    assert_eq!(world.journal.len(), 1, "it waits");
+    world.tell(received(BANK, answer_to(&request, "00")));
+    let waited = world.journal.iter().find_map(|(_, record)| match record {
+        Record::Intent(intent) if intent.key.stan == 8 => Some(intent.caller_key),
+        _ => None,
+    });
+    assert_eq!(waited, Some(caller_key));
 }

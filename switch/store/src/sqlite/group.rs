@@ -248,6 +248,8 @@ impl Cells<'_, '_> {
         self.other(Column::Card, intent.pan.as_ref().map(CardNumber::masked))?;
         let hash = intent.pan.as_ref().map(|pan| index::card(from.sealer, pan));
         self.number(Column::CardHash, hash)?;
+        let caller_key = intent.caller_key.as_ref().map(|of| index::caller_key(&of.key));
+        self.number(Column::CallerKey, caller_key)?;
         self.null(&[Column::Verdict, Column::Response, Column::Reason])
     }
 
@@ -257,7 +259,7 @@ impl Cells<'_, '_> {
         self.number(Column::Response, from.name(outcome.response.as_str())?)?;
         self.number(Column::Reason, from.name(outcome.reason.word())?)?;
         self.null(&[Column::Key, Column::LinkGroup, Column::Amount, Column::Currency])?;
-        self.null(&[Column::HostStan, Column::Card, Column::CardHash])?;
+        self.null(&[Column::HostStan, Column::Card, Column::CardHash, Column::CallerKey])?;
         self.null(&[Column::Participant, Column::Link, Column::Route, Column::Mti])?;
         self.null(&[Column::Code, Column::Stan, Column::Rrn, Column::Terminal, Column::Account])
     }
@@ -277,7 +279,7 @@ impl Cells<'_, '_> {
         self.number(Column::Response, from.name(inquiry.response.as_str())?)?;
         self.number(Column::Reason, from.name(inquiry.reason.word())?)?;
         self.null(&[Column::Key, Column::LinkGroup, Column::Amount, Column::Currency])?;
-        self.null(&[Column::HostStan, Column::Card, Column::CardHash])
+        self.null(&[Column::HostStan, Column::Card, Column::CardHash, Column::CallerKey])
     }
 }
 
@@ -335,6 +337,7 @@ enum Column {
     Account,
     Card,
     CardHash,
+    CallerKey,
     Verdict,
     Response,
     Reason,
@@ -365,6 +368,7 @@ const COLUMNS: [&str; Column::Id as usize] = [
     "account",
     "card",
     "card_hash",
+    "caller_key",
     "verdict",
     "response",
     "reason",

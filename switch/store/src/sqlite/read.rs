@@ -118,6 +118,11 @@ pub(super) fn find(
             let found = open(connection, sealer, txns.into_iter())?;
             Ok(only(found, |intent| intent.pan.as_ref() == Some(pan)))
         }
+        Lookup::CallerKey(key) => {
+            let params = params![index::caller_key(key), FIND_MAX];
+            let found = entries(connection, sealer, BY_CALLER_KEY, params)?;
+            Ok(only(found, |intent| intent.caller_key.is_some_and(|of| of.key == *key)))
+        }
     }
 }
 
@@ -268,6 +273,10 @@ const BY_ORIGINAL: &str = "SELECT id, body FROM records
 
 const BY_RRN: &str = "SELECT id, body FROM records
     WHERE txn IN (SELECT txn FROM records WHERE rrn = ?1 ORDER BY id DESC LIMIT ?2) ORDER BY id";
+
+const BY_CALLER_KEY: &str = "SELECT id, body FROM records
+    WHERE txn IN (SELECT txn FROM records WHERE caller_key = ?1 ORDER BY id DESC LIMIT ?2)
+    ORDER BY id";
 
 const BY_CARD: &str = "SELECT txn FROM records
     WHERE id >> 16 = ?1 AND card_hash = ?2 AND card_hash IS NOT NULL ORDER BY id DESC LIMIT ?3";

@@ -451,6 +451,42 @@ fn look_ups_find_whole_transactions(place: &dyn Place) {
     }
 }
 
+fn what_a_caller_knows_a_request_by_finds_all_that_it_became(place: &dyn Place) {
+    let mut store = place.open();
+    // Two messages of one request; another of the same key; one whose key only begins like it; and
+    // one that nobody knows by a key.
+    let alike = CallerKey { key: [[1; 8], [9; 8]].concat().try_into().unwrap(), content: [5; 16] };
+    let alike = Record::Intent(Arc::new(Intent { caller_key: Some(alike), ..intent(4) }));
+    let records = [keyed(1, 1, 5), approved(1), keyed(2, 1, 5), keyed(3, 1, 6), alike, payment(5)];
+    append(&mut *store, 1, records);
+    append(&mut *store, 7, [approved(2), indefinite(3), queued(3), keyed(6, 2, 5)]);
+    let find =
+        |store: &mut dyn Store, key: [u8; 16]| ids(&store.find(&Lookup::CallerKey(key)).unwrap());
+    for reopened in [false, true] {
+        if reopened {
+            drop(store);
+            store = place.open();
+        }
+        assert_eq!(find(&mut *store, [1; 16]), [1, 2, 3, 4, 7, 8, 9]);
+        assert_eq!(find(&mut *store, [2; 16]), [10]);
+        for none in [[0; 16], [3; 16], [5; 16]] {
+            assert_eq!(find(&mut *store, none), Vec::<u64>::new());
+        }
+        let found = store.find(&Lookup::CallerKey([2; 16])).unwrap();
+        assert_eq!(found, [(RecordId(10), keyed(6, 2, 5))]);
+    }
+    // A refused intent leaves nothing under its key, and a trimmed one neither.
+    let taken = Intent { txn: TxnId(7), ..intent(1) };
+    let caller_key = Some(CallerKey { key: [4; 16], content: [4; 16] });
+    let taken = Record::Intent(Arc::new(Intent { caller_key, ..taken }));
+    assert_eq!(store.append(&numbered(11, [taken])).unwrap().len(), 1);
+    assert_eq!(find(&mut *store, [4; 16]), Vec::<u64>::new());
+    while store.trim(Utc(NOON + 1_000_000), 3).unwrap().more {}
+    // The third is being reversed, and the others have no outcome.
+    assert_eq!(find(&mut *store, [1; 16]), [4, 8, 9]);
+    assert_eq!(find(&mut *store, [2; 16]), [10]);
+}
+
 fn pages_follow_each_other(place: &dyn Place) {
     let mut store = place.open();
     append(&mut *store, 1, (1..=25).map(notice));
@@ -570,6 +606,7 @@ contract! {
     trimming_never_takes_a_fact_that_holds
     the_latest_stan_of_each_group_is_recovered
     look_ups_find_whole_transactions
+    what_a_caller_knows_a_request_by_finds_all_that_it_became
     pages_follow_each_other
     a_huge_batch_is_one_batch
     trimming_keeps_what_is_open_and_what_is_young

@@ -1,4 +1,4 @@
-//! The bytes of every record, as they were when version 1 was fixed (`golden.txt`).
+//! The bytes of every record, as they were when their version was fixed (`golden.txt`).
 //!
 //! If this fails, journals that exist can no longer be read: add a version, do not touch the
 //! file. `VEKSEL_BLESS=1` writes lines for variants that are new, and never changes one.

@@ -67,7 +67,14 @@ pub(crate) fn intent(n: u64) -> Intent {
         counter_account: "10000000002".into(),
         original: String::new(),
         carried: Vec::new(),
+        caller_key: None,
     }
+}
+
+/// The n-th payment, of a request that its caller knows by this.
+pub(crate) fn keyed(n: u64, key: u8, content: u8) -> Record {
+    let caller_key = Some(CallerKey { key: [key; 16], content: [content; 16] });
+    Record::Intent(Arc::new(Intent { caller_key, ..intent(n) }))
 }
 
 pub(crate) fn outcome(n: u64, verdict: Verdict, response: ResponseCode, reason: Reason) -> Record {
@@ -289,6 +296,8 @@ pub(crate) fn every() -> Vec<(String, Record)> {
     }
     let mut all: Vec<_> = all.into_iter().map(|(name, record)| (name.to_owned(), record)).collect();
     all.extend(facts());
+    all.push(("intent of a caller".to_owned(), keyed(10, 0xa1, 0xc1)));
+    all.push(("intent of a caller with card".to_owned(), keyed(12, 0xa3, 0xc3)));
     all
 }
 

@@ -57,12 +57,13 @@ fn a_batch_stores_what_its_records_would_alone() {
         Record::Intent(Arc::new(Intent { key, code, currency, account, ..intent(n) }))
     };
     // Every place of a statement is filled by every kind in turn, also by one with less in it.
-    let record = |n: u64| match (n * 7 + n / 16) % 6 {
+    let record = |n: u64| match (n * 8 + n / 16) % 7 {
         0 => payment(n),
         1 => approved(n),
         2 => inquiry(n),
         3 => with_card(n),
         4 => bare(n),
+        5 => keyed(n, u8::try_from(n % 250).unwrap(), 7),
         _ => indefinite(n),
     };
     let taken = |n: u64| match n {
@@ -81,8 +82,8 @@ fn a_batch_stores_what_its_records_would_alone() {
     assert_eq!(refused.len(), 3);
     // Names are numbered as they come, which is the same order. A sealed card is never the same.
     let columns = "SELECT id, kind, txn, utc, hex(key), participant, link, route, link_group, mti,
-        code, amount, currency, stan, host_stan, rrn, terminal, account, card, card_hash, verdict,
-        response, reason, step, actor, note, iif(card IS NULL, hex(body), length(body))
+        code, amount, currency, stan, host_stan, rrn, terminal, account, card, card_hash,
+        caller_key, verdict, response, reason, step, actor, note, iif(card IS NULL, hex(body), length(body))
         FROM records ORDER BY id";
     let rows = query(&alone, columns);
     assert_eq!((rows.len(), query(&together, columns)), (297, rows));
@@ -129,8 +130,44 @@ fn the_connection_is_durable() {
     assert_eq!(query(&place, "PRAGMA journal_mode"), ["wal"]);
     assert_eq!(
         query(&place, "SELECT version FROM refinery_schema_history"),
-        ["1", "2", "3", "4", "5"]
+        ["1", "2", "3", "4", "5", "6"]
     );
+}
+
+/// As it is found by the first start after an update.
+#[test]
+fn a_journal_from_before_callers_were_known_is_gone_on_with() {
+    let place = Sqlite::new();
+    fill(&place, [payment(1), approved(1), payment(2)]);
+    let back = "DROP INDEX records_caller_key;
+        ALTER TABLE records DROP COLUMN caller_key;
+        DELETE FROM refinery_schema_history WHERE version = 6;";
+    Connection::open(place.path()).unwrap().execute_batch(back).unwrap();
+    let mut store = place.store();
+    let batch = numbered(4, [approved(2), keyed(3, 1, 5), approved(3)]);
+    assert_eq!(store.append(&batch).unwrap(), []);
+    assert_eq!(store.find(&Lookup::CallerKey([1; 16])).unwrap(), batch[1..]);
+    assert_eq!(store.find(&Lookup::Txn(TxnId(1))).unwrap().len(), 2);
+    drop(store);
+    let report = SqliteReader::open(&place.path(), keys()).unwrap().verify(&[]).unwrap();
+    assert!(report.is_intact() && report.records == 6, "{report:?}");
+    let states = query(&place, "SELECT txn, state FROM v_transactions ORDER BY txn");
+    assert_eq!(states, ["1|approved", "2|approved", "3|approved"]);
+}
+
+/// Rows of channels cost it nothing, and nobody reads more than its rows.
+#[test]
+fn keys_of_callers_have_an_index_of_their_own() {
+    let place = Sqlite::new();
+    fill(&place, [payment(1), keyed(2, 1, 5), approved(1)]);
+    assert_eq!(query(&place, "SELECT id FROM records WHERE caller_key IS NOT NULL"), ["2"]);
+    let plan = query(
+        &place,
+        "EXPLAIN QUERY PLAN SELECT txn FROM records
+        WHERE caller_key = 7 ORDER BY id DESC LIMIT 3",
+    );
+    let plan = plan.concat();
+    assert!(plan.contains("records_caller_key") && !plan.contains("TEMP B-TREE"), "{plan}");
 }
 
 #[test]

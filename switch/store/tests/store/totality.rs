@@ -1,6 +1,6 @@
 //! Decoding is total, and encoding is one to one.
 
-use crate::sample::{every, golden_sealer, keys};
+use crate::sample::{every, golden_sealer, keyed, keys, payment as nth_payment};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -49,6 +49,7 @@ prop_compose! {
         key in key(), txn: u64, utc: u64, digest: [u8; 32], texts in vec(".{0,12}", 10),
         mti in mti(), amount: u64, currency: u16, host_stan: u32,
         pan in prop::option::of("[0-9]{0,19}"), carried in vec((any::<u8>(), ".{0,20}"), 0..4),
+        caller_key: Option<[[u8; 16]; 2]>,
     ) -> Record {
         let [link, route, group, code, local_time, local_date, forwarder, account,
             counter_account, original] = texts.try_into().unwrap();
@@ -56,7 +57,7 @@ prop_compose! {
             txn: TxnId(txn), utc: Utc(utc), key, digest, link, route, group, mti, code, amount,
             currency, host_stan, local_time, local_date, forwarder,
             pan: pan.map(|digits| CardNumber::new(&digits)), account, counter_account, original,
-            carried,
+            carried, caller_key: caller_key.map(|[key, content]| CallerKey { key, content }),
         }))
     }
 }
@@ -240,6 +241,26 @@ fn every_beginning_and_every_tail_is_refused() {
     }
 }
 
+/// Version 2 is version 1 and what the caller knows the request by; nothing is said in both.
+#[test]
+fn what_a_caller_knows_a_request_by_stands_behind_the_rest() {
+    let id = RecordId(7);
+    for n in [1, 3] {
+        let without = bytes_of(id, &nth_payment(n));
+        let with = bytes_of(id, &keyed(n, 0xaa, 0xcc));
+        assert_eq!((without[0], with[0]), (1, 2));
+        assert_eq!(with[1..without.len()], without[1..]);
+        assert_eq!(with[without.len()..], [[0xaa; 16], [0xcc; 16]].concat());
+        // Neither says it is the other.
+        let as_second = [&[2][..], &without[1..]].concat();
+        let error = decode(id, &as_second, &mut golden_sealer()).unwrap_err();
+        assert_eq!((error.field, error.flaw), ("caller_key", Flaw::Truncated));
+        let as_first = [&[1][..], &with[1..]].concat();
+        let error = decode(id, &as_first, &mut golden_sealer()).unwrap_err();
+        assert_eq!(error.flaw, Flaw::Trailing);
+    }
+}
+
 #[test]
 fn a_declared_length_costs_nothing() {
     // A notice whose first text claims 2^62 bytes, and an outcome that claims 2^62 fields.
@@ -256,9 +277,12 @@ fn a_declared_length_costs_nothing() {
 
 #[test]
 fn errors_name_the_field_and_the_byte() {
-    let cases: [(&[u8], &str); 6] = [
+    let cases: [(&[u8], &str); 8] = [
         (&[], "field version at byte 0: the bytes end inside it"),
-        (&[2], "field version at byte 0: value 2 is unknown to this version"),
+        (&[0], "field version at byte 0: value 0 is unknown to this version"),
+        (&[3], "field version at byte 0: value 3 is unknown to this version"),
+        // Nothing but an intent is of version 2.
+        (&[2, 5, 0, 0, 0, 0], "field kind at byte 1: value 5 is unknown to this version"),
         (&[1, 9], "field kind at byte 1: value 9 is unknown to this version"),
         (&[1, 5, 0x80, 0], "field utc at byte 2: the number is not in its shortest form"),
         (&[1, 5, 0, 2, 0xff, 0xfe], "field actor at byte 3: the text is not UTF-8"),

@@ -152,7 +152,8 @@ impl Switch {
         route: usize,
         bank: BankId,
     ) -> Intent {
-        let way = Way { link: seeking.connection.link, route, group: NOWHERE, stan: 0 };
+        let (link, caller_key) = (seeking.connection.link, seeking.caller_key);
+        let way = Way { link, route, group: NOWHERE, stan: 0, caller_key };
         let key = seeking.key.clone();
         let mut intent =
             intent::of(&self.plan, TxnId::default(), now.utc, key, &seeking.message, way);
