@@ -1,7 +1,7 @@
 //! Where things are at the provider (`OpenID` Connect Discovery). The document is kept for a day
 //! and fetched again when something behind it fails; what the configuration says goes before it.
 
-use crate::executor::{Chain, Executor, Request, failed};
+use crate::executor::{Chain, Executor, Request, Response, failed};
 use reqwest::Method;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -130,6 +130,15 @@ impl Discovery {
         let request = Request::new("discovery", Method::GET, "{discovery_url}", self.url.as_str())
             .header("accept", "application/json")?;
         let response = executor.call(chain, request).await?;
+        self.read(&response)
+    }
+
+    /// Where things are, by an answer with the document.
+    ///
+    /// # Errors
+    ///
+    /// If it is none, or that of another issuer.
+    pub(super) fn read(&self, response: &Response) -> Result<Endpoints, Failure> {
         if !response.is_success() {
             return Err(response.refused(Failed::Malfunction, "discovery"));
         }

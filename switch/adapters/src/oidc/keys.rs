@@ -5,7 +5,7 @@
 //! `jwk`, `x5u`, `x5c`) is not looked at. Neither `none` nor a shared secret is a signature here.
 
 use super::claims::Claim;
-use crate::executor::{Chain, Executor, Request, failed};
+use crate::executor::{Chain, Executor, Request, Response, failed};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use reqwest::Method;
@@ -110,6 +110,19 @@ async fn fetch(executor: &Executor, chain: &Chain, url: &str) -> Result<Vec<Jwk>
     let request = Request::new("jwks", Method::GET, "{jwks_uri}", url)
         .header("accept", "application/json")?;
     let response = executor.call(chain, request).await?;
+    read(&response)
+}
+
+/// How many keys of an answer a token may be signed with.
+pub(super) fn usable(response: &Response) -> Result<usize, Failure> {
+    let may_sign = |key: &Jwk| {
+        let fits = ALLOWED.iter().any(|algorithm| fits(key, *algorithm));
+        fits && DecodingKey::from_jwk(key).is_ok()
+    };
+    Ok(read(response)?.iter().filter(|key| may_sign(key)).count())
+}
+
+fn read(response: &Response) -> Result<Vec<Jwk>, Failure> {
     if !response.is_success() {
         return Err(response.refused(Failed::Malfunction, "jwks"));
     }
