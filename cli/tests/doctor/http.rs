@@ -186,9 +186,9 @@ const SMS: &str = "text messages";
 #[test]
 fn everybody_who_is_as_he_should_be_is_sound_and_so_is_the_switch() {
     let folder = Folder::new();
-    let ports = [(); 11].map(|()| free_port());
-    let [cbs, aspsp, tls, oidc, shaype, sms, mail, smtp, smtps, notify, http] = ports;
-    let wanted = ["aspsp", "oidc", "shaype", "sms", "mail", "notify"];
+    let ports = [(); 12].map(|()| free_port());
+    let [cbs, aspsp, tls, oidc, shaype, sms, mail, smtp, smtps, notify, fcm, http] = ports;
+    let wanted = ["aspsp", "oidc", "shaype", "sms", "mail", "notify", "fcm"];
     let bank = format!(
         r#"
 [bank]
@@ -209,17 +209,22 @@ listen = "127.0.0.1:{sms}"
 listen = "127.0.0.1:{mail}"
 smtp_listen = "127.0.0.1:{smtp}"
 smtps_listen = "127.0.0.1:{smtps}"
+user = "veksel"
 [sandbox.notify]
 listen = "127.0.0.1:{notify}"
+[sandbox.fcm]
+listen = "127.0.0.1:{fcm}"
 "#
     );
     folder.write("bank.toml", &(bank + &no_sandbox_but(&wanted)), 0o600);
-    let _bank = launch("simulate", &folder, "bank", &[cbs, aspsp, tls, oidc, smtp, notify]);
-    for name in ["token", "pepper", "id", "secret", "key", "caller"] {
+    let _bank = launch("simulate", &folder, "bank", &[cbs, aspsp, tls, oidc, smtp, fcm]);
+    for name in ["token", "pepper", "id", "secret", "key", "caller", "password"] {
         folder.write(name, HUSH, 0o600);
     }
     let beat = format!("http://localhost:{notify}/api/v1/heartbeat/{HUSH}");
     folder.write("beat", &beat, 0o600);
+    let (_, account) = crate::stage::http_get(fcm, "/service-account").unwrap();
+    folder.write("account", &account, 0o600);
     folder.switch(&format!(
         r#"
 [[participant]]
@@ -260,8 +265,14 @@ headers = ["X-Api-Key=file:key"]
 host = "localhost"
 port = {smtp}
 from = "bank@veksel.example"
+user = "veksel"
+password_file = "password"
 allow_private = true
 trust = "certificates/ca.pem"
+[push]
+url = "http://127.0.0.1:{fcm}"
+allow_private = true
+service_account_file = "account"
 [alert]
 heartbeat_url_file = "beat"
 heartbeat_every = "1h"
@@ -296,6 +307,9 @@ allow_private = true
         ("letters", "smtp", "EHLO"),
         ("letters", "tls", "STARTTLS"),
         ("letters", "peer", "is good for"),
+        ("letters", "login", "the password was not tried"),
+        ("notices to apps", "secret", "the service account"),
+        ("notices to apps", "request", "speaks HTTP"),
     ] {
         said.is(party, check, "good", part);
     }
@@ -452,6 +466,10 @@ fn answer(mut stream: TcpStream, ahead_s: i64) {
             Ok(1) => head.push(byte[0]),
             _ => return,
         }
+        // Who begins with TLS is not understood.
+        if head.first() == Some(&0x16) {
+            return;
+        }
     }
     let now = Timestamp::now() + SignedDuration::from_secs(ahead_s);
     let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT");
@@ -510,6 +528,26 @@ fn our_own_listener_has_certificates_and_an_address_of_its_own() {
     let said = http(port, "own", "own");
     assert_eq!(said.code, Some(1), "{}", said.printed);
     said.is(who, "health", "bad", "another program has it");
+}
+
+#[test]
+fn who_is_pretended_is_not_called_and_a_broken_account_is_told() {
+    let folder = Folder::new();
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    folder.switch(&sms(&nobody, "simulate = true"));
+    let said = folder.examine(&[]);
+    assert_eq!(said.code, Some(0), "{}", said.printed);
+    said.is(SMS, "request", "skipped", "nothing is sent");
+    folder.write("account", &format!("{{\"private_key\": \"{HUSH}\"}}"), 0o600);
+    folder.switch(&format!(
+        "[push]\nurl = \"{nobody}\"\nallow_private = true\nservice_account_file = \"account\"\n"
+    ));
+    folder.examine(&[]).is("notices to apps", "secret", "bad", "not what is downloaded");
+    // Traces are posted by programs that were built to do that.
+    if !cfg!(feature = "otlp") {
+        folder.switch(&format!("[trace]\nendpoint = \"{nobody}/v1/traces\"\n"));
+        folder.examine(&[]).is("traces", "request", "bad", "feature \"otlp\"");
+    }
 }
 
 #[test]
