@@ -26,7 +26,7 @@ pub(crate) use send::{
     Transfer,
 };
 
-pub(crate) use steer::{Doctor, DoctorCommand, Reload, Status, Switch, TcpDoctor};
+pub(crate) use steer::{Doctor, DoctorCommand, HttpDoctor, Reload, Status, Switch, TcpDoctor};
 
 use crate::output::parse_duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -72,7 +72,7 @@ pub(crate) enum Command {
     Check(Check),
     /// List the certificates that a configuration uses, or make some to try TLS with
     Certs(certs::Certs),
-    /// Say in words what is wrong with a connection
+    /// Say in words what is wrong with a connection, or with those to third parties
     Doctor(Doctor),
     /// Send one message and show what comes back
     Send(Box<Send>),
@@ -116,10 +116,7 @@ impl Command {
             Self::Customers(customers) => customers.command.called().json,
             Self::Payments(payments) => payments.place.json,
             Self::Breakers(breakers) => breakers.command.parts().1.decision.switch.json,
-            Self::Doctor(doctor) => {
-                let DoctorCommand::Tcp(tcp) = &doctor.command;
-                tcp.json
-            }
+            Self::Doctor(doctor) => doctor.command.json(),
             Self::Reload(reload) => reload.switch.json,
             Self::Status(status) => status.switch.json,
             Self::Simulate(simulate) => simulate.json,

@@ -1,19 +1,24 @@
-//! `veksel doctor tcp`: what is wrong with a connection, said in words, with what to do about it.
+//! `veksel doctor`: what is wrong, said in words, with what to do about it.
 //!
-//! It sends network management only, which moves nothing, and signs off again from what it signed
-//! on to. TLS is spoken if it is asked for (`--tls`), and recognised if it is not.
+//! Here is `veksel doctor tcp`. It sends network management only, which moves nothing, and signs
+//! off again from what it signed on to. TLS is spoken if it is asked for (`--tls`), and recognised
+//! if it is not. `http` is `veksel doctor http`, and `page` what both print.
 
+mod http;
+mod own;
+mod page;
 mod probe;
 
 use crate::arguments::{Doctor, DoctorCommand, LinkFlags, TcpDoctor};
 use crate::link::Link;
-use crate::output::{Exit, Failure, Output, Tone, show_micros};
+use crate::output::{Exit, Failure, Output, show_micros};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use probe::{CLIENT_HELLO, Probe, Reply, is_tls, response};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
+use veksel_adapters::examine::{Findings, Mark};
 use veksel_codecs::{Message, ResponseCode, Step, field};
 
 const SIGN_ON: u64 = 1;
@@ -45,81 +50,31 @@ const TLS_FIX: &str = "does --tls name the CA of the other side and a certificat
                        the name in its certificate the one that was dialled, and does the port \
                        speak TLS at all?";
 
-/// What a check came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Mark {
-    Good,
-    Doubtful,
-    Bad,
-    Skipped,
-}
-
-/// One line of the result.
-#[derive(Debug)]
-struct Check {
-    name: &'static str,
-    mark: Mark,
-    said: String,
-    /// What to do; empty if there is nothing.
-    fix: String,
-}
-
-#[derive(Default)]
-struct Findings(Vec<Check>);
-
-impl Findings {
-    fn add(
-        &mut self,
-        name: &'static str,
-        mark: Mark,
-        said: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
-        self.0.push(Check { name, mark, said: said.into(), fix: fix.into() });
-    }
-}
-
 /// Examines what was named.
 ///
 /// # Errors
 /// When the flags make no sense.
 pub(crate) fn doctor(arguments: &Doctor, output: Output) -> Result<Exit, Failure> {
-    let DoctorCommand::Tcp(arguments) = &arguments.command;
+    match &arguments.command {
+        DoctorCommand::Tcp(arguments) => tcp(arguments, output),
+        DoctorCommand::Http(arguments) => http::http(arguments, output),
+    }
+}
+
+fn tcp(arguments: &TcpDoctor, output: Output) -> Result<Exit, Failure> {
     let mut findings = Findings::default();
     let link = Link::of(&arguments.link, Some(&arguments.to), arguments.tls.as_deref())?;
     if let Some(address) = connect(&mut findings, &link, arguments) {
         examine(&mut findings, &link, address, arguments)?;
     }
-    let is_sound = findings.0.iter().all(|check| check.mark != Mark::Bad);
+    let is_sound = findings.is_sound();
     if output.json {
-        let checks: Vec<Value> = findings.0.iter().map(json_of).collect();
+        let checks = page::json(&findings);
         output.print_json(&json!({ "to": arguments.to, "sound": is_sound, "checks": checks }))?;
     } else {
-        let lines: String = findings.0.iter().map(|check| text_of(check, output)).collect();
-        output.print(lines)?;
+        output.print(page::text(&findings, output))?;
     }
     Ok(if is_sound { Exit::Yes } else { Exit::No })
-}
-
-fn json_of(check: &Check) -> Value {
-    let mark = match check.mark {
-        Mark::Good => "good",
-        Mark::Doubtful => "doubtful",
-        Mark::Bad => "bad",
-        Mark::Skipped => "skipped",
-    };
-    json!({ "check": check.name, "result": mark, "said": check.said, "fix": check.fix })
-}
-
-fn text_of(check: &Check, output: Output) -> String {
-    let sign = match check.mark {
-        Mark::Good => output.paint(Tone::Good, "✓"),
-        Mark::Doubtful => "!".into(),
-        Mark::Bad => output.paint(Tone::Bad, "✗"),
-        Mark::Skipped => "-".into(),
-    };
-    let fix: String = check.fix.lines().map(|line| format!("               = {line}\n")).collect();
-    format!("{sign} {:<12} {}\n{fix}", check.name, check.said)
 }
 
 /// The address that can be connected to.

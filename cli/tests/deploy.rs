@@ -203,6 +203,24 @@ fn the_package_has_what_it_promises() {
             None => assert_eq!(source, "target/release/veksel"),
         }
     }
+    // Without public CAs nobody behind https:// is believed.
+    assert!(manifest.contains("recommends = \"ca-certificates\""));
+    let copyright = read("deploy/debian/copyright");
+    assert!(
+        copyright.contains("License: Apache-2.0\n") && manifest.contains("/debian/copyright\"")
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    let changes = read("deploy/debian/changelog");
+    assert!(changes.starts_with(&format!("veksel ({version}-1) ")), "{version}: {changes}");
+    // A unit that runs is started again by an upgrade; none is by the package alone.
+    for (path, _) in UNITS {
+        let name = Path::new(path).file_stem().unwrap().to_str().unwrap();
+        let unit = format!("unit-name = \"{name}\"");
+        let line = manifest.lines().find(|line| line.contains(&unit)).unwrap();
+        for part in ["enable = false", "start = false", "restart-after-upgrade = true"] {
+            assert!(line.contains(part), "{name}: {part}");
+        }
+    }
     assert_eq!(made, 4, "pages of the manual and completions for three shells");
     for file in ["/etc/veksel/switch.toml", "/etc/veksel/simulator.toml"] {
         assert!(manifest.contains(&format!("    \"{file}\",")), "{file}");

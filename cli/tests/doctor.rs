@@ -1,9 +1,12 @@
 //! `veksel doctor tcp` and `veksel status` against what can be met: a bank, a switch, a port that
-//! nobody listens on, one that speaks TLS, one that hangs up, one that says nothing.
+//! nobody listens on, one that speaks TLS, one that hangs up, one that says nothing. `http` does so
+//! for `veksel doctor http`.
 
-#![expect(clippy::unwrap_used, reason = "that is how tests fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "that is how tests fail")]
 #![cfg(unix)]
 
+#[path = "doctor/http.rs"]
+mod http;
 #[path = "stage/stage.rs"]
 mod stage;
 

@@ -73,6 +73,8 @@ pub struct AlertConfig {
     pub breaker_open_ms: u64,
     /// How old a cached balance may be, in milliseconds.
     pub staleness_ms: u64,
+    /// For how long a bank may not say how a payment stands, in milliseconds.
+    pub status_lag_ms: u64,
     /// Failed log-ins within a minute.
     pub login_errors: u32,
     /// People turned away for their age within a minute.
@@ -119,6 +121,7 @@ impl Default for AlertConfig {
             error_window_ms: 60_000,
             breaker_open_ms: 300_000,
             staleness_ms: 43_200_000,
+            status_lag_ms: 300_000,
             login_errors: 10,
             underage: 5,
             payment_failures: 5,

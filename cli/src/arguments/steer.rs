@@ -1,7 +1,7 @@
 //! The command line of `reload` and `status`, which reach a running switch by its admin listener,
 //! and of `doctor`, which reaches anything.
 
-use super::LinkFlags;
+use super::{LinkFlags, parse_setting};
 use crate::output::parse_duration;
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
@@ -61,12 +61,14 @@ pub(crate) struct Status {
 /// `veksel doctor`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Exit code 1 if anything is wrong. Nothing but network management is sent.
+Exit code 1 if anything is wrong. Nothing but network management is sent to hosts, and nothing but
+requests that change nothing to third parties.
 
 Examples:
   veksel doctor tcp 127.0.0.1:8583
   veksel doctor tcp bank.example:7000 --dialect iso87-ascii --framing ascii4
-  veksel doctor tcp 10.0.0.7:7000 --no-sign-on --timeout 2s --json")]
+  veksel doctor tcp 10.0.0.7:7000 --no-sign-on --timeout 2s --json
+  veksel doctor http --config bridge.toml")]
 pub(crate) struct Doctor {
     /// What to examine.
     #[command(subcommand)]
@@ -78,6 +80,47 @@ pub(crate) struct Doctor {
 pub(crate) enum DoctorCommand {
     /// A host or a listener: connecting, TLS, framing, sign-on, echo and clock
     Tcp(TcpDoctor),
+    /// Every third party that a switch calls over HTTP or SMTP, and its own HTTP listener
+    Http(HttpDoctor),
+}
+
+impl DoctorCommand {
+    /// Whether the result is for programs.
+    pub(super) const fn json(&self) -> bool {
+        match self {
+            Self::Tcp(tcp) => tcp.json,
+            Self::Http(http) => http.json,
+        }
+    }
+}
+
+/// `veksel doctor http`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+For banks, identity checks, the card platform's keys, who signs people in, billers, messengers,
+alarms and traces: are secrets readable, and by their owner only, do certificates and keys fit and
+for how many days, is the name known, does the port accept, is TLS spoken, who answers, and how far
+is its clock off. It asks by GET and shows no secret; nobody logs in and nothing is sent. Run it with
+the variables that the switch has; docs/operating.md says how for a service of systemd.
+
+Exit codes: 0 nothing is wrong, 1 something is, 64 the configuration is wrong.
+
+Examples:
+  veksel doctor http --config bridge.toml
+  veksel doctor http --config bridge.toml --timeout 2s --json")]
+pub(crate) struct HttpDoctor {
+    /// The configuration of the switch
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// A setting that goes before the file and the environment
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_setting)]
+    pub(crate) set: Vec<(String, String)>,
+    /// How long each step may take
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `veksel doctor tcp`

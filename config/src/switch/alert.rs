@@ -21,6 +21,7 @@ pub(super) fn alert(mut section: Section<'_>) -> AlertConfig {
         error_window_ms,
         breaker_open_ms,
         staleness_ms,
+        status_lag_ms,
         login_errors,
         underage,
         payment_failures,
@@ -47,6 +48,7 @@ pub(super) fn alert(mut section: Section<'_>) -> AlertConfig {
             .duration("breaker_open_after", breaker_open_ms, SECOND..=DAY)
             .value,
         staleness_ms: section.duration("staleness", staleness_ms, MINUTE..=30 * DAY).value,
+        status_lag_ms: section.duration("payment_status_lag", status_lag_ms, SECOND..=DAY).value,
         login_errors: section.integer("login_errors", login_errors, 0..=1_000_000).value,
         underage: section.integer("underage", underage, 0..=1_000_000).value,
         payment_failures: section

@@ -225,7 +225,8 @@ impl Mail {
     }
 }
 
-fn parameters(config: &EmailConfig) -> Result<TlsParameters, AdapterError> {
+/// How TLS is spoken with the server: whom we trust.
+pub(crate) fn parameters(config: &EmailConfig) -> Result<TlsParameters, AdapterError> {
     let wrong = |_| AdapterError::Client {
         url: format!("{}:{}", config.host, config.port),
         why: "TLS cannot be spoken as configured".to_owned(),

@@ -30,6 +30,7 @@ use breaker::{Breaker, Limits, Pass};
 use identity::Credentials;
 use reqwest::Url;
 use retry::{Profile, Retry};
+use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -366,6 +367,25 @@ impl Executor {
 /// What of the time of an attempt the provider must have had before silence counts.
 fn patience(attempt: Duration) -> Duration {
     PATIENCE.min(attempt / 2)
+}
+
+/// A whole address, if it is one that may be called.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn address_of(whole: &str, allow_private: bool) -> Result<Url, &'static str> {
+    let url = Url::parse(whole).map_err(|_| "is no address")?;
+    request::callable(&url, allow_private).map(|()| url)
+}
+
+/// What calls to a provider begin their connections with, under our certificate if there is one.
+///
+/// # Errors
+///
+/// If a file is not what it should be.
+pub(crate) fn client_tls(call: &CallConfig) -> Result<ClientConfig, AdapterError> {
+    tls::client(&call.url, call.trust.as_deref(), call.is_relaxed, call.identity.as_ref())
 }
 
 /// Says how an attempt ended when it does, even if the one who asked no longer waits.

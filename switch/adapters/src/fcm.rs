@@ -56,6 +56,15 @@ struct Account {
     token_uri: String,
 }
 
+/// Where tokens for this service account are had. `None` if it cannot be read.
+pub(crate) fn token_url(config: &PushConfig) -> Option<String> {
+    if !config.token_url.is_empty() {
+        return Some(config.token_url.clone());
+    }
+    let text = crate::read_secret(&config.account).ok()?;
+    serde_json::from_str(text.expose()).ok().map(|account: Account| account.token_uri)
+}
+
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,

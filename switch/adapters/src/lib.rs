@@ -20,6 +20,7 @@ mod dates;
 pub mod didit;
 mod droppay;
 mod email;
+pub mod examine;
 mod executor;
 mod fcm;
 mod files;

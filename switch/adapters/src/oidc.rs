@@ -58,6 +58,25 @@ const MOCK_CODE: &str = "mock";
 /// Hashes the ids of test persons, where nothing else does.
 const MOCK_PEPPER: &str = "test persons have nothing to hide";
 
+/// Where the provider publishes its keys, by an answer with its discovery document and what the
+/// configuration says. For who only looks.
+///
+/// # Errors
+///
+/// If the answer is no such document, or that of another issuer.
+pub(crate) fn keys_url(config: &IdentityConfig, response: &Response) -> Result<String, Failure> {
+    Discovery::new(config).read(response).map(|endpoints| endpoints.jwks)
+}
+
+/// How many keys of an answer a token may be signed with.
+///
+/// # Errors
+///
+/// If the answer is no set of keys.
+pub(crate) fn keys_in(response: &Response) -> Result<usize, Failure> {
+    keys::usable(response)
+}
+
 /// A way that begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {

@@ -21,7 +21,7 @@ mod remembered;
 mod turns;
 
 pub use directory::{Directory, WrongDirectory};
-pub use keys::{Fetching, KeySource};
+pub use keys::{Fetching, KeySource, keys_in};
 pub use life::{Lives, Looking};
 pub use notify::Notice;
 pub use proof::Doubt;

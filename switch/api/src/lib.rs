@@ -56,7 +56,7 @@ pub use door::{Bank, Count, Doors, HEALTH_PATHS, Health, Seen, health, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
 pub use extauth::{
     Directory, Doubt, External, Fetching, KeySource, Lives, Looking, Notice, Watcher,
-    WrongDirectory,
+    WrongDirectory, keys_in,
 };
 pub use identity::Identity;
 pub use integration::{Caller, Handed, Integration, TokenError, Tokens};

@@ -75,6 +75,8 @@ struct Turning {
     draining_until: Option<Tick>,
     /// How old the oldest balance is, in milliseconds, and when that is looked at again.
     balance_age: (u64, Tick),
+    /// For how long the bank of a payment has not said how it stands; looked at with it.
+    payments_lag_ms: u64,
     failed: Option<String>,
     /// Whether the picture is to be renewed at once.
     has_news: bool,
@@ -104,6 +106,7 @@ impl Shard {
             handed: std::collections::VecDeque::new(),
             draining_until: None,
             balance_age: (0, Tick(0)),
+            payments_lag_ms: 0,
             failed: None,
             has_news: false,
         };

@@ -23,6 +23,8 @@ pub(crate) struct Picture {
     pub(crate) journal: Option<&'static str>,
     /// How old the oldest cached balance is, in milliseconds.
     pub(crate) balance_age_ms: u64,
+    /// For how long the bank of an undecided payment has not said how it stands, in milliseconds.
+    pub(crate) payments_lag_ms: u64,
     /// Links, and when the first of their certificates ends, in Unix seconds.
     pub(crate) certificates: Vec<(String, i64)>,
 }

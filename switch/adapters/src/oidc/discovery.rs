@@ -2,7 +2,7 @@
 //! and fetched again when something behind it fails; what the configuration says goes before it.
 //! Nobody waits for another document while there is one.
 
-use crate::executor::{Chain, Executor, Request};
+use crate::executor::{Chain, Executor, Request, Response};
 use crate::flight::{Flight, Known, Step};
 use reqwest::Method;
 use serde::Deserialize;
@@ -123,6 +123,15 @@ impl Discovery {
         found.or_else(|missed| whole.ok_or_else(|| missed.failure("discovery")))
     }
 
+    /// Where things are, by an answer with the document.
+    ///
+    /// # Errors
+    ///
+    /// If it is none, or that of another issuer.
+    pub(super) fn read(&self, response: &Response) -> Result<Endpoints, Failure> {
+        self.place.read(response)
+    }
+
     /// Whether a document of then needs no other.
     fn is_good(&self, at: Instant) -> bool {
         let doubted = *self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,12 +148,18 @@ async fn fetch(
     let request = Request::new("discovery", Method::GET, "{discovery_url}", place.url.as_str())
         .header("accept", "application/json")?;
     let response = executor.call(&chain, request).await?;
-    if !response.is_success() {
-        return Err(response.refused(Failed::Malfunction, "discovery"));
+    place.read(&response).map(Arc::new)
+}
+
+impl Place {
+    fn read(&self, response: &Response) -> Result<Endpoints, Failure> {
+        if !response.is_success() {
+            return Err(response.refused(Failed::Malfunction, "discovery"));
+        }
+        let document: Document = response.json()?;
+        let endpoints = self.said.over(document, &self.url);
+        endpoints.ok_or_else(|| response.refused(Failed::Malfunction, "issuer"))
     }
-    let document: Document = response.json()?;
-    let endpoints = place.said.over(document, &place.url);
-    endpoints.map(Arc::new).ok_or_else(|| response.refused(Failed::Malfunction, "issuer"))
 }
 
 impl Said {

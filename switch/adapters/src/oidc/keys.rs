@@ -6,7 +6,7 @@
 //! `jwk`, `x5u`, `x5c`) is not looked at. Neither `none` nor a shared secret is a signature here.
 
 use super::claims::Claim;
-use crate::executor::{Chain, Executor, Request, failed};
+use crate::executor::{Chain, Executor, Request, Response, failed};
 use crate::flight::{Flight, Known, Step};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
@@ -108,13 +108,26 @@ async fn fetch(
     let request = Request::new("jwks", Method::GET, "{jwks_uri}", url)
         .header("accept", "application/json")?;
     let response = executor.call(&chain, request).await?;
+    read(&response).map(Arc::new)
+}
+
+/// How many keys of an answer a token may be signed with.
+pub(super) fn usable(response: &Response) -> Result<usize, Failure> {
+    let may_sign = |key: &Jwk| {
+        let fits = ALLOWED.iter().any(|algorithm| fits(key, *algorithm));
+        fits && DecodingKey::from_jwk(key).is_ok()
+    };
+    Ok(read(response)?.iter().filter(|key| may_sign(key)).count())
+}
+
+fn read(response: &Response) -> Result<Vec<Jwk>, Failure> {
     if !response.is_success() {
         return Err(response.refused(Failed::Malfunction, "jwks"));
     }
     let document: Document = response.json()?;
     // One that cannot be read is one of another kind, and says nothing of the others.
     let keys = document.keys.into_iter().take(KEYS_MAX);
-    Ok(Arc::new(keys.filter_map(|key| serde_json::from_value(key).ok()).collect()))
+    Ok(keys.filter_map(|key| serde_json::from_value(key).ok()).collect())
 }
 
 /// The key that a header means: by its name, or the only one that fits if it names none.

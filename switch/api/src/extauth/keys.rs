@@ -118,6 +118,14 @@ async fn fetch(source: Arc<dyn KeySource>, bits_min: u32) -> Result<Keys, ()> {
     }
 }
 
+/// How many keys of a set (JWKS) are believed, from so many bits on. For who only looks.
+///
+/// # Errors
+/// Why nothing in it is.
+pub fn keys_in(bytes: &[u8], bits_min: u32) -> Result<usize, String> {
+    read_set(bytes, bits_min).map(|keys| keys.len())
+}
+
 /// The keys of a set that may sign. One that is too short, or of another kind, is passed over.
 fn read_set(bytes: &[u8], bits_min: u32) -> Result<Vec<Arc<PublicKey>>, String> {
     let set: Value = serde_json::from_slice(bytes).map_err(|_| "it is no JSON")?;

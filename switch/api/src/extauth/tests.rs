@@ -264,7 +264,7 @@ async fn refusals_and_what_is_taken_over_are_believed_without_asking() {
 async fn a_hold_that_was_let_go_was_approved() {
     let hold = request(Wanted::Hold, "k-1", HOLD);
     let mut placed = stored(&hold, 1, *b"0100", 1_000, "00");
-    placed.undone = true;
+    placed.undoing = Some(Undoing::Reversed);
     let undelivered = [placed.clone()];
     let (decided, _) = decide(&undelivered, &hold, &[]).await;
     assert!(matches!(decided, Decision::Failed(_)), "{decided:?}");

@@ -111,6 +111,7 @@ pub(super) fn read(
         // One of them checks identities, and which does not matter to who must look.
         webhook_failures: metrics.webhook_failures.get() + metrics.didit_webhook_failures.get(),
         staleness_ms: picture.balance_age_ms,
+        lag_ms: picture.payments_lag_ms,
         approved,
         decided,
         open,
@@ -136,6 +137,14 @@ mod tests {
         // The first minute is gone, and then all of it.
         assert_eq!(approvals.count(HOUR + 30_000), (30, 40));
         assert_eq!(approvals.count(HOUR + 100_000), (0, 0));
+    }
+
+    #[test]
+    fn ages_are_those_of_the_picture() {
+        let picture =
+            Picture { balance_age_ms: HOUR, payments_lag_ms: 61_000, ..Picture::default() };
+        let readings = read(&Metrics::new().unwrap(), &picture, None, None, (0, 0));
+        assert_eq!((readings.staleness_ms, readings.lag_ms), (HOUR, 61_000));
     }
 
     #[test]

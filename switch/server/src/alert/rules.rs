@@ -1,5 +1,6 @@
 //! What of the figures people should know: rates over a limit, breakers that stay open, balances
-//! and certificates that grow old (http-contracts S1 7.1, S0 5.2, 2.4). Time is an argument.
+//! and certificates that grow old, payments of which nothing is heard (http-contracts S1 5.1, 7.1,
+//! S0 5.2, 2.4). Time is an argument.
 
 use super::Alert;
 use std::collections::{BTreeMap, VecDeque};
@@ -7,6 +8,10 @@ use veksel_config::alert::{AlertConfig, Severity};
 
 /// How long one alarm about what lasts is enough.
 const REMIND_MS: u64 = 3_600_000;
+
+/// How long a payment may seem to lag before that is told of: after a start it is counted from when
+/// it was received until its bank has answered.
+const SETTLE_MS: u64 = MINUTE_MS;
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
@@ -27,6 +32,8 @@ pub(crate) struct Readings {
     pub(crate) webhook_failures: u64,
     /// How old the oldest cached balance is.
     pub(crate) staleness_ms: u64,
+    /// For how long the bank of an undecided payment has not said how it stands.
+    pub(crate) lag_ms: u64,
     /// Identity checks that were approved and decided within the window.
     pub(crate) approved: u64,
     pub(crate) decided: u64,
@@ -54,6 +61,8 @@ pub(crate) struct Rules {
     payment_failures: Rate,
     webhook_failures: Rate,
     staleness: Lasting,
+    /// Since when a bank lags behind too far, and the alarm about it.
+    lag: (Option<u64>, Lasting),
     approval: Lasting,
     pisp: Lasting,
     /// Since when each breaker is open, and the alarm about it.
@@ -74,6 +83,7 @@ impl Rules {
             payment_failures: rate(MINUTE_MS, config.payment_failures, first.payment_failures),
             webhook_failures: rate(MINUTE_MS, config.webhook_failures, first.webhook_failures),
             staleness: Lasting::default(),
+            lag: (None, Lasting::default()),
             approval: Lasting::default(),
             pisp: Lasting::default(),
             open: BTreeMap::new(),
@@ -140,6 +150,18 @@ impl Rules {
             let hours = readings.staleness_ms / HOUR_MS;
             let message = format!("the oldest balance of a linked account is {hours} h old");
             alerts.push(Alert::new(Severity::Medium, "Balances are stale", message));
+        }
+        let is_late = readings.lag_ms > self.config.status_lag_ms;
+        let (since, lasting) = &mut self.lag;
+        *since = is_late.then(|| since.unwrap_or(now_ms));
+        let stays = since.is_some_and(|since| now_ms >= since.saturating_add(SETTLE_MS));
+        if lasting.is_due(now_ms, stays) {
+            let minutes = readings.lag_ms / MINUTE_MS;
+            let message = format!(
+                "its bank has not said for {minutes} minutes how a payment stands that is not \
+                 decided"
+            );
+            alerts.push(Alert::high("Payment status lags", message));
         }
         let Readings { approved, decided, .. } = *readings;
         let percent = u64::from(self.config.approval_percent);

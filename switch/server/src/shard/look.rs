@@ -59,7 +59,8 @@ impl Turning {
         if tick >= self.balance_age.1 {
             let age_ms = switch.balance_age(now);
             self.balance_age = (age_ms, tick.after_ms(AGES_MS));
-            observer.metrics.payment_lag.set(switch.payments_lag(now) as f64 / 1e3);
+            self.payments_lag_ms = switch.payments_lag(now);
+            observer.metrics.payment_lag.set(self.payments_lag_ms as f64 / 1e3);
             observer.metrics.balance_staleness.set(age_ms as f64 / 3.6e6);
         }
         let (balance_age_ms, _) = self.balance_age;
@@ -70,6 +71,7 @@ impl Turning {
             store: self.failed.is_none(),
             journal,
             balance_age_ms,
+            payments_lag_ms: self.payments_lag_ms,
             certificates,
         });
     }

@@ -110,6 +110,33 @@ fn a_breaker_may_be_open_for_five_minutes() {
 }
 
 #[test]
+fn a_bank_may_say_nothing_of_a_payment_for_five_minutes_and_has_one_more_after_a_start() {
+    let mut rules = rules(&AlertConfig::default());
+    let mut at = |seconds: u64, lag: u64| {
+        let readings = Readings { lag_ms: lag * SECOND, ..Readings::default() };
+        rules.judge(seconds * SECOND, 0, &readings)
+    };
+    assert_eq!(at(1, 300), []);
+    // One that was received an hour before the start; its bank answers half a minute after it.
+    assert_eq!(at(2, 3_600), []);
+    assert_eq!(at(61, 3_659), []);
+    assert_eq!(at(62, 0), []);
+    assert_eq!(at(100, 301), []);
+    assert_eq!(at(159, 360), []);
+    let alerts = at(160, 361);
+    assert_eq!(told(&alerts), [(Severity::High, "Payment status lags")]);
+    let said = "its bank has not said for 6 minutes how a payment stands that is not decided";
+    assert_eq!(alerts[0].message, said);
+    assert_eq!(at(161, 362), []);
+    // Once an hour as long as it lasts, and again when the next one lags.
+    assert_eq!(at(3_759, 3_960), []);
+    assert_eq!(at(3_760, 3_961).len(), 1);
+    assert_eq!(at(3_761, 10), []);
+    assert_eq!(at(4_000, 301), []);
+    assert_eq!(at(4_060, 361).len(), 1);
+}
+
+#[test]
 fn certificates_are_told_of_30_7_and_1_days_before_their_end() {
     let mut rules = rules(&AlertConfig::default());
     let mut left = |days: i64, less: i64| {
