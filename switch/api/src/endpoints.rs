@@ -19,6 +19,8 @@ pub(crate) struct Wanted {
     pub(crate) integration: bool,
     /// There is a card platform.
     pub(crate) platform: bool,
+    /// It fetches tokens for what it tells of.
+    pub(crate) platform_tokens: bool,
     /// Programs must know the token of `[http]`.
     pub(crate) token: bool,
 }
@@ -41,6 +43,9 @@ pub(crate) fn all(wanted: Wanted) -> Vec<Endpoint> {
     all.extend(wanted.webhooks.iter().map(|path| webhook_at(path)));
     if wanted.platform {
         all.extend(platform());
+    }
+    if wanted.platform_tokens {
+        all.push(platform_token());
     }
     all.extend(about_itself());
     all
@@ -412,10 +417,55 @@ fn platform() -> Vec<Endpoint> {
     all.push(
         Endpoint::new(Post, "/api/hay/v0/communications/{kind}", extauth::received)
             .about("platform", "What the platform tells of")
+            .secured(json!([{ "events": [] }]))
             .takes_json(json!({ "type": "object" }))
             .gives_json("200", "It was heard.", json!({ "type": "object" })),
     );
     all
+}
+
+fn platform_token() -> Endpoint {
+    let word = |what: &str| json!({ "type": "string", "description": what });
+    let request = json!({
+        "type": "object",
+        "required": ["grant_type"],
+        "properties": {
+            "grant_type": { "type": "string", "const": "client_credentials" },
+            "client_id": word("Unless it is in the header."),
+            "client_secret": word("Unless it is in the header."),
+        },
+    });
+    let given = json!({
+        "type": "object",
+        "required": ["access_token", "token_type", "expires_in"],
+        "properties": {
+            "access_token": word("To be brought with what the platform tells of."),
+            "token_type": { "type": "string", "const": "Bearer" },
+            "expires_in": { "type": "integer", "description": "Seconds that it is good for." },
+        },
+    });
+    let refused = |errors: &[&str]| {
+        json!({
+            "type": "object",
+            "required": ["error", "error_description"],
+            "properties": {
+                "error": { "type": "string", "enum": errors },
+                "error_description": { "type": "string" },
+            },
+        })
+    };
+    let wrong = ["invalid_request", "unsupported_grant_type", "invalid_scope"];
+    Endpoint::new(Post, "/api/hay/v0/oauth/token", extauth::token)
+        .about("platform", "A token for what the platform tells of")
+        .more(
+            "OAuth 2, client credentials (RFC 6749 4.4): a form, and the client's id and secret \
+             by HTTP Basic or in the form. Refusals have the form of OAuth.",
+        )
+        .secured(json!([{ "client": [] }, {}]))
+        .takes_form(request)
+        .gives_json("200", "A token that ends by itself.", given)
+        .gives_json("400", "The request is not what it must be.", refused(&wrong))
+        .gives_json("401", "The client is not known.", refused(&["invalid_client"]))
 }
 
 fn about_itself() -> Vec<Endpoint> {

@@ -125,6 +125,12 @@ impl Endpoint {
         self
     }
 
+    /// Whoever is known by one of these schemes may ask.
+    pub(crate) fn secured(mut self, schemes: Value) -> Self {
+        self.said["security"] = schemes;
+        self
+    }
+
     pub(crate) fn parameter(
         mut self,
         place: &str,
@@ -143,8 +149,17 @@ impl Endpoint {
     }
 
     /// The body, as a schema.
-    pub(crate) fn takes_json(mut self, schema: Value) -> Self {
-        let content = json!({ "application/json": { "schema": schema } });
+    pub(crate) fn takes_json(self, schema: Value) -> Self {
+        self.takes_as("application/json", schema)
+    }
+
+    /// The body of a form, as a schema.
+    pub(crate) fn takes_form(self, schema: Value) -> Self {
+        self.takes_as("application/x-www-form-urlencoded", schema)
+    }
+
+    fn takes_as(mut self, kind: &str, schema: Value) -> Self {
+        let content = json!({ kind: { "schema": schema } });
         self.said["requestBody"] = json!({ "required": true, "content": content });
         self
     }
@@ -242,6 +257,12 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Value {
                 "bearer": bearer("The API key of a caller, or a token (JWT) that names it in `sub` \
                                   and its permissions in `scope`."),
                 "token": bearer("The token of `[http]`."),
+                "events": bearer("The lasting token of the card platform, or one that it fetched."),
+                "client": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The id and the secret of the card platform.",
+                },
             },
         },
     })

@@ -1,6 +1,7 @@
 //! The endpoints on a socket of this machine, an engine that says what it is told to say, and a
 //! client of a few lines that shares no code with the server.
 
+use crate::platform;
 use crate::provided::providers;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -13,8 +14,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use veksel_api::{
-    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, Identity, Integration, Secure, Seen,
-    Signed, Unwelcome, Webhooks, router, serve,
+    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, External, Identity, Integration, Secure,
+    Seen, Signed, Unwelcome, Webhooks, router, serve,
 };
 use veksel_config::bridge::{CallerConfig, PERMISSIONS};
 use veksel_core::enquiry::{Call, Event, Review, Secret, Told};
@@ -87,24 +88,34 @@ impl Webhooks for Credulous {
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self::start(None, None, None)
+        Self::start(None, None, None, own_platform())
     }
 
     pub(crate) fn with_token(token: &str) -> Self {
-        Self::start(Some(Secret::new(token)), None, None)
+        Self::start(Some(Secret::new(token)), None, None, own_platform())
+    }
+
+    /// A card platform of one's own.
+    pub(crate) fn with_platform(external: External) -> Self {
+        Self::start(None, None, None, external)
     }
 
     /// People sign in too.
     pub(crate) fn with_people(token: &str, identity: Identity) -> Self {
-        Self::start(Some(Secret::new(token)), Some(identity), None)
+        Self::start(Some(Secret::new(token)), Some(identity), None, own_platform())
     }
 
     /// Over TLS, and over nothing else.
     pub(crate) fn secure(secure: Secure) -> Self {
-        Self::start(None, None, Some(secure))
+        Self::start(None, None, Some(secure), own_platform())
     }
 
-    fn start(token: Option<Secret>, identity: Option<Identity>, secure: Option<Secure>) -> Self {
+    fn start(
+        token: Option<Secret>,
+        identity: Option<Identity>,
+        secure: Option<Secure>,
+        external: External,
+    ) -> Self {
         let runtime = Runtime::new().unwrap();
         let (calling, calls) = mpsc::channel(4);
         let answers = Answers::default();
@@ -124,7 +135,7 @@ impl Rig {
                 Bank { name: "signbank".into(), push_secret: Some(Secret::new("push-secret")) },
             ],
             token,
-            external: None,
+            external: Some(external),
             is_loopback: true,
             body_max: 4_096,
             integration: Some(integration()),
@@ -266,6 +277,11 @@ pub(crate) fn said(text: &str) -> Said {
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
     Said { status, headers, body: body.to_owned() }
+}
+
+/// Has tokens that live for ten minutes.
+fn own_platform() -> External {
+    platform::external(Some(platform::client(Duration::from_secs(600))))
 }
 
 /// Callers without an engine: nothing they ask is taken in. Their keys are their names: `app-key`
