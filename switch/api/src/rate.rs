@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use veksel_link::subscriber;
 
 /// Addresses that are remembered. One more takes the place of the one that was quiet for longest.
 const ADDRESSES_MAX: usize = 10_000;
@@ -71,13 +72,6 @@ impl Rate {
         if let Some(key) = quietest.map(|(key, _)| *key) {
             self.seen.remove(&key);
         }
-    }
-}
-
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
     }
 }
 
