@@ -38,8 +38,21 @@ pub struct ExtAuthConfig {
     pub remembered_max: u32,
     /// Which account and card an id of the platform means; `None` takes ids as they are.
     pub directory: Option<PathBuf>,
-    /// What its notifications must bring; `None` if none are taken.
+    /// The lasting token that its notifications may bring; `None` if there is none.
     pub notify_token: Option<SecretSource>,
+    /// As whom it fetches tokens for its notifications; `None` if none are given out.
+    pub notify_client: Option<NotifyClientConfig>,
+}
+
+/// A client of OAuth 2 that fetches tokens with a secret (RFC 6749 4.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifyClientConfig {
+    /// Its id.
+    pub id: String,
+    /// Its secret; what tokens are made with follows from it.
+    pub secret: SecretSource,
+    /// How long a token is good, in milliseconds.
+    pub token_ms: u64,
 }
 
 /// Names of headers, in lower case.

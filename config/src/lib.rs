@@ -42,15 +42,15 @@ mod unit;
 
 pub use address::{Destination, DialectName};
 pub use cidr::Cidr;
-pub use extauth::{ExtAuthConfig, HoldChange, ProofHeaders, SignatureBase};
+pub use extauth::{ExtAuthConfig, HoldChange, NotifyClientConfig, ProofHeaders, SignatureBase};
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use private::is_private;
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};
 pub use reload::{Change, Effect, Reload, Socket, reload};
 pub use sandbox::{
     ASPSP_BANKS, AspspConfig, BillerSandbox, DiditSandbox, DropPaySandbox, FcmSandbox, MailSandbox,
-    NeonomicsSandbox, NotifySandbox, OidcSandbox, SANDBOXES, SandboxConfig, ShaypeLimit,
-    ShaypeSandbox, SmsSandbox, SumsubSandbox, WebhookSchedule,
+    NeonomicsSandbox, NotifySandbox, OidcSandbox, SANDBOXES, SandboxConfig, ShaypeClient,
+    ShaypeLimit, ShaypeSandbox, SmsSandbox, SumsubSandbox, WebhookSchedule,
 };
 pub use settings::{Origin, Setting, Settings};
 pub use simulator::{

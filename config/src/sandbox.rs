@@ -252,8 +252,23 @@ pub struct ShaypeSandbox {
     pub accounts: Vec<(String, String)>,
     /// Where events are posted; `None` for nowhere.
     pub notify_url: Option<String>,
-    /// The token that events bring.
+    /// The lasting token that events bring if none are fetched.
     pub notify_token: String,
+    /// As whom it fetches tokens for events; `None` brings the lasting one.
+    pub notify_client: Option<ShaypeClient>,
+}
+
+/// A client of OAuth 2 that fetches tokens with a secret (RFC 6749 4.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShaypeClient {
+    /// Where, whole.
+    pub token_url: String,
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+    /// Whether both are sent in the body in place of a header (RFC 6749 2.3.1).
+    pub is_in_body: bool,
 }
 
 /// A limit of the card platform.
@@ -453,8 +468,23 @@ fn shaype(mut section: Section<'_>) -> Option<ShaypeSandbox> {
         accounts: accounts.value.into_iter().map(|found| found.value).collect(),
         notify_url: url_or_none(&mut section, "notify_url"),
         notify_token: section.title("notify_token", "sandbox-notify-token").value,
+        notify_client: shaype_client(&mut section),
     };
+    if config.notify_client.is_some() && config.notify_url.is_none() {
+        let help = "name in `notify_url` where events are posted";
+        let message = "tokens for events, and events go nowhere";
+        section.findings.error(section.place(), message, help);
+    }
     enabled.then_some(config)
+}
+
+fn shaype_client(section: &mut Section<'_>) -> Option<ShaypeClient> {
+    let token_url = url_or_none(section, "notify_token_url");
+    let id = section.title("notify_client_id", "sandbox-platform").value;
+    let secret = section.title("notify_client_secret", "sandbox-notify-secret").value;
+    let ways = [("client_secret_basic", false), ("client_secret_post", true)];
+    let is_in_body = section.choice("notify_client_auth", false, &ways).value;
+    token_url.map(|token_url| ShaypeClient { token_url, id, secret, is_in_body })
 }
 
 fn client(section: &mut Section<'_>) -> String {

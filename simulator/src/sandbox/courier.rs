@@ -44,6 +44,19 @@ pub async fn post(
     body: impl Into<Bytes>,
     limit: Duration,
 ) -> Result<u16, PostError> {
+    ask(url, headers, body, limit).await.map(|(status, _)| status)
+}
+
+/// The same with the body of the answer, empty if it is too long or breaks off.
+///
+/// # Errors
+/// There was no answer.
+pub(super) async fn ask(
+    url: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+    limit: Duration,
+) -> Result<(u16, Bytes), PostError> {
     let uri: Uri = url.parse().map_err(|_| PostError::Address)?;
     let host = uri.host().filter(|_| uri.scheme_str() == Some("http"));
     let host = host.ok_or(PostError::Address)?.trim_matches(['[', ']']).to_owned();
@@ -67,8 +80,8 @@ pub async fn post(
         let answer = sender.send_request(request).await.map_err(PostError::Http)?;
         let status = answer.status().as_u16();
         // Read so that the receiver is not cut off; too long a body is.
-        let _ = Limited::new(answer.into_body(), ANSWER_MAX).collect().await;
-        Ok(status)
+        let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await;
+        Ok((status, body.map(|body| body.to_bytes()).unwrap_or_default()))
     };
     timeout(limit, exchange).await.map_err(|_| PostError::Late)?
 }

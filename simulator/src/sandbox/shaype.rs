@@ -11,6 +11,7 @@ mod control;
 mod limits;
 mod load;
 mod notices;
+mod token;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,19 +22,21 @@ use axum::Router;
 use axum::routing::{get, post};
 use hyper::Method;
 use serde_json::{Value, json};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::signing::SigningKey;
-use super::{Clock, Sandbox, post_to};
+use super::{Clock, Sandbox};
 use crate::money::Currency;
 use caller::Letter;
 use limits::Limits;
 use notices::{Delivery, Queue, event};
+use token::Tokens;
 
 pub use caller::{Missed, Patience, Said};
 pub use limits::{Breach, Kind, Limit, LimitName};
 pub use load::{Load, Tally};
 pub use notices::{Occasion, WAITS_S, is_tried_again};
+pub use token::{Client, Proof, Receiver};
 
 /// What the sandbox does.
 #[derive(Debug, Clone)]
@@ -46,8 +49,8 @@ pub struct ShaypeConfig {
     pub limits: Vec<Limit>,
     /// Accounts of its customers and their currency, for load.
     pub accounts: Vec<(String, Currency)>,
-    /// Where events go, and the token they bring; `None` for nowhere.
-    pub notify: Option<(String, String)>,
+    /// Where events go; `None` for nowhere.
+    pub notify: Option<Receiver>,
 }
 
 /// Why the sandbox cannot be set up: the library made no key.
@@ -63,6 +66,8 @@ struct Inner {
     config: ShaypeConfig,
     clock: Clock,
     state: Mutex<State>,
+    /// Held while a token is fetched.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 struct State {
@@ -74,6 +79,7 @@ struct State {
     limits: Limits,
     holds: BTreeMap<String, Hold>,
     queue: Queue,
+    tokens: Tokens,
     /// Counts ids and events.
     issued: u64,
     /// Counts resets; what was sent before one is not heard of after it.
@@ -141,10 +147,12 @@ impl Shaype {
             limits: Limits::default(),
             holds: BTreeMap::new(),
             queue: Queue::default(),
+            tokens: Tokens::default(),
             issued: 0,
             epoch: 0,
         };
-        Ok(Self(Arc::new(Inner { config, clock, state: Mutex::new(state) })))
+        let (state, fetching) = (Mutex::new(state), tokio::sync::Mutex::default());
+        Ok(Self(Arc::new(Inner { config, clock, state, fetching })))
     }
 
     /// Asks for a hold.
@@ -306,30 +314,24 @@ impl Shaype {
     }
 
     fn send_events(&self, now_ms: u64) {
-        let Some((url, token)) = &self.0.config.notify else { return };
+        let Some(receiver) = &self.0.config.notify else { return };
         loop {
             let (delivery, epoch) = {
                 let mut state = self.state();
                 let Some(delivery) = state.queue.take(now_ms) else { return };
                 (delivery, state.epoch)
             };
-            let (sandbox, url, token) = (self.clone(), url.clone(), token.clone());
-            tokio::spawn(async move { sandbox.deliver(&url, &token, delivery, epoch).await });
+            let (sandbox, receiver) = (self.clone(), receiver.clone());
+            tokio::spawn(async move { sandbox.deliver(&receiver, delivery, epoch).await });
         }
     }
 
-    async fn deliver(&self, url: &str, token: &str, delivery: Delivery, epoch: u64) {
-        let bearer = format!("Bearer {token}");
-        let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
-        let answer = post_to(url, &headers, delivery.body.clone(), EVENT_TIME).await;
-        match &answer {
-            Ok(status) => debug!(status, "event answered"),
-            Err(error) => debug!(%error, "event not answered"),
-        }
+    async fn deliver(&self, receiver: &Receiver, delivery: Delivery, epoch: u64) {
+        let status = self.post(receiver, &delivery.body).await;
         let mut state = self.state();
         if state.epoch == epoch {
             let now_ms = self.0.clock.now_ms();
-            state.queue.done(delivery, answer.ok(), now_ms);
+            state.queue.done(delivery, status, now_ms);
         }
     }
 
@@ -376,6 +378,7 @@ impl Sandbox for Shaype {
         state.epoch += 1;
         (state.limits, state.holds) = (Limits::default(), BTreeMap::new());
         (state.queue, state.is_down) = (Queue::default(), false);
+        state.tokens = Tokens::default();
     }
 
     fn turn(&self, now_ms: u64) {
@@ -406,6 +409,3 @@ pub const KEYS_PATH: &str = "/authentication/keys";
 
 /// Holds that are remembered.
 const HOLDS_MAX: usize = 100_000;
-
-/// A receiver of events has five seconds.
-const EVENT_TIME: Duration = Duration::from_secs(5);

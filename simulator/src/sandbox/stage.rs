@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use veksel_config::{
     AspspConfig, BillerSandbox, DiditSandbox, DropPaySandbox, FcmSandbox, MailSandbox,
-    NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig, ShaypeSandbox, SmsSandbox,
-    SumsubSandbox, WebhookSchedule,
+    NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig, ShaypeClient, ShaypeSandbox,
+    SmsSandbox, SumsubSandbox, WebhookSchedule,
 };
 
 use super::aspsp::{Aspsp, AspspSettings, Bank, Delays};
@@ -22,7 +22,7 @@ use super::mail::{MailConfig, Mailbox};
 use super::neonomics::{Neonomics, NeonomicsConfig};
 use super::notify::Notify;
 use super::oidc::{NoSigningKey, Oidc, OidcConfig};
-use super::shaype::{Limit, LimitName, Patience, Shaype, ShaypeConfig};
+use super::shaype::{Client, Limit, LimitName, Patience, Proof, Receiver, Shaype, ShaypeConfig};
 use super::sms::SmsGateway;
 use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
 use super::{Clock, Mount, RunningSandboxes, Sandbox, SandboxError, start};
@@ -178,10 +178,18 @@ fn shaype(config: &ShaypeSandbox, clock: &Clock) -> Result<Mount, SandboxError> 
         },
         limits: limits.collect(),
         accounts: accounts.collect(),
-        notify: config.notify_url.clone().map(|url| (url, config.notify_token.clone())),
+        notify: config.notify_url.clone().map(|url| Receiver { url, proof: proof(config) }),
     };
     let sandbox = Arc::new(Shaype::new(settings, clock.clone())?);
     Ok(Mount { name: "shaype".to_owned(), listen: config.listen, tls: None, sandbox })
+}
+
+fn proof(config: &ShaypeSandbox) -> Proof {
+    let Some(client) = &config.notify_client else {
+        return Proof::Lasting(config.notify_token.clone());
+    };
+    let ShaypeClient { token_url, id, secret, is_in_body } = client.clone();
+    Proof::Fetched(Client { token_url, id, secret, is_in_body })
 }
 
 fn aspsp(

@@ -20,6 +20,8 @@ static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
         "sandbox-secret-key",
         "sandbox-webhook-secret",
         "sandbox-client-secret",
+        "token-of-events",
+        "secret-of-the-platform",
     ];
     let doors = doors.map(|door| Secret::new(door, door));
     Scanner::new(&[seeds(), people(), doors.to_vec()].concat())

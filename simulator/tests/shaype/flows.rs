@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use veksel_simulator::money::Currency;
 use veksel_simulator::sandbox::shaype::{
-    Limit, LimitName, Patience, Shaype, ShaypeConfig, WAITS_S,
+    Limit, LimitName, Patience, Proof, Receiver, Shaype, ShaypeConfig, WAITS_S,
 };
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 
@@ -16,30 +16,56 @@ use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 pub(crate) const PATIENT: Patience =
     Patience { connect: Duration::from_secs(20), request: Duration::from_secs(20) };
 
+/// The lasting token of events.
+const TOKEN: &str = "token-of-events";
+
+/// The secret under which tokens of events are fetched, by this client.
+pub(crate) const SECRET: &str = "secret-of-the-platform";
+pub(crate) const CLIENT: &str = "platform-1";
+
 /// A platform, and a switch that knows its keys.
 pub(crate) struct Stage {
     pub(crate) rig: Rig,
     running: RunningSandboxes,
+    /// With the secrets of the switch.
+    folder: tempfile::TempDir,
 }
 
 impl Stage {
     /// The platform has to know the switch's port and the switch the platform's, so that one of
     /// them is chosen before.
     pub(crate) fn start(limits: Vec<Limit>, patience: Patience, notify: Option<&str>) -> Self {
+        Self::telling(limits, patience, |switch| {
+            let own = format!("http://{switch}/api/hay/v0/communications/notifications");
+            let url = notify.map_or(own, str::to_owned);
+            Receiver { url, proof: Proof::Lasting(TOKEN.to_owned()) }
+        })
+    }
+
+    /// With events that go elsewhere, or are proven in another way; the switch takes a lasting
+    /// token and gives others out.
+    pub(crate) fn telling(
+        limits: Vec<Limit>,
+        patience: Patience,
+        receiver: impl FnOnce(SocketAddr) -> Receiver,
+    ) -> Self {
         let port = free();
-        let token = "token-of-events";
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("notify.secret");
-        crate::rig::write_secret(&file, token);
+        let file = |name: &str, secret: &str| {
+            let file = folder.path().join(name);
+            crate::rig::write_secret(&file, secret);
+            file.display().to_string()
+        };
         let platform = free();
         let extra = format!(
-            "budget = \"{}ms\"\nnotify_token_file = \"{}\"\n",
+            "budget = \"{}ms\"\nnotify_token_file = \"{}\"\nnotify_client_id = \"{CLIENT}\"\n\
+             notify_client_secret_file = \"{}\"\n",
             if patience == PATIENT { 10_000 } else { 350 },
-            file.display()
+            file("notify.secret", TOKEN),
+            file("client.secret", SECRET),
         );
         let keys = format!("http://{platform}/authentication/keys");
         let rig = Rig::of_platform(&keys, &extra, port);
-        let url = format!("http://{port}/api/hay/v0/communications/notifications");
         let config = ShaypeConfig {
             client: format!("http://{port}"),
             patience,
@@ -48,14 +74,14 @@ impl Stage {
                 (ACCOUNT.to_owned(), Currency::Usd),
                 ("10000000032".to_owned(), Currency::Usd),
             ],
-            notify: Some((notify.map_or(url, str::to_owned), token.to_owned())),
+            notify: Some(receiver(port)),
         };
         let clock = Clock::default();
         let sandbox = Arc::new(Shaype::new(config, clock.clone()).unwrap());
         let name = "shaype".to_owned();
         let mount = Mount { name, listen: platform, tls: None, sandbox };
         let running = start(vec![mount], clock).unwrap();
-        Self { rig, running }
+        Self { rig, running, folder }
     }
 
     pub(crate) fn tell(&self, path: &str, body: &Value) -> Answer {
@@ -74,7 +100,20 @@ impl Stage {
         client::receive(stream).unwrap().json()
     }
 
-    fn events(&self) -> Value {
+    /// Starts the switch anew, with this secret of the platform's client.
+    pub(crate) fn restart_with(&mut self, secret: &str) {
+        crate::rig::write_secret(&self.folder.path().join("client.secret"), secret);
+        self.rig.restart();
+    }
+
+    /// Moves the time of the platform on.
+    pub(crate) fn later(&self, ms: u64) {
+        let address = self.running.address("shaype").unwrap();
+        let path = format!("/__sandbox/clock?advance_ms={ms}");
+        assert_eq!(client::call(address, "POST", &path, &[], b"").status, 200);
+    }
+
+    pub(crate) fn events(&self) -> Value {
         let address = self.running.address("shaype").unwrap();
         client::call(address, "GET", "/__sandbox/events", &[], b"").json()
     }
@@ -85,7 +124,7 @@ fn free() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-fn payment(amount: &str) -> Value {
+pub(crate) fn payment(amount: &str) -> Value {
     json!({ "account": ACCOUNT, "currency": "USD", "amount": amount })
 }
 
@@ -149,11 +188,10 @@ fn the_platforms_limits_come_before_the_client_is_asked() {
         (&json!("ATM_WITHDRAWAL_PER_DAY"), &json!("65"))
     );
     // A day later it may again, and after a reset too.
-    let address = stage.running.address("shaype").unwrap();
-    let day = "/__sandbox/clock?advance_ms=86400000";
-    assert_eq!(client::call(address, "POST", day, &[], b"").status, 200);
+    stage.later(86_400_000);
     assert_eq!(stage.tell("hold", &cash).json()["outcome"], "APPROVED");
     assert_eq!(stage.tell("hold", &cash).json()["outcome"], "LIMIT_BREACH");
+    let address = stage.running.address("shaype").unwrap();
     assert_eq!(client::call(address, "POST", "/__sandbox/reset", &[], b"").status, 204);
     assert_eq!(stage.tell("hold", &cash).json()["outcome"], "APPROVED");
 }
@@ -186,15 +224,13 @@ fn events_are_tried_again_for_two_days_and_then_given_up() {
     let nowhere = format!("http://{}/events", free());
     let stage = Stage::start(Vec::new(), PATIENT, Some(&nowhere));
     assert_eq!(stage.tell("transaction", &payment("-1.00")).json()["outcome"], "APPROVED");
-    let address = stage.running.address("shaype").unwrap();
     for (failed, wait) in (1..).zip(WAITS_S) {
         until("an attempt to fail", || {
             let events = stage.events();
             (events["tried"] == failed && events["waiting"] == 1).then_some(())
         });
         assert_eq!(stage.events()["lost"], 0);
-        let path = format!("/__sandbox/clock?advance_ms={}", wait * 1_000);
-        assert_eq!(client::call(address, "POST", &path, &[], b"").status, 200);
+        stage.later(wait * 1_000);
     }
     until("the event to be given up", || (stage.events()["lost"] == 1).then_some(()));
 }

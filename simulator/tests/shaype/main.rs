@@ -11,5 +11,6 @@ mod once;
 mod proofs;
 mod refusals;
 mod rig;
+mod tokens;
 #[path = "../canary/watch.rs"]
 mod watch;

@@ -4,6 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use std::time::Duration;
 use veksel_core::enquiry::{Failed, Failure, Told};
 
 /// Names a request in answers and logs: the caller's `x-request-id` if it is a plain one, else
@@ -174,6 +175,15 @@ pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (status, headers, body.to_string()).into_response()
+}
+
+/// The same answer with how long to wait, in whole seconds and at least one.
+pub(crate) fn after(mut response: Response, wait: Duration) -> Response {
+    let seconds = wait.as_millis().div_ceil(1_000).max(1).to_string();
+    if let Ok(seconds) = seconds.parse() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
 }
 
 /// What a handler says.

@@ -116,6 +116,7 @@ impl Shared {
 pub fn router(doors: Doors) -> Router {
     let Doors { engine, webhooks, identity, banks, token, is_loopback, .. } = doors;
     let Doors { body_max, integration, external, health, count, .. } = doors;
+    let gives_tokens = external.as_ref().is_some_and(|own| own.notify_client.is_some());
     let platform = external.map(Platform::new);
     let has_token = token.is_some();
     let guard = Guard::new(token, is_loopback);
@@ -124,6 +125,7 @@ pub fn router(doors: Doors) -> Router {
         identity: identity.is_some(),
         integration: integration.is_some(),
         platform: platform.as_ref().map(Platform::config),
+        platform_tokens: gives_tokens,
         token: has_token,
     };
     let endpoints = all(wanted);

@@ -20,6 +20,8 @@ pub(crate) struct Wanted<'w> {
     pub(crate) integration: bool,
     /// How a card platform proves who it is, if there is one.
     pub(crate) platform: Option<&'w ExtAuthConfig>,
+    /// It fetches tokens for what it tells of.
+    pub(crate) platform_tokens: bool,
     /// Programs must know the token of `[http]`.
     pub(crate) token: bool,
 }
@@ -43,6 +45,9 @@ pub(crate) fn all(wanted: Wanted<'_>) -> Vec<Endpoint> {
     all.extend(wanted.webhooks.iter().map(|path| webhook_at(path)));
     if let Some(config) = wanted.platform {
         all.extend(platform(config));
+    }
+    if wanted.platform_tokens {
+        all.push(platform_token());
     }
     all.extend(about_itself());
     all
@@ -303,11 +308,11 @@ fn people() -> Vec<Endpoint> {
         returned,
         Endpoint::new(Get, "/api/auth/me", identity::me)
             .about("people", "Who is signed in")
-            .secured("session")
+            .secured(json!([{ "session": [] }]))
             .gives_json("200", "This person.", person),
         Endpoint::new(Post, "/api/auth/logout", identity::logout)
             .about("people", "Sign out")
-            .secured("session")
+            .secured(json!([{ "session": [] }]))
             .more("`x-csrf-token` must be what `/api/auth/me` says.")
             .parameter("header", "x-csrf-token", false, word())
             .gives_json("200", "Nobody is signed in any more.", noted()),
@@ -433,7 +438,7 @@ fn platform(config: &ExtAuthConfig) -> Vec<Endpoint> {
     all.push(
         Endpoint::new(Post, "/api/hay/v0/communications/{kind}", extauth::received)
             .about("platform", "What the platform tells of")
-            .secured("events")
+            .secured(json!([{ "events": [] }]))
             .takes_json(json!({ "type": "object" }))
             .gives_json("200", "It was heard.", json!({ "type": "object" })),
     );
@@ -452,7 +457,51 @@ fn signed(endpoint: Endpoint, config: &ExtAuthConfig) -> Endpoint {
         .parameter("header", &names.idempotency, base.has_key(), text(idempotency))
         .parameter("header", &names.timestamp, is_timed, text("Milliseconds since 1970."))
         .parameter("header", &names.signature, true, text(signature))
-        .secured("platform")
+        .secured(json!([{ "platform": [] }]))
+}
+
+fn platform_token() -> Endpoint {
+    let word = |what: &str| json!({ "type": "string", "description": what });
+    let request = json!({
+        "type": "object",
+        "required": ["grant_type"],
+        "properties": {
+            "grant_type": { "type": "string", "const": "client_credentials" },
+            "client_id": word("Unless it is in the header."),
+            "client_secret": word("Unless it is in the header."),
+        },
+    });
+    let given = json!({
+        "type": "object",
+        "required": ["access_token", "token_type", "expires_in"],
+        "properties": {
+            "access_token": word("To be brought with what the platform tells of."),
+            "token_type": { "type": "string", "const": "Bearer" },
+            "expires_in": { "type": "integer", "description": "Seconds that it is good for." },
+        },
+    });
+    let refused = |errors: &[&str]| {
+        json!({
+            "type": "object",
+            "required": ["error", "error_description"],
+            "properties": {
+                "error": { "type": "string", "enum": errors },
+                "error_description": { "type": "string" },
+            },
+        })
+    };
+    let wrong = ["invalid_request", "unsupported_grant_type", "invalid_scope"];
+    Endpoint::new(Post, "/api/hay/v0/oauth/token", extauth::token)
+        .about("platform", "A token for what the platform tells of")
+        .more(
+            "OAuth 2, client credentials (RFC 6749 4.4): a form, and the client's id and secret \
+             by HTTP Basic or in the form. Refusals have the form of OAuth.",
+        )
+        .secured(json!([{ "client": [] }, {}]))
+        .takes_form(request)
+        .gives_json("200", "A token that ends by itself.", given)
+        .gives_json("400", "The request is not what it must be.", refused(&wrong))
+        .gives_json("401", "The client is not known.", refused(&["invalid_client"]))
 }
 
 fn about_itself() -> Vec<Endpoint> {

@@ -18,6 +18,7 @@ mod notify;
 mod outcome;
 mod proof;
 mod remembered;
+mod token;
 mod turns;
 
 pub use directory::{Directory, WrongDirectory};
@@ -25,8 +26,10 @@ pub use keys::{Fetching, KeySource, keys_in};
 pub use life::{Lives, Looking};
 pub use notify::Notice;
 pub use proof::Doubt;
+pub use token::{NotifyClient, ShortSecret};
 
 pub(crate) use notify::received;
+pub(crate) use token::token;
 
 use crate::answer::{Refusal, Trace};
 use crate::door::{Desk as Doorway, answered};
@@ -89,10 +92,19 @@ pub struct External {
     pub keys: Arc<dyn KeySource>,
     /// Which account and card an id means; `None` takes ids as they are.
     pub directory: Option<Directory>,
-    /// What notifications must bring; `None` if none are taken.
+    /// The lasting token that notifications may bring; `None` if there is none.
     pub notify_token: Option<Secret>,
+    /// As whom the platform fetches tokens for notifications; `None` if none are given out.
+    pub notify_client: Option<NotifyClient>,
     /// Hears what is worth counting.
     pub watcher: Arc<dyn Watcher>,
+}
+
+impl External {
+    /// Whether notifications are taken: there is a token that they can bring.
+    const fn hears(&self) -> bool {
+        self.notify_token.is_some() || self.notify_client.is_some()
+    }
 }
 
 /// The door of the platform.

@@ -10,7 +10,7 @@
 //! Two cookies: `bankid_state` binds a way to the browser it began in, `veksel_session` is whoever
 //! is signed in. Neither can be read by a page, and neither comes along when another site asks.
 
-use crate::answer::{Answer, Refusal, Trace, json_response};
+use crate::answer::{Answer, Refusal, Trace, after, json_response};
 use crate::console;
 use crate::door::{Desk, answered};
 use crate::origin::From;
@@ -103,6 +103,11 @@ impl Identity {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "csrf", message));
         }
         Ok(())
+    }
+
+    /// Machines that hand requests on and are believed in whose name.
+    pub(crate) fn proxies(&self) -> &[Cidr] {
+        &self.proxies
     }
 
     fn admit(&self, endpoint: &'static str, from: &From, headers: &HeaderMap) -> Option<Duration> {
@@ -312,12 +317,7 @@ pub(crate) fn leads(location: &str, cookie: Option<HeaderValue>, trace: &Trace) 
 fn too_often(wait: Duration, headers: &HeaderMap, trace: &Trace) -> Response {
     let said = "too many people sign in from this address; try again in a while";
     let status = StatusCode::TOO_MANY_REQUESTS;
-    let mut response = refused((status, "rate_limited", said), headers, trace);
-    let seconds = wait.as_millis().div_ceil(1_000).max(1).to_string();
-    if let Ok(seconds) = seconds.parse() {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds);
-    }
-    response
+    after(refused((status, "rate_limited", said), headers, trace), wait)
 }
 
 /// Status, code and text.

@@ -22,6 +22,7 @@
 //! | `/api/v1/integration/…` | callers | an API key or a token, and a permission |
 //! | `POST /holds`, `PATCH /holds/{id}`, `POST /transactions` | a card platform | a signature |
 //! | `POST /api/hay/v0/communications/{kind}` | the same | a token |
+//! | `POST /api/hay/v0/oauth/token` | the same | an id and a secret |
 //! | `GET /health`, `/api/health`, `/v1/health` | whoever watches | nothing |
 //! | `GET /api/openapi.json`, `/api/docs` | who wants to know what there is | nothing |
 
@@ -55,8 +56,8 @@ pub use calls::{Asked, Engine};
 pub use door::{Bank, Count, Doors, HEALTH_PATHS, Health, Seen, health, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
 pub use extauth::{
-    Directory, Doubt, External, Fetching, KeySource, Lives, Looking, Notice, Watcher,
-    WrongDirectory, keys_in,
+    Directory, Doubt, External, Fetching, KeySource, Lives, Looking, Notice, NotifyClient,
+    ShortSecret, Watcher, WrongDirectory, keys_in,
 };
 pub use identity::Identity;
 pub use integration::{Caller, Handed, Integration, TokenError, Tokens};

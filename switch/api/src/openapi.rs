@@ -146,9 +146,9 @@ impl Endpoint {
         self
     }
 
-    /// Whoever proves himself in this way may ask.
-    pub(crate) fn secured(mut self, scheme: &str) -> Self {
-        self.said["security"] = json!([{ scheme: [] }]);
+    /// Whoever is known by one of these schemes may ask.
+    pub(crate) fn secured(mut self, schemes: Value) -> Self {
+        self.said["security"] = schemes;
         self
     }
 
@@ -170,8 +170,17 @@ impl Endpoint {
     }
 
     /// The body, as a schema.
-    pub(crate) fn takes_json(mut self, schema: Value) -> Self {
-        let content = json!({ "application/json": { "schema": schema } });
+    pub(crate) fn takes_json(self, schema: Value) -> Self {
+        self.takes_as("application/json", schema)
+    }
+
+    /// The body of a form, as a schema.
+    pub(crate) fn takes_form(self, schema: Value) -> Self {
+        self.takes_as("application/x-www-form-urlencoded", schema)
+    }
+
+    fn takes_as(mut self, kind: &str, schema: Value) -> Self {
+        let content = json!({ kind: { "schema": schema } });
         self.said["requestBody"] = json!({ "required": true, "content": content });
         self
     }
@@ -269,7 +278,11 @@ pub(crate) fn document(endpoints: &[Endpoint], platform: Option<&ExtAuthConfig>)
         schemes["platform"] = json!({
             "type": "apiKey", "in": "header", "name": headers.signature, "description": signed,
         });
-        schemes["events"] = bearer("The token that the platform was given for its events.");
+        schemes["events"] = bearer("The lasting token of the platform, or one that it fetched.");
+        schemes["client"] = json!({
+            "type": "http", "scheme": "basic",
+            "description": "The id and the secret of the platform.",
+        });
     }
     json!({
         "openapi": "3.1.0",

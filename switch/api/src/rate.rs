@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use veksel_link::subscriber;
 
 /// Addresses that are remembered. One more takes the place of the one that was quiet for longest.
 const ADDRESSES_MAX: usize = 10_000;
@@ -33,24 +34,31 @@ impl Rate {
         endpoint: &'static str,
         address: IpAddr,
     ) -> Result<(), Duration> {
+        if let Some(wait) = self.wait(now, endpoint, address) {
+            return Err(wait);
+        }
         let key = (endpoint, subscriber(address));
         if !self.seen.contains_key(&key) && self.seen.len() >= ADDRESSES_MAX {
             self.make_room(now);
         }
-        let times = self.seen.entry(key).or_default();
+        self.seen.entry(key).or_default().push_back(now);
+        Ok(())
+    }
+
+    /// How long an address has to wait that would not be let through; it is not counted.
+    pub(crate) fn wait(
+        &mut self,
+        now: Instant,
+        endpoint: &'static str,
+        address: IpAddr,
+    ) -> Option<Duration> {
+        let times = self.seen.get_mut(&(endpoint, subscriber(address)))?;
         let is_over = |at: &Instant| now.saturating_duration_since(*at) >= self.window;
         while times.front().is_some_and(is_over) {
             times.pop_front();
         }
-        match times.front() {
-            Some(first) if times.len() >= self.most => {
-                Err(self.window.saturating_sub(now.saturating_duration_since(*first)))
-            }
-            _ => {
-                times.push_back(now);
-                Ok(())
-            }
-        }
+        let first = times.front().filter(|_| times.len() >= self.most)?;
+        Some(self.window.saturating_sub(now.saturating_duration_since(*first)))
     }
 
     fn make_room(&mut self, now: Instant) {
@@ -64,13 +72,6 @@ impl Rate {
         if let Some(key) = quietest.map(|(key, _)| *key) {
             self.seen.remove(&key);
         }
-    }
-}
-
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
     }
 }
 
@@ -99,6 +100,16 @@ mod tests {
         assert_eq!(knock(at(60), "10.0.0.1"), Ok(()));
         assert_eq!(knock(at(60), "10.0.0.1"), Err(Duration::from_secs(1)));
         assert_eq!(rate.admit(at(60), "y", address("10.0.0.1")), Ok(()), "another endpoint");
+        // To ask how long to wait is no request.
+        for _ in 0..20 {
+            assert_eq!(rate.wait(at(62), "x", address("10.0.0.2")), None);
+            let wait = rate.wait(at(62), "x", address("10.0.0.1"));
+            assert_eq!(wait, None, "the second of its requests is over a minute ago");
+        }
+        assert_eq!(rate.admit(at(62), "x", address("10.0.0.1")), Ok(()));
+        assert_eq!(rate.admit(at(62), "x", address("10.0.0.1")), Ok(()));
+        let wait = rate.wait(at(62), "x", address("10.0.0.1"));
+        assert_eq!(wait, Some(Duration::from_secs(1)));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub use link::LinkError;
 pub use mac::{MacError, MacFault, Macs};
 pub use tls::TlsError;
 pub use tls::client::{TlsClient, TlsStream};
+pub use tls::crowd::subscriber;
 pub use tls::handshake::HandshakeFault;
 pub use tls::listing::{Listed, Purpose, of_file, of_host, of_listener};
 pub use tls::renewal::{Certificates, Holder, Unusable};

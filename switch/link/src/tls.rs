@@ -9,6 +9,7 @@
 //! revocation (guarantees 5.1). There is no early data.
 
 pub(crate) mod client;
+pub(crate) mod crowd;
 mod files;
 pub(crate) mod handshake;
 pub(crate) mod identity;

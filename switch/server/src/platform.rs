@@ -15,9 +15,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use veksel_adapters::{KeyHost, audit};
 use veksel_api::{
-    Directory, Doubt, Exchange, External, Fetching, KeySource, Lives, Looking, Notice, Watcher,
+    Directory, Doubt, Exchange, External, Fetching, KeySource, Lives, Looking, Notice,
+    NotifyClient, Watcher,
 };
-use veksel_config::SwitchConfig;
+use veksel_config::{NotifyClientConfig, SwitchConfig};
 use veksel_core::{Stored, Unreadable};
 use veksel_store::{Journal, Lookup, StoreError};
 
@@ -65,6 +66,7 @@ pub(crate) fn external(
             Some(secret(source).map_err(|why| StartError::Secret { part, why })?)
         }
     };
+    let notify_client = extauth.notify_client.as_ref().map(client).transpose()?;
     Ok(Some(External {
         config: extauth.clone(),
         acquirer: caller.acquirer.clone(),
@@ -75,8 +77,20 @@ pub(crate) fn external(
         keys: Arc::new(Published(keys)),
         directory,
         notify_token,
+        notify_client,
         watcher: Arc::new(Counted(metrics.clone())),
     }))
+}
+
+/// As whom it fetches tokens. The secret is read now.
+fn client(config: &NotifyClientConfig) -> Result<NotifyClient, StartError> {
+    let wrong = |why: String| {
+        let part = "the client secret of notifications of [extauth]".to_owned();
+        StartError::Secret { part, why }
+    };
+    let secret = secret(&config.secret).map_err(wrong)?;
+    let life = Duration::from_millis(config.token_ms);
+    NotifyClient::new(&config.id, &secret, life).map_err(|short| wrong(short.to_string()))
 }
 
 /// Keys over HTTP.

@@ -4,7 +4,7 @@ use super::kinds::{as_url, file, optional_secret};
 use super::{DAY, HOUR, MINUTE, SECOND};
 use crate::bridge::CallConfig;
 use crate::cidr::Cidr;
-use crate::extauth::{ExtAuthConfig, HoldChange, ProofHeaders, SignatureBase};
+use crate::extauth::{ExtAuthConfig, HoldChange, NotifyClientConfig, ProofHeaders, SignatureBase};
 use crate::findings::Found;
 use crate::section::{Missing, Section};
 use std::path::PathBuf;
@@ -72,6 +72,7 @@ impl ExtAuth {
                 ["notify_token_file", "notify_token_env"],
                 "",
             ),
+            notify_client: notify_client(&mut section),
         };
         Self { caller, url, config }
     }
@@ -121,6 +122,36 @@ fn code(section: &mut Section<'_>) -> String {
     let missing = Missing::Default("REFUSED_NOT_ENOUGH_FUNDS".to_owned());
     let expected = "capital letters and underscores";
     section.parsed("other_refusal_code", missing, expected, parse, String::clone).value
+}
+
+/// An id and a secret, or neither.
+fn notify_client(section: &mut Section<'_>) -> Option<NotifyClientConfig> {
+    let parse = |text: &str| {
+        let fits = text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| text.to_owned()).ok_or_else(|| "this does not fit".to_owned())
+    };
+    let missing = Missing::Default(String::new());
+    let expected = "up to 128 printable characters without spaces";
+    let id = section.parsed("notify_client_id", missing, expected, parse, String::clone);
+    let keys = ["notify_client_secret_file", "notify_client_secret_env"];
+    let secret = optional_secret(section, keys, "");
+    let token_ms = section.duration("notify_token_ttl", 10 * MINUTE, SECOND..=HOUR).value;
+    let place = id.place.or(section.place());
+    match (id.value, secret) {
+        (id, Some(secret)) if !id.is_empty() => Some(NotifyClientConfig { id, secret, token_ms }),
+        (_, Some(_)) => {
+            let help = "name in `notify_client_id` as whom the platform fetches tokens";
+            section.findings.error(place, "a client secret and no `notify_client_id`", help);
+            None
+        }
+        (id, None) => {
+            if !id.is_empty() {
+                let help = "name it by `notify_client_secret_file` or `notify_client_secret_env`";
+                section.findings.error(place, "`notify_client_id` and no secret", help);
+            }
+            None
+        }
+    }
 }
 
 /// It is read at the start, and need not be there to check a configuration.

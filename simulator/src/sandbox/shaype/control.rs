@@ -179,7 +179,7 @@ pub(super) async fn events(State(platform): State<Shaype>) -> Response {
     let queue = &state.queue;
     said(&json!({
         "waiting": queue.len(), "tried": queue.tried, "taken": queue.taken,
-        "lost": queue.lost,
+        "lost": queue.lost, "tokens": state.tokens.fetched,
     }))
 }
 

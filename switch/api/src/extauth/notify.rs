@@ -1,20 +1,21 @@
 //! What the platform tells of what has happened: transaction events, and what customers were
-//! written. Whoever brings the token is the platform; an event is noted and changes nothing,
-//! because what moves money was asked before.
+//! written. Whoever brings the lasting token, or one that was given out and has not ended, is the
+//! platform; an event is noted and changes nothing, because what moves money was asked before.
 //!
 //! Balances are the bank's here and the platform does not know them: `accountBalances` and
 //! `updatedBalance` are not there, which is not the same as zero.
 
+use super::External;
+use super::token::unix_ms;
 use crate::answer::{Answer, Refusal, Trace, json_response};
-use crate::door::{Desk, answered};
+use crate::door::{Desk, answered, only};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
 use veksel_adapters::money;
-use veksel_core::enquiry::Secret;
 
 /// Longest id and word of an event.
 const TEXT_MAX: usize = 128;
@@ -68,17 +69,13 @@ pub(crate) async fn received(
 }
 
 fn take(desk: &Desk, trace: &Trace, kind: &str, headers: &HeaderMap, body: &Bytes) -> Answer {
-    let platform = desk.platform.as_ref();
-    let token = platform.and_then(|platform| platform.external.notify_token.as_ref());
-    let (Some(platform), Some(token)) = (platform, token) else {
+    let platform = desk.platform.as_ref().filter(|platform| platform.external.hears());
+    let Some(platform) = platform.filter(|_| KINDS.contains(&kind)) else {
         return Err(Refusal::not_found("this path"));
     };
-    if !KINDS.contains(&kind) {
-        return Err(Refusal::not_found("this path"));
-    }
-    if !brings(headers, token) {
-        let message = "a bearer token is needed";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
+    let given = bearer(headers);
+    if !given.is_some_and(|token| is_known(&platform.external, token)) {
+        return Ok(unknown(given.is_some(), trace));
     }
     let event: Map<String, Value> =
         serde_json::from_slice(body).map_err(|_| Refusal::bad("the body is no JSON object"))?;
@@ -102,14 +99,33 @@ fn take(desk: &Desk, trace: &Trace, kind: &str, headers: &HeaderMap, body: &Byte
     Ok(json_response(StatusCode::OK, &json!({})))
 }
 
-fn brings(headers: &HeaderMap, token: &Secret) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.split_once(' '));
-    !token.expose().is_empty()
-        && given.is_some_and(|(scheme, given)| {
-            let is_same = given.trim().as_bytes().ct_eq(token.expose().as_bytes());
-            scheme.eq_ignore_ascii_case("bearer") && bool::from(is_same)
-        })
+/// The bearer token of a request.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = only(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Whether it is the lasting token, or one that was given out and has not ended.
+fn is_known(external: &External, token: &str) -> bool {
+    let is_lasting = external.notify_token.as_ref().is_some_and(|own| {
+        let own = own.expose();
+        !own.is_empty() && bool::from(token.as_bytes().ct_eq(own.as_bytes()))
+    });
+    let client = external.notify_client.as_ref();
+    is_lasting || client.is_some_and(|client| client.holds(token, unix_ms()))
+}
+
+/// Asks for a token, and says of one that was brought that it is none (RFC 6750 3).
+fn unknown(has_token: bool, trace: &Trace) -> Response {
+    let (message, asked) = match has_token {
+        true => ("the token is none, or has ended", "Bearer error=\"invalid_token\""),
+        false => ("a bearer token is needed", "Bearer realm=\"veksel\""),
+    };
+    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+    let mut response = refusal.respond(trace);
+    let asked = HeaderValue::from_static(asked);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, asked);
+    response
 }
 
 /// An event as far as it can be read. One that is known and contradicts itself is refused.

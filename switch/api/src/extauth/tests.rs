@@ -96,6 +96,7 @@ fn platform(journal: Option<Vec<Stored>>) -> (Platform, mpsc::Receiver<Posted>) 
         remembered_max: 8,
         directory: None,
         notify_token: None,
+        notify_client: None,
     };
     let external = External {
         config,
@@ -107,6 +108,7 @@ fn platform(journal: Option<Vec<Stored>>) -> (Platform, mpsc::Receiver<Posted>) 
         keys: Arc::new(Nothing),
         directory: None,
         notify_token: None,
+        notify_client: None,
         watcher: Arc::new(Nothing),
     };
     (Platform::new(external), posts)

@@ -6,6 +6,7 @@
 mod console;
 mod document;
 mod people;
+mod platform;
 mod provided;
 mod rig;
 mod secure;

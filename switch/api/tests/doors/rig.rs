@@ -1,6 +1,7 @@
 //! The endpoints on a socket of this machine, an engine that says what it is told to say, and a
 //! client of a few lines that shares no code with the server.
 
+use crate::platform;
 use crate::provided::{Post, providers};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -16,9 +17,8 @@ use veksel_adapters::audit;
 use veksel_adapters::oidc::{Alarms, Oidc};
 use veksel_adapters::providers::Provides;
 use veksel_api::{
-    Asked, Bank, Bounds, Caller, Doors, Doubt, Engine, Exchange, External, Fetching, Identity,
-    Integration, KeySource, Lives, Looking, Notice, Secure, Seen, Signed, Unwelcome, Watcher,
-    Webhooks, router, serve,
+    Asked, Bank, Bounds, Caller, Doors, Engine, Exchange, External, Identity, Integration, Secure,
+    Seen, Signed, Unwelcome, Webhooks, router, serve,
 };
 use veksel_config::bridge::{CallerConfig, PERMISSIONS, SecretSource};
 use veksel_config::{BRIDGE_EXAMPLE, Source, load_switch};
@@ -92,34 +92,12 @@ impl Webhooks for Credulous {
     }
 }
 
-/// A card platform that publishes no keys, in front of an empty journal.
-struct Nobody;
-
-impl Lives for Nobody {
-    fn life(&self, _: String) -> Looking<'_> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-}
-
-impl KeySource for Nobody {
-    fn fetch(&self) -> Fetching<'_> {
-        Box::pin(async { Err("none".to_owned()) })
-    }
-}
-
-impl Watcher for Nobody {
-    fn doubted(&self, _: Doubt) {}
-    fn skewed(&self, _: i64) {}
-    fn keys_age(&self, _: Duration) {}
-    fn noticed(&self, _: &Notice) {}
-}
-
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self::start(None, None, None, None)
+        Self::start(None, None, None, own_platform())
     }
 
-    /// With everything that there can be, as the shipped example has it.
+    /// With everything that there can be.
     pub(crate) fn whole(token: &str) -> Self {
         let source = Source::text("bridge.toml", BRIDGE_EXAMPLE).known_dialects(&["cbs-ascii-bin"]);
         let bridge = load_switch(source).unwrap_or_else(|wrong| panic!("{wrong}")).bridge;
@@ -127,40 +105,33 @@ impl Rig {
         identity.mock = true;
         let secret = |_: &SecretSource| Ok(Secret::new("secret"));
         let oidc = Oidc::new(&identity, &http, &secret, &audit(64).0, Alarms::default()).unwrap();
-        let identity = Identity::new(oidc, &identity, &http);
-        let external = External {
-            config: bridge.extauth.unwrap(),
-            acquirer: "500001".into(),
-            participant: "platform".into(),
-            exchange: Exchange::new(mpsc::channel(1).0),
-            lives: Arc::new(Nobody),
-            keys: Arc::new(Nobody),
-            directory: None,
-            notify_token: Some(Secret::new("events")),
-            watcher: Arc::new(Nobody),
-        };
-        Self::start(Some(Secret::new(token)), Some(identity), None, Some(external))
+        Self::with_people(token, Identity::new(oidc, &identity, &http))
     }
 
     pub(crate) fn with_token(token: &str) -> Self {
-        Self::start(Some(Secret::new(token)), None, None, None)
+        Self::start(Some(Secret::new(token)), None, None, own_platform())
+    }
+
+    /// A card platform of one's own.
+    pub(crate) fn with_platform(external: External) -> Self {
+        Self::start(None, None, None, external)
     }
 
     /// People sign in too.
     pub(crate) fn with_people(token: &str, identity: Identity) -> Self {
-        Self::start(Some(Secret::new(token)), Some(identity), None, None)
+        Self::start(Some(Secret::new(token)), Some(identity), None, own_platform())
     }
 
     /// Over TLS, and over nothing else.
     pub(crate) fn secure(secure: Secure) -> Self {
-        Self::start(None, None, Some(secure), None)
+        Self::start(None, None, Some(secure), own_platform())
     }
 
     fn start(
         token: Option<Secret>,
         identity: Option<Identity>,
         secure: Option<Secure>,
-        external: Option<External>,
+        external: External,
     ) -> Self {
         let runtime = Runtime::new().unwrap();
         let (calling, calls) = mpsc::channel(4);
@@ -182,7 +153,7 @@ impl Rig {
                 Bank { name: "signbank".into(), push_secret: Some(Secret::new("push-secret")) },
             ],
             token,
-            external,
+            external: Some(external),
             is_loopback: true,
             body_max: 4_096,
             integration: Some(integration(providers)),
@@ -324,6 +295,11 @@ pub(crate) fn said(text: &str) -> Said {
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
     Said { status, headers, body: body.to_owned() }
+}
+
+/// Has tokens that live for ten minutes.
+fn own_platform() -> External {
+    platform::external(Some(platform::client(Duration::from_secs(600))))
 }
 
 /// Callers without an engine: nothing they ask is taken in. Their keys are their names: `app-key`

@@ -51,11 +51,13 @@ pub enum HandshakeFault {
     Alert,
     /// The peer speaks something else, or an older TLS.
     Protocol,
+    /// The peer's address has its share of unfinished handshakes.
+    Crowded,
 }
 
 impl HandshakeFault {
     /// Every fault, in the order of declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Timeout,
         Self::Gone,
         Self::NoCertificate,
@@ -63,6 +65,7 @@ impl HandshakeFault {
         Self::Stranger,
         Self::Alert,
         Self::Protocol,
+        Self::Crowded,
     ];
 
     /// The word that metrics use.
@@ -76,6 +79,7 @@ impl HandshakeFault {
             Self::Stranger => "stranger",
             Self::Alert => "alert",
             Self::Protocol => "protocol",
+            Self::Crowded => "crowded",
         }
     }
 
@@ -106,6 +110,12 @@ impl Failure {
     pub(super) fn late(limit: Duration) -> Self {
         let detail = format!("no end of the handshake within {} ms", limit.as_millis());
         Self { fault: HandshakeFault::Timeout, detail }
+    }
+
+    /// The address of the peer has so many under way already.
+    pub(super) fn crowded(share: usize) -> Self {
+        let detail = format!("its address has {share} handshakes under way");
+        Self { fault: HandshakeFault::Crowded, detail }
     }
 
     /// There is nothing to shake hands with: a defect.
@@ -151,7 +161,7 @@ impl From<Failure> for io::Error {
     fn from(failure: Failure) -> Self {
         let kind = match failure.fault {
             HandshakeFault::Timeout => ErrorKind::TimedOut,
-            HandshakeFault::Gone => ErrorKind::ConnectionReset,
+            HandshakeFault::Gone | HandshakeFault::Crowded => ErrorKind::ConnectionReset,
             HandshakeFault::NoCertificate
             | HandshakeFault::Certificate
             | HandshakeFault::Stranger

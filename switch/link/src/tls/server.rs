@@ -1,9 +1,11 @@
 //! The side that is connected to, for a listener that is no link: HTTP.
 //!
 //! Hands are shaken where its connections are served, under the bounds of a link: a deadline for
-//! each, and a number at one time. Its files are read again as those of links are, by themselves.
+//! each, and a number at one time, of which one address has a share. Its files are read again as
+//! those of links are, by themselves.
 
 use super::TlsError;
+use super::crowd::Crowd;
 use super::handshake::{Complaints, Failure, HandshakeFault, LOOK};
 use super::renewal::{Certificates, Endpoint, Files, Holder};
 use std::net::SocketAddr;
@@ -28,6 +30,7 @@ struct Inner {
     endpoint: Arc<Endpoint>,
     limit: Duration,
     room: Arc<Semaphore>,
+    crowd: Crowd,
     complaints: Complaints,
 }
 
@@ -48,8 +51,10 @@ impl TlsServer {
         let endpoint = certificates.add(Holder::Listener(name), files)?;
         let limit = Duration::from_millis(config.handshake_ms);
         let room = Arc::new(Semaphore::new(config.handshakes_max as usize));
+        let crowd = Crowd::new(config.handshakes_max as usize);
         let complaints = Complaints::default();
-        Ok(Self(Arc::new(Inner { name, certificates, endpoint, limit, room, complaints })))
+        let inner = Inner { name, certificates, endpoint, limit, room, crowd, complaints };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Leave for one handshake, to be had before a connection is accepted: while all are under
@@ -61,8 +66,8 @@ impl TlsServer {
         Arc::clone(&self.0.room).acquire_owned().await
     }
 
-    /// Shakes hands within the time there is for it, and gives the leave back. What fails is told
-    /// of in the log, now and then.
+    /// Shakes hands within the time there is for it, and gives the leave back. An address that has
+    /// its share under way is closed at once. What fails is told of in the log, now and then.
     ///
     /// # Errors
     /// Why there is no session. The socket is closed.
@@ -72,13 +77,16 @@ impl TlsServer {
         peer: SocketAddr,
         leave: OwnedSemaphorePermit,
     ) -> Result<TlsAccepted, HandshakeFault> {
-        let Inner { name, endpoint, limit, complaints, .. } = &*self.0;
-        let shaken = match endpoint.server() {
-            Some(config) => match timeout(*limit, TlsAcceptor::from(config).accept(socket)).await {
-                Ok(shaken) => shaken.map_err(|error| Failure::of(&error)),
-                Err(_) => Err(Failure::late(*limit)),
-            },
-            None => Err(Failure::unarmed()),
+        let Inner { name, endpoint, limit, crowd, complaints, .. } = &*self.0;
+        let shaken = match (crowd.enter(peer.ip()), endpoint.server()) {
+            (None, _) => Err(Failure::crowded(crowd.share())),
+            (Some(_), None) => Err(Failure::unarmed()),
+            (Some(_entered), Some(config)) => {
+                match timeout(*limit, TlsAcceptor::from(config).accept(socket)).await {
+                    Ok(shaken) => shaken.map_err(|error| Failure::of(&error)),
+                    Err(_) => Err(Failure::late(*limit)),
+                }
+            }
         };
         drop(leave);
         shaken.map_err(|failure| {
