@@ -8,5 +8,5 @@ mod client;
 mod port;
 mod rig;
 mod secure;
-#[path = "../canary/watch.rs"]
+#[path = "../../../cli/tests/canary/watch.rs"]
 mod watch;

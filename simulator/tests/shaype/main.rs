@@ -11,5 +11,5 @@ mod once;
 mod proofs;
 mod refusals;
 mod rig;
-#[path = "../canary/watch.rs"]
+#[path = "../../../cli/tests/canary/watch.rs"]
 mod watch;

@@ -9,6 +9,8 @@ mod people;
 mod provided;
 mod rig;
 mod secure;
+#[path = "../../../../cli/tests/canary/watch.rs"]
+mod watch;
 
 use rig::{Rig, Said, json};
 use std::time::Duration;
