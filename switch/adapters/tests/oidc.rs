@@ -396,8 +396,8 @@ async fn pass(seconds: u64) {
 
 #[tokio::test]
 async fn where_things_are_is_asked_again_after_a_day_and_30_seconds_after_a_failure() {
-    let _watch = watching();
     const DAY: u64 = 24 * 3_600;
+    let _watch = watching();
     let rig = Rig::new();
     let found = || rig.provider.asked("discovery");
     assert!(rig.sign_in("kari").await.is_ok());

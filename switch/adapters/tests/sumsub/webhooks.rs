@@ -137,8 +137,8 @@ async fn what_is_not_taken_is_posted_again_on_schedule() {
 
 #[tokio::test]
 async fn rights_are_taken_away_by_reset_and_deactivation() {
-    let _watch = super::watching();
     use super::{address, receiver};
+    let _watch = super::watching();
     let collected = Canned::start("200 OK", "").await;
     let mut config = posting(&collected, Digest::Sha256);
     // The calls below are a person's in the provider's pages, which nobody signs.
