@@ -53,6 +53,8 @@ pub(crate) fn doors() -> Vec<Secret> {
         "sandbox-password",
         "sandbox-secret-key",
         "sandbox-webhook-secret",
+        "secret-of-the-platform",
+        "token-of-events",
     ];
     doors.map(|door| Secret::new(door, door)).to_vec()
 }
