@@ -4,18 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "that is how tests fail")]
 #![cfg(unix)]
 
-#[path = "canary/scan.rs"]
-mod scan;
+#[path = "canary/program.rs"]
+mod program;
 
-use scan::{Artefact, Scanner, Secret, encodings, people, seeds};
+use program::scan::{Artefact, Scanner, Secret, encodings, journals, people, seeds};
+use program::{program, run};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-const VEKSEL: &str = env!("CARGO_BIN_EXE_veksel");
 
 /// How long anything may take on a machine with much to do.
 const SOON: Duration = Duration::from_secs(60);
@@ -40,10 +39,9 @@ struct Demo {
 
 impl Demo {
     fn start(folder: &Path) -> Self {
-        let mut child = Command::new(VEKSEL)
+        let mut child = program()
             .args(["demo", "--random-ports", "--rate", "40", "--for", "10m"])
             .args(["--retain", folder.to_str().unwrap()])
-            .env("VEKSEL_LOG", "trace")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -76,12 +74,8 @@ impl Demo {
     }
 
     fn send(&self, arguments: &[&str]) {
-        let done = Command::new(VEKSEL)
-            .arg("send")
-            .args(arguments)
-            .args(["--to", &self.channels])
-            .output()
-            .unwrap();
+        let mut command = program();
+        let done = run(command.arg("send").args(arguments).args(["--to", &self.channels]));
         // Some are declined, as they should be; nobody must be silent.
         assert!(done.status.code() < Some(2), "{arguments:?}: {done:?}");
     }
@@ -130,7 +124,7 @@ impl Demo {
     /// Everything the program itself prints of its books.
     fn tool(&self, arguments: &[&str]) -> Artefact {
         let (db, keys) = (self.folder.join("veksel.db"), self.folder.join("veksel.key"));
-        let mut command = Command::new(VEKSEL);
+        let mut command = program();
         command.args(arguments);
         if arguments[0] != "report" {
             command.args(["--db", db.to_str().unwrap(), "--keys", keys.to_str().unwrap()]);
@@ -329,13 +323,7 @@ fn no_secret_is_left_behind() {
     let folder = demo.folder.clone();
     artefacts.extend(demo.stop());
     // Sealed, but nothing of it in clear. The bank's own book has the cards it has issued.
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with("veksel.db") {
-            artefacts.push(Artefact { name, bytes: std::fs::read(path).unwrap() });
-        }
-    }
+    artefacts.extend(journals(&folder));
 
     let scanner = Scanner::new(&secrets(&folder));
     let found: Vec<String> = artefacts.iter().flat_map(|each| scanner.scan(each)).collect();

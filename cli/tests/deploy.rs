@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "that is how tests fail")]
 #![cfg(unix)]
 
+#[path = "canary/program.rs"]
+mod program;
+
+use program::{program, run};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
-
-const VEKSEL: &str = env!("CARGO_BIN_EXE_veksel");
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -28,9 +30,9 @@ fn check(file: &str, environment: &[(&str, &str)]) {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("file.toml");
     std::fs::copy(root().join(file), &config).unwrap();
-    let mut command = Command::new(VEKSEL);
+    let mut command = program();
     command.args(["check", "--config", config.to_str().unwrap()]);
-    let done = command.envs(environment.iter().copied()).output().unwrap();
+    let done = run(command.envs(environment.iter().copied()));
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success() && said.is_empty(), "{file} with {environment:?}: {said}");
 }
@@ -38,7 +40,7 @@ fn check(file: &str, environment: &[(&str, &str)]) {
 /// The arguments of a command are those of the command line.
 fn understood(command: &str) {
     let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-    let done = Command::new(VEKSEL).args(&words).arg("--help").output().unwrap();
+    let done = run(program().args(&words).arg("--help"));
     assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
@@ -229,7 +231,7 @@ fn the_package_has_what_it_promises() {
 
 #[test]
 fn the_manual_and_completions_know_every_command() {
-    let help = Command::new(VEKSEL).arg("--help").output().unwrap();
+    let help = run(program().arg("--help"));
     let help = String::from_utf8(help.stdout).unwrap();
     let (_, list) = help.split_once("Commands:\n").unwrap();
     let commands: Vec<&str> = list
@@ -243,14 +245,14 @@ fn the_manual_and_completions_know_every_command() {
     assert!(commands.contains(&"run") && commands.len() > 15, "{commands:?}");
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("man");
-    let done = Command::new(VEKSEL).args(["man", "--out", out.to_str().unwrap()]).output().unwrap();
+    let done = run(program().args(["man", "--out", out.to_str().unwrap()]));
     assert!(done.status.success());
     for command in &commands {
         let page = std::fs::read_to_string(out.join(format!("veksel-{command}.1"))).unwrap();
         assert!(page.contains(".TH"), "{command}");
     }
     for shell in ["bash", "zsh", "fish"] {
-        let done = Command::new(VEKSEL).args(["completions", shell]).output().unwrap();
+        let done = run(program().args(["completions", shell]));
         let script = String::from_utf8(done.stdout).unwrap();
         for command in &commands {
             assert!(script.contains(command), "{shell}: {command}");

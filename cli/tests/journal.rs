@@ -4,11 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "that is how tests fail")]
 #![cfg(unix)]
 
+#[path = "stage/stage.rs"]
+mod stage;
+
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use stage::{Process, program, run, search, until};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use veksel_codecs::{Mti, ResponseCode};
@@ -63,12 +66,12 @@ impl Place {
     /// Runs a command on the journal.
     fn veksel(&self, words: &str, more: &[&str]) -> Ran {
         let (db, keys) = (self.path("veksel.db"), self.path("veksel.key"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_veksel"));
+        let mut command = program();
         command.args(words.split(' ')).args(more);
         if words.starts_with("journal") || words.starts_with("reversals list") {
             command.arg("--db").arg(db).arg("--keys").arg(keys);
         }
-        let output = command.output().unwrap();
+        let output = run(&mut command);
         Ran {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -76,19 +79,18 @@ impl Place {
         }
     }
 
-    fn command_to_run(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_veksel"));
-        command.arg("run").arg("--config").arg(self.path("switch.toml"));
-        for setting in [
+    /// What runs a switch on the journal.
+    fn words_to_run(&self) -> Vec<String> {
+        let config = self.path("switch.toml").display().to_string();
+        let settings = [
             "listener.channels.listen=127.0.0.1:0",
             "admin.listen=127.0.0.1:0",
             // Nobody listens there.
             "group.cbs.connect=127.0.0.1:9",
-        ] {
-            command.arg("--set").arg(setting);
-        }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
+        ];
+        let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
+        let words = ["run", "--config", &config].into_iter().chain(settings);
+        words.map(str::to_owned).collect()
     }
 
     /// The state of transaction 1 among the reversals; empty if it is not there.
@@ -115,26 +117,28 @@ impl Place {
 }
 
 struct Switch {
-    child: Child,
+    process: Process,
     admin: SocketAddr,
 }
 
 impl Switch {
     fn start(place: &Place) -> Self {
-        let mut child = place.command_to_run().spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = |line: String| {
+        let words = place.words_to_run();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let process = Process::start(&words, &place.path("switch.log"));
+        let address = |line: &str| {
             let (_, rest) = line.split_once("http://")?;
             rest.split('/').next()?.parse().ok()
         };
-        let admin = lines.map_while(Result::ok).find_map(address).unwrap();
-        Self { child, admin }
+        let admin = until("the switch to say where it listens", SOON, || {
+            process.said().lines().find_map(address)
+        });
+        Self { process, admin }
     }
 
-    fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
+    fn stop(self) {
+        self.process.signal("TERM");
+        assert_eq!(self.process.end(SOON), Some(0));
     }
 
     /// The body of a page.
@@ -144,6 +148,7 @@ impl Switch {
         write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
+        search(path, answer.as_bytes());
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
@@ -161,13 +166,6 @@ impl Switch {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Switch {
-    fn drop(&mut self) {
-        // Only if the test failed; it has stopped otherwise.
-        let _ = self.child.kill();
     }
 }
 
@@ -374,7 +372,7 @@ fn a_changed_journal_is_found_out_and_does_not_start() {
     let json = place.veksel("journal verify", &["--json"]).json();
     assert_eq!(json["findings"][0]["what"], "changed");
     assert_eq!(json["findings"][0]["record"], 3);
-    let refused = place.command_to_run().output().unwrap();
+    let refused = run(program().args(place.words_to_run()));
     assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.contains("the journal is damaged: record 3 was changed"), "{said}");

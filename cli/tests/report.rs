@@ -4,20 +4,22 @@
 #![expect(clippy::unwrap_used, reason = "that is how tests fail")]
 #![cfg(unix)]
 
+#[path = "stage/stage.rs"]
+mod stage;
+
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use stage::{PATIENCE, Process, program, run, search, until};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-
-const VEKSEL: &str = env!("CARGO_BIN_EXE_veksel");
+use std::process::{Command, Output};
 
 /// A bank that runs, and where its reports are.
 struct Bank {
-    folder: tempfile::TempDir,
-    child: Child,
+    /// Its log is in the folder, and searched when it ends.
+    _process: Process,
     report: String,
-    lines: Option<std::thread::JoinHandle<()>>,
+    folder: tempfile::TempDir,
 }
 
 impl Bank {
@@ -31,26 +33,16 @@ impl Bank {
                     [sandbox.report]\nlisten = \"127.0.0.1:0\"\n";
         let text = format!("{text}{others}");
         std::fs::write(&config, text).unwrap();
-        let mut child = Command::new(VEKSEL)
-            .args(["simulate", "--config", config.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut report = None;
-        let mut line = String::new();
-        while report.is_none() && lines.read_line(&mut line).unwrap() > 0 {
-            let is_it = line.contains("report");
-            report = line.split_once("://").filter(|_| is_it).map(|(_, rest)| {
-                rest.split_whitespace().next().unwrap().trim_end_matches('/').to_owned()
-            });
-            line.clear();
-        }
-        let rest = std::thread::spawn(move || {
-            let _ = std::io::copy(&mut lines, &mut std::io::sink());
+        let arguments = ["simulate", "--config", config.to_str().unwrap()];
+        let process = Process::start(&arguments, &folder.path().join("log"));
+        let address = |line: &str| {
+            let (_, rest) = line.split_once("://").filter(|_| line.contains("report"))?;
+            Some(rest.split_whitespace().next()?.trim_end_matches('/').to_owned())
+        };
+        let report = until("the bank to say where its reports are", PATIENCE, || {
+            process.said().lines().find_map(address)
         });
-        let report = report.unwrap();
-        Self { folder, child, report, lines: Some(rest) }
+        Self { _process: process, report, folder }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -65,26 +57,15 @@ impl Bank {
         stream.read_to_end(&mut answer).unwrap();
         let cut = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(answer[..cut].to_vec()).unwrap();
-        (head[9..12].parse().unwrap(), head, answer[cut + 4..].to_vec())
+        let body = answer[cut + 4..].to_vec();
+        search(path, head.as_bytes());
+        search(path, &body);
+        (head[9..12].parse().unwrap(), head, body)
     }
 
     fn report(&self, arguments: &[&str]) -> Output {
         let config = self.path("simulator.toml");
-        Command::new(VEKSEL)
-            .args(["report", "--config", config.to_str().unwrap()])
-            .args(arguments)
-            .output()
-            .unwrap()
-    }
-}
-
-impl Drop for Bank {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if let Some(lines) = self.lines.take() {
-            let _ = lines.join();
-        }
+        run(program().args(["report", "--config", config.to_str().unwrap()]).args(arguments))
     }
 }
 
@@ -210,17 +191,13 @@ fn what_cannot_be_had_is_said() {
     let both = bank.report(&[]);
     let complaint = String::from_utf8(both.stderr).unwrap();
     assert!(!both.status.success() && complaint.contains("--sheet"), "{complaint}");
-    let none = Command::new(VEKSEL).args(["report", "--db", "/nowhere/bank.db"]).output().unwrap();
+    let none = run(program().args(["report", "--db", "/nowhere/bank.db"]));
     let complaint = String::from_utf8(none.stderr).unwrap();
     assert!(!none.status.success() && complaint.contains("/nowhere/bank.db"), "{complaint}");
     // Without a password it is for this machine alone.
     let set = ["simulate", "--set", "sandbox.report.listen=0.0.0.0:0"];
     let config = bank.path("simulator.toml");
-    let open = Command::new(VEKSEL)
-        .args(set)
-        .args(["--config", config.to_str().unwrap()])
-        .output()
-        .unwrap();
+    let open = run(program().args(set).args(["--config", config.to_str().unwrap()]));
     let complaint = String::from_utf8(open.stderr).unwrap();
     assert!(open.status.code() == Some(64) && complaint.contains("password"), "{complaint}");
 }

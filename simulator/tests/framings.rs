@@ -8,7 +8,7 @@ use veksel_config::{Source, load_simulator, load_switch};
 use veksel_server::Stopped;
 use veksel_simulator::{bank, terminals};
 
-#[path = "canary/watch.rs"]
+#[path = "../../cli/tests/canary/watch.rs"]
 mod watch;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,8 +23,8 @@ fn until(what: &str, mut happens: impl FnMut() -> bool) {
 
 /// Traffic through a switch, with these settings on both sides of it.
 fn carries(dialect: &str, framing: &str, group: &str) {
-    let _watch = watch::watch();
     let folder = tempfile::tempdir().unwrap();
+    let _watch = watch::watch().over(folder.path());
     let common = |section: &str| format!("[{section}.framing]\nlength = \"message\"\n{framing}");
     let dialect = format!("dialect = \"{dialect}\"\n");
     let simulator = format!(
@@ -61,6 +61,7 @@ fn carries(dialect: &str, framing: &str, group: &str) {
     let traffic = terminals.stop();
     assert_eq!(traffic.answered, traffic.sent, "{traffic:?}");
     assert_eq!(traffic.by_code.keys().collect::<Vec<_>>(), ["00"], "{traffic:?}");
+    watch::search_page(switch.admin().unwrap(), "/metrics");
     assert_eq!(switch.stop(), Stopped::Asked);
     let summary = bank.stop().unwrap();
     assert!(summary.conserved && summary.requests >= 200, "{summary:?}");

@@ -12,7 +12,7 @@ use veksel_server::{Running, Stopped};
 use veksel_simulator::bank::{self, RunningBank};
 use veksel_simulator::terminals::{self, Traffic};
 
-#[path = "canary/watch.rs"]
+#[path = "../../cli/tests/canary/watch.rs"]
 mod watch;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,8 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A key that differs from name to name.
 fn key(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);
-    let letters = name.bytes().chain(1..).take(16);
-    fs::write(&path, letters.map(|byte| format!("{byte:02x}")).collect::<String>()).unwrap();
+    let key: Vec<u8> = name.bytes().chain(1..).take(16).collect();
+    fs::write(&path, key.iter().map(|byte| format!("{byte:02x}")).collect::<String>()).unwrap();
+    watch::never(name, key);
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     path
 }
@@ -45,8 +46,8 @@ struct World {
 
 /// A bank that signs with `banks_key`, where the switch believes only `bank.key`.
 fn world(banks_key: &str, network: bool) -> World {
-    let watch = watch::watch();
     let folder = tempfile::tempdir().unwrap();
+    let watch = watch::watch().over(folder.path());
     let path = folder.path();
     for name in ["atm.key", "to-atm.key", "to-bank.key", "bank.key", "wrong.key"] {
         key(path, name);

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "that is how tests fail")]
 
+#[path = "../../cli/tests/canary/watch.rs"]
+mod watch;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use veksel_simulator::proxy::{self, Faults, Injected, ProxyConfig, RunningProxy};
+use watch::{search, search_shown, watch};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -53,7 +57,7 @@ fn requests(faults: Faults, seed: u64, bytes: &[u8]) -> (Vec<u8>, Injected) {
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let arrived = far.join().unwrap();
-    (arrived, proxy.stop())
+    (arrived, stop(proxy))
 }
 
 /// What arrives of these bytes when the destination sends them.
@@ -66,11 +70,20 @@ fn answers(faults: Faults, seed: u64, bytes: &[u8]) -> (Vec<u8>, Injected) {
     let mut stream = TcpStream::connect(proxy.address()).unwrap();
     let arrived = rest(&mut stream);
     far.join().unwrap();
-    (arrived, proxy.stop())
+    (arrived, stop(proxy))
+}
+
+/// Its log has nothing of what went through it, nor has what it says of itself.
+fn stop(proxy: RunningProxy) -> Injected {
+    search_shown("a proxy", &proxy);
+    let injected = proxy.stop();
+    search("what a proxy did", format!("{injected} {injected:?}"));
+    injected
 }
 
 #[test]
 fn without_faults_it_is_not_noticed() {
+    let _watch = watch();
     let bytes = frames(0..500);
     let (arrived, injected) = requests(Faults::NONE, 1, &bytes);
     assert_eq!(arrived, bytes);
@@ -83,6 +96,7 @@ fn without_faults_it_is_not_noticed() {
 
 #[test]
 fn slices_and_delays_change_no_byte() {
+    let _watch = watch();
     let bytes = frames(0..50);
     let faults = Faults { slice: 1_000, ..Faults::NONE };
     let (arrived, injected) = requests(faults, 1, &bytes);
@@ -97,6 +111,7 @@ fn slices_and_delays_change_no_byte() {
 
 #[test]
 fn a_connection_is_cut_within_a_frame() {
+    let _watch = watch();
     let bytes = frames(1_000..1_500);
     let faults = Faults { drop: 50, ..Faults::NONE };
     for seed in 0..8 {
@@ -108,6 +123,7 @@ fn a_connection_is_cut_within_a_frame() {
 
 #[test]
 fn a_blackhole_swallows_whole_frames_and_nothing_else() {
+    let _watch = watch();
     let bytes = frames(1_000..1_500);
     let blackhole_max = Duration::from_micros(200);
     let faults = Faults { blackhole: 20, blackhole_max, ..Faults::NONE };
@@ -120,6 +136,7 @@ fn a_blackhole_swallows_whole_frames_and_nothing_else() {
 
 #[test]
 fn only_answers_are_doubled_and_swapped() {
+    let _watch = watch();
     let bytes = frames(0..10);
     let faults = Faults { duplicate: 1_000, ..Faults::NONE };
     let twice = frames((0..10).flat_map(|number| [number, number]));
@@ -136,6 +153,7 @@ fn only_answers_are_doubled_and_swapped() {
 
 #[test]
 fn corruption_turns_one_bit_of_a_message() {
+    let _watch = watch();
     let bytes = frames(1_000..1_100);
     let faults = Faults { corrupt: 1_000, ..Faults::NONE };
     let (arrived, injected) = requests(faults, 1, &bytes);
@@ -149,7 +167,25 @@ fn corruption_turns_one_bit_of_a_message() {
 }
 
 #[test]
+fn a_card_that_goes_through_is_told_to_nobody() {
+    let _watch = watch();
+    let card = b"4111111111111111";
+    let frame = [&u16::try_from(card.len()).unwrap().to_be_bytes()[..], card].concat();
+    for faults in [
+        Faults::NONE,
+        Faults { slice: 1_000, ..Faults::NONE },
+        Faults { drop: 1_000, ..Faults::NONE },
+        Faults { duplicate: 1_000, ..Faults::NONE },
+        Faults { corrupt: 1_000, ..Faults::NONE },
+    ] {
+        requests(faults, 1, &frame);
+        answers(faults, 1, &frame);
+    }
+}
+
+#[test]
 fn the_seed_decides_what_happens() {
+    let _watch = watch();
     let bytes = frames(0..400);
     let faults = Faults { slice: 100, corrupt: 100, drop: 3, ..Faults::NONE };
     let run = |seed| requests(faults, seed, &bytes);
@@ -159,6 +195,7 @@ fn the_seed_decides_what_happens() {
 
 #[test]
 fn a_destination_that_is_not_there_closes_the_connection() {
+    let _watch = watch();
     let to = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let config = ProxyConfig { listen, to, seed: 1, faults: Faults::NONE };
@@ -166,6 +203,6 @@ fn a_destination_that_is_not_there_closes_the_connection() {
     let mut stream = TcpStream::connect(proxy.address()).unwrap();
     assert_eq!(rest(&mut stream), b"");
     assert!(proxy::start(ProxyConfig { listen: proxy.address(), ..config }).is_err());
-    assert_eq!(proxy.stop(), Injected::default());
+    assert_eq!(stop(proxy), Injected::default());
     assert!(TcpStream::connect_timeout(&to, PATIENCE).is_err());
 }

@@ -3,6 +3,8 @@
 
 #[path = "sandbox/client.rs"]
 mod client;
+#[path = "../../cli/tests/canary/watch.rs"]
+mod watch;
 
 use axum::extract::{Extension, Request};
 use axum::http::StatusCode;
@@ -18,6 +20,10 @@ use veksel_simulator::sandbox::ca::{Authority, Clients, Purpose, Role, Wanted};
 use veksel_simulator::sandbox::{
     Clock, Mount, Peer, Remark, RunningSandboxes, Sandbox, SandboxError, start,
 };
+use watch::{Watch, never_key, search, watch_for};
+
+/// What opens nothing.
+const BEARER: &str = "Bearer of-a-door-that-is-not-there";
 
 /// Says back what came and counts.
 #[derive(Default)]
@@ -59,21 +65,22 @@ fn local() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-fn echo(tls: Option<(&Authority, Clients)>) -> (Arc<Echo>, RunningSandboxes) {
+fn echo(tls: Option<(&Authority, Clients)>) -> (Watch, Arc<Echo>, RunningSandboxes) {
+    let watch = watch_for(&[BEARER]);
     let sandbox = Arc::new(Echo::default());
     let tls = tls.map(|(ca, clients)| ca.server(&["localhost", "127.0.0.1"], clients).unwrap());
     let shared = Arc::<Echo>::clone(&sandbox);
     let mount = Mount { name: "echo".to_owned(), listen: local(), tls, sandbox: shared };
-    (sandbox, start(vec![mount], Clock::default()).unwrap())
+    (watch, sandbox, start(vec![mount], Clock::default()).unwrap())
 }
 
 #[test]
 fn requests_are_answered_logged_and_forgotten() {
-    let (sandbox, running) = echo(None);
+    let (_watch, sandbox, running) = echo(None);
     let address = running.address("echo").unwrap();
     let answer = call(address, "POST", "/say?a=1", &[("X-Request-ID", "abc")], b"12345");
     assert_eq!((answer.status, answer.text().as_str()), (200, "tls=false roles= bytes=5"));
-    assert_eq!(call(address, "GET", "/refuse", &[("Authorization", "Bearer x")], b"").status, 401);
+    assert_eq!(call(address, "GET", "/refuse", &[("Authorization", BEARER)], b"").status, 401);
     assert_eq!(call(address, "GET", "/nowhere", &[], b"").status, 404);
     let entries = running.log("echo").unwrap().entries();
     let seen: Vec<_> = entries.iter().map(|entry| (entry.path.as_str(), entry.status)).collect();
@@ -82,6 +89,7 @@ fn requests_are_answered_logged_and_forgotten() {
     assert_eq!(entries[1].remark.as_deref(), Some("no token"));
     assert!(entries[1].headers.is_empty(), "{:?}", entries[1].headers);
     let shown = call(address, "GET", "/__sandbox/log", &[], b"").json();
+    search("the log of the sandbox", shown.to_string());
     assert_eq!(shown.as_array().unwrap().len(), 3);
     assert_eq!(call(address, "POST", "/__sandbox/reset", &[], b"").status, 204);
     assert_eq!(sandbox.resets.load(Ordering::Relaxed), 1);
@@ -91,7 +99,7 @@ fn requests_are_answered_logged_and_forgotten() {
 
 #[test]
 fn its_time_moves_forward_on_demand() {
-    let (sandbox, running) = echo(None);
+    let (_watch, sandbox, running) = echo(None);
     let address = running.address("echo").unwrap();
     let before = running.clock().now_ms();
     assert_eq!(call(address, "POST", "/__sandbox/clock?advance_ms=86400000", &[], b"").status, 200);
@@ -111,10 +119,11 @@ fn its_time_moves_forward_on_demand() {
 #[test]
 fn a_caller_is_known_by_its_certificate() {
     let ca = Authority::new().unwrap();
-    let (_, running) = echo(Some((&ca, Clients::Optional)));
+    let (_watch, _, running) = echo(Some((&ca, Clients::Optional)));
     let address = running.address("echo").unwrap();
     assert!(running.places()[0].is_tls);
     let qwac = ca.issue(&Wanted::of(Purpose::Web, &[Role::AccountInformation])).unwrap();
+    never_key("the key of a caller", &qwac.key);
     let known = Caller::new(ca.pem()).showing(&qwac);
     let answer = call_tls(address, &known, "GET", "/say", &[], b"").unwrap();
     assert_eq!(answer.text(), "tls=true roles=PSP_AI bytes=0");
@@ -130,10 +139,11 @@ fn a_caller_is_known_by_its_certificate() {
 #[test]
 fn where_a_certificate_is_required_there_is_no_talk_without() {
     let ca = Authority::new().unwrap();
-    let (_, running) = echo(Some((&ca, Clients::Required)));
+    let (_watch, _, running) = echo(Some((&ca, Clients::Required)));
     let address = running.address("echo").unwrap();
     assert!(call_tls(address, &Caller::new(ca.pem()), "GET", "/say", &[], b"").is_err());
     let qwac = ca.issue(&Wanted::of(Purpose::Web, &Role::ALL)).unwrap();
+    never_key("the key of a caller", &qwac.key);
     let known = Caller::new(ca.pem()).showing(&qwac);
     assert_eq!(call_tls(address, &known, "GET", "/say", &[], b"").unwrap().status, 200);
     assert!(running.log("echo").unwrap().entries().len() == 1);
@@ -141,7 +151,7 @@ fn where_a_certificate_is_required_there_is_no_talk_without() {
 
 #[test]
 fn what_is_never_answered_keeps_nobody_from_stopping() {
-    let (_, running) = echo(None);
+    let (_watch, _, running) = echo(None);
     let address = running.address("echo").unwrap();
     let hanging = client::send(address, "GET", "/silent", &[], b"");
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -174,7 +184,7 @@ fn a_port_in_use_is_told_by_name() {
 
 #[test]
 fn too_large_a_body_is_refused() {
-    let (_, running) = echo(None);
+    let (_watch, _, running) = echo(None);
     let address = running.address("echo").unwrap();
     let most = vec![b'x'; 1 << 20];
     assert_eq!(call(address, "POST", "/say", &[], &most).status, 200);

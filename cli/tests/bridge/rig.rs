@@ -3,7 +3,8 @@
 
 use crate::http::{self, Page};
 use crate::stage::{
-    PATIENCE, Process, free_port, http_get, no_sandbox_but, read_only, until, veksel,
+    PATIENCE, Process, free_port, http_get, no_sandbox_but, read_only, search_journals, until,
+    veksel,
 };
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpStream};
@@ -239,6 +240,9 @@ impl Bridge {
 impl Drop for Bridge {
     fn drop(&mut self) {
         drop((self.switch.take(), self.kyc.take(), self.bank.take()));
+        if !std::thread::panicking() {
+            search_journals(&self.path);
+        }
         if std::thread::panicking()
             && let Some(folder) = self.folder.take()
         {

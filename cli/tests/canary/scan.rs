@@ -1,9 +1,11 @@
 //! Looks for secrets in what a run left behind, however they are written.
+//!
+//! The suites of all crates share it, so it names none of our crates: cards and persons are read
+//! from where the simulator has them.
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::io::{Cursor, Read as _};
 use std::path::Path;
-use veksel_simulator::sandbox::oidc::PERSONS;
 
 /// Something that must be nowhere.
 #[derive(Clone, Debug)]
@@ -21,16 +23,56 @@ impl Secret {
 
 /// The numbers of all cards that the bank's seed tables have.
 pub(crate) fn seeds() -> Vec<Secret> {
-    let cards = Path::new(env!("CARGO_MANIFEST_DIR")).join("../simulator/seeds/cards.csv");
-    let cards = std::fs::read_to_string(cards).unwrap();
+    let cards = include_str!("../../../simulator/seeds/cards.csv");
     let pans = cards.lines().skip(1).filter_map(|line| line.split(',').next());
     pans.map(|pan| Secret::new(format!("card number ending in {}", &pan[12..]), pan)).collect()
 }
 
 /// The national ids of everybody who can sign in at the sandbox.
 pub(crate) fn people() -> Vec<Secret> {
-    let people = PERSONS.iter();
-    people.map(|person| Secret::new(format!("national id of {}", person.key), person.pid)).collect()
+    let source = include_str!("../../../simulator/src/sandbox/oidc/persons.rs");
+    let person = |text: &str| {
+        let (key, rest) = text.split_once('"')?;
+        let (_, pid) = rest.split_once("pid: \"")?;
+        let (pid, _) = pid.split_once('"')?;
+        Some(Secret::new(format!("national id of {key}"), pid))
+    };
+    let people: Vec<Secret> = source.split("key: \"").skip(1).filter_map(person).collect();
+    assert!(people.len() > 3, "{} can sign in", people.len());
+    people
+}
+
+/// What opens the doors of sandboxes, and of the switches that suites put before them.
+pub(crate) fn doors() -> Vec<Secret> {
+    let doors = [
+        "key-of-app-1",
+        "key-of-shop-1",
+        "push-secret",
+        "sandbox-client-secret",
+        "sandbox-key",
+        "sandbox-password",
+        "sandbox-secret-key",
+        "sandbox-webhook-secret",
+        "secret-of-the-platform",
+        "token-of-events",
+    ];
+    doors.map(|door| Secret::new(door, door)).to_vec()
+}
+
+/// The files of the journals in a folder. Cards are sealed in them; the book of the bank, which is
+/// no journal, has those that the bank has issued.
+pub(crate) fn journals(folder: &Path) -> Vec<Artefact> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if ["veksel.db", "journal.db"].iter().any(|own| name.starts_with(own)) {
+            // Who is about to stop may take one away.
+            let Ok(bytes) = std::fs::read(path) else { continue };
+            found.push(Artefact { name, bytes });
+        }
+    }
+    found
 }
 
 /// What a run left behind.
@@ -117,8 +159,11 @@ pub(crate) fn encodings(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     found.push(text("hexadecimal", &|byte| format!("{byte:02x}")));
     found.push(text("spaced hexadecimal", &|byte| format!("{byte:02x} ")));
     found.push(text("percent escapes", &|byte| format!("%{byte:02x}")));
-    found.push(text("\\x escapes", &|byte| format!("\\x{byte:02x}")));
-    found.push(text("\\u escapes", &|byte| format!("\\u{byte:04x}")));
+    // Within text that is quoted once more, as in a line of JSON, the backslash is doubled.
+    for slash in ["\\", "\\\\"] {
+        found.push(text("\\x escapes", &|byte| format!("{slash}x{byte:02x}")));
+        found.push(text("\\u escapes", &|byte| format!("{slash}u{byte:04x}")));
+    }
     found.push(text("a list of numbers", &|byte| format!("{byte}, ")));
     found.push(text("a tight list of numbers", &|byte| format!("{byte},")));
     let wide = |order: fn(u16) -> [u8; 2]| {

@@ -1,10 +1,9 @@
 //! Alarms of the whole process: the variable of the address, signals, errors in the log, and
 //! standard error where there is no channel.
 
-use std::io::Read;
+use crate::stage::{PATIENCE, Process, until};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use veksel_simulator::sandbox::notify::Notify;
@@ -23,37 +22,29 @@ fn channel() -> (RunningSandboxes, Notify) {
 }
 
 /// A switch on ports of its own, from a file in this folder.
-fn switch(folder: &Path, address: Option<&str>) -> Child {
+fn switch(folder: &Path, address: Option<&str>) -> Process {
     let file = folder.join("switch.toml");
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/switch.toml");
     std::fs::copy(example, &file).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_veksel"));
-    command.args(["run", "--config", &file.display().to_string()]);
+    let file = file.display().to_string();
+    let mut arguments = vec!["run", "--config", file.as_str()];
     for set in [
         "listener.channels.listen=127.0.0.1:0",
         "admin.listen=127.0.0.1:0",
         "alert.allow_private=true",
     ] {
-        command.args(["--set", set]);
+        arguments.extend(["--set", set]);
     }
-    command.env_remove("SLACK_WEBHOOK_URL").env_remove("VEKSEL_LOG");
-    if let Some(address) = address {
-        command.env("SLACK_WEBHOOK_URL", address);
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    let variables: Vec<_> = address.map(|at| ("SLACK_WEBHOOK_URL", at)).into_iter().collect();
+    Process::start_with(&arguments, &variables, &folder.join("log"))
 }
 
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
-/// What it wrote to standard error until its end.
-fn end(mut child: Child) -> String {
-    signal(&child, "-TERM");
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+/// What it printed until its end.
+fn end(mut switch: Process) -> String {
+    switch.signal("TERM");
+    let code = until("the switch to end", PATIENCE, || switch.ended());
+    let said = switch.printed();
+    assert_eq!(code, Some(0), "{said}");
     said
 }
 
@@ -81,7 +72,7 @@ fn start_errors_and_stop_of_a_process_are_told_in_the_channel() {
     // Eight mistakes in a file that is to be read again are eight errors in the log.
     let wrong: String = (0..8).map(|number| format!("wrong_{number} = 1\n")).collect();
     std::fs::write(folder.path().join("switch.toml"), wrong).unwrap();
-    signal(&child, "-HUP");
+    child.signal("HUP");
     let said = wait_for(&notify, "Title: Error spike detected");
     assert!(said.contains("Alert \u{2014} Critical\n"), "{said}");
     assert!(said.contains(" errors in the last 60 seconds\nTime: "), "{said}");
@@ -93,11 +84,10 @@ fn start_errors_and_stop_of_a_process_are_told_in_the_channel() {
 #[test]
 fn without_an_address_alarms_are_lines_of_json_on_standard_error() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = switch(folder.path(), None);
-    // It takes signals once it says so, and the first line is written after that.
-    let mut first = [0; 1];
-    child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
-    let log = format!("{}{}", char::from(first[0]), end(child));
+    let child = switch(folder.path(), None);
+    // It takes signals by the time it says that it has started.
+    until("its start", PATIENCE, || child.printed().contains("App startup").then_some(()));
+    let log = end(child);
     for title in ["App startup", "App shutdown"] {
         let line = log.lines().find(|line| line.contains(title));
         let line = line.unwrap_or_else(|| panic!("no {title}: {log}"));

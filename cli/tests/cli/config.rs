@@ -1,6 +1,7 @@
 //! `veksel check`, the help texts, and how commands end.
 
 use crate::ran::{run, run_with};
+use crate::stage::{program, search};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -129,8 +130,8 @@ fn a_pipe_gets_no_colour_and_no_frames() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_panic() {
-    use std::process::{Command, Stdio};
-    let mut child = Command::new(env!("CARGO_BIN_EXE_veksel"))
+    use std::process::Stdio;
+    let mut child = program()
         .args(["check", "--resolved", "--config", &example("switch.toml")])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -139,5 +140,6 @@ fn a_reader_that_goes_away_is_no_panic() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
+    search("standard error", &output.stderr);
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -3,10 +3,10 @@
 //! What they run is tested where it is written; here is that it starts, ends in order and says so.
 
 use crate::ran::run;
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::stage::{PATIENCE, Process, until};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 use veksel_codecs::{Codec, Dialect, Message, field};
@@ -18,32 +18,48 @@ fn example(name: &str, folder: &Path) -> String {
     to.display().to_string()
 }
 
-/// Starts a command and waits for the line that begins so.
-fn start(arguments: &[&str], line_start: &str) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_veksel"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.trim_start().starts_with(line_start) {
-        line.clear();
-        assert!(out.read_line(&mut line).unwrap() > 0, "ended before `{line_start}`");
+/// A command that runs, and how much of what it said was read.
+struct Started {
+    process: Process,
+    read: usize,
+}
+
+impl Started {
+    /// The next line it says; `None` as long as there is none.
+    fn line(&mut self) -> Option<String> {
+        let said = self.process.said();
+        let line = said[self.read..].lines().next()?.to_owned();
+        self.read += line.len() + 1;
+        Some(line)
     }
-    (child, out)
+
+    /// Waits for a line that fits.
+    fn line_that<T>(&mut self, what: &str, fits: impl Fn(&str) -> Option<T>) -> T {
+        until(what, PATIENCE, || {
+            while let Some(line) = self.line() {
+                if let Some(found) = fits(&line) {
+                    return Some(found);
+                }
+            }
+            assert_eq!(self.process.ended(), None, "before {what}: {}", self.process.printed());
+            None
+        })
+    }
+}
+
+/// Starts a command and waits for the line that begins so.
+fn start(arguments: &[&str], log: &Path, line_start: &str) -> Started {
+    let mut started = Started { process: Process::start(arguments, log), read: 0 };
+    started.line_that(line_start, |line| line.trim_start().starts_with(line_start).then_some(()));
+    started
 }
 
 /// Asks a command to stop as systemd does, and gives its last words.
 #[cfg(unix)]
-fn stop(mut child: Child, mut out: BufReader<ChildStdout>) -> (Option<i32>, String) {
-    let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(asked.success());
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).unwrap();
-    (child.wait().unwrap().code(), rest)
+fn stop(mut started: Started) -> (Option<i32>, String) {
+    started.process.signal("TERM");
+    let code = until("its end", PATIENCE, || started.process.ended());
+    (code, started.process.said()[started.read..].to_owned())
 }
 
 #[test]
@@ -88,29 +104,25 @@ fn a_switch_and_a_bank_stop_when_asked() {
         "--set",
         "sandbox.enabled=false",
     ];
-    let (bank, out) = start(&bank, "ledger");
-    let (code, rest) = stop(bank, out);
+    let bank = start(&bank, &folder.path().join("bank.log"), "ledger");
+    let (code, rest) = stop(bank);
     assert_eq!(code, Some(0), "{rest}");
     assert!(rest.starts_with("ledger balanced: "), "{rest}");
     let switch = example("switch.toml", folder.path());
     let mut arguments = vec!["run", "--config", &switch];
     arguments.extend(["--set", "listener.channels.listen=127.0.0.1:0"]);
     arguments.extend(["--set", "admin.listen=127.0.0.1:0"]);
-    let (switch, out) = start(&arguments, "journal");
-    assert_eq!(stop(switch, out), (Some(0), String::new()));
+    let switch = start(&arguments, &folder.path().join("switch.log"), "journal");
+    assert_eq!(stop(switch), (Some(0), String::new()));
 }
 
 /// The address of a sandbox in the words a command begins with.
-fn sandbox(out: &mut BufReader<ChildStdout>, name: &str) -> String {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        assert!(out.read_line(&mut line).unwrap() > 0, "ended before sandbox {name}");
+fn sandbox(started: &mut Started, name: &str) -> String {
+    started.line_that(&format!("sandbox {name}"), |line| {
         let mut words = line.split_whitespace();
-        if words.next() == Some("Sandbox") && words.next() == Some(name) {
-            return words.next().unwrap().to_owned();
-        }
-    }
+        let is_it = words.next() == Some("Sandbox") && words.next() == Some(name);
+        words.next().filter(|_| is_it).map(str::to_owned)
+    })
 }
 
 #[cfg(unix)]
@@ -142,10 +154,10 @@ fn sandboxes_run_beside_the_bank() {
     ] {
         arguments.extend(["--set", set]);
     }
-    let (bank, mut out) = start(&arguments, "ledger");
-    let address = sandbox(&mut out, "aspsp");
+    let mut bank = start(&arguments, &folder.path().join("bank.log"), "ledger");
+    let address = sandbox(&mut bank, "aspsp");
     let address = address.strip_prefix("http://").unwrap();
-    assert!(sandbox(&mut out, "aspsp-tls").starts_with("https://127.0.0.1:"));
+    assert!(sandbox(&mut bank, "aspsp-tls").starts_with("https://127.0.0.1:"));
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let request = format!("GET /dnb/app HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -156,7 +168,7 @@ fn sandboxes_run_beside_the_bank() {
     for file in ["ca.pem", "qwac.pem", "qwac.key", "qseal.pem", "qseal.key"] {
         assert!(folder.path().join("certificates").join(file).is_file(), "{file}");
     }
-    let (code, rest) = stop(bank, out);
+    let (code, rest) = stop(bank);
     assert_eq!(code, Some(0), "{rest}");
     assert!(rest.ends_with(" transfers, sum 0\n"), "{rest}");
 }
@@ -199,9 +211,9 @@ fn a_stop_signs_off() {
     let mut arguments = vec!["run", "--config", &switch];
     arguments.extend(["--set", "listener.channels.listen=127.0.0.1:0"]);
     arguments.extend(["--set", "admin.listen=127.0.0.1:0"]);
-    let (switch, out) = start(&arguments, "journal");
+    let switch = start(&arguments, &folder.path().join("switch.log"), "journal");
     assert_eq!(asked.recv_timeout(Duration::from_secs(20)), Ok(1));
-    assert_eq!(stop(switch, out).0, Some(0));
+    assert_eq!(stop(switch).0, Some(0));
     bank.join().unwrap();
     assert_eq!(asked.iter().collect::<Vec<_>>(), [2]);
 }

@@ -11,3 +11,5 @@ mod long;
 mod outside;
 mod ran;
 mod send;
+#[path = "../stage/stage.rs"]
+mod stage;

@@ -1,7 +1,8 @@
 //! Running the binary, and messages to give it.
 
+use crate::stage::{program, search};
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// What a run left behind.
 pub(crate) struct Ran {
@@ -11,17 +12,19 @@ pub(crate) struct Ran {
 }
 
 /// Runs `veksel` without input.
+#[track_caller]
 pub(crate) fn run(arguments: &[&str]) -> Ran {
     run_with(arguments, b"", &[])
 }
 
 /// Runs `veksel` with input and variables. Nothing else of this process's environment that could
-/// change the output gets through.
+/// change the output gets through. What it says has no secret in it, unless that is what it is told
+/// to show.
+#[track_caller]
 pub(crate) fn run_with(arguments: &[&str], input: &[u8], variables: &[(&str, &str)]) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_veksel"))
+    let mut child = program()
         .args(arguments)
         .env_remove("NO_COLOR")
-        .env_remove("VEKSEL_TO")
         .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -31,6 +34,13 @@ pub(crate) fn run_with(arguments: &[&str], input: &[u8], variables: &[(&str, &st
     // A child that ended before it read everything is no mistake of the test.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
+    // The keys of a play are shown like any other setting of the simulator.
+    let is_play = arguments.iter().any(|argument| argument.ends_with("simulator.toml"));
+    let is_shown = is_play && arguments.contains(&"--resolved");
+    if !is_shown && !arguments.contains(&"--unsafe") {
+        search("standard output", &output.stdout);
+        search("standard error", &output.stderr);
+    }
     Ran {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -2,10 +2,11 @@
 //! started again on the same data.
 
 use super::process::{Process, http_get, until};
+use super::program::{program, run, search_journals};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -29,13 +30,10 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// Runs `veksel` to its end.
+/// Runs `veksel` to its end. What it printed has no secret in it.
+#[track_caller]
 pub(crate) fn veksel(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_veksel"))
-        .args(arguments)
-        .env_remove("VEKSEL_TO")
-        .output()
-        .unwrap()
+    run(program().args(arguments))
 }
 
 /// The ports of a rig.
@@ -174,6 +172,9 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         drop((self.switch.take(), self.bank.take()));
+        if !std::thread::panicking() {
+            search_journals(&self.path);
+        }
         if std::thread::panicking()
             && let Some(folder) = self.folder.take()
         {

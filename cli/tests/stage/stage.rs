@@ -14,17 +14,18 @@ mod channels;
 mod judge;
 mod payment;
 mod process;
+#[path = "../canary/program.rs"]
+mod program;
 mod rig;
-#[path = "../canary/scan.rs"]
-mod scan;
 mod wire;
 
 pub(crate) use channels::{Channels, Style, Told};
 pub(crate) use judge::{Verdict, examine, judge, read_only};
 pub(crate) use payment::{Kind, Payment};
-pub(crate) use process::{Process, SCANNER, http_get, until};
+pub(crate) use process::{Process, http_get, until};
+pub(crate) use program::scan::Artefact;
+pub(crate) use program::{SCANNER, leaks, program, run, search, search_journals};
 pub(crate) use rig::{PATIENCE, Rig, free_port, no_sandbox_but, veksel};
-pub(crate) use scan::Artefact;
 pub(crate) use wire::{Book, Request, Wire};
 
 /// A number from the environment, for runs longer than those of every change.

@@ -15,5 +15,5 @@ mod quirks;
 mod refusals;
 mod rig;
 mod servers;
-#[path = "../canary/watch.rs"]
+#[path = "../../../cli/tests/canary/watch.rs"]
 mod watch;

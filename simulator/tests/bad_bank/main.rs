@@ -10,7 +10,7 @@ mod advices;
 mod channel;
 mod judge;
 mod rig;
-#[path = "../canary/watch.rs"]
+#[path = "../../../cli/tests/canary/watch.rs"]
 mod watch;
 
 use std::io::Write;

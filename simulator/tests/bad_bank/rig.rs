@@ -12,7 +12,7 @@ use veksel_simulator::bank::{self, RunningBank};
 
 use crate::channel::Told;
 use crate::judge::{Verdict, examine};
-use crate::watch::{Watch, watch};
+use crate::watch::{Watch, search_page, watch};
 
 /// How long anything may take that must happen. Two busy cores are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,8 +43,8 @@ pub(crate) fn wanted(variable: &str, default: u64) -> u64 {
 pub(crate) struct Rig {
     bank: RunningBank,
     switch: Running,
-    folder: Folder,
     _watch: Watch,
+    folder: Folder,
 }
 
 struct Folder(Option<tempfile::TempDir>, PathBuf);
@@ -63,8 +63,8 @@ impl Drop for Folder {
 impl Rig {
     /// A bank with these faults and a switch that is signed on to it.
     pub(crate) fn start(profile: BankProfile, faults: Faults) -> Self {
-        let watch = watch();
         let folder = tempfile::tempdir().unwrap();
+        let watch = watch().over(folder.path());
         let path = folder.path().to_owned();
         let config = BankConfig {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -141,6 +141,7 @@ impl Rig {
         let calm = self.await_calm();
         let journal = self.journal();
         let Self { bank, switch, mut folder, _watch: watch } = self;
+        search_page(switch.admin().unwrap(), "/metrics");
         assert_eq!(switch.stop(), Stopped::Asked);
         let summary = bank.stop().unwrap();
         let ledger = folder.1.join("bank.db");

@@ -8,5 +8,5 @@ mod killed;
 mod rate;
 mod rig;
 mod sessions;
-#[path = "../canary/watch.rs"]
+#[path = "../../../cli/tests/canary/watch.rs"]
 mod watch;

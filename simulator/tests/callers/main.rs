@@ -10,5 +10,5 @@ mod rig;
 mod secure;
 mod taken_back;
 mod tokens;
-#[path = "../canary/watch.rs"]
+#[path = "../../../cli/tests/canary/watch.rs"]
 mod watch;

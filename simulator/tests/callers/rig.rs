@@ -40,14 +40,14 @@ pub(crate) struct Rig {
     pub(crate) switch: Option<Running>,
     /// Where the switch finds its bank.
     host: SocketAddr,
-    folder: tempfile::TempDir,
     _watch: Watch,
+    folder: tempfile::TempDir,
 }
 
 impl Rig {
     pub(crate) fn start() -> Self {
-        let watch = watch();
         let folder = tempfile::tempdir().unwrap();
+        let watch = watch().over(folder.path());
         let config = BankConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),

@@ -1,6 +1,7 @@
 //! The HTTP listener with TLS, as it is configured: a switch, its files, and what it counts.
 
 use crate::rig::{APP_KEY, PATIENCE, Rig, until};
+use crate::watch::search;
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -58,6 +59,7 @@ fn metrics(rig: &Rig) -> String {
     stream.write_all(request.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
+    search("/metrics", text.as_str());
     text
 }
 

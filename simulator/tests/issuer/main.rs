@@ -12,3 +12,5 @@ mod reconciliation;
 mod reversals;
 mod rig;
 mod searches;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;

@@ -1,5 +1,6 @@
 //! A bank with the shipped seeds, and requests that are complete unless a test changes them.
 
+use crate::watch::{Watch, search_shown, watch};
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -28,6 +29,7 @@ pub(crate) struct Bank {
     pub(crate) effects: Vec<Effect>,
     pub(crate) is_replay: bool,
     pub(crate) delay_ms: u64,
+    _watch: Watch,
 }
 
 impl Bank {
@@ -41,7 +43,7 @@ impl Bank {
         let settings = settings();
         let issuer = Issuer::new(opening.ledger, opening.directory, settings, Rc::clone(&codec));
         let (now, effects) = (START, Vec::new());
-        Self { issuer, codec, now, effects, is_replay: false, delay_ms: 0 }
+        Self { issuer, codec, now, effects, is_replay: false, delay_ms: 0, _watch: watch() }
     }
 
     /// The same bank after it has read back its book.
@@ -49,7 +51,7 @@ impl Bank {
         let codec = Rc::clone(&self.codec);
         let issuer = Issuer::new(ledger, directory, settings(), Rc::clone(&codec));
         let (now, effects) = (self.now, Vec::new());
-        Self { issuer, codec, now, effects, is_replay: false, delay_ms: 0 }
+        Self { issuer, codec, now, effects, is_replay: false, delay_ms: 0, _watch: watch() }
     }
 
     /// The answer to a frame, if there is one, as bytes and read back.
@@ -59,10 +61,12 @@ impl Bank {
         let checked = decoded.map_err(veksel_codecs::Refusal::Format);
         let checked = checked.and_then(|()| self.codec.check(&message, false));
         let request = message.clone();
+        search_shown("a request", &(&request, &checked));
         let reply = match checked {
             Ok(()) => self.issuer.handle(self.now, message),
             Err(refusal) => self.issuer.refuse(self.now, message, refusal),
         };
+        search_shown("an answer", &(&reply.answer, &reply.effect));
         self.effects.extend(reply.effect);
         (self.is_replay, self.delay_ms) = (reply.is_replay, reply.delay_ms);
         let mut bytes = BytesMut::new();

@@ -12,5 +12,5 @@ mod proofs;
 mod refusals;
 mod rig;
 mod tokens;
-#[path = "../canary/watch.rs"]
+#[path = "../../../cli/tests/canary/watch.rs"]
 mod watch;

@@ -2,7 +2,7 @@
 //! hand.
 
 use crate::client::{self, Answer};
-use crate::watch::{Watch, watch};
+use crate::watch::{Watch, never, search_page, watch};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -202,12 +202,12 @@ pub(crate) struct Rig {
     bank: Option<RunningBank>,
     switch: Option<Running>,
     runtime: tokio::runtime::Runtime,
+    _watch: Watch,
     folder: tempfile::TempDir,
     listen: SocketAddr,
     extra: String,
     pub(crate) keys: KeyHost,
     pub(crate) key: Arc<Key>,
-    _watch: Watch,
 }
 
 impl Rig {
@@ -235,8 +235,8 @@ impl Rig {
         key: Arc<Key>,
         listen: SocketAddr,
     ) -> Self {
-        let watch = watch();
         let folder = tempfile::tempdir().unwrap();
+        let watch = watch().over(folder.path());
         let config = BankConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             dialect: DialectName::Shipped("cbs-ascii-bin".to_owned()),
@@ -344,6 +344,7 @@ impl Drop for Rig {
             return;
         }
         if let Some(switch) = self.switch.take() {
+            search_page(switch.admin().unwrap(), "/metrics");
             assert_eq!(switch.stop(), Stopped::Asked);
         }
         if let Some(bank) = self.bank.take() {
@@ -356,6 +357,7 @@ impl Drop for Rig {
 /// A file that only its owner may read.
 pub(crate) fn write_secret(path: &Path, secret: &str) {
     use std::os::unix::fs::PermissionsExt as _;
+    never("what a file keeps", secret);
     std::fs::write(path, secret).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -3,9 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
 
+#[path = "wire/trail.rs"]
+mod trail;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
+
 use std::path::PathBuf;
 use tokio::net::TcpListener;
-use veksel_adapters::{AdapterError, Adapters, audit, read_secret};
+use trail::trail;
+use veksel_adapters::{AdapterError, Adapters, read_secret};
 use veksel_config::bridge::{
     BankConfig, BankProfile, BridgeConfig, CallConfig, Identity, OauthConfig, Quirks, SecretSource,
 };
@@ -13,6 +19,14 @@ use veksel_core::enquiry::{
     Addressee, Ask, AskId, BankAccount, Enquiry, Failed, Failure, Money, Order, Secret, Verdict,
 };
 use veksel_core::plan::BankId;
+use watch::{Watch, search_shown, watch_for};
+
+/// What a payment is confirmed with.
+const VERIFIER: &str = "verifier-of-a-payment";
+
+fn watching() -> Watch {
+    watch_for(&[VERIFIER])
+}
 
 fn bank(url: &str) -> BankConfig {
     let profile = BankProfile::BerlinGroup { seal: None, oauth: None, approval: None };
@@ -22,7 +36,7 @@ fn bank(url: &str) -> BankConfig {
 
 fn adapters(banks: Vec<BankConfig>) -> Result<Adapters, AdapterError> {
     let config = BridgeConfig { banks, ..BridgeConfig::default() };
-    Adapters::new(&config, &read_secret, audit(10).0)
+    Adapters::new(&config, &read_secret, trail())
 }
 
 fn account() -> BankAccount {
@@ -50,7 +64,7 @@ fn payment() -> Enquiry {
         mark: "7F3K9QRS".to_owned(),
         reference: String::new(),
         state: [2; 16],
-        verifier: Secret::new("verifier"),
+        verifier: Secret::new(VERIFIER),
     }))
 }
 
@@ -61,12 +75,14 @@ fn ask(to: Addressee, enquiry: Enquiry, within_ms: u64) -> Ask {
 
 #[track_caller]
 fn failure(verdict: Verdict) -> Failure {
+    search_shown("a verdict", &verdict);
     let Verdict::Failed(failure) = verdict else { panic!("{verdict:?}") };
     failure
 }
 
 #[tokio::test]
 async fn an_enquiry_ends_when_its_time_does() {
+    let _watch = watching();
     // It takes connections and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
@@ -86,6 +102,7 @@ async fn an_enquiry_ends_when_its_time_does() {
 
 #[tokio::test]
 async fn nobody_answers_for_those_who_are_not_there() {
+    let _watch = watching();
     let adapters = adapters(vec![]).unwrap();
     for (to, enquiry) in [
         (Addressee::Bank(BankId(0)), balances()),
@@ -98,6 +115,7 @@ async fn nobody_answers_for_those_who_are_not_there() {
 
 #[tokio::test]
 async fn a_bank_is_not_asked_what_is_not_its_business() {
+    let _watch = watching();
     let adapters = adapters(vec![bank("http://127.0.0.1:1")]).unwrap();
     let review = Enquiry::Review { applicant: "a".to_owned() };
     let verdict = adapters.ask(ask(Addressee::Bank(BankId(0)), review, 1_000)).await;
@@ -106,6 +124,7 @@ async fn a_bank_is_not_asked_what_is_not_its_business() {
 
 #[test]
 fn a_configuration_that_cannot_work_is_refused_and_says_where() {
+    let _watch = watching();
     let missing = || PathBuf::from("does-not-exist.pem");
     let identity = || Identity { certificate: missing(), key: missing() };
     let url = "https://bank.example";

@@ -8,12 +8,17 @@
 mod asking;
 #[path = "wire/receiver.rs"]
 mod receiver;
+#[path = "wire/trail.rs"]
+mod trail;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
 
 use asking::{ask, failure};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use veksel_adapters::{AdapterError, Adapters, audit};
+use trail::trail;
+use veksel_adapters::{AdapterError, Adapters};
 use veksel_config::bridge::{
     ApprovalConfig, BankConfig, BankProfile, BridgeConfig, CallConfig, HttpConfig, Quirks,
     SecretSource,
@@ -28,6 +33,7 @@ use veksel_core::time::Utc;
 use veksel_simulator::bank::{self, RunningBank};
 use veksel_simulator::sandbox::aspsp::{Aspsp, AspspSettings, BANKS, Delays};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
+use watch::{Watch, never, watch_for};
 
 const IBAN: &str = "NO9386011117947";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -38,10 +44,12 @@ struct Rig {
     sandboxes: RunningSandboxes,
     adapters: Adapters,
     _folder: tempfile::TempDir,
+    _watch: Watch,
 }
 
 impl Rig {
     fn new(name: &str) -> Self {
+        let watch = watch_for(&[VERIFIER]);
         let folder = tempfile::tempdir().unwrap();
         let bank = bank::start(veksel_config::BankConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -95,8 +103,8 @@ impl Rig {
         let secret = |_: &SecretSource| -> Result<Secret, AdapterError> {
             panic!("there are no secrets here")
         };
-        let adapters = Adapters::new(&config, &secret, audit(1_000).0).unwrap();
-        Self { bank, sandboxes, adapters, _folder: folder }
+        let adapters = Adapters::new(&config, &secret, trail()).unwrap();
+        Self { bank, sandboxes, adapters, _folder: folder, _watch: watch }
     }
 
     async fn pay(&self, account: &BankAccount) -> Initiated {
@@ -139,6 +147,7 @@ impl Rig {
     }
 
     async fn confirm(&self, subject: Confirmed, code: &str, verifier: &str) -> Verdict {
+        never("what a customer brings back", code);
         let enquiry = Enquiry::Confirm {
             subject: Box::new(subject),
             code: Secret::new(code),

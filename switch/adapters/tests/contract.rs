@@ -9,6 +9,8 @@
 
 #[path = "contract/oracle.rs"]
 mod oracle;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -185,6 +187,7 @@ async fn exchanges() -> Vec<Exchange> {
         http: Some(HttpConfig::at(([127, 0, 0, 1], 0).into(), "https://tpp.example")),
         ..BridgeConfig::default()
     };
+    let _watch = watch::watch();
     let (sink, mut events) = audit(1_000);
     let adapters = Adapters::new(&config, &read_secret, sink).unwrap();
     for (number, enquiry) in enquiries().into_iter().enumerate() {
@@ -200,11 +203,13 @@ async fn exchanges() -> Vec<Exchange> {
             address: None,
         };
         let verdict = adapters.ask(ask).await;
+        watch::search_shown("a verdict", &verdict);
         assert!(!matches!(verdict, Verdict::Failed(_)), "enquiry {number}: {verdict:?}");
     }
     let seen = seen.lock().unwrap().clone();
     let mut noted = 0;
-    while events.try_recv().is_ok() {
+    while let Ok(row) = events.try_recv() {
+        watch::search_shown("a row of the audit trail", &row);
         noted += 1;
     }
     assert_eq!(noted, seen.len(), "every call is in the audit trail");

@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "wire/trail.rs"]
+mod trail;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -13,8 +18,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use trail::trail;
+use veksel_adapters::Adapters;
 use veksel_adapters::didit::webhook::{Webhook, WebhookError, WebhookKeys};
-use veksel_adapters::{Adapters, audit};
 use veksel_config::bridge::{
     BridgeConfig, CallConfig, DiditConfig, KycConfig, KycProvider, SecretSource,
 };
@@ -24,6 +30,11 @@ use veksel_core::enquiry::{
 use veksel_core::fact::KycStatus;
 use veksel_simulator::sandbox::didit::{Didit, DiditConfig as Sandboxed};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
+use watch::{Watch, never, search_shown, watch_for};
+
+fn watching() -> Watch {
+    watch_for(&["hook-of-didit", "other-key"])
+}
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -60,13 +71,16 @@ fn adapter(running: &RunningSandboxes, key: &str) -> Adapters {
         SecretSource::Env(name) => Ok(Secret::new(name.as_str())),
         SecretSource::File(_) => panic!("no test has files"),
     };
-    Adapters::new(&config, &secret, audit(100).0).unwrap()
+    Adapters::new(&config, &secret, trail()).unwrap()
 }
 
 async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
     let trace = "trace".to_owned();
     let (id, to) = (AskId(1), Addressee::Kyc);
-    adapters.ask(Ask { id, to, enquiry, within_ms: 20_000, trace, txn: None, address: None }).await
+    let ask = Ask { id, to, enquiry, within_ms: 20_000, trace, txn: None, address: None };
+    let verdict = adapters.ask(ask).await;
+    search_shown("a verdict", &verdict);
+    verdict
 }
 
 fn applicant(customer: &str, level: &str) -> Enquiry {
@@ -81,7 +95,10 @@ fn applicant(customer: &str, level: &str) -> Enquiry {
 
 async fn opened(adapters: &Adapters, customer: &str) -> (String, Secret) {
     match ask(adapters, applicant(customer, "")).await {
-        Verdict::Applicant { applicant, token } => (applicant, token),
+        Verdict::Applicant { applicant, token } => {
+            never("the page of a customer", token.expose());
+            (applicant, token)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -107,6 +124,7 @@ async fn decided(adapters: &Adapters, session: &str) -> Review {
 
 #[tokio::test]
 async fn a_session_goes_from_its_beginning_to_its_decision() {
+    let _watch = watching();
     let alone = Sandboxed { delay_ms: 0, submits_alone: true, ..Sandboxed::default() };
     let running = sandbox(alone);
     let adapters = adapter(&running, "sandbox-key");
@@ -135,6 +153,7 @@ async fn a_session_goes_from_its_beginning_to_its_decision() {
 
 #[tokio::test]
 async fn every_error_has_its_meaning() {
+    let _watch = watching();
     let running = sandbox(Sandboxed::default());
     let stranger = adapter(&running, "other-key");
     let known = adapter(&running, "sandbox-key");
@@ -184,8 +203,9 @@ async fn received(
 
 #[tokio::test]
 async fn its_webhooks_are_known_and_forged_ones_are_not() {
+    let _watch = watching();
     let (posted, mut events) = mpsc::channel(100);
-    let keys = WebhookKeys::new(vec![Secret::new("hook-1")], false, Vec::new());
+    let keys = WebhookKeys::new(vec![Secret::new("hook-of-didit")], false, Vec::new());
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let router = Router::new().route("/hook", post(received)).with_state((Arc::new(keys), posted));
@@ -193,7 +213,7 @@ async fn its_webhooks_are_known_and_forged_ones_are_not() {
     let running = sandbox(Sandboxed {
         delay_ms: 0,
         submits_alone: true,
-        webhook: Some((url, "hook-1".to_owned())),
+        webhook: Some((url, "hook-of-didit".to_owned())),
         ..Sandboxed::default()
     });
     let adapters = adapter(&running, "sandbox-key");

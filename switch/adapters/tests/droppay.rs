@@ -5,6 +5,10 @@
 
 #[path = "wire/asking.rs"]
 mod asking;
+#[path = "wire/trail.rs"]
+mod trail;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
 
 use asking::{ask, failure};
 use std::fs;
@@ -14,7 +18,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tempfile::TempDir;
-use veksel_adapters::{AdapterError, Adapters, audit};
+use trail::trail;
+use veksel_adapters::{AdapterError, Adapters};
 use veksel_config::bridge::{
     BankConfig, BankProfile, BridgeConfig, CallConfig, Identity, Quirks, SecretSource,
 };
@@ -27,6 +32,7 @@ use veksel_core::time::Utc;
 use veksel_simulator::sandbox::ca::{Authority, Clients, Purpose, Role, Wanted};
 use veksel_simulator::sandbox::droppay::{DropPay, DropPayConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
+use watch::{never_key, watch};
 
 const IBAN: &str = "IT86M3606400001393351234567";
 const PAYEE: &str = "IT89M3606400001I05034550166";
@@ -71,6 +77,7 @@ impl Rig {
     /// An adapter that shows a certificate of this kind.
     fn adapters(&self, wanted: &Wanted, password: &str) -> Result<Adapters, AdapterError> {
         let issued = self.authority.issue(wanted).unwrap();
+        never_key("the key of a certificate", &issued.key);
         let (certificate, key) =
             (self.folder.path().join("qwac.pem"), self.folder.path().join("qwac.key"));
         write(&certificate, &issued.certificate);
@@ -104,7 +111,7 @@ impl Rig {
             SecretSource::Env(name) => Ok(Secret::new(name.as_str())),
             SecretSource::File(_) => panic!("secrets of this test are no files"),
         };
-        Adapters::new(&config, &secret, audit(1_000).0)
+        Adapters::new(&config, &secret, trail())
     }
 
     fn known(&self) -> Adapters {
@@ -197,6 +204,7 @@ async fn status(adapters: &Adapters, consent: &str, payment: &Initiated) -> Prog
 
 #[tokio::test]
 async fn a_session_is_registered_once_and_says_what_the_customer_has() {
+    let _watch = watch();
     let rig = rig();
     let adapters = rig.known();
     let consent = link(&adapters).await.unwrap();
@@ -220,6 +228,7 @@ async fn a_session_is_registered_once_and_says_what_the_customer_has() {
 
 #[tokio::test]
 async fn a_payment_is_a_draft_then_ready_then_confirmed() {
+    let _watch = watch();
     let rig = rig();
     let adapters = rig.known();
     let consent = link(&adapters).await.unwrap();
@@ -264,6 +273,7 @@ async fn a_payment_is_a_draft_then_ready_then_confirmed() {
 
 #[tokio::test]
 async fn what_is_refused_taken_back_or_not_covered_moves_nothing() {
+    let _watch = watch();
     let rig = rig();
     let adapters = rig.known();
     let consent = link(&adapters).await.unwrap();
@@ -287,6 +297,7 @@ async fn what_is_refused_taken_back_or_not_covered_moves_nothing() {
 
 #[tokio::test]
 async fn certificates_are_told_apart() {
+    let _watch = watch();
     let web = || Wanted::of(Purpose::Web, ALL);
     let nobody = |organization: Option<&str>| Wanted {
         organization: organization.map(str::to_owned),
@@ -316,6 +327,7 @@ async fn certificates_are_told_apart() {
 
 #[tokio::test]
 async fn a_handshake_that_fails_is_a_class_of_its_own() {
+    let _watch = watch();
     let rig = rig_with(DropPayConfig::default(), Clients::Required);
     let expired = Wanted { valid: [(2020, 1, 1), (2020, 12, 31)], ..Wanted::of(Purpose::Web, ALL) };
     let adapters = rig.adapters(&expired, "sandbox-password").unwrap();
@@ -327,6 +339,7 @@ async fn a_handshake_that_fails_is_a_class_of_its_own() {
 
 #[tokio::test]
 async fn registration_that_is_not_there_yet_is_no_obstacle() {
+    let _watch = watch();
     let config = DropPayConfig { registration_pending: true, ..DropPayConfig::default() };
     let rig = rig_with(config, Clients::Optional);
     assert!(link(&rig.known()).await.is_ok());
@@ -334,6 +347,7 @@ async fn registration_that_is_not_there_yet_is_no_obstacle() {
 
 #[tokio::test]
 async fn a_wrong_password_is_ours_and_is_not_tried_again() {
+    let _watch = watch();
     let rig = rig();
     let adapters = rig.adapters(&Wanted::of(Purpose::Web, ALL), "wrong").unwrap();
     let refused = link(&adapters).await.unwrap_err();
@@ -347,6 +361,7 @@ async fn a_wrong_password_is_ours_and_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_payment_whose_readiness_was_not_heard_of_is_not_lost() {
+    let _watch = watch();
     let rig = rig();
     let adapters = rig.known();
     let consent = link(&adapters).await.unwrap();
@@ -363,6 +378,7 @@ async fn a_payment_whose_readiness_was_not_heard_of_is_not_lost() {
 
 #[tokio::test]
 async fn tokens_are_renewed_until_ten_hours_are_over() {
+    let _watch = watch();
     let rig = rig();
     let adapters = rig.known();
     let consent = link(&adapters).await.unwrap();
@@ -390,6 +406,7 @@ async fn tokens_are_renewed_until_ten_hours_are_over() {
 
 #[tokio::test]
 async fn an_account_of_somebody_else_is_none() {
+    let _watch = watch();
     let rig = rig();
     let adapters = rig.known();
     let consent = link(&adapters).await.unwrap();
@@ -406,6 +423,7 @@ async fn an_account_of_somebody_else_is_none() {
 
 #[test]
 fn what_cannot_work_is_refused_before_anything_is_called() {
+    let _watch = watch();
     let rig = rig();
     let error = rig.adapters_as(None, "393351234567", "x").unwrap_err().to_string();
     assert!(error.contains("QWAC"), "{error}");
@@ -420,6 +438,7 @@ fn what_cannot_work_is_refused_before_anything_is_called() {
 
 #[tokio::test]
 async fn a_token_that_somebody_else_signed_is_not_believed() {
+    let _watch = watch();
     let config = DropPayConfig { foreign_tokens: true, ..DropPayConfig::default() };
     let rig = rig_with(config, Clients::Optional);
     let refused = link(&rig.known()).await.unwrap_err();
@@ -430,6 +449,7 @@ async fn a_token_that_somebody_else_signed_is_not_believed() {
 
 #[tokio::test]
 async fn a_certificate_is_shown_at_registration_and_log_in_only() {
+    let _watch = watch();
     let rig = rig();
     let adapters = rig.known();
     let consent = link(&adapters).await.unwrap();

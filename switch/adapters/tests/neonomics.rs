@@ -8,11 +8,16 @@ mod receiver;
 
 #[path = "wire/asking.rs"]
 mod asking;
+#[path = "wire/trail.rs"]
+mod trail;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
 
 use asking::{ask, failure};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use veksel_adapters::{AdapterError, Adapters, audit};
+use trail::trail;
+use veksel_adapters::{AdapterError, Adapters};
 use veksel_config::bridge::{
     BankConfig, BankProfile, BridgeConfig, CallConfig, HttpConfig, OauthConfig, Quirks,
     SecretSource,
@@ -26,6 +31,7 @@ use veksel_core::fact::PaymentStatus;
 use veksel_core::time::Utc;
 use veksel_simulator::sandbox::neonomics::{Neonomics, NeonomicsConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
+use watch::watch;
 
 const IBAN: &str = "NO9386011117947";
 const PAYEE: &str = "NO8330001234567";
@@ -70,7 +76,7 @@ fn adapters(config: &BridgeConfig) -> Result<Adapters, AdapterError> {
         SecretSource::Env(name) => Ok(Secret::new(name.as_str())),
         SecretSource::File(_) => panic!("no test has files"),
     };
-    Adapters::new(config, &secret, audit(1_000).0)
+    Adapters::new(config, &secret, trail())
 }
 
 fn rig_with(config_of: NeonomicsConfig) -> Rig {
@@ -176,6 +182,7 @@ fn reference(consent: &str, initiated: &Initiated) -> PaymentRef {
 
 #[tokio::test]
 async fn a_consent_is_a_session_that_the_customer_agreed_to() {
+    let _watch = watch();
     let rig = rig();
     let asked = Enquiry::Consent { account: account(""), state: [0xcd; 16], until: Utc(0) };
     let Verdict::ConsentAsked { consent, approve: Some(page) } = rig.ask(asked).await else {
@@ -211,6 +218,7 @@ async fn a_consent_is_a_session_that_the_customer_agreed_to() {
 
 #[tokio::test]
 async fn a_payment_is_approved_then_completed_then_told() {
+    let _watch = watch();
     let rig = rig();
     let consent = rig.linked().await;
     let initiated = rig.initiated(&consent, 15_000).await;
@@ -246,6 +254,7 @@ async fn a_payment_is_approved_then_completed_then_told() {
 
 #[tokio::test]
 async fn a_customer_who_says_no_or_has_no_money_moves_nothing() {
+    let _watch = watch();
     let rig = rig();
     let consent = rig.linked().await;
     let refused = rig.initiated(&consent, 15_000).await;
@@ -264,6 +273,7 @@ async fn a_customer_who_says_no_or_has_no_money_moves_nothing() {
 
 #[tokio::test]
 async fn what_is_wanted_back_is_not_completed_any_more() {
+    let _watch = watch();
     let rig = rig();
     let consent = rig.linked().await;
     let initiated = rig.initiated(&consent, 15_000).await;
@@ -289,6 +299,7 @@ async fn what_is_wanted_back_is_not_completed_any_more() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_is_found_in_the_account_and_never_paid_again() {
+    let _watch = watch();
     for (ending, why) in [(68, Failed::Late), (96, Failed::Malfunction)] {
         let rig = rig();
         let consent = rig.linked().await;
@@ -327,6 +338,7 @@ async fn an_answer_that_is_lost_is_found_in_the_account_and_never_paid_again() {
 
 #[tokio::test]
 async fn an_order_without_a_page_to_approve_it_on_is_not_lost() {
+    let _watch = watch();
     let rig = rig();
     let consent = rig.linked().await;
     let initiated = rig.initiated(&consent, 15_097).await;
@@ -338,6 +350,7 @@ async fn an_order_without_a_page_to_approve_it_on_is_not_lost() {
 
 #[tokio::test]
 async fn a_bank_that_does_not_answer_is_asked_once() {
+    let _watch = watch();
     let rig = rig();
     let consent = rig.linked().await;
     let lost = failure(rig.ask(Enquiry::Initiate(Box::new(order(&consent, 15_091)))).await);
@@ -349,6 +362,7 @@ async fn a_bank_that_does_not_answer_is_asked_once() {
 
 #[tokio::test]
 async fn refusals_are_told_apart() {
+    let _watch = watch();
     let rig = rig();
     let consent = rig.linked().await;
     let balances = |account| Enquiry::Balances { account, is_attended: true };
@@ -394,6 +408,7 @@ async fn refusals_are_told_apart() {
 
 #[tokio::test]
 async fn tokens_are_fetched_kept_and_fetched_again() {
+    let _watch = watch();
     let here = rig();
     let consent = here.linked().await;
     let tokens = |rig: &Rig| rig.paths().iter().filter(|path| path.ends_with("/token")).count();
@@ -411,6 +426,7 @@ async fn tokens_are_fetched_kept_and_fetched_again() {
 
 #[tokio::test]
 async fn without_a_place_to_come_back_to_there_is_no_adapter() {
+    let _watch = watch();
     let config = BridgeConfig { http: None, ..config("http://127.0.0.1:1", "x") };
     let error = adapters(&config).unwrap_err().to_string();
     assert!(error.contains("dnb") && error.contains("[http]"), "{error}");
@@ -419,6 +435,7 @@ async fn without_a_place_to_come_back_to_there_is_no_adapter() {
 /// What the example of a bridge calls the bank behind Neonomics is one that is played.
 #[test]
 fn the_example_names_a_bank_that_the_sandbox_has() {
+    let _watch = watch();
     let bridge = load_switch(Source::text("bridge.toml", BRIDGE_EXAMPLE)).unwrap().bridge;
     let mut named = bridge.banks.into_iter().filter_map(|bank| match bank.profile {
         BankProfile::Neonomics { bank_id, .. } => Some(bank_id),

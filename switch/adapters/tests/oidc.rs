@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "wire/trail.rs"]
+mod trail;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -10,14 +15,20 @@ use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+use trail::trail;
+use veksel_adapters::AdapterError;
 use veksel_adapters::oidc::{Alarm, Alarms, Claim, NotSigned, Oidc, Person, Returned, Wish};
-use veksel_adapters::{AdapterError, audit};
 use veksel_config::alert::Severity;
 use veksel_config::bridge::{ClientAuth, ClientKey, IdHash, IdentityConfig, SecretSource};
 use veksel_config::{Source, load_switch};
 use veksel_core::enquiry::Secret;
 use veksel_simulator::sandbox::oidc::{Oidc as Provider, OidcConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
+use watch::{Watch, never, search_shown, watch_for};
+
+fn watching() -> Watch {
+    watch_for(&["17829000025"])
+}
 
 const BACK: &str = "http://127.0.0.1:8581/api/auth/bankid/callback";
 
@@ -65,7 +76,7 @@ fn relying(config: &IdentityConfig, raised: &Raised) -> Oidc {
     let http = load_switch(Source::text("a.toml", text)).unwrap().bridge.http.unwrap();
     let raised = Arc::clone(raised);
     let alarms = Alarms::new(move |alarm| raised.lock().unwrap().push(alarm.clone()));
-    Oidc::new(config, &http, &secret, &audit(64).0, alarms).unwrap()
+    Oidc::new(config, &http, &secret, &trail(), alarms).unwrap()
 }
 
 impl Rig {
@@ -120,7 +131,13 @@ impl Rig {
             binding: Some(binding),
             trace: "t",
         };
-        self.oidc.finish(back).await
+        if let Some(code) = back.code.filter(|code| code.len() > 4) {
+            never("a code that comes back", code);
+        }
+        search_shown("what comes back", &(&back.state, &back.error));
+        let signed = self.oidc.finish(back).await;
+        search_shown("who is signed in", &signed.as_ref().err());
+        signed
     }
 
     async fn refused(&self, fault: &str) -> NotSigned {
@@ -174,6 +191,7 @@ fn value(url: &str, name: &str) -> Option<String> {
 
 #[tokio::test]
 async fn a_person_signs_in_and_is_known_by_a_hash() {
+    let _watch = watching();
     let rig = Rig::new();
     let (person, to) = rig.sign_in("kari").await.unwrap();
     assert_eq!(to, "/there");
@@ -200,6 +218,7 @@ async fn a_person_signs_in_and_is_known_by_a_hash() {
 
 #[tokio::test]
 async fn what_is_asked_has_state_nonce_and_a_challenge() {
+    let _watch = watching();
     let rig = Rig::new();
     let (page, binding) = rig.begin().await.unwrap();
     for (name, expected) in [
@@ -228,6 +247,7 @@ async fn what_is_asked_has_state_nonce_and_a_challenge() {
 
 #[tokio::test]
 async fn every_wrong_token_signs_nobody_in() {
+    let _watch = watching();
     let rig = Rig::new();
     for (fault, claim) in [
         ("wrong_iss", Claim::Issuer),
@@ -266,6 +286,7 @@ async fn somebody_whose_national_id_we_may_not_see_signs_in_by_sub() {
 
 #[tokio::test]
 async fn every_failure_of_the_provider_has_its_name_and_no_code_goes_twice() {
+    let _watch = watching();
     let rig = Rig::new();
     assert!(rig.sign_in("kari").await.is_ok());
     for (fault, expected) in [
@@ -320,6 +341,7 @@ impl Subscriber for Ear {
 
 #[tokio::test]
 async fn alarms_say_what_a_person_must_look_at_and_nobody_says_who_it_was() {
+    let _watch = watching();
     let rig = Rig::new();
     let ear = Ear::default();
     let _heard = tracing::subscriber::set_default(ear.clone());
@@ -356,6 +378,7 @@ async fn alarms_say_what_a_person_must_look_at_and_nobody_says_who_it_was() {
 
 #[tokio::test]
 async fn keys_that_cannot_be_had_are_not_a_wrong_token() {
+    let _watch = watching();
     let rig = Rig::new();
     assert_eq!(rig.refused("certs_down").await, NotSigned::Keys);
     assert!(rig.sign_in("kari").await.is_ok());
@@ -366,6 +389,7 @@ async fn keys_that_cannot_be_had_are_not_a_wrong_token() {
 
 #[tokio::test]
 async fn a_provider_that_is_away_is_unavailable_and_one_that_was_there_is_remembered() {
+    let _watch = watching();
     let rig = Rig::new();
     assert_eq!(rig.refused("discovery_down").await, NotSigned::Unavailable);
     let (page, binding) = rig.begin().await.unwrap();
@@ -389,6 +413,7 @@ async fn pass(seconds: u64) {
 #[tokio::test]
 async fn where_things_are_is_asked_again_after_a_day_and_30_seconds_after_a_failure() {
     const DAY: u64 = 24 * 3_600;
+    let _watch = watching();
     let rig = Rig::new();
     let found = || rig.provider.asked("discovery");
     // Nobody waits for another document while there is one.
@@ -424,6 +449,7 @@ async fn where_things_are_is_asked_again_after_a_day_and_30_seconds_after_a_fail
 
 #[tokio::test]
 async fn new_keys_are_fetched_when_they_are_first_seen_and_old_ones_stay_good() {
+    let _watch = watching();
     let rig = Rig::new();
     assert!(rig.sign_in("kari").await.is_ok());
     for (algorithm, drops) in
@@ -439,6 +465,7 @@ async fn new_keys_are_fetched_when_they_are_first_seen_and_old_ones_stay_good() 
 
 #[tokio::test]
 async fn unknown_keys_do_not_make_us_ask_all_the_time() {
+    let _watch = watching();
     let rig = Rig::with(OidcConfig::default(), |config| config.jwks_floor_ms = 3_600_000);
     assert!(rig.sign_in("kari").await.is_ok());
     for _ in 0..3 {
@@ -451,6 +478,7 @@ async fn unknown_keys_do_not_make_us_ask_all_the_time() {
 
 #[tokio::test]
 async fn keys_are_asked_for_again_when_their_time_is_over() {
+    let _watch = watching();
     let rig = Rig::with(OidcConfig::default(), |config| config.jwks_ms = 0);
     for count in 1..4 {
         assert!(rig.sign_in("kari").await.is_ok());
@@ -460,6 +488,7 @@ async fn keys_are_asked_for_again_when_their_time_is_over() {
 
 #[tokio::test]
 async fn a_way_ends_once_and_in_the_browser_it_began_in() {
+    let _watch = watching();
     let rig = Rig::new();
     let (page, binding) = rig.begin().await.unwrap();
     let back = decided(&page, "kari");
@@ -487,6 +516,7 @@ async fn a_way_ends_once_and_in_the_browser_it_began_in() {
 
 #[tokio::test]
 async fn a_code_that_was_stolen_fits_no_other_way() {
+    let _watch = watching();
     let rig = Rig::new();
     let (victims, _) = rig.begin().await.unwrap();
     let stolen = value(&decided(&victims, "kari"), "code").unwrap();
@@ -503,6 +533,7 @@ async fn a_code_that_was_stolen_fits_no_other_way() {
 
 #[tokio::test]
 async fn of_many_who_come_back_at_once_one_is_signed_in() {
+    let _watch = watching();
     let rig = Arc::new(Rig::new());
     let (page, binding) = rig.begin().await.unwrap();
     let back = decided(&page, "kari");
@@ -523,6 +554,7 @@ async fn of_many_who_come_back_at_once_one_is_signed_in() {
 
 #[tokio::test]
 async fn two_ways_of_one_browser_do_not_disturb_each_other() {
+    let _watch = watching();
     let rig = Rig::new();
     let (first, binding) = rig.begin().await.unwrap();
     let wish = Wish { binding: Some(&binding), return_to: "/b", person: 0, trace: "t" };
@@ -539,6 +571,7 @@ async fn two_ways_of_one_browser_do_not_disturb_each_other() {
 
 #[tokio::test]
 async fn what_a_provider_says_instead_of_a_code_has_a_name() {
+    let _watch = watching();
     let rig = Rig::new();
     for (error, expected) in [
         ("access_denied", NotSigned::Cancelled),
@@ -564,6 +597,7 @@ async fn what_a_provider_says_instead_of_a_code_has_a_name() {
 
 #[tokio::test]
 async fn every_way_to_prove_who_we_are_is_taken() {
+    let _watch = watching();
     for auth in [ClientAuth::Post, ClientAuth::Basic] {
         let rig = Rig::with(OidcConfig::default(), |config| config.auths = vec![auth]);
         assert!(rig.sign_in("kari").await.is_ok(), "{auth:?}");
@@ -599,6 +633,7 @@ async fn every_way_to_prove_who_we_are_is_taken() {
 
 #[tokio::test]
 async fn what_is_asked_can_go_ahead_of_the_person() {
+    let _watch = watching();
     let rig = Rig::with(OidcConfig::default(), |config| config.par = true);
     let (page, binding) = rig.begin().await.unwrap();
     assert!(value(&page, "request_uri").is_some() && value(&page, "state").is_none(), "{page}");
@@ -615,6 +650,7 @@ async fn what_is_asked_can_go_ahead_of_the_person() {
 
 #[tokio::test]
 async fn id_porten_speaks_in_its_own_words() {
+    let _watch = watching();
     let rig = Rig::with(OidcConfig::default(), |config| {
         config.discovery_url = "http://HOST/idporten/.well-known/openid-configuration".to_owned();
         config.acr = vec!["idporten-loa-high".to_owned()];
@@ -628,6 +664,7 @@ async fn id_porten_speaks_in_its_own_words() {
 
 #[tokio::test]
 async fn what_is_configured_goes_before_the_document_and_stands_without_it() {
+    let _watch = watching();
     let rig = Rig::new();
     let host = rig.running.address("oidc").unwrap();
     let realm = format!("http://{host}/auth/realms/current");
@@ -650,6 +687,7 @@ async fn what_is_configured_goes_before_the_document_and_stands_without_it() {
 
 #[tokio::test]
 async fn a_sign_in_may_not_be_too_long_ago() {
+    let _watch = watching();
     let rig = Rig::with(OidcConfig::default(), |config| config.max_age_ms = 60_000);
     let (page, _) = rig.begin().await.unwrap();
     assert_eq!(value(&page, "max_age").as_deref(), Some("60"));
@@ -658,6 +696,7 @@ async fn a_sign_in_may_not_be_too_long_ago() {
 
 #[tokio::test]
 async fn without_anybody_to_ask_test_persons_sign_in() {
+    let _watch = watching();
     let config = || {
         let mut config = configured("http://127.0.0.1:1");
         config.mock = true;
@@ -701,6 +740,7 @@ async fn without_anybody_to_ask_test_persons_sign_in() {
 
 #[tokio::test]
 async fn old_records_know_people_by_a_hash_without_a_key() {
+    let _watch = watching();
     let rig = Rig::with(OidcConfig::default(), |config| config.hash = IdHash::Compat);
     let (person, _) = rig.sign_in("kari").await.unwrap();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, PID.as_bytes());

@@ -15,6 +15,10 @@ mod notices;
 mod strangers;
 #[path = "providers/texts.rs"]
 mod texts;
+#[path = "wire/trail.rs"]
+mod trail;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -25,8 +29,36 @@ use veksel_config::bridge::{BridgeConfig, ProvidersConfig, SecretSource};
 use veksel_config::{BRIDGE_EXAMPLE, Source, load_switch};
 use veksel_core::enquiry::Secret;
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, Sandbox, start};
+use watch::{Watch, search_shown, watch_for};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Keys, passwords and tokens of these tests.
+const SECRETS: [&str; 7] =
+    ["key-of-ours", "sign_1", "sign_2", "token-1", "password_of_mail", "token-a", "token-b"];
+
+fn watching() -> Watch {
+    watch_for(&SECRETS)
+}
+
+/// The rows of an audit trail. All are searched, whether a test reads them or not.
+struct Rows(Receiver<CallEvent>);
+
+impl Rows {
+    async fn recv(&mut self) -> Option<CallEvent> {
+        self.0.recv().await.inspect(|row| search_shown("a row of the audit trail", row))
+    }
+
+    fn try_recv(&mut self) -> Option<CallEvent> {
+        self.0.try_recv().ok().inspect(|row| search_shown("a row of the audit trail", row))
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        while self.try_recv().is_some() {}
+    }
+}
 
 /// A sandbox on a port of its own.
 fn run(sandbox: Arc<dyn Sandbox>, clock: &Clock) -> RunningSandboxes {
@@ -55,12 +87,12 @@ fn secret(source: &SecretSource) -> Result<Secret, AdapterError> {
     }
 }
 
-fn made(config: &ProvidersConfig) -> (Providers, Receiver<CallEvent>) {
+fn made(config: &ProvidersConfig) -> (Providers, Rows) {
     let (sink, events) = audit(1_000);
-    (Providers::new(config, &secret, &sink).unwrap(), events)
+    (Providers::new(config, &secret, &sink).unwrap(), Rows(events))
 }
 
-fn providers(section: &str) -> (Providers, Receiver<CallEvent>) {
+fn providers(section: &str) -> (Providers, Rows) {
     made(&bridge(section).providers)
 }
 

@@ -5,13 +5,18 @@
 
 #[path = "wire/receiver.rs"]
 mod receiver;
+#[path = "wire/trail.rs"]
+mod trail;
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
 #[path = "sumsub/webhooks.rs"]
 mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use trail::trail;
 use veksel_adapters::sumsub::OWNED_ELSEWHERE;
-use veksel_adapters::{AdapterError, Adapters, audit};
+use veksel_adapters::{AdapterError, Adapters};
 use veksel_config::bridge::{BridgeConfig, CallConfig, KycConfig, KycProvider, SecretSource};
 use veksel_core::enquiry::{
     Addressee, Ask, AskId, Check, Checks, Enquiry, Failed, Failure, Review, Secret, Verdict,
@@ -19,6 +24,12 @@ use veksel_core::enquiry::{
 use veksel_core::fact::KycStatus;
 use veksel_simulator::sandbox::sumsub::{Sumsub, SumsubConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
+use watch::{Watch, never, search_shown, watch_for};
+
+/// Other parts are doors of the sandbox.
+fn watching() -> Watch {
+    watch_for(&["sbx:veksel", "sbx:other", "hook-of-sumsub"])
+}
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -64,7 +75,7 @@ fn adapters(kyc: KycConfig) -> Result<Adapters, AdapterError> {
         SecretSource::Env(name) => Ok(Secret::new(name.as_str())),
         SecretSource::File(_) => panic!("no test has files"),
     };
-    Adapters::new(&config, &secret, audit(1_000).0)
+    Adapters::new(&config, &secret, trail())
 }
 
 fn adapter(sandbox: &RunningSandboxes) -> Adapters {
@@ -74,7 +85,10 @@ fn adapter(sandbox: &RunningSandboxes) -> Adapters {
 async fn ask(adapters: &Adapters, enquiry: Enquiry) -> Verdict {
     let trace = "trace".to_owned();
     let (id, to, address) = (AskId(1), Addressee::Kyc, None);
-    adapters.ask(Ask { id, to, enquiry, within_ms: 5_000, trace, txn: None, address }).await
+    let verdict =
+        adapters.ask(Ask { id, to, enquiry, within_ms: 5_000, trace, txn: None, address }).await;
+    search_shown("a verdict", &verdict);
+    verdict
 }
 
 fn applicant(customer: &str) -> Enquiry {
@@ -120,6 +134,7 @@ async fn submit(sandbox: &RunningSandboxes, adapters: &Adapters, customer: &str)
     let Verdict::Applicant { applicant, token } = ask(adapters, applicant(customer)).await else {
         panic!("no applicant");
     };
+    never("a token of the provider", token.expose());
     let body = format!("token={}", token.expose());
     let page = receiver::http(
         address(sandbox),
@@ -148,6 +163,7 @@ fn quick() -> SumsubConfig {
 
 #[tokio::test]
 async fn a_check_goes_from_an_applicant_to_its_decision() {
+    let _watch = watching();
     let sandbox = sandbox(quick());
     let adapters = adapter(&sandbox);
     let cases = [
@@ -179,6 +195,7 @@ async fn a_check_goes_from_an_applicant_to_its_decision() {
 
 #[tokio::test]
 async fn each_check_behind_a_verification_is_told() {
+    let _watch = watching();
     let sandbox = sandbox(quick());
     let adapters = adapter(&sandbox);
     for (customer, document, rest) in
@@ -202,6 +219,7 @@ async fn each_check_behind_a_verification_is_told() {
 
 #[tokio::test]
 async fn an_applicant_that_is_there_is_used_again_wherever_its_number_stands() {
+    let _watch = watching();
     let sandbox = sandbox(quick());
     let adapters = adapter(&sandbox);
     let id = open(&adapters, "anna").await;
@@ -220,6 +238,7 @@ async fn an_applicant_that_is_there_is_used_again_wherever_its_number_stands() {
 
 #[tokio::test]
 async fn whoever_is_under_age_or_has_an_old_document_is_known() {
+    let _watch = watching();
     let sandbox = sandbox(quick());
     let adapters = adapter(&sandbox);
     for (customer, is_child, is_old) in
@@ -237,6 +256,7 @@ async fn whoever_is_under_age_or_has_an_old_document_is_known() {
 
 #[tokio::test]
 async fn refusals_are_told_apart() {
+    let _watch = watching();
     let sandbox = sandbox(quick());
     let url = format!("http://{}", address(&sandbox));
     let adapters_with = |change: &dyn Fn(&mut KycConfig)| {
@@ -277,6 +297,7 @@ async fn refusals_are_told_apart() {
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_read_again_once() {
+    let _watch = watching();
     let sandbox = sandbox(quick());
     let adapters = adapter(&sandbox);
     sandbox.clock().advance(120_000);
@@ -289,6 +310,7 @@ async fn a_clock_that_is_wrong_is_read_again_once() {
 
 #[tokio::test]
 async fn too_many_requests_are_told_with_the_time_to_wait() {
+    let _watch = watching();
     let sandbox = sandbox(SumsubConfig { gets_max: 4, ..quick() });
     let adapters = adapter(&sandbox);
     let id = open(&adapters, "x").await;
@@ -301,6 +323,7 @@ async fn too_many_requests_are_told_with_the_time_to_wait() {
 
 #[tokio::test]
 async fn our_own_limit_is_below_the_providers() {
+    let _watch = watching();
     let sandbox = sandbox(SumsubConfig { gets_max: 10_000, posts_max: 10_000, ..quick() });
     let adapters = adapter(&sandbox);
     // Two POST each: after 25 of them the provider would refuse, so we do not ask.
@@ -325,6 +348,7 @@ async fn our_own_limit_is_below_the_providers() {
 
 #[tokio::test]
 async fn silence_and_nobody_are_no_answer_and_no_no() {
+    let _watch = watching();
     let sandbox = sandbox(quick());
     let mut config = kyc(&format!("http://{}", address(&sandbox)));
     config.call.read_ms = 100;
@@ -340,6 +364,7 @@ async fn silence_and_nobody_are_no_answer_and_no_no() {
 
 #[tokio::test]
 async fn answers_that_make_no_sense_are_malfunctions() {
+    let _watch = watching();
     let cases = [
         ("500 Internal Server Error", "<html>oops</html>", Failed::Malfunction, "500"),
         ("502 Bad Gateway", "<html>oops</html>", Failed::Unavailable, "502"),
@@ -376,6 +401,7 @@ async fn answers_that_make_no_sense_are_malfunctions() {
 
 #[test]
 fn a_token_of_no_world_is_refused_before_anything_is_called() {
+    let _watch = watching();
     let mut config = kyc("http://127.0.0.1:1");
     config.app_token = SecretSource::Env("veksel".to_owned());
     let error = adapters(config).unwrap_err().to_string();

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -22,6 +25,15 @@ use veksel_simulator::sandbox::notify::Notify;
 use veksel_simulator::sandbox::oidc::{Oidc, OidcConfig};
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 use veksel_store::{MemoryStore, Store as _};
+use watch::{Watch, search, watch_for};
+
+/// What stands in the files that the switch reads its secrets from.
+const TOKEN: &str = "sbx:token-of-the-checks";
+const SECRET: &str = "secret-of-checks-and-identity";
+
+fn watching() -> Watch {
+    watch_for(&[TOKEN, SECRET, "hushhush"])
+}
 
 /// Third parties that stand as the test wants them to.
 #[derive(Default)]
@@ -68,6 +80,7 @@ impl Channel {
 
     fn said(&self, channel: &str) -> Vec<String> {
         let messages = self.notify.messages().into_iter();
+        let messages = messages.inspect(|one| search("a message", one.text.as_str()));
         messages.filter(|one| one.channel == channel).map(|one| one.text).collect()
     }
 
@@ -98,8 +111,8 @@ fn secret(folder: &Path, name: &str, text: &str) {
 
 /// The example, on ports of its own, with its secrets in this folder.
 fn config(folder: &Path, more: &[(&str, &str)]) -> SwitchConfig {
-    secret(folder, "kyc", "sbx:token");
-    secret(folder, "key", "secret");
+    secret(folder, "kyc", TOKEN);
+    secret(folder, "key", SECRET);
     let flags = [
         ("listener.channels.listen", "127.0.0.1:0"),
         ("admin.listen", "127.0.0.1:0"),
@@ -140,6 +153,7 @@ fn ask_with(address: SocketAddr, head: &str, cookie: &str, body: &str) -> String
     stream.write_all(request.as_bytes()).unwrap();
     let mut said = String::new();
     stream.read_to_string(&mut said).unwrap();
+    search("an answer", said.as_str());
     said
 }
 
@@ -160,6 +174,7 @@ fn outside(played: Arc<Played>) -> Outside {
 
 #[test]
 fn start_trouble_and_stop_are_told_in_the_channel() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let channel = Channel::open();
     let at = channel.address;
@@ -222,6 +237,7 @@ fn start_trouble_and_stop_are_told_in_the_channel() {
 
 #[test]
 fn a_channel_that_is_gone_or_silent_keeps_nobody_waiting() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let channel = Channel::open();
     for (name, url) in [
@@ -248,6 +264,7 @@ fn a_channel_that_is_gone_or_silent_keeps_nobody_waiting() {
 
 #[test]
 fn an_address_of_a_channel_that_is_none_is_said_at_the_start_and_not_shown() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     secret(folder.path(), "slack", "http://127.0.0.1:9/hushhush");
     for flags in [
@@ -298,6 +315,7 @@ fn stale(hours: u64) -> MemoryStore {
 
 #[test]
 fn a_forged_webhook_and_an_old_balance_are_figures_and_alarms() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let channel = Channel::open();
     let url = format!("http://{}/services/T0/B0/hushhush", channel.address);
@@ -323,6 +341,7 @@ fn a_forged_webhook_and_an_old_balance_are_figures_and_alarms() {
 
 #[test]
 fn a_forged_webhook_of_the_other_provider_has_its_figure_and_the_same_alarm() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let channel = Channel::open();
     let url = format!("http://{}/services/T0/B0/hushhush", channel.address);
@@ -374,6 +393,7 @@ fn sign_in(switch: SocketAddr, provider: SocketAddr) -> String {
 
 #[test]
 fn that_the_provider_does_not_know_us_is_told_once_however_many_try_to_sign_in() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let channel = Channel::open();
     let clock = Clock::default();
@@ -428,6 +448,7 @@ fn that_the_provider_does_not_know_us_is_told_once_however_many_try_to_sign_in()
 
 #[test]
 fn health_is_told_on_both_listeners_until_the_switch_stops() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let outside = outside(Arc::new(Played::default()));
     let store = Box::new(MemoryStore::new());
@@ -449,6 +470,7 @@ fn health_is_told_on_both_listeners_until_the_switch_stops() {
 
 #[test]
 fn a_full_journal_is_not_healthy_and_says_so() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path(), &[]);
     config.store.records_max = 1;

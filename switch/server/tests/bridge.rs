@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../../../cli/tests/canary/watch.rs"]
+mod watch;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -16,6 +19,15 @@ use veksel_core::Utc;
 use veksel_core::enquiry::{self, Ask, Failed, Failure, Verdict};
 use veksel_server::{Answering, Asks, Outside, StartError, Stopped, start_between, start_with};
 use veksel_store::{Keys, MemoryStore, SqliteStore};
+use watch::{Watch, search, watch_for};
+
+/// What stands in the files that the switch reads its secrets from.
+const TOKEN: &str = "sbx:token-of-the-checks";
+const SECRET: &str = "secret-of-checks-and-identity";
+
+fn watching() -> Watch {
+    watch_for(&[TOKEN, SECRET, "hush-token", "prd:token-of-the-checks"])
+}
 
 /// Third parties that cannot be reached.
 struct Nobody;
@@ -33,8 +45,8 @@ fn outside() -> Outside {
 
 /// The example, on ports of its own, with its tokens in this folder.
 fn config(folder: &Path, more: &[(&str, &str)]) -> SwitchConfig {
-    secret(folder, "kyc", "sbx:token");
-    secret(folder, "key", "secret");
+    secret(folder, "kyc", TOKEN);
+    secret(folder, "key", SECRET);
     let flags = [
         ("listener.channels.listen", "127.0.0.1:0"),
         ("admin.listen", "127.0.0.1:0"),
@@ -69,6 +81,7 @@ fn get(address: SocketAddr, path: &str) -> String {
     stream.write_all(head.as_bytes()).unwrap();
     let mut said = String::new();
     stream.read_to_string(&mut said).unwrap();
+    search("an answer", said.as_str());
     said
 }
 
@@ -76,14 +89,18 @@ fn refused(config: SwitchConfig) -> String {
     let store = Box::new(MemoryStore::new());
     match start_between(config, store, outside()) {
         Ok(_) => panic!("it started"),
-        Err(error) => error.to_string(),
+        Err(error) => {
+            search("an error", format!("{error} {error:?}"));
+            error.to_string()
+        }
     }
 }
 
 #[test]
 fn its_endpoints_are_there_while_it_runs() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
-    secret(folder.path(), "token", "hush\n");
+    secret(folder.path(), "token", "hush-token\n");
     let config = config(folder.path(), &[("http.token_file", "token")]);
     let running = start_between(config, Box::new(MemoryStore::new()), outside()).unwrap();
     let address = running.http().unwrap();
@@ -102,6 +119,7 @@ fn its_endpoints_are_there_while_it_runs() {
 
 #[test]
 fn without_third_parties_there_is_no_listener_for_them() {
+    let _watch = watching();
     let text = veksel_config::SWITCH_EXAMPLE;
     let flags = [("listener.channels.listen", "127.0.0.1:0"), ("admin.listen", "127.0.0.1:0")];
     let source = Source::text("test", text).flags(flags).known_dialects(&["cbs-ascii-bin"]);
@@ -112,6 +130,7 @@ fn without_third_parties_there_is_no_listener_for_them() {
 
 #[test]
 fn it_does_not_start_without_its_secrets_or_on_a_port_that_is_taken() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let said = refused(config(folder.path(), &[("http.token_file", "nothing")]));
     assert!(said.starts_with("the token of [http]: ") && said.contains("nothing"), "{said}");
@@ -129,6 +148,7 @@ fn it_does_not_start_without_its_secrets_or_on_a_port_that_is_taken() {
 
 #[test]
 fn what_is_real_and_what_is_not_are_not_mixed() {
+    let _watch = watching();
     let folder = tempfile::tempdir().unwrap();
     let mut real = config(folder.path(), &[]);
     real.mode = ServiceMode::Production;
@@ -138,7 +158,7 @@ fn what_is_real_and_what_is_not_are_not_mixed() {
     let running = start_between(real, Box::new(MemoryStore::new()), outside()).unwrap();
     assert_eq!(running.stop(), Stopped::Asked);
     let config = config(folder.path(), &[]);
-    secret(folder.path(), "kyc", "prd:token");
+    secret(folder.path(), "kyc", "prd:token-of-the-checks");
     let said = refused(config);
     assert!(said.contains("is for production") && !said.contains("prd:"), "{said}");
 }
@@ -171,6 +191,7 @@ impl Webhooks for Credulous {
 #[test]
 fn how_long_a_webhook_waits_for_its_answer_is_said() {
     let folder = tempfile::tempdir().unwrap();
+    let _watch = watching().over(folder.path());
     let config = config(folder.path(), &[]);
     let keys = Arc::new(Keys::create(&folder.path().join("veksel.key")).unwrap());
     let store = SqliteStore::open(&folder.path().join("veksel.db"), keys).unwrap();

@@ -14,7 +14,7 @@ const NOK: u16 = 578;
 fn sandbox(hmac_key: Option<&str>) -> (Biller, RunningSandboxes) {
     let clock = Clock::default();
     let config = BillerConfig {
-        api_key: "key-1".to_owned(),
+        api_key: "key-of-ours".to_owned(),
         hmac_key: hmac_key.map(str::to_owned),
         billers: Seeds::embedded().unwrap().rows().billers.clone(),
     };
@@ -27,7 +27,7 @@ fn section(running: &RunningSandboxes, more: &str) -> String {
     let url = url(running);
     format!(
         "[bill]\nurl = \"{url}\"\nallow_private = true\nretry_wait = \"10ms\"\n\
-         headers = [\"X-Api-Key=env:key-1\"]\nrequired_auth_headers = [\"X-Api-Key\"]\n{more}"
+         headers = [\"X-Api-Key=env:key-of-ours\"]\nrequired_auth_headers = [\"X-Api-Key\"]\n{more}"
     )
 }
 
@@ -42,6 +42,7 @@ fn payment(minor: u64, key: &str) -> BillPayment {
 
 #[tokio::test]
 async fn a_bill_is_found_and_paid_once() {
+    let _watch = super::watching();
     let (sandbox, running) = sandbox(None);
     let (all, mut events) = providers(&section(&running, ""));
     assert!(all.has(Issuer::Bill) && !all.has(Issuer::Sms));
@@ -72,9 +73,9 @@ async fn a_bill_is_found_and_paid_once() {
     assert_eq!((first.provider.as_str(), first.service), ("bill", "biller_category"));
     assert_eq!((first.trace.as_str(), first.request_id.as_str()), ("trace-1", "trace-1"));
     let mut lines = 1;
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_recv() {
         let shown = format!("{event:?}");
-        assert!(!shown.contains("1234567890") && !shown.contains("key-1"), "{shown}");
+        assert!(!shown.contains("1234567890") && !shown.contains("key-of-ours"), "{shown}");
         lines += 1;
     }
     assert_eq!(lines, 9);
@@ -82,6 +83,7 @@ async fn a_bill_is_found_and_paid_once() {
 
 #[tokio::test]
 async fn what_is_due_is_told_before_a_bill_is_paid_from_elsewhere() {
+    let _watch = super::watching();
     let (sandbox, running) = sandbox(None);
     let (all, _events) = providers(&section(&running, "retries = 0"));
     let ask = |biller: &str, reference: &str| {
@@ -114,6 +116,7 @@ async fn what_is_due_is_told_before_a_bill_is_paid_from_elsewhere() {
 
 #[tokio::test]
 async fn a_refusal_is_stated_and_what_breaks_off_is_open() {
+    let _watch = super::watching();
     let (sandbox, running) = sandbox(None);
     let (all, _events) = providers(&section(&running, "retries = 3"));
     for (minor, why, code, is_open) in [
@@ -147,9 +150,10 @@ async fn a_refusal_is_stated_and_what_breaks_off_is_open() {
 
 #[tokio::test]
 async fn nothing_leaves_without_what_must_be_there() {
+    let _watch = super::watching();
     let (_sandbox, running) = sandbox(None);
     let whole = section(&running, "");
-    let bare = whole.replace("headers = [\"X-Api-Key=env:key-1\"]\n", "");
+    let bare = whole.replace("headers = [\"X-Api-Key=env:key-of-ours\"]\n", "");
     let (all, _events) = providers(&bare);
     let refused = all.billers(within(), None).await.unwrap_err();
     assert_eq!((refused.why, refused.code.as_str()), (Failed::Credentials, "unauthorized"));
@@ -163,6 +167,7 @@ async fn nothing_leaves_without_what_must_be_there() {
 
 #[tokio::test]
 async fn requests_are_signed_if_the_provider_wants_it() {
+    let _watch = super::watching();
     let (sandbox, running) = sandbox(Some("sign_1"));
     let (all, _events) = providers(&section(&running, ""));
     let unsigned = all.billers(within(), None).await.unwrap_err();
@@ -179,6 +184,7 @@ async fn requests_are_signed_if_the_provider_wants_it() {
 
 #[tokio::test]
 async fn another_form_is_only_configured() {
+    let _watch = super::watching();
     let (_sandbox, running) = sandbox(None);
     // Another list, another place of the name, numbers in place of text: all of it is data.
     let other = "uri_map = [\"biller_fetch=GET /billers/{biller}/bills/{reference}?n={bill}\"]\n\
@@ -194,6 +200,7 @@ async fn another_form_is_only_configured() {
 
 #[tokio::test]
 async fn nothing_is_sent_if_it_is_simulated() {
+    let _watch = super::watching();
     let section = "[bill]\nurl = \"https://bills.invalid\"\nsimulate = true\n\
         simulated = ['biller_fetch=404 {\"error\": {\"code\": \"NO_BILL_{biller}\"}}']\n";
     let (all, mut events) = providers(section);
@@ -213,6 +220,7 @@ async fn nothing_is_sent_if_it_is_simulated() {
 /// The executor's own waits are real ones here; this only bounds a test that hangs.
 #[tokio::test]
 async fn a_provider_that_is_not_there_is_said_to_be_so() {
+    let _watch = super::watching();
     let (_sandbox, running) = sandbox(None);
     let whole = section(&running, "retries = 0");
     running.stop();

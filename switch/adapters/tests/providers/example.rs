@@ -9,9 +9,9 @@ use axum::routing::post;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
+use veksel_adapters::AdapterError;
 use veksel_adapters::client::{ApiClient, Envelope, Sending, Signed, Signs, Unsigned};
 use veksel_adapters::providers::Within;
-use veksel_adapters::{AdapterError, audit};
 use veksel_config::provider::ApiConfig;
 use veksel_config::provider::operations::{CBS, Operation};
 use veksel_core::enquiry::{Failed, Failure};
@@ -40,7 +40,7 @@ struct Exchange(ApiClient);
 
 impl Exchange {
     fn new(config: &ApiConfig) -> Result<Self, AdapterError> {
-        let (sink, _) = audit(16);
+        let sink = crate::trail::trail();
         Ok(Self(ApiClient::new("exchange", config, &secret, sink)?.with_signer(Arc::new(Reversed))))
     }
 
@@ -86,6 +86,7 @@ fn variables(url: &str, simulate: bool) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_provider_is_added_from_the_outside() {
+    let _watch = super::watching();
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().route("/rates/{pair}", post(answer));
@@ -168,6 +169,7 @@ impl Envelope for Inverted {
 
 #[tokio::test]
 async fn bodies_go_in_envelopes_both_ways() {
+    let _watch = super::watching();
     let sealed = |text: &str| text.bytes().map(|byte| !byte).collect::<Vec<u8>>();
     let answer = move |headers: HeaderMap, body: Bytes| async move {
         let kind = headers.get("content-type").cloned();
@@ -183,7 +185,7 @@ async fn bodies_go_in_envelopes_both_ways() {
     let variables = [("CBS_API_URL", url.as_str()), ("CBS_API_ALLOW_PRIVATE", "true")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = ApiConfig::from_env("CBS_API", CBS, variables).unwrap();
-    let (sink, _) = audit(16);
+    let sink = crate::trail::trail();
     let client = ApiClient::new("cbs", &config, &secret, sink).unwrap();
     let client = client.with_envelope(Arc::new(Inverted));
     let parts = [("account", "NO9386011117947")];
@@ -195,10 +197,11 @@ async fn bodies_go_in_envelopes_both_ways() {
 /// `CBS_API_SIMULATE=true`: a core banking system that is not there.
 #[tokio::test]
 async fn a_core_banking_system_is_simulated_by_its_variable() {
+    let _watch = super::watching();
     let variables = [("CBS_API_URL", "https://cbs.invalid"), ("CBS_API_SIMULATE", "true")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = ApiConfig::from_env("CBS_API", CBS, variables).unwrap();
-    let (sink, _) = audit(16);
+    let sink = crate::trail::trail();
     let client = ApiClient::new("cbs", &config, &secret, sink).unwrap();
     for operation in CBS {
         let parts = [("account", "NO9386011117947")];

@@ -65,6 +65,7 @@ async fn sent(section: &str, to: &str) -> Result<Sent, Failure> {
 
 #[tokio::test]
 async fn a_letter_arrives_by_starttls_and_by_tls_from_the_first_byte() {
+    let _watch = super::watching();
     let post = post(None);
     for (port, security) in [("smtp", "starttls"), ("smtps", "implicit")] {
         let section = post.section(port, security, "");
@@ -86,6 +87,7 @@ async fn a_letter_arrives_by_starttls_and_by_tls_from_the_first_byte() {
 
 #[tokio::test]
 async fn nothing_is_sent_in_clear_or_to_a_stranger() {
+    let _watch = super::watching();
     let post = post(None);
     // A server that does not offer TLS is not told anything.
     let refused = sent(&post.section("clear", "starttls", ""), "kari@example.org").await;
@@ -104,7 +106,8 @@ async fn nothing_is_sent_in_clear_or_to_a_stranger() {
 
 #[tokio::test]
 async fn every_refusal_of_the_server_has_its_meaning() {
-    let post = post(Some(("bank", "hush")));
+    let _watch = super::watching();
+    let post = post(Some(("bank", "password_of_mail")));
     let login = |password: &str| {
         post.section(
             "smtp",
@@ -112,19 +115,19 @@ async fn every_refusal_of_the_server_has_its_meaning() {
             &format!("user = \"bank\"\npassword_env = \"{password}\"\n"),
         )
     };
-    assert!(sent(&login("hush"), "kari@example.org").await.is_ok());
+    assert!(sent(&login("password_of_mail"), "kari@example.org").await.is_ok());
     for (section, to, why, code) in [
         (login("other"), "kari@example.org", Failed::Credentials, "smtp_535"),
         (post.section("smtp", "starttls", ""), "kari@example.org", Failed::Credentials, "smtp_530"),
-        (login("hush"), "nobody@example.org", Failed::NotFound, "smtp_550"),
-        (login("hush"), "full@example.org", Failed::Limited, "smtp_452"),
-        (login("hush"), "later@example.org", Failed::Unavailable, "smtp_451"),
-        (login("hush"), "no address", Failed::Format, "to"),
+        (login("password_of_mail"), "nobody@example.org", Failed::NotFound, "smtp_550"),
+        (login("password_of_mail"), "full@example.org", Failed::Limited, "smtp_452"),
+        (login("password_of_mail"), "later@example.org", Failed::Unavailable, "smtp_451"),
+        (login("password_of_mail"), "no address", Failed::Format, "to"),
     ] {
         let failure = sent(&section, to).await.unwrap_err();
         assert_eq!((failure.why, failure.code.as_str()), (why, code), "{to}");
     }
-    let (all, mut events) = providers(&login("hush"));
+    let (all, mut events) = providers(&login("password_of_mail"));
     let mut wrong = letter("kari@example.org");
     wrong.subject = "a\nBcc: everybody@example.org".into();
     assert_eq!(all.email(within(), wrong).await.unwrap_err().code, "subject");

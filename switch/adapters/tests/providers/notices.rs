@@ -26,6 +26,10 @@ fn config(running: &RunningSandboxes, account: String) -> ProvidersConfig {
         retry_wait_ms: 10,
         ..CallConfig::at(&url(running))
     };
+    if let Ok(json) = serde_json::from_str::<serde_json::Value>(&account) {
+        let key = json["private_key"].as_str();
+        key.iter().for_each(|key| crate::watch::never_key("the key of a service account", key));
+    }
     // The tests' secrets are the names of where they stand.
     let account = SecretSource::Env(account);
     let push = Some(PushConfig { call, account, token_url: String::new() });
@@ -34,6 +38,7 @@ fn config(running: &RunningSandboxes, account: String) -> ProvidersConfig {
 
 #[tokio::test]
 async fn a_notice_is_sent_by_a_service_account() {
+    let _watch = super::watching();
     let clock = Clock::default();
     let sandbox = Fcm::new(clock.clone()).unwrap();
     let running = run(Arc::new(sandbox.clone()), &clock);
@@ -73,6 +78,7 @@ async fn a_notice_is_sent_by_a_service_account() {
 
 #[tokio::test]
 async fn an_account_that_is_not_known_is_a_matter_for_people() {
+    let _watch = super::watching();
     let clock = Clock::default();
     let sandbox = Fcm::new(clock.clone()).unwrap();
     let running = run(Arc::new(sandbox.clone()), &clock);
@@ -82,7 +88,7 @@ async fn an_account_that_is_not_known_is_a_matter_for_people() {
     assert_eq!((refused.why, refused.code.as_str()), (Failed::Credentials, "token"));
     for text in ["{}", "nothing"] {
         let config = config(&running, text.to_owned());
-        let (sink, _) = veksel_adapters::audit(1);
+        let sink = crate::trail::trail();
         let made = veksel_adapters::providers::Providers::new(&config, &super::secret, &sink);
         assert!(made.unwrap_err().to_string().contains("service account"), "{text}");
     }

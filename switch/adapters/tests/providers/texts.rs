@@ -13,12 +13,13 @@ fn sms(to: &str, text: &str) -> Sms {
 
 #[tokio::test]
 async fn a_text_is_sent_once_and_refusals_are_told_apart() {
+    let _watch = super::watching();
     let clock = Clock::default();
-    let sandbox = SmsGateway::new("key-1".to_owned(), clock.clone());
+    let sandbox = SmsGateway::new("key-of-ours".to_owned(), clock.clone());
     let running = run(Arc::new(sandbox.clone()), &clock);
     let section = format!(
         "[sms]\nurl = \"{}\"\nallow_private = true\nretries = 1\nretry_wait = \"10ms\"\n\
-         headers = [\"X-Api-Key=env:key-1\"]\nsender = \"Bank\"\n",
+         headers = [\"X-Api-Key=env:key-of-ours\"]\nsender = \"Bank\"\n",
         url(&running)
     );
     let (all, _events) = providers(&section);

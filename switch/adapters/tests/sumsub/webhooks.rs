@@ -22,7 +22,7 @@ fn event(keys: &WebhookKeys, posted: &Posted) -> Result<Event, WebhookError> {
 
 fn posting(receiver: &Canned, digest: Digest) -> SumsubConfig {
     let url = format!("http://{}/v1/webhooks/sumsub", receiver.address);
-    let webhook = SumsubWebhook { url, secret: "hook".to_owned(), digest };
+    let webhook = SumsubWebhook { url, secret: "hook-of-sumsub".to_owned(), digest };
     SumsubConfig { webhook: Some(webhook), ..quick() }
 }
 
@@ -32,13 +32,14 @@ fn kinds(events: &[Event]) -> Vec<&str> {
 
 #[tokio::test]
 async fn events_follow_a_check_and_are_genuine() {
+    let _watch = super::watching();
     for digest in [Digest::Sha256, Digest::Sha512] {
         let receiver = Canned::start("200 OK", "").await;
         let sandbox = sandbox(posting(&receiver, digest));
         let adapters = adapter(&sandbox);
         let id = submit(&sandbox, &adapters, "anna-green").await;
         let posted = receiver.wait(3).await;
-        let keys = keys(&["old", "hook"], false);
+        let keys = keys(&["old", "hook-of-sumsub"], false);
         let events: Vec<Event> = posted.iter().map(|it| event(&keys, it).unwrap()).collect();
         assert_eq!(kinds(&events), ["applicantCreated", "applicantPending", "applicantReviewed"]);
         assert!(events.is_sorted_by_key(|event| event.at));
@@ -53,12 +54,13 @@ async fn events_follow_a_check_and_are_genuine() {
 
 #[tokio::test]
 async fn duplicates_are_the_same_event() {
+    let _watch = super::watching();
     let receiver = Canned::start("200 OK", "").await;
     let sandbox = sandbox(posting(&receiver, Digest::Sha256));
     submit(&sandbox, &adapter(&sandbox), "anna-green-dup-webhook").await;
     let posted = receiver.wait(6).await;
     let events: Vec<Event> =
-        posted.iter().map(|it| event(&keys(&["hook"], false), it).unwrap()).collect();
+        posted.iter().map(|it| event(&keys(&["hook-of-sumsub"], false), it).unwrap()).collect();
     for pair in events.chunks(2) {
         assert_eq!(pair[0], pair[1]);
     }
@@ -66,12 +68,13 @@ async fn duplicates_are_the_same_event() {
 
 #[tokio::test]
 async fn an_event_that_comes_late_says_when_it_was_made() {
+    let _watch = super::watching();
     let receiver = Canned::start("200 OK", "").await;
     let sandbox = sandbox(posting(&receiver, Digest::Sha256));
     submit(&sandbox, &adapter(&sandbox), "anna-green-reorder-webhook").await;
     let posted = receiver.wait(3).await;
     let events: Vec<Event> =
-        posted.iter().map(|it| event(&keys(&["hook"], false), it).unwrap()).collect();
+        posted.iter().map(|it| event(&keys(&["hook-of-sumsub"], false), it).unwrap()).collect();
     assert_eq!(kinds(&events), ["applicantCreated", "applicantReviewed", "applicantPending"]);
     assert!(events[2].at < events[1].at, "the last to come was not the last to be made");
     assert_eq!(events[2].review.status, Some(KycStatus::Pending));
@@ -79,6 +82,7 @@ async fn an_event_that_comes_late_says_when_it_was_made() {
 
 #[tokio::test]
 async fn forged_and_sha1_webhooks_are_refused() {
+    let _watch = super::watching();
     let receiver = Canned::start("401 Unauthorized", "").await;
     let mut config = posting(&receiver, Digest::Sha256);
     config.schedule = Schedule::Real;
@@ -88,7 +92,7 @@ async fn forged_and_sha1_webhooks_are_refused() {
     decided(&adapters, &id).await;
     let posted = receiver.wait(3).await;
     for posted in &posted {
-        let found = event(&keys(&["hook"], true), posted).unwrap_err();
+        let found = event(&keys(&["hook-of-sumsub"], true), posted).unwrap_err();
         assert_eq!(found, WebhookError::Digest);
         assert!(found.is_forgery());
     }
@@ -98,13 +102,17 @@ async fn forged_and_sha1_webhooks_are_refused() {
     let here = sandbox(posting(&receiver, Digest::Sha1));
     open(&adapter(&here), "anna").await;
     let posted = receiver.wait(1).await;
-    assert_eq!(event(&keys(&["hook"], false), &posted[0]).unwrap_err(), WebhookError::Sha1);
-    let event = event(&keys(&["hook"], true), &posted[0]).unwrap();
+    assert_eq!(
+        event(&keys(&["hook-of-sumsub"], false), &posted[0]).unwrap_err(),
+        WebhookError::Sha1
+    );
+    let event = event(&keys(&["hook-of-sumsub"], true), &posted[0]).unwrap();
     assert_eq!(event.kind, "applicantCreated");
 }
 
 #[tokio::test]
 async fn what_is_not_taken_is_posted_again_on_schedule() {
+    let _watch = super::watching();
     let no = ("500 Internal Server Error", "");
     let receiver = Canned::start_each(&[no, no, ("200 OK", "")]).await;
     let sandbox = sandbox(posting(&receiver, Digest::Sha256));
@@ -130,6 +138,7 @@ async fn what_is_not_taken_is_posted_again_on_schedule() {
 #[tokio::test]
 async fn rights_are_taken_away_by_reset_and_deactivation() {
     use super::{address, receiver};
+    let _watch = super::watching();
     let collected = Canned::start("200 OK", "").await;
     let mut config = posting(&collected, Digest::Sha256);
     // The calls below are a person's in the provider's pages, which nobody signs.
@@ -152,7 +161,7 @@ async fn rights_are_taken_away_by_reset_and_deactivation() {
             format!("{} HTTP/1.1\r\nauthorization: Bearer sbx:veksel", line.replace("ID", &id));
         assert!(receiver::http(address(&sandbox), &head, b"").await.starts_with("HTTP/1.1 200"));
         let posted = collected.wait(count).await;
-        let event = event(&keys(&["hook"], false), &posted[count - 1]).unwrap();
+        let event = event(&keys(&["hook-of-sumsub"], false), &posted[count - 1]).unwrap();
         assert_eq!((event.kind.as_str(), event.review.status), (kind, status));
     }
     assert_eq!(review(&adapters, &id).await.status, Some(KycStatus::Pending));

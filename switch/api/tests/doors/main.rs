@@ -10,6 +10,8 @@ mod platform;
 mod provided;
 mod rig;
 mod secure;
+#[path = "../../../../cli/tests/canary/watch.rs"]
+mod watch;
 
 use rig::{Rig, Said, json};
 use std::time::Duration;

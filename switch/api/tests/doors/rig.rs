@@ -3,6 +3,7 @@
 
 use crate::platform;
 use crate::provided::{Post, providers};
+use crate::watch::{Watch, search, watch_for};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -28,6 +29,9 @@ use veksel_core::{ParticipantId, Utc};
 /// Waiting for anything is over after this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What these tests say at doors, and no door says back: keys, tokens, and codes.
+const SECRETS: [&str; 3] = ["app-key", "s3cret", "c0de/1"];
+
 type Answers = Arc<Mutex<VecDeque<(Duration, Told)>>>;
 
 pub(crate) struct Rig {
@@ -41,6 +45,7 @@ pub(crate) struct Rig {
     /// What the switch says of its health.
     pub(crate) health: Arc<Mutex<Result<(), &'static str>>>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
+    _watch: Watch,
 }
 
 /// An answer.
@@ -133,6 +138,7 @@ impl Rig {
         secure: Option<Secure>,
         external: External,
     ) -> Self {
+        let watch = watch_for(&SECRETS);
         let runtime = Runtime::new().unwrap();
         let (calling, calls) = mpsc::channel(4);
         let answers = Answers::default();
@@ -169,7 +175,17 @@ impl Rig {
         let until = async { stopped.await.unwrap_or_default() };
         runtime.spawn(serve(listener, secure, router(doors), bounds, until));
         let stop = Mutex::new(Some(stop));
-        Self { _runtime: runtime, address, answers, calls: heard, counts, post, health, stop }
+        Self {
+            _runtime: runtime,
+            address,
+            answers,
+            calls: heard,
+            counts,
+            post,
+            health,
+            stop,
+            _watch: watch,
+        }
     }
 
     /// The engine says these, one after the other, to the next calls.
@@ -288,6 +304,7 @@ impl Peer {
 }
 
 pub(crate) fn said(text: &str) -> Said {
+    search("an answer", text);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));

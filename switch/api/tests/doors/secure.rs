@@ -2,6 +2,7 @@
 //! not, and whom a peer that does not finish holds up.
 
 use crate::rig::{PATIENCE, Rig, Said, said};
+use crate::watch::never_key;
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -46,6 +47,7 @@ impl Papers {
         let (certificate, key) =
             (self.file(&format!("{name}.pem")), self.file(&format!("{name}.key")));
         fs::write(&certificate, issued.certificate).unwrap();
+        never_key(name, &issued.key);
         fs::write(&key, issued.key).unwrap();
         fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
         (certificate, key)

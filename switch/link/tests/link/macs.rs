@@ -3,6 +3,7 @@
 use crate::rig::{
     CHANNEL, HOST, Peer, Rig, answer_to, dial_config, echo, listen_config, run, until,
 };
+use crate::watch::never;
 use bytes::BytesMut;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -26,7 +27,9 @@ impl Keys {
     /// A file with a key of 16 bytes that differs from number to number.
     fn file(&self, number: u8) -> PathBuf {
         let path = self.0.path().join(format!("{number}.key"));
-        let key: String = (0..16).map(|place| format!("{:02X}", number ^ (place * 17))).collect();
+        let bytes: Vec<u8> = (0..16).map(|place| number ^ (place * 17)).collect();
+        let key: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        never("the key of a MAC", bytes);
         fs::write(&path, key).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         path

@@ -14,3 +14,5 @@ mod macs;
 mod pki;
 mod rig;
 mod tls;
+#[path = "../../../../cli/tests/canary/watch.rs"]
+mod watch;

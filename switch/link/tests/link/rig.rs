@@ -1,5 +1,6 @@
 //! What every test needs: wires with a runtime, a driver, bare peers and messages.
 
+use crate::watch::{search_shown, watch};
 use bytes::BytesMut;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a test as a shard runs.
 pub(crate) fn run(test: impl Future<Output = ()>) {
+    let _watch = watch();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
@@ -115,6 +117,7 @@ impl Rig {
         let next = async {
             loop {
                 if let Some(input) = self.wires.poll_input() {
+                    search_shown("an input", &input);
                     return input;
                 }
                 self.wires.ready().await;

@@ -4,6 +4,7 @@
 //! store adds a place and a line at the end of this file, and no case.
 
 use crate::sample::*;
+use crate::watch::{Watch, watch_for};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,15 +22,21 @@ pub(crate) trait Place {
     fn open(&self) -> Box<dyn Store>;
 }
 
-pub(crate) struct Sqlite(tempfile::TempDir);
+pub(crate) struct Sqlite {
+    /// Cards are in no log, and in no file of a journal in clear.
+    _watch: Watch,
+    folder: tempfile::TempDir,
+}
 
 impl Sqlite {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let folder = tempfile::tempdir().unwrap();
+        let watch = watch_for(&["5555555555554444"]).over(folder.path());
+        Self { _watch: watch, folder }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.0.path().join("journal.db")
+        self.folder.path().join("journal.db")
     }
 
     pub(crate) fn store(&self) -> SqliteStore {

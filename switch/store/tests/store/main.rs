@@ -18,3 +18,5 @@ mod rate;
 mod sample;
 mod sqlite;
 mod totality;
+#[path = "../../../../cli/tests/canary/watch.rs"]
+mod watch;
