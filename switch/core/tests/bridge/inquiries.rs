@@ -134,8 +134,8 @@ fn four_reads_a_day_without_the_customer_and_the_fifth_is_refused_here() {
     assert!(matches!(ask.enquiry, Enquiry::Transactions { is_attended: false, .. }));
     world.verdict(&ask, failed(Failed::Unavailable, false));
     world.sent();
-    // The first may have been on its way to the bank for half a minute.
-    world.pass(20 * 3_600_000 + 29_999);
+    // The first may have been on its way to the bank for a minute.
+    world.pass(20 * 3_600_000 + 59_999);
     balance(&mut world);
     assert!(world.asked_maybe().is_none(), "for the bank it may be the fifth of a day");
     world.sent();

@@ -11,6 +11,9 @@ use crate::plan::{BankId, BankPlan};
 use crate::record::RecordId;
 use crate::time::{Now, Utc};
 
+/// How long what left at the last moment may be on the wire, in milliseconds.
+const ON_WIRE_MS: u64 = 30_000;
+
 /// How many endpoints are forgotten at one time, and how soon others, in milliseconds.
 const FORGET_MAX: usize = 256;
 const AGAIN_MS: u64 = 1_000;
@@ -90,5 +93,6 @@ impl Switch {
 /// For how long a read counts, in milliseconds.
 fn counts_ms(bank: &BankPlan) -> u64 {
     let deadlines = bank.deadlines;
-    DAY_MS + deadlines.inquiry_ms.max(deadlines.statement_ms).max(BACKGROUND_MS)
+    let longest = deadlines.inquiry_ms.max(deadlines.statement_ms).max(BACKGROUND_MS);
+    DAY_MS + longest + ON_WIRE_MS
 }
