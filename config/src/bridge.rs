@@ -373,10 +373,11 @@ impl Quirks {
     }
 }
 
-/// Whether PSU headers are sent with requests for accounts.
+/// Whether PSU headers are sent with requests for accounts. They say that the customer is there, so
+/// they never go with what nobody asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PsuHeaders {
-    /// Always.
+    /// The bank refuses reads without them, so there are none when the customer is not there.
     Required,
     /// Only if the customer asks this moment.
     IfPresent,

@@ -124,6 +124,20 @@ fn the_example_of_a_bridge_covers_every_key_of_it() {
 }
 
 #[test]
+fn a_bank_that_wants_its_customer_there_is_not_read_without() {
+    let reads = |word: &str| {
+        let words = format!("psu_headers = \"{word}\"");
+        let text = BRIDGE_EXAMPLE.replace("psu_headers = \"if_present\"", &words);
+        assert!(text.contains(&words));
+        let plan = load_switch(switch(&text)).unwrap().plan;
+        plan.banks.iter().map(|bank| (bank.unattended_max, bank.refresh_ms > 0)).collect::<Vec<_>>()
+    };
+    assert_eq!(reads("if_present")[0], (4, true));
+    assert_eq!(reads("forbidden")[0], (4, true));
+    assert_eq!(reads("required")[0], (0, false));
+}
+
+#[test]
 fn defaults_of_the_bridge_are_those_of_the_engine_and_the_adapters() {
     let config = load_switch(switch(BRIDGE_EXAMPLE)).unwrap();
     let (plan, bridge) = (&config.plan, &config.bridge);

@@ -183,18 +183,24 @@ impl BerlinGroup {
         Ok(response)
     }
 
-    /// With the headers about the customer that go with reading accounts.
+    /// With the headers about the customer that go with reading accounts. They say that the
+    /// customer is there, and a bank does not count such reads: where nobody is, none is sent, also
+    /// to a bank that wants them always, which is only read with its customer.
     fn about_customer(&self, request: Request, is_attended: bool) -> Result<Request, Failure> {
         let request = Request { is_counted: !is_attended, ..request };
         match self.quirks.psu_headers {
+            _ if !is_attended => Ok(request),
             PsuHeaders::Required => request
                 .header("psu-ip-address", &self.quirks.psu_ip)?
                 .header("psu-user-agent", concat!("veksel/", env!("CARGO_PKG_VERSION"))),
-            PsuHeaders::IfPresent if is_attended => {
-                request.header("psu-ip-address", &self.quirks.psu_ip)
-            }
-            PsuHeaders::IfPresent | PsuHeaders::Forbidden => Ok(request),
+            PsuHeaders::IfPresent => request.header("psu-ip-address", &self.quirks.psu_ip),
+            PsuHeaders::Forbidden => Ok(request),
         }
+    }
+
+    /// Whether the bank shows accounts to nobody but their customers.
+    fn needs_customer(&self) -> bool {
+        self.quirks.psu_headers == PsuHeaders::Required
     }
 
     /// With the headers that go with whatever the customer must approve.

@@ -348,13 +348,18 @@ impl Neonomics {
         let is_counted = matches!(presence, Presence::Unattended);
         let request = Request { is_counted, ..request };
         match (self.quirks.psu_headers, presence) {
-            (PsuHeaders::Required, _) | (PsuHeaders::IfPresent, Presence::Attended) => {
+            (PsuHeaders::Required | PsuHeaders::IfPresent, Presence::Attended) => {
                 self.present(request)
             }
-            (PsuHeaders::IfPresent, Presence::Unattended) | (PsuHeaders::Forbidden, _) => {
-                Ok(request)
-            }
+            // The address says that the customer is there.
+            (PsuHeaders::Required | PsuHeaders::IfPresent, Presence::Unattended)
+            | (PsuHeaders::Forbidden, _) => Ok(request),
         }
+    }
+
+    /// Whether the bank shows accounts to nobody but their customers.
+    fn needs_customer(&self) -> bool {
+        self.quirks.psu_headers == PsuHeaders::Required
     }
 
     /// With the address of the customer, without whom no payment is made.

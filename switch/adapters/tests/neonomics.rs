@@ -14,12 +14,13 @@ mod trail;
 mod watch;
 
 use asking::{ask, failure};
+use receiver::Canned;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use trail::trail;
 use veksel_adapters::{AdapterError, Adapters};
 use veksel_config::bridge::{
-    BankConfig, BankProfile, BridgeConfig, CallConfig, HttpConfig, OauthConfig, Quirks,
+    BankConfig, BankProfile, BridgeConfig, CallConfig, HttpConfig, OauthConfig, PsuHeaders, Quirks,
     SecretSource,
 };
 use veksel_config::{BRIDGE_EXAMPLE, Source, load_switch};
@@ -443,4 +444,36 @@ fn the_example_names_a_bank_that_the_sandbox_has() {
     });
     let bank = named.next().unwrap();
     assert!(NeonomicsConfig::default().banks.contains(&bank), "{bank}");
+}
+
+/// The address of the customer says that he is there, whatever the bank wants.
+#[tokio::test]
+async fn nobody_is_said_to_be_there_who_is_not() {
+    let token = r#"{"access_token":"t","token_type":"Bearer","expires_in":300}"#;
+    let nothing = ("404 Not Found", r#"{"errorCode":"1003"}"#);
+    let known = |resource: &str| {
+        let resource = resource.to_owned();
+        BankAccount { resource, ..account("session-1") }
+    };
+    let read = |is_attended| Enquiry::Balances { account: known("r-1"), is_attended };
+    let status = |resource: &str| Enquiry::ConsentStatus(known(resource));
+    for (psu_headers, enquiry, is_shown) in [
+        (PsuHeaders::Required, read(true), true),
+        (PsuHeaders::Required, read(false), false),
+        (PsuHeaders::IfPresent, read(true), true),
+        (PsuHeaders::IfPresent, read(false), false),
+        (PsuHeaders::Forbidden, read(true), false),
+        // Who is just giving the consent is there; later nobody is.
+        (PsuHeaders::Required, status(""), true),
+        (PsuHeaders::Required, status("r-1"), false),
+        (PsuHeaders::IfPresent, status(""), false),
+    ] {
+        let server = Canned::start_each(&[("200 OK", token), nothing]).await;
+        let mut config = config(&format!("http://{}", server.address), "s");
+        config.banks[0].quirks.psu_headers = psu_headers;
+        let shown = format!("{psu_headers:?} {enquiry:?}");
+        failure(ask(&adapters(&config).unwrap(), enquiry).await);
+        let posted = server.wait(2).await;
+        assert_eq!(posted[1].header("x-psu-ip-address").is_some(), is_shown, "{shown}");
+    }
 }

@@ -139,7 +139,7 @@ pub struct Customer {
     /// Whether the provider has yet to confirm what its last event said.
     pub is_unconfirmed: bool,
     /// The last events that were taken in: their kinds and times. That the lists were looked at
-    /// once more is one of ours, [`Customer::SCREENED`].
+    /// once more is one of ours, [`Customer::SCREENED`], with the time of the refusal.
     pub events: Vec<(String, Utc)>,
 }
 
@@ -473,19 +473,45 @@ impl Customer {
     /// laundering. No provider has an event of this name.
     pub const SCREENED: &str = "aml check";
 
-    /// When the provider last told of a customer who is refused and was not looked up since.
+    /// When the provider last told of a customer who is refused and was not looked up for that
+    /// refusal. Whatever else the provider tells of the customer is no other refusal.
     pub(crate) fn unscreened_since(&self) -> Option<Utc> {
-        let is_refused = matches!(self.status, KycStatus::Rejected | KycStatus::Risk);
-        let is_sure = is_refused && !self.is_unconfirmed && !self.applicant.is_empty();
-        let (kind, at) = self.events.last().filter(|_| is_sure)?;
-        (kind != Self::SCREENED).then_some(*at)
+        let is_sure = self.is_refused() && !self.is_unconfirmed && !self.applicant.is_empty();
+        let screened = (Self::SCREENED.to_owned(), self.reviewed);
+        if !is_sure || self.events.contains(&screened) {
+            return None;
+        }
+        let told = self.events.iter().rev().find(|(kind, _)| kind != Self::SCREENED);
+        told.map(|(_, at)| *at)
     }
 
-    /// The same after one more event.
+    const fn is_refused(&self) -> bool {
+        matches!(self.status, KycStatus::Rejected | KycStatus::Risk)
+    }
+
+    /// The same when the lists were looked at for the refusal that holds.
+    pub(crate) fn screened(mut self) -> Self {
+        self.events.retain(|(kind, _)| kind != Self::SCREENED);
+        let at = self.reviewed;
+        self.with_event(Self::SCREENED.to_owned(), at)
+    }
+
+    /// The same when the provider has confirmed how the check stands: whoever is not refused by
+    /// that is looked up again when the next refusal comes, whatever time it has.
+    pub(crate) fn confirmed(mut self) -> Self {
+        if !self.is_refused() {
+            self.events.retain(|(kind, _)| kind != Self::SCREENED);
+        }
+        self
+    }
+
+    /// The same after one more event. The oldest is forgotten, but for that the lists were looked
+    /// at.
     pub(crate) fn with_event(mut self, kind: String, at: Utc) -> Self {
         self.events.push((kind, at));
         if self.events.len() > EVENTS_MAX {
-            self.events.remove(0);
+            let oldest = self.events.iter().position(|(kind, _)| kind != Self::SCREENED);
+            self.events.remove(oldest.unwrap_or_default());
         }
         self
     }

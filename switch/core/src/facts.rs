@@ -60,10 +60,19 @@ impl Facts {
 
     fn apply_linked(&mut self, linked: &Linked) {
         if let Some(before) = self.linked.remove(&linked.account) {
-            self.tokens.remove(&before.state);
-            self.links.remove(&before.link);
+            // What a claim was found by, the link finds that it has become.
+            let subject = Subject::Account(before.account.clone());
+            if self.tokens.get(&before.state) == Some(&subject) {
+                self.tokens.remove(&before.state);
+            }
+            if self.links.get(&before.link) == Some(&subject) {
+                self.links.remove(&before.link);
+            }
+            let name = (before.bank, before.consent);
+            if self.names.get(&name) == Some(&subject) {
+                self.names.remove(&name);
+            }
             self.accounts_of.remove(&(before.customer, before.account));
-            self.names.remove(&(before.bank, before.consent));
         }
         if linked.is_over {
             return;
@@ -138,6 +147,11 @@ impl Facts {
 
     pub(crate) fn links(&self) -> impl Iterator<Item = &Linked> {
         self.linked.values()
+    }
+
+    /// The link of an account; if nobody has one, the first claim on it.
+    pub(crate) fn linked_or_asked(&self, account: &str) -> Option<&Linked> {
+        self.linked(account).or_else(|| self.claims_on(account).next())
     }
 
     /// Claims on an account that somebody else has.

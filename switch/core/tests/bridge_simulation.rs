@@ -14,6 +14,8 @@ mod bank;
 #[path = "simulation/chance.rs"]
 #[expect(dead_code, reason = "the other simulation has more faults")]
 mod chance;
+#[path = "bridge_simulation/reads.rs"]
+mod reads;
 #[path = "bridge_simulation/world.rs"]
 mod world;
 
@@ -55,6 +57,7 @@ fn no_history_moves_money_twice_or_forgets_any() {
         ("payments by card", sum.by_card),
         ("orders that waited too long for their records", sum.expired),
         ("bills that were asked about", sum.bills),
+        ("balances that nobody asked for", sum.reads),
     ] {
         assert!(seeds < 100 || count > 0, "no history had {what}");
     }

@@ -84,6 +84,11 @@ impl Bank {
         let (quirks, psu_ip) = quirks(&mut section, profile.value);
         let psu_ip = (profile.value != Profile::DropPay).then_some(psu_ip);
         let plan = BankPlan { deduplicates: quirks.deduplicates, ..plan };
+        // Such a bank refuses whoever does not say that the customer is there.
+        let plan = match quirks.psu_headers {
+            PsuHeaders::Required => BankPlan { refresh_ms: 0, unattended_max: 0, ..plan },
+            PsuHeaders::IfPresent | PsuHeaders::Forbidden => plan,
+        };
         let (profile, token_url, approval) = profile_of(&mut section, &name.value, profile.value);
         let config = BankConfig {
             callback_url: Some(callback_url.value.clone()).filter(|url| !url.is_empty()),

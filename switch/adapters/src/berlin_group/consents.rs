@@ -87,7 +87,11 @@ impl BerlinGroup {
         if state != ConsentState::Valid {
             return Ok(Verdict::Consent { state, resource: String::new(), until: None });
         }
-        let found = self.find(chain, account, false).await?;
+        // A bank that is only read with its customer is asked for it when that one reads.
+        let found = match self.needs_customer() {
+            true => None,
+            false => self.find(chain, account, false).await?,
+        };
         // Said by the consent as it stands; what it does not say is not known.
         let request = Request::new(CONSENTS, Method::GET, "/v1/consents/{consent}", path);
         let details = self.send(chain, request, Asked::Consent).await;

@@ -1,6 +1,6 @@
 //! Sessions, the consents in them, and the accounts they let us see.
 
-use super::{Neonomics, Presence, success, wire};
+use super::{Neonomics, Presence, presence, success, wire};
 use crate::executor::{Chain, Request, failed};
 use crate::oauth::escape;
 use reqwest::Method;
@@ -43,7 +43,9 @@ impl Neonomics {
         chain: &Chain,
         account: &BankAccount,
     ) -> Result<Verdict, Failure> {
-        let (state, resource) = match self.accounts(chain, account, Presence::Unattended).await {
+        // Until it is good, its customer is on the way through the pages of the bank.
+        let presence = presence(self.needs_customer() && account.resource.is_empty());
+        let (state, resource) = match self.accounts(chain, account, presence).await {
             Ok(accounts) => match wire::resource(&accounts, &account.iban) {
                 Some(resource) => (ConsentState::Valid, resource),
                 None => return Err(failed(Failed::NoAccount, "iban")),

@@ -529,6 +529,7 @@ impl Switch {
 
     /// Goes on where the journal stands.
     pub(super) fn recover_bridge(&mut self, now: Now) {
+        self.end_late_claims(now);
         let facts = self.durable.facts();
         let payments: Vec<_> = facts.payments().map(|payment| payment.txn).collect();
         let is_open = |linked: &&Linked| linked.status.is_open();

@@ -208,14 +208,19 @@ impl Switch {
             self.persist_outcome(now, txn, Verdict::NotSent, response, reason);
             return;
         }
+        let (kind, is_at_bank) = (Kind::of(intent.mti, code), intent.is_at_bank());
         // A bank that was asked for funds has reserved nothing.
-        let reversible =
-            !intent.is_at_bank() && Kind::of(intent.mti, code).is_some_and(is_reversible);
+        let reversible = !is_at_bank && kind.is_some_and(is_reversible);
         if reversible {
             let step = ReversalStep::Queued { reason, actual: None };
             self.persist(Record::Reversal(Reversal { txn, utc: now.utc, step }));
         }
-        let (verdict, response) = (Verdict::Indefinite, ResponseCode::OUTCOME_UNKNOWN);
+        // The fact of a payment at a bank is durable before its order leaves. There is none.
+        let is_unordered = is_at_bank && kind == Some(Kind::Payment);
+        let (verdict, response) = match is_unordered {
+            true => (Verdict::NotSent, ResponseCode::HOST_UNAVAILABLE),
+            false => (Verdict::Indefinite, ResponseCode::OUTCOME_UNKNOWN),
+        };
         self.persist_outcome(now, txn, verdict, response, reason);
         if !reversible {
             self.durable.forget(txn);

@@ -6,8 +6,9 @@ use crate::world::{
 use veksel_codecs::{Message, Mti, field};
 use veksel_core::enquiry::{Addressee, Ask, Billed, Call, Enquiry, Failed, Money, Told, Verdict};
 use veksel_core::fact::{Fact, KycStatus, PaymentState, PaymentStatus};
-use veksel_core::plan::{PayeePlan, Plan};
-use veksel_core::record::Verdict as Certainty;
+use veksel_core::plan::{LinkPlan, LinkRole, ParticipantPlan, PayeePlan, Plan};
+use veksel_core::record::{Reason, Verdict as Certainty};
+use veksel_core::{ConnectionId, Input, LinkId, ParticipantId, Record, RecordId};
 
 fn asking() -> Plan {
     let mut plan = plan();
@@ -96,7 +97,9 @@ fn what_is_wrong_with_a_bill_is_told_and_nothing_is_ordered() {
         (failed(Failed::Format, false), "30", Certainty::Answered),
         (failed(Failed::Unavailable, false), "91", Certainty::NotSent),
         (failed(Failed::BreakerOpen, false), "91", Certainty::NotSent),
-        (failed(Failed::Late, false), "68", Certainty::Answered),
+        // It is asked about, not paid: silence leaves nothing open.
+        (failed(Failed::Late, false), "91", Certainty::NotSent),
+        (failed(Failed::Late, true), "91", Certainty::NotSent),
         (failed(Failed::Malfunction, false), "96", Certainty::Answered),
         (due(978), "12", Certainty::Answered),
         (Verdict::Funds(true), "96", Certainty::Answered),
@@ -113,7 +116,7 @@ fn what_is_wrong_with_a_bill_is_told_and_nothing_is_ordered() {
         assert_eq!((outcomes.len(), outcomes[0].verdict), (1, certainty), "{verdict:?}");
         // It is remembered, also after a restart, if it was answered.
         world.restart();
-        world.tell(veksel_core::Input::LinkUp(crate::world::ATM));
+        world.tell(Input::LinkUp(crate::world::ATM));
         if certainty == Certainty::Answered {
             world.tell(received(bill(7, POWER)));
             assert_eq!(code(&world.answer()), expected, "{verdict:?}");
@@ -133,13 +136,60 @@ fn copies_wait_for_the_bill_too() {
 }
 
 #[test]
-fn what_is_said_too_late_orders_nothing() {
+fn what_is_said_too_late_orders_nothing_and_may_be_tried_again() {
     let (mut world, ask) = asked();
     world.pass(plan().banks[0].deadlines.payment_ms);
-    assert_eq!(code(&world.answer()), "68");
+    assert_eq!(code(&world.answer()), "91");
+    let outcome = &world.outcomes()[0];
+    assert_eq!((outcome.verdict, outcome.reason), (Certainty::NotSent, Reason::Expired));
     world.verdict(&ask, due(578));
     assert!(world.asked_maybe().is_none());
     assert!(world.switch.is_idle());
+    let reversals = |(_, record): &(RecordId, Record)| matches!(record, Record::Reversal(_));
+    assert!(!world.journal.iter().any(reversals), "there is nothing to undo");
+    // The same numbers hear the same, others pay.
+    world.tell(received(bill(7, POWER)));
+    assert_eq!(code(&world.answer()), "91");
+    world.tell(received(bill(8, POWER)));
+    let ask = world.asked();
+    world.verdict(&ask, due(578));
+    assert_eq!(order(&world.asked()).reference, "2345676");
+}
+
+/// Two participants may give their payments the same numbers, and a bank could not tell them apart.
+#[test]
+fn whose_numbers_another_pays_under_meanwhile_orders_nothing() {
+    let mut plan = asking();
+    plan.links.push(LinkPlan::named("pos", LinkRole::Channel(ParticipantId(1))));
+    plan.participants.push(ParticipantPlan::named("shops"));
+    let mut world = World::linked_with(plan);
+    let pos = ConnectionId { link: LinkId(2), serial: 9 };
+    world.tell(Input::LinkUp(pos));
+    world.tell(received(bill(7, POWER)));
+    let ask = world.asked();
+    world.tell(Input::Received { connection: pos, message: bill(7, "1005POWER") });
+    order(&world.asked());
+    world.verdict(&ask, due(578));
+    assert_eq!(code(&world.answer()), "94");
+    assert!(world.asked_maybe().is_none());
+    let outcome = &world.outcomes()[0];
+    assert_eq!((outcome.verdict, outcome.reason), (Certainty::NotSent, Reason::Duplicate));
+}
+
+#[test]
+fn what_there_is_no_room_for_any_more_is_not_sent() {
+    let mut plan = asking();
+    plan.limits.payments_max = 1;
+    let mut world = World::linked_with(plan);
+    world.tell(received(bill(7, POWER)));
+    let ask = world.asked();
+    world.tell(received(crate::world::payment(8)));
+    order(&world.asked());
+    world.verdict(&ask, due(578));
+    assert_eq!(code(&world.answer()), "91");
+    assert!(world.asked_maybe().is_none());
+    let outcome = &world.outcomes()[0];
+    assert_eq!((outcome.verdict, outcome.reason), (Certainty::NotSent, Reason::Overload));
 }
 
 #[test]
@@ -166,11 +216,14 @@ fn what_is_taken_back_meanwhile_is_not_ordered() {
 fn a_restart_orders_nothing_that_was_only_asked_about() {
     let (mut world, _) = asked();
     world.restart();
-    world.tell(veksel_core::Input::LinkUp(crate::world::ATM));
+    world.tell(Input::LinkUp(crate::world::ATM));
     assert!(world.asked_maybe().is_none());
+    let outcome = &world.outcomes()[0];
+    assert_eq!((outcome.verdict, outcome.reason), (Certainty::NotSent, Reason::Restart));
     world.tell(received(bill(7, POWER)));
-    assert_eq!(code(&world.answer()), "68");
+    assert_eq!(code(&world.answer()), "91");
     assert!(world.asked_maybe().is_none());
+    assert!(world.switch.is_idle());
 }
 
 #[test]

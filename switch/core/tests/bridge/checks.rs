@@ -272,14 +272,21 @@ fn screenings(world: &World) -> Vec<String> {
 
 /// A customer is refused now, and the provider confirms it.
 fn refused(world: &mut World, status: KycStatus) {
+    let at = Utc(world.now.utc.0 + 1_000);
+    told(world, "applicantReviewed", status, at);
+}
+
+/// The provider tells something of a customer, and that it is as it decided it then.
+fn told(world: &mut World, kind: &str, status: KycStatus, reviewed: Utc) {
     // No event is another one's copy.
     world.pass(1_000);
     let at = world.now.utc.0;
-    world.call(event("applicantReviewed", status, at));
+    world.call(event(kind, status, at));
     assert_eq!(world.told(), Told::Noted);
     let ask = world.asked();
     assert!(matches!(ask.enquiry, Enquiry::Review { .. }), "{ask:?}");
-    world.verdict(&ask, Verdict::Review(review(status)));
+    let reviewed = Some(reviewed);
+    world.verdict(&ask, Verdict::Review(Review { reviewed, ..review(status) }));
 }
 
 const LISTS: Checks = Checks {
@@ -301,7 +308,7 @@ fn whoever_is_refused_is_looked_up_once_more_and_that_is_written_down() {
         world.verdict(&ask, Verdict::Checks(LISTS));
         assert_eq!(screenings(&world), ["c-1: sanctions fail, pep unknown"]);
         assert_eq!(now_is(&mut world), status, "nobody decides by it");
-        // Once for each time that the provider tells of a refusal.
+        // Once for each time that the provider refuses.
         world.restart();
         assert!(world.pass_until_asked(3_600_000).is_none());
         refused(&mut world, status);
@@ -314,6 +321,63 @@ fn whoever_is_refused_is_looked_up_once_more_and_that_is_written_down() {
         refused(&mut world, status);
         assert!(world.pass_until_asked(3_600_000).is_none(), "{status:?}");
     }
+}
+
+#[test]
+fn a_refusal_is_looked_up_once_whatever_else_is_told_of_the_customer() {
+    let mut world = with(KycStatus::Pending);
+    refused(&mut world, KycStatus::Rejected);
+    let ask = world.asked();
+    let decided = world.now.utc;
+    world.verdict(&ask, Verdict::Checks(LISTS));
+    // More than are remembered, and some that say less than the provider does when it is asked.
+    for number in 0..70 {
+        let (kind, said) = match number % 3 {
+            0 => ("applicantReviewed", KycStatus::Rejected),
+            1 => ("applicantPending", KycStatus::Pending),
+            _ => ("applicantPersonalInfoChanged", KycStatus::Risk),
+        };
+        world.pass(1_000);
+        world.call(event(kind, said, world.now.utc.0));
+        assert_eq!(world.told(), Told::Noted);
+        let ask = world.asked();
+        let review = Review { reviewed: Some(decided), ..review(KycStatus::Rejected) };
+        world.verdict(&ask, Verdict::Review(review));
+        assert!(world.asked_maybe().is_none(), "event {number}");
+        if number % 20 == 0 {
+            world.restart();
+            assert!(world.pass_until_asked(60_000).is_none(), "event {number}");
+        }
+    }
+    assert_eq!(screenings(&world).len(), 1);
+    // Refused once more, and refused again after it was approved.
+    refused(&mut world, KycStatus::Rejected);
+    let ask = world.asked();
+    let decided = Utc(world.now.utc.0);
+    world.verdict(&ask, Verdict::Checks(LISTS));
+    told(&mut world, "applicantReviewed", KycStatus::Approved, decided);
+    told(&mut world, "applicantReviewed", KycStatus::Rejected, decided);
+    let ask = world.asked();
+    assert!(matches!(ask.enquiry, Enquiry::Checks { .. }), "{ask:?}");
+    world.verdict(&ask, Verdict::Checks(LISTS));
+    assert_eq!(screenings(&world).len(), 3);
+}
+
+#[test]
+fn events_do_not_hurry_a_provider_that_cannot_look_anybody_up() {
+    let mut world = with(KycStatus::Pending);
+    refused(&mut world, KycStatus::Rejected);
+    let decided = world.now.utc;
+    let ask = world.asked();
+    world.verdict(&ask, failed(Failed::Unavailable, false));
+    for _ in 0..3 {
+        told(&mut world, "applicantPersonalInfoChanged", KycStatus::Rejected, decided);
+        assert!(world.asked_maybe().is_none());
+    }
+    let ask = world.pass_until_asked(5_000).expect("when its time has come");
+    world.verdict(&ask, Verdict::Checks(LISTS));
+    assert!(world.pass_until_asked(3_600_000).is_none());
+    assert_eq!(screenings(&world).len(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::world::{ACCOUNT, ATM, START, World, link, linked, plan, received, req
 use veksel_core::Input;
 use veksel_core::enquiry::{Ask, Call, ConsentState, Enquiry, Failed, Moved, Told, Verdict};
 use veksel_core::fact::{ConsentStatus, Fact, Linked};
-use veksel_core::{Record, Utc};
+use veksel_core::{Output, Record, Utc};
 
 /// A customer asks for the account, and the bank names a page: the state of the redirect.
 fn claim(world: &mut World, customer: &str) -> [u8; 16] {
@@ -195,11 +195,17 @@ fn claims_on_one_account_are_few_and_one_for_each_customer() {
         matches!(&revoke.enquiry, Enquiry::Revoke(account) if account.consent == "consent-of-c-8")
     );
     assert!(matches!(world.asked().enquiry, Enquiry::Consent { .. }));
-    // Giving the account up ends them all.
-    world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
-    assert_eq!(world.told(), Told::Noted);
-    assert_eq!(given_back(&mut world).len(), 8, "one has no consent yet");
+    // Whoever names nobody gives up what the account has, one after the other.
+    let mut back = Vec::new();
+    for _ in 0..=8 {
+        world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
+        assert_eq!(world.told(), Told::Noted);
+        back.extend(given_back(&mut world));
+    }
+    assert_eq!(back.len(), 8, "one has no consent yet");
     assert_eq!(owner(&mut world), None);
+    world.call(Call::Unlink { account: ACCOUNT.into(), customer: None });
+    assert_eq!(world.told(), Told::Unknown);
     let claims = world.journal.iter().filter(|(_, record)| match record {
         Record::Fact(known) => matches!(&known.fact, Fact::Linked(link) if link.is_claim()),
         _ => false,
@@ -261,4 +267,105 @@ fn who_gives_up_says_whose_and_another_keeps_the_account() {
     assert_eq!(give_up(&mut world, "c-2"), Told::Unknown);
     assert_eq!(give_up(&mut world, "c-1"), Told::Noted);
     assert_eq!(owner(&mut world), None);
+}
+
+/// Whoever gives up what nobody has agreed to ends no wish but that one.
+#[test]
+fn who_gives_up_leaves_what_others_ask_for() {
+    for customer in [None, Some("c-1".to_owned())] {
+        let mut world = bare();
+        claim(&mut world, "c-1");
+        let second = claim(&mut world, "c-2");
+        claim(&mut world, "c-3");
+        world.call(Call::Unlink { account: ACCOUNT.into(), customer });
+        assert_eq!(world.told(), Told::Noted);
+        assert_eq!(given_back(&mut world), ["consent-of-c-1"]);
+        assert_eq!(owner(&mut world), Some(("c-2".into(), ConsentStatus::Waiting)));
+        // Who asks again has one wish and not two.
+        world.call(link("c-3"));
+        let before = world.asked_maybe().expect("the consent before is given back");
+        assert!(matches!(&before.enquiry, Enquiry::Revoke(of) if of.consent == "consent-of-c-3"));
+        assert!(matches!(world.asked().enquiry, Enquiry::Consent { .. }));
+        back(&mut world, second, agreed());
+        assert_eq!(owner(&mut world), Some(("c-2".into(), ConsentStatus::Valid)));
+        assert!(given_back(&mut world).is_empty(), "the other has no consent yet");
+        assert_eq!(account_of(&mut world, "c-3"), None);
+        assert!(matches!(
+            balance(&mut world).enquiry,
+            Enquiry::Balances { account, .. } if account.consent == "consent-of-c-2"
+        ));
+    }
+}
+
+/// How the account of a customer stands.
+fn account_of(world: &mut World, customer: &str) -> Option<ConsentStatus> {
+    world.call(Call::Accounts { customer: customer.into(), after: String::new() });
+    let Told::Accounts { accounts, .. } = world.told() else { panic!("accounts") };
+    assert!(accounts.len() <= 1, "{accounts:?}");
+    accounts.first().map(|(linked, _)| linked.status)
+}
+
+/// A journal may end behind any record: whoever the bank has agreed to has the account in the end,
+/// nobody else has, and the own consent was not given back.
+#[test]
+fn a_grant_that_is_cut_short_leaves_one_owner() {
+    const ALL: [&str; 3] = ["c-1", "c-2", "c-3"];
+    for winner in ALL {
+        for cut in 0.. {
+            let mut world = bare();
+            let states = ALL.map(|customer| (customer, claim(&mut world, customer)));
+            let state = states.iter().find(|(customer, _)| *customer == winner).unwrap().1;
+            let begun = world.journal.len();
+            back(&mut world, state, agreed());
+            if begun + cut > world.journal.len() {
+                assert!(cut > 3, "a link, and the ends of two others");
+                break;
+            }
+            world.journal.truncate(begun + cut);
+            let durable = world.journal.last().unwrap().0;
+            // What waited for no record that is gone may have reached the bank.
+            let mut gone: Vec<String> = Vec::new();
+            for output in &world.seen {
+                if let Output::Ask { after, ask } = output
+                    && let Enquiry::Revoke(account) = &ask.enquiry
+                    && after.is_none_or(|after| after <= durable)
+                {
+                    gone.push(account.consent.clone());
+                }
+            }
+            world.restart();
+            world.tell(Input::LinkUp(ATM));
+            let valid = |world: &mut World| {
+                let is_valid =
+                    |customer: &&str| account_of(world, customer) == Some(ConsentStatus::Valid);
+                ALL.iter().copied().filter(is_valid).collect::<Vec<_>>()
+            };
+            assert!(valid(&mut world).len() <= 1, "{winner} {cut}");
+            while let Some(ask) = world.pass_until_asked(130_000) {
+                match &ask.enquiry {
+                    Enquiry::Revoke(account) => gone.push(account.consent.clone()),
+                    Enquiry::ConsentStatus(account) if gone.contains(&account.consent) => {
+                        world.verdict(&ask, refused());
+                    }
+                    Enquiry::ConsentStatus(account) if account.customer == winner => {
+                        world.verdict(&ask, agreed());
+                    }
+                    Enquiry::ConsentStatus(_) => {
+                        let (state, resource) = (ConsentState::Waiting, String::new());
+                        world.verdict(&ask, Verdict::Consent { state, resource, until: None });
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(valid(&mut world), [winner], "{cut}");
+            let consent = format!("consent-of-{winner}");
+            assert!(!gone.contains(&consent), "{winner} {cut}: {gone:?}");
+            for other in ALL.iter().filter(|other| **other != winner) {
+                assert_eq!(account_of(&mut world, other), None, "{winner} {cut}");
+            }
+            // A redirect finds the link that the claim has become.
+            world.call(Call::Moved(Moved::State(state)));
+            assert!(matches!(world.told(), Told::Linked { .. }), "{winner} {cut}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::world::{
 use veksel_codecs::field;
 use veksel_codecs::structured::{parse_amounts, table};
 use veksel_core::enquiry::{Balances, Enquiry, Failed, Line, Verdict};
-use veksel_core::fact::{ConsentStatus, Fact, Linked, PaymentStatus};
+use veksel_core::fact::{ConsentStatus, Endpoint, Fact, Linked, PaymentStatus};
 use veksel_core::{Carried, Event, Input, Kind, Output, ParticipantId, Record, Utc};
 
 const BALANCES: Balances = Balances { ledger: 4_523_000, available: 4_500_000, currency: 578 };
@@ -129,14 +129,36 @@ fn four_reads_a_day_without_the_customer_and_the_fifth_is_refused_here() {
     world.tell(Input::LinkUp(ATM));
     // Another endpoint has a count of its own.
     world.tell(received(request("381000", 8, 0)));
+    assert_eq!(counted_after(&world), Some(Endpoint::Transactions), "recorded before it leaves");
     let ask = world.asked();
     assert!(matches!(ask.enquiry, Enquiry::Transactions { is_attended: false, .. }));
     world.verdict(&ask, failed(Failed::Unavailable, false));
     world.sent();
-    world.pass(20 * 3_600_000);
+    // The first may have been on its way to the bank for a minute.
+    world.pass(20 * 3_600_000 + 59_999);
     balance(&mut world);
+    assert!(world.asked_maybe().is_none(), "for the bank it may be the fifth of a day");
+    world.sent();
+    world.pass(1);
+    balance(&mut world);
+    assert_eq!(counted_after(&world), Some(Endpoint::Balances));
     let ask = world.asked();
     assert!(matches!(ask.enquiry, Enquiry::Balances { is_attended: false, .. }));
+}
+
+/// The read whose record the only enquiry waits for.
+fn counted_after(world: &World) -> Option<Endpoint> {
+    let after = world.seen.iter().find_map(|output| match output {
+        Output::Ask { after, .. } => Some(*after),
+        _ => None,
+    })??;
+    world.journal.iter().find(|(id, _)| *id == after).and_then(|(_, record)| match record {
+        Record::Fact(known) => match &known.fact {
+            Fact::Reads(reads) => Some(reads.endpoint),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 #[test]

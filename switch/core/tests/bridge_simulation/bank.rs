@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use veksel_core::enquiry::{
-    Ask, Enquiry, Failed, Failure, Initiated, Money, Order, PaymentRef, Progress, Verdict,
+    Ask, Balances, Enquiry, Failed, Failure, Initiated, Money, Order, PaymentRef, Progress, Verdict,
 };
 use veksel_core::fact::PaymentStatus;
 
@@ -169,6 +169,9 @@ impl Bank {
                     None if self.deduplicates => Verdict::NotFound { is_complete: true },
                     _ => Verdict::NotFound { is_complete: self.shows_all },
                 }
+            }
+            Enquiry::Balances { .. } => {
+                Verdict::Balances(Balances { ledger: 1, available: 1, currency: 578 })
             }
             // A biller, who fails as the bank does.
             Enquiry::Bill(_) if chance.often(self.refuse) => failed(Failed::NotFound, false),

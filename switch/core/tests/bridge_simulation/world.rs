@@ -2,6 +2,7 @@
 
 use crate::bank::Bank;
 use crate::chance::Chance;
+use crate::reads::{self, Reads};
 use std::collections::{BTreeMap, BinaryHeap};
 use veksel_codecs::{Message, Mti, ResponseCode, field};
 use veksel_core::enquiry::{Ask, AskId, Call, CallId, Enquiry, Failed, Failure, Verdict};
@@ -20,6 +21,7 @@ const PAYMENTS: u64 = 12;
 const START: u64 = 1_795_184_887_000;
 const ACCOUNT: &str = "NO9386011117947";
 const DAY: u64 = 24 * 3_600_000;
+const END: u64 = 4 * DAY;
 
 /// Stands for the account in every other payment.
 const CARD: &str = "4111111111111111";
@@ -42,6 +44,8 @@ pub struct Counts {
     pub expired: u64,
     /// Bills that were asked about.
     pub bills: u64,
+    /// Balances that were read and nobody had asked for.
+    pub reads: u64,
 }
 
 impl Counts {
@@ -57,6 +61,7 @@ impl Counts {
         self.by_card += other.by_card;
         self.expired += other.expired;
         self.bills += other.bills;
+        self.reads += other.reads;
     }
 }
 
@@ -120,13 +125,18 @@ pub struct World {
     /// Answers that do not reach their channel.
     unsent: u64,
     calm_from: u64,
+    reads: Reads,
 }
 
 fn plan(chance: &mut Chance) -> Plan {
     let mut bank = BankPlan::named("dnb");
     bank.advises = chance.often(900_000);
-    // Money is what is looked at.
-    bank.refresh_ms = 0;
+    bank.refresh_ms = *chance.pick(&[60_000, 1_200_000, 7 * 3_600_000]);
+    bank.unattended_max = *chance.pick(&[4, 4, 12]);
+    if chance.often(300_000) {
+        // Whoever asks here is none of these.
+        bank.attended = vec![ParticipantId(99)];
+    }
     Plan {
         institution: "500001".into(),
         links: vec![
@@ -203,6 +213,7 @@ impl World {
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             switch: Switch::new(plan.clone()),
+            reads: Reads::of(&plan.banks[0]),
             plan,
             life: 0,
             bank,
@@ -226,13 +237,17 @@ impl World {
             iban: ACCOUNT.into(),
             currency: 578,
             customer: "c-1".into(),
+            consent: "consent-1".into(),
             status: ConsentStatus::Valid,
             until: Utc(START + 90 * DAY),
             ..Linked::default()
         };
-        let known = Known { utc: Utc(START), fact: Fact::Linked(linked) };
-        world.journal.push((RecordId(1), Record::Fact(Box::new(known))));
-        world.durable = RecordId(1);
+        let others = reads::others(linked.until);
+        for (id, linked) in (1..).map(RecordId).zip(core::iter::once(linked).chain(others)) {
+            let known = Known { utc: Utc(START), fact: Fact::Linked(linked) };
+            world.journal.push((id, Record::Fact(Box::new(known))));
+            world.durable = id;
+        }
         world.start();
         let card = CardNumber::new(CARD);
         let call = Call::Card { account: ACCOUNT.into(), customer: None, card, is_over: false };
@@ -289,6 +304,7 @@ impl World {
         let durable = self.durable;
         self.journal.retain(|(id, _)| *id <= durable);
         self.waiting.clear();
+        self.reads.crashed();
         self.channel = None;
         let back = self.now + self.chance.between(50, 20_000);
         self.now += 1;
@@ -314,6 +330,9 @@ impl World {
                 Output::Count(Event::Case { .. }) => self.counts.cases += 1,
                 Output::Count(Event::Advised { .. }) => self.counts.advices += 1,
                 Output::Send { after, .. } | Output::Ask { after, .. } => {
+                    if let Output::Ask { ask, .. } = &output {
+                        self.reads.asked(ask);
+                    }
                     let after = after.unwrap_or_default();
                     if after <= self.durable {
                         self.release(self.now, output);
@@ -369,7 +388,7 @@ impl World {
 
     pub fn run(&mut self) {
         // A day and more, so that every sweep is over.
-        let end = 4 * DAY;
+        let end = END;
         loop {
             let next = self.queue.peek().map(|core::cmp::Reverse((at, _))| *at);
             let due = self.switch.poll_timeout().map(|due| due.0.div_ceil(1_000_000));
@@ -417,6 +436,7 @@ impl World {
             Happening::Commit(life, upto) if life == self.life => {
                 self.durable = self.durable.max(upto);
                 let durable = self.durable;
+                self.reads.look(&self.journal, durable);
                 let (free, still) = core::mem::take(&mut self.waiting)
                     .into_iter()
                     .partition::<Vec<_>, _>(|(after, ..)| *after <= durable);
@@ -427,6 +447,7 @@ impl World {
             Happening::Reach(life, ask) => self.reach(life, &ask),
             Happening::Verdict(life, id, verdict) if life == self.life => {
                 self.say(|| format!("verdict {id:?} {verdict:?}"));
+                self.reads.answered(id);
                 self.tell(Input::Answered { id, verdict });
             }
             Happening::Written(life, tag, is_written) if life == self.life => {
@@ -458,6 +479,7 @@ impl World {
     fn reach(&mut self, life: u64, ask: &Ask) {
         let before = self.bank.payments.len();
         self.counts.bills += u64::from(matches!(ask.enquiry, Enquiry::Bill(_)));
+        self.reads.came(ask, self.now);
         let (wait, verdict) = self.bank.answer(ask, self.now, &mut self.chance);
         if let Some(held) = self.bank.payments.get(before) {
             let key = held.order.key;
@@ -646,7 +668,10 @@ impl World {
                 wrong.push(format!("{number} {note}: {heard:?}"));
             }
         }
-        if self.switch.held() > 0 || self.switch.asks() > 0 {
+        self.counts.reads += self.reads.count();
+        wrong.append(&mut self.reads.wrong);
+        wrong.extend(self.reads.judge(END));
+        if self.switch.held() > 0 || self.switch.asks() > self.reads.open() {
             wrong.push("somebody still waits".into());
         }
         wrong

@@ -49,8 +49,10 @@ async fn a_balance_is_asked_under_the_consent_and_with_what_the_bank_wants_of_th
     for (psu_headers, is_attended, shown) in [
         (PsuHeaders::IfPresent, true, true),
         (PsuHeaders::IfPresent, false, false),
-        (PsuHeaders::Required, false, true),
+        (PsuHeaders::Required, true, true),
+        (PsuHeaders::Required, false, false),
         (PsuHeaders::Forbidden, true, false),
+        (PsuHeaders::Forbidden, false, false),
     ] {
         let rig = Rig::with(Quirks { psu_headers, ..Quirks::default() }, vec![answer()]).await;
         assert!(matches!(rig.ask(&ask(account(), is_attended)).await, Verdict::Balances(_)));
@@ -58,8 +60,8 @@ async fn a_balance_is_asked_under_the_consent_and_with_what_the_bank_wants_of_th
         let request = &rig.server.requests()[0];
         assert_eq!(header(request, "consent-id"), Some("consent-1"));
         assert_eq!(header(request, "psu-ip-address").is_some(), shown);
-        // A bank that must have headers about the customer has them all.
-        let is_required = psu_headers == PsuHeaders::Required;
+        // A bank that must have headers about the customer has them all, if there is one.
+        let is_required = psu_headers == PsuHeaders::Required && is_attended;
         assert_eq!(header(request, "psu-user-agent").is_some(), is_required);
         assert!(header(request, "x-request-id").is_some());
     }

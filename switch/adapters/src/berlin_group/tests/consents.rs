@@ -3,6 +3,7 @@
 use super::{Rig, account, body, failed, header};
 use crate::executor::tests::server::json;
 use serde_json::json as value;
+use veksel_config::bridge::{PsuHeaders, Quirks};
 use veksel_core::Utc;
 use veksel_core::enquiry::{BankAccount, ConsentState, Enquiry, Failed, Verdict};
 
@@ -80,6 +81,22 @@ async fn a_consent_that_is_good_names_the_account() {
     let expected =
         ["GET /v1/consents/consent-1/status", "GET /v1/accounts", "GET /v1/consents/consent-1"];
     assert_eq!(rig.lines(), expected);
+}
+
+/// Whether the customer is there is not known when a consent turns out to be good.
+#[tokio::test]
+async fn a_bank_that_is_read_with_its_customer_only_is_not_asked_for_the_account_then() {
+    let acts = vec![
+        json(200, r#"{"consentStatus":"valid"}"#),
+        json(200, r#"{"consentStatus":"valid","validUntil":"2027-05-18"}"#),
+    ];
+    let quirks = Quirks { psu_headers: PsuHeaders::Required, ..Quirks::default() };
+    let rig = Rig::with(quirks, acts).await;
+    let (state, until) = (ConsentState::Valid, Some(Utc(1_810_598_400_000)));
+    let expected = Verdict::Consent { state, resource: String::new(), until };
+    assert_eq!(rig.ask(&Enquiry::ConsentStatus(account())).await, expected);
+    assert_eq!(rig.lines(), ["GET /v1/consents/consent-1/status", "GET /v1/consents/consent-1"]);
+    assert!(rig.server.requests().iter().all(|it| header(it, "psu-ip-address").is_none()));
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ impl Switch {
                 self.link(now, id, wanted);
             }
             Call::Linked { account } => {
-                let told = match self.durable.facts().linked(&account) {
+                let told = match self.durable.facts().linked_or_asked(&account) {
                     Some(linked) => {
                         Told::Linked { linked: Box::new(linked.as_told()), approve: None }
                     }
@@ -366,11 +366,18 @@ impl Switch {
         }
     }
 
+    /// Gives up the link of an account or, of a customer who is named, what that one has of it or
+    /// asks for. Who else asks for it goes on asking: the bank decides.
     fn unlink(&mut self, now: Now, id: Caller, account: &str, customer: Option<&str>) {
         let facts = self.durable.facts();
-        let of = |linked: &&Linked| customer.is_none_or(|customer| customer == linked.customer);
-        let claim = || facts.linked(&Linked::claim(account, customer?));
-        let linked = facts.linked(account).filter(of).or_else(claim).cloned();
+        let linked = match customer {
+            None => facts.linked_or_asked(account),
+            Some(customer) => {
+                let own = facts.linked(account).filter(|linked| linked.customer == customer);
+                own.or_else(|| facts.linked(&Linked::claim(account, customer)))
+            }
+        };
+        let linked = linked.cloned();
         let Some(linked) = linked else {
             return self.tell(now, id, Told::Unknown, None);
         };
@@ -388,7 +395,6 @@ impl Switch {
             let to = Addressee::Bank(bank);
             self.ask(Asked::Revoke, to, enquiry, BACKGROUND_MS, Some(record));
         }
-        self.end_claims(now, account);
         self.tell(now, id, Told::Noted, Some(record));
     }
 

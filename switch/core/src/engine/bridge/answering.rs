@@ -195,7 +195,11 @@ impl Switch {
             // Who was told something else meanwhile is told this by an advice, which needs the
             // intent.
             _ if held.is_none() => Certainty::Answered,
-            Reason::NoConnection | Reason::BreakerOpen | Reason::Overload => Certainty::NotSent,
+            Reason::NoConnection
+            | Reason::BreakerOpen
+            | Reason::Overload
+            | Reason::Expired
+            | Reason::Duplicate => Certainty::NotSent,
             _ => Certainty::Answered,
         };
         let (utc, kept) = (now.utc, kept(&answered));

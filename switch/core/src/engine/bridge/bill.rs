@@ -2,7 +2,9 @@
 //! ordered before that is said (http-contracts 4.1).
 //!
 //! The payment is recorded and its channel waits meanwhile, as with every other; so copies of it
-//! wait too, and a restart declines it. Its fact begins with the order.
+//! wait too, and a restart declines it. Its fact begins with the order: where there is none, no
+//! bank was asked for anything. The biller is asked and not paid, so silence of his leaves nothing
+//! open, and its channel hears 91, which it may try again.
 
 use super::inquiry::reason_of;
 use super::{Asked, Step, Switch};
@@ -49,10 +51,14 @@ impl Switch {
             Verdict::Bill(due) if due.currency == intent.currency => {
                 match self.order_after_bill(now, &intent) {
                     Ok(()) => return,
-                    Err(response) => (response, Reason::Gate, String::new()),
+                    Err((response, reason)) => (response, reason, String::new()),
                 }
             }
             Verdict::Bill(_) => (ResponseCode::INVALID_TRANSACTION, Reason::Host, String::new()),
+            // No byte of an order was written.
+            Verdict::Failed(failure) if failure.why == Failed::Late => {
+                (ResponseCode::HOST_UNAVAILABLE, Reason::Expired, failure.code)
+            }
             Verdict::Failed(failure) => {
                 (response(failure.why), reason_of(failure.why), failure.code)
             }
@@ -91,12 +97,16 @@ impl Switch {
         &mut self,
         now: Now,
         intent: &std::sync::Arc<Intent>,
-    ) -> Result<(), ResponseCode> {
-        let unlinked = ResponseCode::NOT_PERMITTED_TO_CUSTOMER;
+    ) -> Result<(), (ResponseCode, Reason)> {
+        let gate = |response| (response, Reason::Gate);
+        let unlinked = gate(ResponseCode::NOT_PERMITTED_TO_CUSTOMER);
         let linked = self.linked_of(intent.txn).ok_or(unlinked)?;
         let bank = self.bank_named(&linked.bank).ok_or(unlinked)?;
-        let payee = self.judge_payment(now, intent, &linked, bank)?;
-        self.room_for(intent)?;
+        let payee = self.judge_payment(now, intent, &linked, bank).map_err(gate)?;
+        self.room_for(intent).map_err(|response| match response {
+            ResponseCode::DUPLICATE => (response, Reason::Duplicate),
+            _ => (response, Reason::Overload),
+        })?;
         self.order_payment(now, (intent, None), &linked, bank, payee);
         Ok(())
     }

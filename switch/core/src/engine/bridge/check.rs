@@ -185,7 +185,7 @@ impl Switch {
             is_unconfirmed: is_overtaken,
             ..known
         };
-        self.set_customer(now, known);
+        self.set_customer(now, known.confirmed());
         self.follow_status(now, customer, before);
         self.screen(customer);
     }

@@ -323,12 +323,16 @@ impl Switch {
             && !payment.is_revoked
             && promised.contains(&payment.told);
         let debtor = (payment.debtor.consent.as_str(), payment.debtor.resource.as_str());
-        if !may_repeat && !self.may_read(now, debtor, bank, Endpoint::Transactions) {
-            return;
+        let mut after = None;
+        if !may_repeat {
+            after = self.may_read(now, debtor, bank, Endpoint::Transactions);
+            if after.is_none() {
+                return;
+            }
         }
         let (order, since) = (Box::new(order), payment.utc);
         let enquiry = Enquiry::Search { order, since, may_repeat };
-        self.ask_about(txn, Step::Search, bank, enquiry, BACKGROUND_MS, None);
+        self.ask_about(txn, Step::Search, bank, enquiry, BACKGROUND_MS, after);
     }
 
     /// Plans the next step of a payment, or ends it.

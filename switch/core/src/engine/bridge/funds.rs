@@ -72,11 +72,15 @@ impl Switch {
         let within_ms = held.deadline.since(now.tick) / 1_000_000;
         let is_attended = self.is_attended(bank, participant);
         let read = (linked.consent.as_str(), linked.resource.as_str());
-        if !is_attended && !self.may_read(now, read, bank, Endpoint::Balances) {
-            return false;
+        let mut after = None;
+        if !is_attended {
+            after = self.may_read(now, read, bank, Endpoint::Balances);
+            if after.is_none() {
+                return false;
+            }
         }
         let enquiry = Enquiry::Balances { account: bank_account(&linked), is_attended };
-        self.ask(Asked::Inquiry(id), Addressee::Bank(bank), enquiry, within_ms, None);
+        self.ask(Asked::Inquiry(id), Addressee::Bank(bank), enquiry, within_ms, after);
         true
     }
 

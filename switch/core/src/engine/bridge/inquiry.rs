@@ -50,13 +50,16 @@ impl Switch {
             let failure = Failure::before(Failed::NotPermitted);
             return self.handle_inquiry_verdict(now, id, Verdict::Failed(failure));
         }
-        if !is_attended && !self.may_read(now, (&linked.consent, &linked.resource), bank, endpoint)
-        {
-            let failure = Failure::before(Failed::Limited);
-            return self.handle_inquiry_verdict(now, id, Verdict::Failed(failure));
+        let mut after = None;
+        if !is_attended {
+            after = self.may_read(now, (&linked.consent, &linked.resource), bank, endpoint);
+            if after.is_none() {
+                let failure = Failure::before(Failed::Limited);
+                return self.handle_inquiry_verdict(now, id, Verdict::Failed(failure));
+            }
         }
         let within_ms = deadline.since(now.tick) / 1_000_000;
-        self.ask(Asked::Inquiry(id), Addressee::Bank(bank), enquiry, within_ms, None);
+        self.ask(Asked::Inquiry(id), Addressee::Bank(bank), enquiry, within_ms, after);
     }
 
     pub(super) fn is_attended(&self, bank: BankId, participant: ParticipantId) -> bool {

@@ -9,7 +9,7 @@ use crate::fact::{Endpoint, Linked};
 use crate::plan::BankId;
 use crate::time::Now;
 
-/// When it is tried again after no read was left, or nothing could be recorded, in milliseconds.
+/// When it is tried again after nothing could be recorded, in milliseconds.
 const AGAIN_MS: u64 = 600_000;
 
 /// How many such reads one bank is asked at a time, and when it is tried again beyond that, in
@@ -61,12 +61,12 @@ impl Switch {
         }
         let read = (linked.consent.as_str(), linked.resource.as_str());
         let spare = self.spare_reads(bank);
-        let Some(record) = self.count_read(now, read, bank, Endpoint::Balances, spare) else {
-            return self.refresh_in(now, account, AGAIN_MS);
+        let record = match self.count_read(now, read, bank, Endpoint::Balances, spare) {
+            Ok(record) => record,
+            Err(wait_ms) => return self.refresh_in(now, account, wait_ms),
         };
         let asking = Asking { account: account.to_owned(), state: linked.state, bank };
         let enquiry = Enquiry::Balances { account: bank_account(&linked), is_attended: false };
-        // Not before it is recorded: a read that a crash forgets would be one too many.
         let to = Addressee::Bank(bank);
         self.ask(Asked::Refresh(asking), to, enquiry, BACKGROUND_MS, Some(record));
     }

@@ -1,6 +1,7 @@
 //! Whoever is refused is looked up once more on the lists against money laundering, and what is
 //! found is written down for an auditor (http-contracts 1.2, S1-48). Nobody decides by it: the
-//! refusal holds already, and what it means for payments is its status.
+//! refusal holds already, and what it means for payments is its status. Once for each refusal,
+//! whatever else the provider tells of the customer.
 
 use super::{Asked, BACKGROUND_MS, Switch, Task, since};
 use crate::bridge::schedule;
@@ -15,8 +16,12 @@ const AGAIN_MS: (u64, u64) = (5_000, 600_000);
 const TRY_MS: u64 = 7 * super::DAY_MS;
 
 impl Switch {
-    /// Asks for the checks of a customer who was refused, if that was not done since.
+    /// Asks for the checks of a customer who was refused, if that was not done for this refusal
+    /// and is not planned.
     pub(super) fn screen(&mut self, customer: &str) {
+        if self.bridge.due.contains_key(&Task::Screening(customer.to_owned())) {
+            return;
+        }
         let known = self.durable.facts().customer(customer);
         let known = known.filter(|known| known.unscreened_since().is_some());
         let Some(applicant) = known.map(|known| known.applicant.clone()) else { return };
@@ -51,8 +56,7 @@ impl Switch {
         };
         self.bridge.tries.remove(&task);
         self.note(now, "switch", "aml-check", found);
-        let known = known.with_event(Customer::SCREENED.to_owned(), now.utc);
-        self.set_customer(now, known);
+        self.set_customer(now, known.screened());
     }
 
     /// Who is to be looked up when the process begins.
