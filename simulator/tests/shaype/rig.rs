@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rusqlite::{Connection, OpenFlags};
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -133,7 +133,7 @@ impl Drop for KeyHost {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // Wakes the thread up, which then ends.
-        let _ = std::net::TcpStream::connect(self.address);
+        let _ = TcpStream::connect(self.address);
     }
 }
 
@@ -293,8 +293,15 @@ impl Rig {
         client::call(self.address(), asked.method, &asked.path, &headers, body)
     }
 
-    /// 200, or it fails the test.
+    /// Sends and does not wait.
+    pub(crate) fn send(&self, asked: &Asked, headers: &[(String, String)]) -> TcpStream {
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let body = asked.body.as_bytes();
+        client::send(self.address(), asked.method, &asked.path, &headers, body)
+    }
+
     pub(crate) fn approve(&self, asked: &Asked) {
+    /// 200, or it fails the test.
         let answer = self.ask(asked);
         assert_eq!((answer.status, answer.text()), (200, "{}".to_owned()), "{}", asked.path);
     }
