@@ -1,13 +1,14 @@
 //! `GET /simulator/download`: the report of the bank to whoever asks on this machine. It asks for
-//! no password, so the configuration lets it stand on loopback addresses only, and it exists only
-//! in the simulator.
+//! no password, so the configuration lets it stand on loopback addresses only, where it hears
+//! programs and whoever types its address but no page of a browser, and it exists only in the
+//! simulator.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
@@ -47,7 +48,16 @@ impl Sandbox for Download {
     fn reset(&self) {}
 }
 
-async fn download(State(desk): State<Arc<Counter>>, RawQuery(query): RawQuery) -> Response {
+async fn download(
+    State(desk): State<Arc<Counter>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let sent = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    if veksel_config::from_this_machine(sent).is_err() {
+        let why = "only programs of this machine are heard, under an address of this machine\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
     let wish = match Wish::read(query.as_deref().unwrap_or_default()) {
         Ok(wish) => wish,
         Err(wrong) => return (StatusCode::BAD_REQUEST, format!("{wrong}\n")).into_response(),
