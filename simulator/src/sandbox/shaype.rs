@@ -21,16 +21,17 @@ use axum::Router;
 use axum::routing::{get, post};
 use hyper::Method;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::signing::SigningKey;
-use super::{Clock, Sandbox, post_to};
+use super::{Clock, Sandbox};
 use crate::money::Currency;
 use caller::Letter;
 use limits::Limits;
 use notices::{Delivery, Queue, event};
 
-pub use caller::{Missed, Patience, Said};
+pub use caller::{Endpoint, Missed, Patience, Said};
 pub use limits::{Breach, Kind, Limit, LimitName};
 pub use load::{Load, Tally};
 pub use notices::{Occasion, WAITS_S, is_tried_again};
@@ -38,8 +39,8 @@ pub use notices::{Occasion, WAITS_S, is_tried_again};
 /// What the sandbox does.
 #[derive(Debug, Clone)]
 pub struct ShaypeConfig {
-    /// The client's endpoints, `http://host:port`.
-    pub client: String,
+    /// Where the paths of its client begin.
+    pub client: Endpoint,
     /// How long it waits.
     pub patience: Patience,
     /// Its limits.
@@ -47,7 +48,7 @@ pub struct ShaypeConfig {
     /// Accounts of its customers and their currency, for load.
     pub accounts: Vec<(String, Currency)>,
     /// Where events go, and the token they bring; `None` for nowhere.
-    pub notify: Option<(String, String)>,
+    pub notify: Option<(Endpoint, String)>,
 }
 
 /// Why the sandbox cannot be set up: the library made no key.
@@ -279,8 +280,9 @@ impl Shaype {
             let missed = Some(Missed::Broken);
             return Said { status: None, code: None, missed, took: Duration::ZERO };
         };
-        let url = format!("{}{path}", self.0.config.client);
-        caller::send(Letter { method, url, headers, body }, self.0.config.patience).await
+        let Endpoint { url, tls } = self.0.config.client.clone();
+        let to = Endpoint { url: format!("{url}{path}"), tls };
+        caller::send(Letter { method, to, headers, body }, self.0.config.patience).await
     }
 
     /// A name that no other has, also after a restart: the client remembers for days.
@@ -306,30 +308,33 @@ impl Shaype {
     }
 
     fn send_events(&self, now_ms: u64) {
-        let Some((url, token)) = &self.0.config.notify else { return };
+        let Some((to, token)) = &self.0.config.notify else { return };
         loop {
             let (delivery, epoch) = {
                 let mut state = self.state();
                 let Some(delivery) = state.queue.take(now_ms) else { return };
                 (delivery, state.epoch)
             };
-            let (sandbox, url, token) = (self.clone(), url.clone(), token.clone());
-            tokio::spawn(async move { sandbox.deliver(&url, &token, delivery, epoch).await });
+            let (sandbox, to, token) = (self.clone(), to.clone(), token.clone());
+            tokio::spawn(async move { sandbox.deliver(to, &token, delivery, epoch).await });
         }
     }
 
-    async fn deliver(&self, url: &str, token: &str, delivery: Delivery, epoch: u64) {
-        let bearer = format!("Bearer {token}");
-        let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
-        let answer = post_to(url, &headers, delivery.body.clone(), EVENT_TIME).await;
-        match &answer {
-            Ok(status) => debug!(status, "event answered"),
-            Err(error) => debug!(%error, "event not answered"),
+    async fn deliver(&self, to: Endpoint, token: &str, delivery: Delivery, epoch: u64) {
+        let json = "application/json".to_owned();
+        let headers = vec![("content-type", json), ("authorization", format!("Bearer {token}"))];
+        let letter = Letter { method: Method::POST, to, headers, body: delivery.body.clone() };
+        let patience = Patience { connect: EVENT_TIME, request: EVENT_TIME };
+        let said = timeout(EVENT_TIME, caller::send(letter, patience)).await.ok();
+        let status = said.as_ref().and_then(|said| said.status);
+        match status {
+            Some(status) => debug!(status, "event answered"),
+            None => debug!(missed = ?said.and_then(|said| said.missed), "event not answered"),
         }
         let mut state = self.state();
         if state.epoch == epoch {
             let now_ms = self.0.clock.now_ms();
-            state.queue.done(delivery, answer.ok(), now_ms);
+            state.queue.done(delivery, status, now_ms);
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use veksel_simulator::money::Currency;
 use veksel_simulator::sandbox::shaype::{
-    Limit, LimitName, Patience, Shaype, ShaypeConfig, WAITS_S,
+    Endpoint, Limit, LimitName, Patience, Shaype, ShaypeConfig, WAITS_S,
 };
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 
@@ -41,14 +41,17 @@ impl Stage {
         let rig = Rig::of_platform(&keys, &extra, port);
         let url = format!("http://{port}/api/hay/v0/communications/notifications");
         let config = ShaypeConfig {
-            client: format!("http://{port}"),
+            client: Endpoint { url: format!("http://{port}"), tls: None },
             patience,
             limits,
             accounts: vec![
                 (ACCOUNT.to_owned(), Currency::Usd),
                 ("10000000032".to_owned(), Currency::Usd),
             ],
-            notify: Some((notify.map_or(url, str::to_owned), token.to_owned())),
+            notify: Some((
+                Endpoint { url: notify.map_or(url, str::to_owned), tls: None },
+                token.to_owned(),
+            )),
         };
         let clock = Clock::default();
         let sandbox = Arc::new(Shaype::new(config, clock.clone()).unwrap());
@@ -81,7 +84,7 @@ impl Stage {
 }
 
 /// An address that nobody has at the moment.
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

@@ -11,5 +11,6 @@ mod once;
 mod proofs;
 mod refusals;
 mod rig;
+mod secure;
 #[path = "../canary/watch.rs"]
 mod watch;

@@ -178,7 +178,7 @@ fn a_body_that_comes_slowly_eats_the_budget_and_nothing_is_done() {
 }
 
 /// Whether so many transactions are reversed and none is on its way.
-fn is_reversed(rig: &Rig, count: u64) -> bool {
+pub(crate) fn is_reversed(rig: &Rig, count: u64) -> bool {
     let journal = crate::rig::read_only(&rig.journal());
     let of = |state: &str| -> i64 {
         let sql = "SELECT count(*) FROM v_transactions WHERE state = ?";

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use veksel_codecs::Framing;
 use veksel_config::{BankConfig, BankProfile, DialectName, Faults, Source, load_switch};
 use veksel_server::{Running, Stopped};
-use veksel_simulator::bank::{self, RunningBank};
+use veksel_simulator::bank::{self, Desk, RunningBank};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::RSAPublicKey;
 
@@ -204,6 +204,7 @@ pub(crate) struct Rig {
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,
     listen: SocketAddr,
+    /// More lines of `[extauth]`, and of what stands after it.
     extra: String,
     pub(crate) keys: KeyHost,
     pub(crate) key: Arc<Key>,
@@ -300,16 +301,15 @@ impl Rig {
         client::send(self.address(), asked.method, &asked.path, &headers, body)
     }
 
-    pub(crate) fn approve(&self, asked: &Asked) {
     /// 200, or it fails the test.
+    pub(crate) fn approve(&self, asked: &Asked) {
         let answer = self.ask(asked);
         assert_eq!((answer.status, answer.text()), (200, "{}".to_owned()), "{}", asked.path);
     }
 
     /// Ledger and available balance by the bank's own ledger, minor units.
     pub(crate) fn balance(&self, account: &str) -> (i64, i64) {
-        let desk = self.bank.as_ref().unwrap().desk().unwrap();
-        let account = account.to_owned();
+        let (desk, account) = (self.desk(), account.to_owned());
         let looked = desk.look(move |ledger, _| {
             let (_, account, _) = ledger.customer_account(&account).unwrap();
             (account.balances().ledger, account.balances().available())
@@ -325,6 +325,15 @@ impl Rig {
             assert!(start.elapsed() < PATIENCE, "{account}: {found:?}, not {expected:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    pub(crate) fn desk(&self) -> Desk {
+        self.bank.as_ref().unwrap().desk().unwrap()
+    }
+
+    /// The file of the bank's book.
+    pub(crate) fn book(&self) -> PathBuf {
+        self.folder.path().join("bank.db")
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
