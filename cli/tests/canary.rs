@@ -22,6 +22,7 @@ const SOON: Duration = Duration::from_secs(60);
 const PAN: &str = "4111111111111111";
 const TRACK_2: &str = "4111111111111111D29122011000012345678";
 const PIN_BLOCK: &str = "9B1C5DE0A7F3462E";
+const NATIONAL_ID: &str = "17829000024";
 const BEARER: &str = "bearer-canary-7f3a91c2";
 const PASSED_ON: &str = "code-canary-55d0e8b1";
 
@@ -255,6 +256,12 @@ fn no_secret_is_left_behind() {
 
     // Doors over HTTP, with what does not open them and what does not belong there.
     let json = "content-type: application/json";
+    let health = "GET /health HTTP/1.1\r\nx-request-id: ";
+    let balance = "/api/v1/integration/account/balance";
+    let link =
+        "\"account\":\"a\",\"bank\":\"dnb\",\"iban\":\"NO9386011117947\",\"currency\":\"578\"";
+    let key = std::fs::read_to_string(folder.join("caller.secret")).unwrap();
+    let key = key.trim();
     for (what, head, body) in [
         (
             "a wrong token",
@@ -274,6 +281,35 @@ fn no_secret_is_left_behind() {
         ),
         ("a path", format!("GET /api/accounts/{PAN} HTTP/1.1"), String::new()),
         ("a link", format!("GET /approve/{BEARER} HTTP/1.1"), String::new()),
+        // Numbers where a caller makes names up.
+        ("a request named by a card", format!("{health}{PAN}"), String::new()),
+        ("the same in groups", format!("{health}4111-1111-1111-1111"), String::new()),
+        ("a request named by a person", format!("{health}{NATIONAL_ID}"), String::new()),
+        (
+            "a trace of digits",
+            format!("GET /health HTTP/1.1\r\ntraceparent: 00-{PAN}{PAN}-{}-01", &PAN[..16]),
+            String::new(),
+        ),
+        (
+            "a member named by a card",
+            format!("POST /api/accounts HTTP/1.1\r\n{json}"),
+            format!("{{{link},\"{PAN}\":1}}"),
+        ),
+        (
+            "a member that is there twice",
+            format!("GET /api/kyc/initiate?{NATIONAL_ID}=1&{NATIONAL_ID}=2 HTTP/1.1"),
+            String::new(),
+        ),
+        (
+            "a field named by a card",
+            format!("POST {balance} HTTP/1.1\r\n{json}\r\nx-api-key: {key}"),
+            format!("{{\"account\":\"10000000001\",\"{PAN}\":1}}"),
+        ),
+        (
+            "an inquiry named by a card",
+            format!("POST {balance} HTTP/1.1\r\n{json}\r\nx-api-key: {key}\r\nx-request-id: {PAN}"),
+            "{\"account\":\"10000000001\"}".to_owned(),
+        ),
     ] {
         let bytes = demo.call(&demo.http, &head, &body);
         artefacts.push(Artefact { name: format!("answer to {what}"), bytes });
@@ -336,7 +372,7 @@ fn no_secret_is_left_behind() {
     let middle = log.bytes.len() / 2;
     log.bytes.splice(middle..middle, PAN.bytes());
     assert_eq!(scanner.scan(log).len(), 1);
-    for (name, planted) in [("a national id", "17829000024"), ("a card", PAN)] {
+    for (name, planted) in [("a national id", NATIONAL_ID), ("a card", PAN)] {
         let workbook = Artefact { name: name.to_owned(), bytes: workbook(planted) };
         assert_eq!(scanner.scan(&workbook).len(), 1, "{name} in a workbook");
     }

@@ -51,8 +51,13 @@ impl Bank {
 
     /// Status, head and body.
     fn get(&self, path: &str) -> (u16, String, Vec<u8>) {
+        self.get_with(path, &format!("host: {}\r\n", self.report))
+    }
+
+    /// The same with these headers alone.
+    fn get_with(&self, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.report).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let cut = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
@@ -163,6 +168,29 @@ fn every_format_has_the_same_figures() {
     assert!(done.status.success(), "{done:?}");
     assert_eq!(std::fs::read(folder.join("accounts.csv")).unwrap(), given);
     assert!(folder.join("settlement.csv").exists());
+}
+
+/// A page that was made to lead here by its name would read the book of the bank.
+#[test]
+fn no_page_of_a_browser_has_a_report() {
+    let bank = Bank::start();
+    let port = bank.report.rsplit_once(':').unwrap().1;
+    let own = format!("host: {}\r\n", bank.report);
+    for (headers, expected) in [
+        (own.clone(), 200),
+        (format!("host: localhost:{port}\r\n"), 200),
+        (format!("{own}sec-fetch-site: none\r\n"), 200),
+        (format!("host: evil.example:{port}\r\n"), 403),
+        (format!("host: localhost.evil.example:{port}\r\n"), 403),
+        (format!("{own}origin: https://evil.example\r\n"), 403),
+        (format!("{own}sec-fetch-site: cross-site\r\n"), 403),
+        (format!("{own}x-forwarded-for: 192.0.2.1\r\n"), 403),
+    ] {
+        let (status, _, body) = bank.get_with("/simulator/download", &headers);
+        let body = String::from_utf8(body).unwrap();
+        assert_eq!(status, expected, "{headers} {body}");
+        assert!(status == 200 || !body.contains("ledger"), "{body}");
+    }
 }
 
 #[test]

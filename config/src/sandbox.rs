@@ -6,6 +6,7 @@
 use crate::address::parse_listen;
 use crate::findings::Found;
 use crate::section::{Missing, Section};
+use crate::tls::file;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -240,8 +241,10 @@ pub struct OidcSandbox {
 pub struct ShaypeSandbox {
     /// Plain HTTP, for its keys and for what cards do; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Whom it asks, `http://host:port`.
+    /// Whom it asks, `http://host:port` or the same with `https`.
     pub client_url: String,
+    /// Certificates by which it believes whom it asks, PEM. There where an address is `https`.
+    pub trust: Option<PathBuf>,
     /// How long it waits for a connection.
     pub connect_ms: u64,
     /// And for the answer after that.
@@ -459,14 +462,25 @@ fn shaype(mut section: Section<'_>) -> Option<ShaypeSandbox> {
     let expected = "accounts and their currencies, \"10000000001 NOK\"";
     let show = |(account, currency): &(String, String)| format!("{account} {currency}");
     let accounts = section.list_or("accounts", &own, expected, account, show);
+    let client_url = client(&mut section);
+    let trust = file(&mut section, "trust");
+    let notify_url = event_url(&mut section);
+    let is_secret = |url: &str| url.starts_with("https://");
+    let is_wanted = is_secret(&client_url) || notify_url.as_deref().is_some_and(is_secret);
+    if enabled && is_wanted && trust.value.is_none() && trust.is_sound() {
+        let message = "nothing says which certificate to believe";
+        let help = "`trust` names a file with the CA, if an address begins with https";
+        section.findings.error(trust.place, message, help);
+    }
     let config = ShaypeSandbox {
         listen: listen(&mut section, "listen", 8609),
-        client_url: client(&mut section),
+        client_url,
+        trust: trust.value,
         connect_ms: section.duration("connect", 400, 1..=60_000).value,
         request_ms: section.duration("request", 500, 1..=60_000).value,
         limits,
         accounts: accounts.value.into_iter().map(|found| found.value).collect(),
-        notify_url: url_or_none(&mut section, "notify_url"),
+        notify_url,
         notify_token: section.title("notify_token", "sandbox-notify-token").value,
         notify_client: shaype_client(&mut section),
     };
@@ -489,12 +503,21 @@ fn shaype_client(section: &mut Section<'_>) -> Option<ShaypeClient> {
 
 fn client(section: &mut Section<'_>) -> String {
     let missing = Missing::Default("http://127.0.0.1:8581".to_owned());
-    let parse = |text: &str| match text.starts_with("http://") && !text.ends_with('/') {
+    let parse = |text: &str| match is_http(text) && !text.ends_with('/') {
         true => Ok(text.to_owned()),
         false => Err("this is no such address".to_owned()),
     };
-    let expected = "http://host:port, without a slash at the end";
+    let expected = "http://host:port or https://host:port, without a slash at the end";
     section.parsed("client_url", missing, expected, parse, String::clone).value
+}
+
+fn event_url(section: &mut Section<'_>) -> Option<String> {
+    let expected = "http://host:port/path, the same with https, or empty for none";
+    one_or_none(section, "notify_url", expected, is_http)
+}
+
+fn is_http(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
 }
 
 /// `500000`, minor units, or `500000/10`.
@@ -618,9 +641,18 @@ fn folder(section: &mut Section<'_>) -> Option<PathBuf> {
 }
 
 fn url_or_none(section: &mut Section<'_>, key: &'static str) -> Option<String> {
-    let missing = Missing::Default(String::new());
     let expected = "http://host:port/path, or empty for none";
-    let parse = |text: &str| match text.is_empty() || text.starts_with("http://") {
+    one_or_none(section, key, expected, |text| text.starts_with("http://"))
+}
+
+fn one_or_none(
+    section: &mut Section<'_>,
+    key: &'static str,
+    expected: &str,
+    fits: fn(&str) -> bool,
+) -> Option<String> {
+    let missing = Missing::Default(String::new());
+    let parse = |text: &str| match text.is_empty() || fits(text) {
         true => Ok(text.to_owned()),
         false => Err("this is no such address".to_owned()),
     };

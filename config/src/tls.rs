@@ -326,7 +326,7 @@ fn plain<T>(found: Found<Vec<Found<T>>>) -> Found<Vec<T>> {
     Found { value: value.into_iter().map(|item| item.value).collect(), place }
 }
 
-fn file(section: &mut Section<'_>, key: &'static str) -> Found<Option<PathBuf>> {
+pub(crate) fn file(section: &mut Section<'_>, key: &'static str) -> Found<Option<PathBuf>> {
     let folder = section.findings.source().folder.clone();
     let found = section.parsed(
         key,

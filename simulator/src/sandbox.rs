@@ -133,6 +133,9 @@ pub enum SandboxError {
     /// The service account of a sandbox cannot be made.
     #[error(transparent)]
     Account(#[from] fcm::NoAccount),
+    /// What a sandbox is to believe others by cannot be used.
+    #[error(transparent)]
+    Trust(#[from] veksel_link::TlsError),
     /// The shipped tables are wrong: a mistake in this repository.
     #[error(transparent)]
     Seeds(#[from] crate::seeds::SeedError),

@@ -1,7 +1,7 @@
 //! `GET /simulator/download`, below `/api/v1/integration` too: the report of the bank to whoever
 //! asks on this machine. It asks for no password, so the configuration lets it stand on loopback
-//! addresses only, and it exists only in the simulator. Errors have the form of the integration
-//! API.
+//! addresses only, where it hears programs and whoever types its address but no page of a browser,
+//! and it exists only in the simulator. Errors have the form of the integration API.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,6 +62,11 @@ async fn download(
     RawQuery(query): RawQuery,
 ) -> Response {
     let refused = |status, code, message: &str| refuse(&headers, status, code, message);
+    let sent = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    if veksel_config::from_this_machine(sent).is_err() {
+        let why = "only programs of this machine are heard, under an address of this machine";
+        return refused(StatusCode::FORBIDDEN, "forbidden", why);
+    }
     let wish = match Wish::read(query.as_deref().unwrap_or_default()) {
         Ok(wish) => wish,
         Err(wrong) => return refused(StatusCode::BAD_REQUEST, "invalid_request", &wrong),

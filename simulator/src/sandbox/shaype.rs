@@ -32,7 +32,7 @@ use limits::Limits;
 use notices::{Delivery, Queue, event};
 use token::Tokens;
 
-pub use caller::{Missed, Patience, Said};
+pub use caller::{Endpoint, Missed, Patience, Said};
 pub use limits::{Breach, Kind, Limit, LimitName};
 pub use load::{Load, Tally};
 pub use notices::{Occasion, WAITS_S, is_tried_again};
@@ -41,8 +41,8 @@ pub use token::{Client, Proof, Receiver};
 /// What the sandbox does.
 #[derive(Debug, Clone)]
 pub struct ShaypeConfig {
-    /// The client's endpoints, `http://host:port`.
-    pub client: String,
+    /// Where the paths of its client begin.
+    pub client: Endpoint,
     /// How long it waits.
     pub patience: Patience,
     /// Its limits.
@@ -287,8 +287,9 @@ impl Shaype {
             let missed = Some(Missed::Broken);
             return Said { status: None, code: None, missed, took: Duration::ZERO };
         };
-        let url = format!("{}{path}", self.0.config.client);
-        caller::send(Letter { method, url, headers, body }, self.0.config.patience).await
+        let Endpoint { url, tls } = self.0.config.client.clone();
+        let to = Endpoint { url: format!("{url}{path}"), tls };
+        caller::send(Letter { method, to, headers, body }, self.0.config.patience).await
     }
 
     /// A name that no other has, also after a restart: the client remembers for days.

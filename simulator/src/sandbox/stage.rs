@@ -1,15 +1,17 @@
 //! The sandboxes of a configuration, set up and started.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Uri;
 use veksel_config::{
-    AspspConfig, BillerSandbox, DiditSandbox, DropPaySandbox, FcmSandbox, MailSandbox,
+    AspspConfig, BillerSandbox, DialTls, DiditSandbox, DropPaySandbox, FcmSandbox, MailSandbox,
     NeonomicsSandbox, NotifySandbox, OidcSandbox, SandboxConfig, ShaypeClient, ShaypeSandbox,
     SmsSandbox, SumsubSandbox, WebhookSchedule,
 };
+use veksel_link::{TlsClient, TlsError};
 
 use super::aspsp::{Aspsp, AspspSettings, Bank, Delays};
 use super::biller::{Biller, BillerConfig};
@@ -22,7 +24,9 @@ use super::mail::{MailConfig, Mailbox};
 use super::neonomics::{Neonomics, NeonomicsConfig};
 use super::notify::Notify;
 use super::oidc::{NoSigningKey, Oidc, OidcConfig};
-use super::shaype::{Client, Limit, LimitName, Patience, Proof, Receiver, Shaype, ShaypeConfig};
+use super::shaype::{
+    Client, Endpoint, Limit, LimitName, Patience, Proof, Receiver, Shaype, ShaypeConfig,
+};
 use super::sms::SmsGateway;
 use super::sumsub::{Digest, Schedule, Sumsub, SumsubConfig, SumsubWebhook};
 use super::{Clock, Mount, RunningSandboxes, Sandbox, SandboxError, start};
@@ -170,27 +174,57 @@ fn shaype(config: &ShaypeSandbox, clock: &Clock) -> Result<Mount, SandboxError> 
         .accounts
         .iter()
         .filter_map(|(account, currency)| Some((account.clone(), Currency::from_alpha(currency)?)));
+    let trust = config.trust.as_deref();
+    let proof = || {
+        let Some(client) = &config.notify_client else {
+            return Ok(Proof::Lasting(config.notify_token.clone()));
+        };
+        let ShaypeClient { token_url, id, secret, is_in_body } = client.clone();
+        let tokens = endpoint(&token_url, trust)?;
+        Ok(Proof::Fetched(Client { tokens, id, secret, is_in_body }))
+    };
+    let receiver = |url| {
+        let proof: Result<Proof, TlsError> = proof();
+        Ok::<_, TlsError>(Receiver { to: endpoint(url, trust)?, proof: proof? })
+    };
+    let events = config.notify_url.as_deref().map(receiver).transpose()?;
     let settings = ShaypeConfig {
-        client: config.client_url.clone(),
+        client: endpoint(&config.client_url, trust)?,
         patience: Patience {
             connect: Duration::from_millis(config.connect_ms),
             request: Duration::from_millis(config.request_ms),
         },
         limits: limits.collect(),
         accounts: accounts.collect(),
-        notify: config.notify_url.clone().map(|url| Receiver { url, proof: proof(config) }),
+        notify: events,
     };
     let sandbox = Arc::new(Shaype::new(settings, clock.clone())?);
     Ok(Mount { name: "shaype".to_owned(), listen: config.listen, tls: None, sandbox })
 }
 
-fn proof(config: &ShaypeSandbox) -> Proof {
-    let Some(client) = &config.notify_client else {
-        return Proof::Lasting(config.notify_token.clone());
+/// An address, and by what whoever is there is believed if it wants that.
+fn endpoint(url: &str, trust: Option<&Path>) -> Result<Endpoint, TlsError> {
+    let uri: Option<Uri> = url.parse().ok().filter(|uri: &Uri| uri.scheme_str() == Some("https"));
+    let host = uri.as_ref().and_then(|uri| uri.host());
+    let tls = match (host, trust) {
+        (Some(host), Some(trust)) => {
+            let dial = DialTls {
+                ca: vec![trust.to_owned()],
+                crls: Vec::new(),
+                pins: Vec::new(),
+                name: None,
+                own: None,
+                handshake_ms: HANDSHAKE_MS,
+            };
+            Some(TlsClient::load(&dial, host.trim_matches(['[', ']']))?)
+        }
+        _ => None,
     };
-    let ShaypeClient { token_url, id, secret, is_in_body } = client.clone();
-    Proof::Fetched(Client { token_url, id, secret, is_in_body })
+    Ok(Endpoint { url: url.to_owned(), tls })
 }
+
+/// Longer than anybody waits for the answer, which a handshake is a part of.
+const HANDSHAKE_MS: u64 = 60_000;
 
 fn aspsp(
     config: &AspspConfig,

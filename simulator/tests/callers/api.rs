@@ -3,6 +3,7 @@
 use crate::client::{Client, Said};
 use crate::rig::{APP_KEY, Rig, SHOP_KEY, until};
 use serde_json::{Value, json};
+use std::io::Write as _;
 use veksel_codecs::{Message, Mti, field};
 
 fn app(rig: &Rig) -> Client<'static> {
@@ -242,27 +243,49 @@ fn a_payment_whose_caller_hangs_up_is_taken_back() {
     let rig = Rig::start();
     let app = app(&rig);
     let path = "/api/v1/integration/payments";
-    let key = [("idempotency-key", "gone")];
-    // The bank answers it late, and long before the switch gives up.
-    let payment = transfer(1_068);
-    let stream = app.begin("POST", path, &key, &payment.to_string());
+    let another = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    // The bank answers these amounts late, and long before the switch gives up. What stands behind
+    // a request hides from nobody that its sender has gone.
+    let gone: Vec<_> = [
+        (1_068, Vec::new()),
+        (1_168, b"\r\n".to_vec()),
+        (1_268, another.to_vec()),
+        (1_368, another.repeat(20_000)),
+    ]
+    .into_iter()
+    .map(|(minor, beside)| {
+        let (key, payment) = (format!("gone-{minor}"), transfer(minor));
+        let headers = [("idempotency-key", key.as_str())];
+        let mut stream = app.begin("POST", path, &headers, &payment.to_string());
+        stream.write_all(&beside).unwrap();
+        (minor, key, payment, stream)
+    })
+    .collect();
     let sql = "SELECT rrn FROM v_transactions WHERE amount_minor = ?1";
-    let rrn = until("the payment to be in flight", || {
-        let found = rig.journal().query_row(sql, [1_068], |row| row.get::<_, String>(0));
-        found.ok()
-    });
-    drop(stream);
-    until("the reversal to be settled", || rig.state(&rrn).filter(|state| state == "reversed"));
-    assert_eq!(rig.ledger(&rrn), (1, 0));
-    let reason = rig.says("SELECT reason FROM v_reversals WHERE rrn = ?1", &rrn);
-    assert_eq!(reason.unwrap(), "undelivered");
-    // The same key says that it was taken back, and makes no other payment.
-    let again = app.pay("gone", &payment);
-    assert_eq!((again.status, again.code()), (504, "outcome_unknown"));
-    let stan: String = rig.says("SELECT stan FROM v_transactions WHERE rrn = ?1", &rrn).unwrap();
-    let shown = app.transaction(&format!("{rrn}{stan}"));
-    assert_eq!(good(&shown)["status"], "reversed");
-    assert_eq!(rig.ledger(&rrn), (1, 0));
+    let gone: Vec<_> = gone
+        .into_iter()
+        .map(|(minor, key, payment, stream)| {
+            let rrn = until("the payment to be in flight", || {
+                let found = rig.journal().query_row(sql, [minor], |row| row.get::<_, String>(0));
+                found.ok()
+            });
+            drop(stream);
+            (rrn, key, payment)
+        })
+        .collect();
+    for (rrn, key, payment) in gone {
+        until("the reversal to be settled", || rig.state(&rrn).filter(|state| state == "reversed"));
+        assert_eq!(rig.ledger(&rrn), (1, 0));
+        let reason = rig.says("SELECT reason FROM v_reversals WHERE rrn = ?1", &rrn);
+        assert_eq!(reason.unwrap(), "undelivered");
+        // The same key says that it was taken back, and makes no other payment.
+        let again = app.pay(&key, &payment);
+        assert_eq!((again.status, again.code()), (504, "outcome_unknown"));
+        let stan = rig.says("SELECT stan FROM v_transactions WHERE rrn = ?1", &rrn).unwrap();
+        let shown = app.transaction(&format!("{rrn}{stan}"));
+        assert_eq!(good(&shown)["status"], "reversed");
+        assert_eq!(rig.ledger(&rrn), (1, 0));
+    }
     rig.stop();
 }
 

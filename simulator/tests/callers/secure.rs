@@ -99,6 +99,65 @@ fn callers_are_served_over_tls_and_its_files_change_without_a_restart() {
     rig.stop();
 }
 
+/// Whether it says so (`close_notify`) or only closes the socket, and whatever it sent besides.
+#[test]
+fn a_payment_over_tls_whose_caller_hangs_up_is_taken_back() {
+    let mut rig = Rig::start();
+    rig.stop_switch();
+    let (_, files) = Authority::in_folder(&rig.file("papers")).unwrap();
+    rig.try_switch(TLS).unwrap();
+    let client = client(&files);
+    let another = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    let begun: Vec<_> = [
+        (1_068, "", false),
+        (1_168, "\r\n", false),
+        (1_268, another, false),
+        (1_368, "\r\n", true),
+        (1_468, another, true),
+    ]
+    .into_iter()
+    .map(|(minor, beside, says_so)| {
+        let body = json!({
+            "type": "transfer", "from": "10000000001", "to": "10000000002",
+            "amount": { "minor": minor, "currency": "578" },
+        });
+        let body = body.to_string();
+        let mut stream = connect(&rig, &client);
+        let head = format!(
+            "POST /api/v1/integration/payments HTTP/1.1\r\nhost: switch\r\n\
+             content-type: application/json\r\nx-api-key: {APP_KEY}\r\n\
+             idempotency-key: {minor}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}{beside}").as_bytes()).unwrap();
+        (minor, stream, says_so)
+    })
+    .collect();
+    let sql = "SELECT rrn FROM v_transactions WHERE amount_minor = ?1";
+    let mut left = Vec::new();
+    let gone: Vec<String> = begun
+        .into_iter()
+        .map(|(minor, mut stream, says_so)| {
+            let rrn = until("the payment to be in flight", || {
+                rig.journal().query_row(sql, [minor], |row| row.get(0)).ok()
+            });
+            if says_so {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+                // The socket stays open.
+                left.push(stream);
+            }
+            rrn
+        })
+        .collect();
+    for rrn in gone {
+        until("the reversal to be settled", || rig.state(&rrn).filter(|state| state == "reversed"));
+        assert_eq!(rig.ledger(&rrn), (1, 0));
+    }
+    drop(left);
+    rig.stop();
+}
+
 #[test]
 fn a_switch_does_not_start_with_files_that_cannot_be_used_and_names_them() {
     let mut rig = Rig::start();

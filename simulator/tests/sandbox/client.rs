@@ -125,14 +125,15 @@ pub(crate) fn call_tls(
     receive(stream)
 }
 
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.set_write_timeout(Some(Duration::from_secs(20)))?;
     Ok(stream)
 }
 
-fn request(
+/// The bytes of a request.
+pub(crate) fn request(
     address: SocketAddr,
     method: &str,
     path: &str,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use veksel_simulator::money::Currency;
 use veksel_simulator::sandbox::shaype::{
-    Limit, LimitName, Patience, Proof, Receiver, Shaype, ShaypeConfig, WAITS_S,
+    Endpoint, Limit, LimitName, Patience, Proof, Receiver, Shaype, ShaypeConfig, WAITS_S,
 };
 use veksel_simulator::sandbox::{Clock, Mount, RunningSandboxes, start};
 
@@ -38,7 +38,7 @@ impl Stage {
         Self::telling(limits, patience, |switch| {
             let own = format!("http://{switch}/api/hay/v0/communications/notifications");
             let url = notify.map_or(own, str::to_owned);
-            Receiver { url, proof: Proof::Lasting(TOKEN.to_owned()) }
+            Receiver { to: Endpoint { url, tls: None }, proof: Proof::Lasting(TOKEN.to_owned()) }
         })
     }
 
@@ -67,7 +67,7 @@ impl Stage {
         let keys = format!("http://{platform}/authentication/keys");
         let rig = Rig::of_platform(&keys, &extra, port);
         let config = ShaypeConfig {
-            client: format!("http://{port}"),
+            client: Endpoint { url: format!("http://{port}"), tls: None },
             patience,
             limits,
             accounts: vec![
@@ -120,7 +120,7 @@ impl Stage {
 }
 
 /// An address that nobody has at the moment.
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

@@ -11,6 +11,7 @@ mod once;
 mod proofs;
 mod refusals;
 mod rig;
+mod secure;
 mod tokens;
 #[path = "../../../cli/tests/canary/watch.rs"]
 mod watch;

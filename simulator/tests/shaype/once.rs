@@ -3,6 +3,7 @@
 
 use crate::client;
 use crate::rig::{ACCOUNT, Asked, GENEROUS, LATE_MS, Rig, until};
+use std::io::Write as _;
 use std::time::Duration;
 
 #[test]
@@ -197,26 +198,75 @@ fn what_takes_too_long_is_500_and_leaves_nothing() {
     assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_000));
 }
 
+/// A request of its own for each number.
+type Wanted = fn(usize) -> Asked;
+
 #[test]
-fn a_caller_that_hangs_up_leaves_no_hold() {
+fn a_caller_that_hangs_up_leaves_nothing_whatever_it_asked_and_sent_besides() {
     let rig = Rig::with(GENEROUS, 7);
-    let before = rig.balance(ACCOUNT);
-    let hold = Asked::hold("a-1", ACCOUNT, "-10.68", "USD");
+    let (ledger, mut available) = rig.balance(ACCOUNT);
+    let another = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    let besides = [Vec::new(), b"\r\n".to_vec(), another.to_vec(), another.repeat(20_000)];
+    for number in 0..besides.len() {
+        rig.approve(&Asked::hold(&format!("h-{number}"), ACCOUNT, "-10.00", "USD"));
+        available -= 1_000;
+    }
+    let wanted: [(Wanted, i64, bool); 3] = [
+        (|n| Asked::hold(&format!("a-{n}"), ACCOUNT, "-10.68", "USD"), 1_068, false),
+        (|n| Asked::change(&format!("h-{n}"), "-50.68", "USD"), 4_068, false),
+        (|n| Asked::transaction(&format!("t-{n}"), ACCOUNT, "-20.68", "USD"), 2_068, true),
+    ];
+    let count = i64::try_from(besides.len()).unwrap();
+    for (kind, (asked, minor, is_posted)) in (1..).zip(wanted) {
+        let requests: Vec<_> = (0..besides.len())
+            .map(|number| {
+                let asked = asked(number);
+                let headers = asked.headers(&rig.key);
+                (asked, headers)
+            })
+            .collect();
+        let mut streams: Vec<_> = requests.iter().map(|(one, h)| rig.send(one, h)).collect();
+        for (stream, beside) in streams.iter_mut().zip(&besides) {
+            stream.write_all(beside).unwrap();
+        }
+        // The bank has them all, and has not answered yet.
+        let moved = count * minor;
+        let posted = if is_posted { moved } else { 0 };
+        rig.await_balance(ACCOUNT, (ledger - posted, available - moved));
+        drop(streams);
+        let all = kind * besides.len() as u64;
+        until("all of it to be taken back", || is_reversed(&rig, all).then_some(()));
+        assert_eq!(rig.balance(ACCOUNT), (ledger, available));
+    }
+}
+
+/// The platform's time runs from its connection on, and it does not wait for its own body.
+#[test]
+fn a_body_that_comes_slowly_eats_the_budget_and_nothing_is_done() {
+    let rig = Rig::with("budget = \"1500ms\"\n", 7);
+    let (ledger, available) = rig.balance(ACCOUNT);
+    // Now its keys are known.
+    rig.approve(&Asked::hold("s-1", ACCOUNT, "-1.00", "USD"));
+    let hold = Asked::hold("s-2", ACCOUNT, "-10.00", "USD");
     let headers = hold.headers(&rig.key);
     let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let stream =
-        client::send(rig.address(), hold.method, &hold.path, &headers, hold.body.as_bytes());
-    // The bank has it, and has not answered yet.
-    rig.await_balance(ACCOUNT, (before.0, before.1 - 1_068));
-    drop(stream);
-    until("the hold to be taken back", || is_reversed(&rig, 1).then_some(()));
-    assert_eq!(rig.balance(ACCOUNT), before);
-    std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(rig.balance(ACCOUNT), before);
+    let address = rig.address();
+    let bytes = client::request(address, hold.method, &hold.path, &headers, hold.body.as_bytes());
+    let (most, last) = bytes.split_at(bytes.len() - 1);
+    let mut stream = client::connect(address).unwrap();
+    stream.write_all(most).unwrap();
+    std::thread::sleep(Duration::from_millis(1_600));
+    stream.write_all(last).unwrap();
+    assert_eq!(client::receive(stream).unwrap().status, 500);
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 100));
+    assert_eq!(rig.types(), ["0100"]);
+    // The same request in time is carried out.
+    rig.approve(&hold);
+    assert_eq!(rig.balance(ACCOUNT), (ledger, available - 1_100));
 }
 
 /// Whether so many transactions are reversed and none is on its way.
-fn is_reversed(rig: &Rig, count: u64) -> bool {
+pub(crate) fn is_reversed(rig: &Rig, count: u64) -> bool {
     let journal = crate::rig::read_only(&rig.journal());
     let of = |state: &str| -> i64 {
         let sql = "SELECT count(*) FROM v_transactions WHERE state = ?";

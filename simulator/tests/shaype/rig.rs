@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rusqlite::{Connection, OpenFlags};
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use veksel_codecs::Framing;
 use veksel_config::{BankConfig, BankProfile, DialectName, Faults, Source, load_switch};
 use veksel_server::{Running, Stopped};
-use veksel_simulator::bank::{self, RunningBank};
+use veksel_simulator::bank::{self, Desk, RunningBank};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::RSAPublicKey;
 
@@ -133,7 +133,7 @@ impl Drop for KeyHost {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // Wakes the thread up, which then ends.
-        let _ = std::net::TcpStream::connect(self.address);
+        let _ = TcpStream::connect(self.address);
     }
 }
 
@@ -205,6 +205,7 @@ pub(crate) struct Rig {
     _watch: Watch,
     folder: tempfile::TempDir,
     listen: SocketAddr,
+    /// More lines of `[extauth]`, and of what stands after it.
     extra: String,
     pub(crate) keys: KeyHost,
     pub(crate) key: Arc<Key>,
@@ -293,6 +294,13 @@ impl Rig {
         client::call(self.address(), asked.method, &asked.path, &headers, body)
     }
 
+    /// Sends and does not wait.
+    pub(crate) fn send(&self, asked: &Asked, headers: &[(String, String)]) -> TcpStream {
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let body = asked.body.as_bytes();
+        client::send(self.address(), asked.method, &asked.path, &headers, body)
+    }
+
     /// 200, or it fails the test.
     pub(crate) fn approve(&self, asked: &Asked) {
         let answer = self.ask(asked);
@@ -301,8 +309,7 @@ impl Rig {
 
     /// Ledger and available balance by the bank's own ledger, minor units.
     pub(crate) fn balance(&self, account: &str) -> (i64, i64) {
-        let desk = self.bank.as_ref().unwrap().desk().unwrap();
-        let account = account.to_owned();
+        let (desk, account) = (self.desk(), account.to_owned());
         let looked = desk.look(move |ledger, _| {
             let (_, account, _) = ledger.customer_account(&account).unwrap();
             (account.balances().ledger, account.balances().available())
@@ -318,6 +325,15 @@ impl Rig {
             assert!(start.elapsed() < PATIENCE, "{account}: {found:?}, not {expected:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    pub(crate) fn desk(&self) -> Desk {
+        self.bank.as_ref().unwrap().desk().unwrap()
+    }
+
+    /// The file of the bank's book.
+    pub(crate) fn book(&self) -> PathBuf {
+        self.folder.path().join("bank.db")
     }
 
     pub(crate) fn journal(&self) -> PathBuf {

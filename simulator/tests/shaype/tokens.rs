@@ -20,10 +20,10 @@ const GRANT: &str = "grant_type=client_credentials";
 
 /// Events that are proven by tokens of whoever is told of them.
 fn fetching(address: SocketAddr, [tokens, events]: [&str; 2], is_in_body: bool) -> Receiver {
-    let token_url = format!("http://{address}{tokens}");
+    let at = |path| Endpoint { url: format!("http://{address}{path}"), tls: None };
     let (id, secret) = (CLIENT.to_owned(), SECRET.to_owned());
-    let proof = Proof::Fetched(Client { token_url, id, secret, is_in_body });
-    Receiver { url: format!("http://{address}{events}"), proof }
+    let proof = Proof::Fetched(Client { tokens: at(tokens), id, secret, is_in_body });
+    Receiver { to: at(events), proof }
 }
 
 /// Something happens that the platform tells of.

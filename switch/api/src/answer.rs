@@ -7,19 +7,23 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use veksel_core::enquiry::{Failed, Failure, Told};
 
-/// Names a request in answers and logs: the caller's `x-request-id` if it is a plain one, else
-/// one of ours.
+/// Names a request in answers, in logs and to the bank: the caller's `x-request-id` if it is a
+/// plain one in which no number of a card or a person can stand, else one of ours.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace(pub(crate) String);
 
 /// Longest name of a request that is taken over.
 const TRACE_MAX: usize = 64;
 
+/// Digits in a row that may be a national id; card numbers have more.
+const NUMBER_MIN: usize = 11;
+
 impl Trace {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let is_plain = |text: &&str| {
             (1..=TRACE_MAX).contains(&text.len())
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+                && (is_hexadecimal(text) || !has_number(text))
         };
         let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
         given.filter(is_plain).map_or_else(Self::random, |given| Self(given.to_owned()))
@@ -33,6 +37,49 @@ impl Trace {
         }
         Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
+}
+
+/// Whether so many digits follow each other, people's hyphens between them or not.
+fn has_number(text: &str) -> bool {
+    let mut run = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'0'..=b'9' => run += 1,
+            b'-' | b'_' => {}
+            _ => run = 0,
+        }
+        run >= NUMBER_MIN
+    })
+}
+
+/// Whether it is a UUID or a trace id, which have digits in a row by chance: 32 of base 16, with
+/// the hyphens of a UUID or none.
+fn is_hexadecimal(text: &str) -> bool {
+    let is_hyphen = |at| matches!(at, 8 | 13 | 18 | 23);
+    let is_digit = |byte: u8| byte.is_ascii_hexdigit();
+    match text.len() {
+        32 => text.bytes().all(is_digit),
+        36 => text.bytes().enumerate().all(|(at, byte)| match is_hyphen(at) {
+            true => byte == b'-',
+            false => is_digit(byte),
+        }),
+        _ => false,
+    }
+}
+
+/// A name that a caller made up, to be repeated to it: shortened, and not at all if there are six
+/// digits in it, because then it may be a number that belongs nowhere.
+pub(crate) fn made_up(name: &str) -> String {
+    const DIGITS_MAX: usize = 5;
+    const LENGTH_MAX: usize = 64;
+    if name.chars().filter(|character| character.is_numeric()).count() > DIGITS_MAX {
+        return "a name full of digits".to_owned();
+    }
+    let mut shown: String = name.chars().take(LENGTH_MAX).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    format!("`{}`", shown.escape_debug())
 }
 
 /// The code of a refusal, beside the answer that tells it.
@@ -188,3 +235,57 @@ pub(crate) fn after(mut response: Response, wait: Duration) -> Response {
 
 /// What a handler says.
 pub(crate) type Answer = Result<Response, Refusal>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_named_as_its_caller_wants_unless_that_may_be_a_number() {
+        for (given, is_kept) in [
+            ("order-1", true),
+            ("a_B-9", true),
+            ("2026-11-21-7", true),
+            ("2026112118", true),
+            ("7f3a91c2-55d0-4e8b-a1c0-123456789012", true),
+            ("00000000-0000-0000-0000-000000000000", true),
+            ("4bf92f3577b34da6a3ce929d0e0e4736", true),
+            ("12345678901234567890123456789012", true),
+            ("4111111111111111", false),
+            ("4111-1111-1111-1111", false),
+            ("pan_4111_1111-11111111", false),
+            ("x17829000024x", false),
+            ("178290-00024", false),
+            // Of no form that has digits by chance.
+            ("4111-1111-1111-1111-a", false),
+            ("12345678901-34567890123456789012", false),
+            ("1234567890123456789012345678901g", false),
+            ("a b", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                header::HeaderName::from_static("x-request-id"),
+                given.parse().unwrap(),
+            )]);
+            let Trace(trace) = Trace::of(&headers);
+            assert_eq!(trace == given, is_kept, "{given}");
+            assert!(is_kept || is_hexadecimal(&trace), "{trace}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_made_up_is_repeated_without_numbers_and_not_at_length() {
+        for (name, shown) in [
+            ("acount", "`acount`"),
+            ("line2", "`line2`"),
+            ("12345", "`12345`"),
+            ("a\nb", "`a\\nb`"),
+            ("411111", "a name full of digits"),
+            ("41-11 11-x", "a name full of digits"),
+            ("٤١١١١١١", "a name full of digits"),
+        ] {
+            assert_eq!(made_up(name), shown);
+        }
+        assert_eq!(made_up(&"å".repeat(65)), format!("`{}…`", "å".repeat(64)));
+    }
+}

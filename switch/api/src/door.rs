@@ -1,7 +1,7 @@
 //! The endpoints and what all of them have: a trace id, a bound on the body and on the time, a
 //! count, and errors in one form.
 
-use crate::answer::{Answer, Code, Refusal, Trace, json_response};
+use crate::answer::{Answer, Code, Refusal, Trace, json_response, made_up};
 use crate::calls::Engine;
 use crate::endpoints::{Wanted, all};
 use crate::extauth::{External, Platform};
@@ -282,7 +282,7 @@ pub(crate) fn members(query: Option<&str>) -> Result<Map<String, Value>, Refusal
     for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         let twice = object.insert(key.clone().into_owned(), value.into_owned().into());
         if twice.is_some() {
-            return Err(Refusal::bad(format!("`{}` is there twice", key.escape_debug())));
+            return Err(Refusal::bad(format!("{} is there twice", made_up(&key))));
         }
     }
     Ok(object)
@@ -335,7 +335,7 @@ pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// Refuses what nobody reads, so that a misspelt member is not passed over.
 pub(crate) fn nothing_else(object: &Map<String, Value>) -> Result<(), Refusal> {
     match object.keys().next() {
-        Some(key) => Err(Refusal::bad(format!("`{}` is not known", key.escape_debug()))),
+        Some(key) => Err(Refusal::bad(format!("{} is not known", made_up(key)))),
         None => Ok(()),
     }
 }

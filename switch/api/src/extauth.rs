@@ -34,11 +34,11 @@ pub(crate) use token::token;
 use crate::answer::{Refusal, Trace};
 use crate::door::{Desk as Doorway, answered};
 use crate::exchange::{CallerId, Exchange, Replied, Spoken};
-use crate::serve::PeerAddress;
+use crate::serve::Arrival;
 use asked::{Asked, Change, Wanted};
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use keys::{KeyCache, Times};
@@ -138,24 +138,24 @@ impl Platform {
 pub(crate) async fn hold(
     State(desk): State<Doorway>,
     trace: Trace,
-    peer: Option<Extension<PeerAddress>>,
+    arrival: Arrival,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    respond(&desk, &trace, peer, &headers, &body, Wanted::Hold).await
+    respond(&desk, &trace, arrival, &headers, &body, Wanted::Hold).await
 }
 
 /// `PATCH /holds/{id}` with `{"amount":{"amount":"-56.87","currency":"USD"}}`.
 pub(crate) async fn change(
     State(desk): State<Doorway>,
     trace: Trace,
-    peer: Option<Extension<PeerAddress>>,
+    arrival: Arrival,
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
     body: Bytes,
 ) -> Response {
     match id {
-        Ok(Path(id)) => respond(&desk, &trace, peer, &headers, &body, Wanted::Change(id)).await,
+        Ok(Path(id)) => respond(&desk, &trace, arrival, &headers, &body, Wanted::Change(id)).await,
         Err(error) => answered(Err(Refusal::bad(error.body_text())), &trace),
     }
 }
@@ -164,17 +164,17 @@ pub(crate) async fn change(
 pub(crate) async fn transaction(
     State(desk): State<Doorway>,
     trace: Trace,
-    peer: Option<Extension<PeerAddress>>,
+    arrival: Arrival,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    respond(&desk, &trace, peer, &headers, &body, Wanted::Transaction).await
+    respond(&desk, &trace, arrival, &headers, &body, Wanted::Transaction).await
 }
 
 async fn respond(
     desk: &Doorway,
     trace: &Trace,
-    peer: Option<Extension<PeerAddress>>,
+    arrival: Arrival,
     headers: &HeaderMap,
     body: &Bytes,
     wanted: Wanted,
@@ -182,9 +182,9 @@ async fn respond(
     let Some(platform) = &desk.platform else {
         return Refusal::not_found("this path").respond(trace);
     };
-    let peer = peer.map(|Extension(PeerAddress(peer))| peer);
-    let until = Instant::now() + Duration::from_millis(platform.external.config.budget_ms);
-    let said = platform.answer(peer, headers, body, wanted, until).await;
+    // The platform does not wait longer because its body was slow.
+    let until = arrival.begun + Duration::from_millis(platform.external.config.budget_ms);
+    let said = platform.answer(arrival.peer, headers, body, wanted, until).await;
     let decision = match said {
         Ok(decision) => decision,
         Err(refusal) => return refusal.respond(trace),

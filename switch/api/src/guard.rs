@@ -5,6 +5,7 @@
 use crate::answer::Refusal;
 use axum::http::{HeaderMap, StatusCode, header};
 use subtle::ConstantTimeEq;
+use veksel_config::Elsewhere;
 use veksel_core::enquiry::Secret;
 
 /// What is asked of callers.
@@ -46,33 +47,22 @@ fn with_token(headers: &HeaderMap, token: &Secret) -> Result<(), Refusal> {
     Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
 }
 
-/// A page in a browser on this machine could call us: from elsewhere it names its origin, under a
-/// name that was made to lead here it names that, and one of ours has a session or nothing.
+/// A page of ours has a session or nothing.
 fn from_this_machine(headers: &HeaderMap) -> Result<(), Refusal> {
-    if headers.keys().any(|name| is_of_a_proxy(name.as_str())) {
-        let message = "a bearer token is needed: this came through a proxy, and none is configured";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
-    }
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let is_page =
-        text("origin").is_some() || text("sec-fetch-site").is_some_and(|site| site != "none");
-    if is_page || !text("host").is_some_and(is_local) {
-        let message = "without a token only programs of this machine are heard";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message));
-    }
-    Ok(())
-}
-
-/// Headers that proxies add (RFC 7239, RFC 9110 7.6.3, and what came before them).
-fn is_of_a_proxy(name: &str) -> bool {
-    matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
-}
-
-fn is_local(host: &str) -> bool {
-    let address = host.parse::<std::net::SocketAddr>().map(|address| address.ip());
-    let address = address.or_else(|_| host.trim_matches(['[', ']']).parse());
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    address.is_ok_and(|address: std::net::IpAddr| address.is_loopback()) || name == "localhost"
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let (status, code, message) = match veksel_config::from_this_machine(headers) {
+        Ok(()) => return Ok(()),
+        Err(Elsewhere::Proxy) => {
+            let message =
+                "a bearer token is needed: this came through a proxy, and none is configured";
+            (StatusCode::UNAUTHORIZED, "unauthorized", message)
+        }
+        Err(Elsewhere::Page) => {
+            let message = "without a token only programs of this machine are heard";
+            (StatusCode::FORBIDDEN, "forbidden", message)
+        }
+    };
+    Err(Refusal::new(status, code, message))
 }
 
 #[cfg(test)]

@@ -1,17 +1,25 @@
 //! The listener: with TLS or without, how many connections there may be, how long a head may take
-//! and how large it may be. A peer that is slow or idle is closed; none holds up another.
+//! and how large it may be. A peer that is slow or idle is closed; none holds up another. What is
+//! asked for is dropped when whoever asked hangs up (`line.rs`).
+
+mod line;
 
 use axum::Router;
+use axum::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use line::Line;
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 use veksel_link::{HandshakeFault, TlsServer};
 
 /// Limits of the listener.
@@ -46,6 +54,28 @@ pub struct Secure {
 /// From where a connection comes; in the extensions of its requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// When the head of a request was here; in its extensions.
+#[derive(Clone, Copy, Debug)]
+struct Begun(Instant);
+
+/// From where a request comes, and since when it is here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// `None` if it came over no connection.
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) begun: Instant,
+}
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Arrival {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<PeerAddress>().map(|PeerAddress(peer)| *peer);
+        let begun = parts.extensions.get::<Begun>().map_or_else(Instant::now, |Begun(at)| *at);
+        Ok(Self { peer, begun })
+    }
+}
 
 /// Headers of one request.
 const HEADERS_MAX: usize = 64;
@@ -141,27 +171,46 @@ impl Connection {
     /// Serves requests until one side ends it.
     async fn carry<S>(self, stream: S, peer: SocketAddr)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { router, bounds, mut ended, place } = self;
         let peer = PeerAddress(peer.ip());
         let router = TowerToHyperService::new(router);
-        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(peer);
-            router.call(request)
+        let line = Line::new(stream);
+        let own = line.clone();
+        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let (mut parts, body) = request.into_parts();
+            parts.extensions.insert(peer);
+            parts.extensions.insert(Begun(Instant::now()));
+            let (in_hand, body) = own.take_in_hand(body);
+            let answer = router.call(hyper::Request::from_parts(parts, body));
+            async move {
+                let answer = answer.await;
+                drop(in_hand);
+                answer
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(bounds.head)
             .max_buf_size(bounds.head_max.max(8_192))
             .max_headers(HEADERS_MAX)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(line.clone()), service);
         let mut connection = std::pin::pin!(connection);
-        let done = tokio::select! {
-            done = &mut connection => done,
-            _ = ended.changed() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let mut is_ending = false;
+        let done = loop {
+            tokio::select! {
+                // Whether there is work to listen beside is known after it.
+                biased;
+                done = &mut connection => break done,
+                () = poll_fn(|cx| line.poll_hung_up(cx)) => {
+                    tracing::debug!("a caller over HTTP hung up before its answer");
+                    break Ok(());
+                }
+                _ = ended.changed(), if !is_ending => {
+                    is_ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         };
         if let Err(error) = done {
@@ -192,9 +241,8 @@ mod tests {
         text
     }
 
-    /// Networks and rates go by it.
-    #[test]
-    fn the_other_end_is_known_with_tls_and_without() {
+    /// TLS with papers of its own, and who believes them.
+    pub(super) fn papers() -> (tempfile::TempDir, Secure, TlsClient) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let authority = Authority::new().unwrap();
@@ -227,6 +275,13 @@ mod tests {
         let client = TlsClient::load(&dial, "127.0.0.1").unwrap();
         let tls = TlsServer::load("http", &listen).unwrap();
         let secure = Secure { tls, shaken: Arc::new(|how| assert_eq!(how, Ok(()))) };
+        (folder, secure, client)
+    }
+
+    /// Networks and rates go by it.
+    #[test]
+    fn the_other_end_is_known_with_tls_and_without() {
+        let (_folder, secure, client) = papers();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         for secure in [None, Some(secure)] {
             runtime.block_on(async {

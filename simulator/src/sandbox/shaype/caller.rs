@@ -1,6 +1,6 @@
 //! The platform's way to its client: one request on a connection of its own, with the platform's
 //! exact patience: so long for the connection, so long for the answer after it, and no longer for
-//! both together.
+//! both together. Where the client speaks TLS, hands are shaken in the time for the answer.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,19 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use veksel_link::TlsClient;
 
+use crate::sandbox::Stream;
 use crate::sandbox::signing::SigningKey;
+
+/// Where somebody is called.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// `http://host:port`, or `https`, and perhaps a path.
+    pub url: String,
+    /// Shakes hands there; wanted for `https` and for nothing else.
+    pub tls: Option<TlsClient>,
+}
 
 /// How long the platform waits (S4, Non-functional Requirements).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +71,7 @@ pub enum Missed {
     Connect,
     /// There was no answer in time.
     Late,
-    /// It broke off, or was no HTTP.
+    /// It broke off, was no HTTP, or hands were not shaken.
     Broken,
 }
 
@@ -69,7 +80,7 @@ pub enum Missed {
 pub(super) struct Letter {
     pub(super) method: Method,
     /// Whole.
-    pub(super) url: String,
+    pub(super) to: Endpoint,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
 }
@@ -97,19 +108,28 @@ pub(super) fn signed(
 /// Sends it and waits as long as the platform does, and not a moment longer.
 pub(super) async fn send(letter: Letter, patience: Patience) -> Said {
     let begun = Instant::now();
-    let answer = exchange(letter, patience).await;
+    let answer = ask(letter, patience).await;
     let took = begun.elapsed();
+    let answer = answer.map(|(status, body)| {
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        (status, body["errorCode"].as_str().map(str::to_owned))
+    });
     match answer {
         Ok((status, code)) => Said { status: Some(status), code, missed: None, took },
         Err(missed) => Said { status: None, code: None, missed: Some(missed), took },
     }
 }
 
-async fn exchange(letter: Letter, patience: Patience) -> Result<(u16, Option<String>), Missed> {
-    let uri: Uri = letter.url.parse().map_err(|_| Missed::Broken)?;
-    let host = uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or(Missed::Broken)?;
-    let host = host.trim_matches(['[', ']']).to_owned();
-    let port = uri.port_u16().unwrap_or(80);
+/// Status and body of the answer, if it came while the platform waited.
+pub(super) async fn ask(letter: Letter, patience: Patience) -> Result<(u16, Bytes), Missed> {
+    let uri: Uri = letter.to.url.parse().map_err(|_| Missed::Broken)?;
+    let (tls, default_port) = match (uri.scheme_str(), letter.to.tls) {
+        (Some("http"), _) => (None, 80),
+        (Some("https"), Some(tls)) => (Some(tls), 443),
+        _ => return Err(Missed::Broken),
+    };
+    let host = uri.host().ok_or(Missed::Broken)?.trim_matches(['[', ']']).to_owned();
+    let port = uri.port_u16().unwrap_or(default_port);
     let authority = uri.authority().ok_or(Missed::Broken)?.as_str();
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut request = Request::builder().method(letter.method).uri(path);
@@ -124,6 +144,10 @@ async fn exchange(letter: Letter, patience: Patience) -> Result<(u16, Option<Str
     };
     let _ = stream.set_nodelay(true);
     let answering = async {
+        let stream: Box<dyn Stream> = match tls {
+            Some(tls) => Box::new(tls.connect(stream).await.map_err(|_| Missed::Broken)?),
+            None => Box::new(stream),
+        };
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|_| Missed::Broken)?;
         // Ends with the set, however this ends: who is late is hung up on.
@@ -132,9 +156,7 @@ async fn exchange(letter: Letter, patience: Patience) -> Result<(u16, Option<Str
         let answer = sender.send_request(request).await.map_err(|_| Missed::Broken)?;
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await;
-        let body = body.map_err(|_| Missed::Broken)?.to_bytes();
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        Ok((status, body["errorCode"].as_str().map(str::to_owned)))
+        Ok((status, body.map_err(|_| Missed::Broken)?.to_bytes()))
     };
     timeout(patience.request, answering).await.map_err(|_| Missed::Late)?
 }
@@ -163,7 +185,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let letter = |address: &str| Letter {
             method: Method::PATCH,
-            url: format!("http://{address}/holds/1"),
+            to: Endpoint { url: format!("http://{address}/holds/1"), tls: None },
             headers: Vec::new(),
             body: b"{}".to_vec(),
         };

@@ -7,24 +7,27 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use form_urlencoded::{Serializer, byte_serialize};
+use hyper::Method;
 use serde_json::Value;
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::Shaype;
-use crate::sandbox::courier;
+use super::caller::{self, Endpoint, Letter, Missed, Patience};
 
 /// Where events go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Receiver {
-    /// `http://host:port/path`.
-    pub url: String,
+    /// The address, whole.
+    pub to: Endpoint,
     /// How the platform proves itself there.
     pub proof: Proof,
 }
 
 /// See the module.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Proof {
     /// This token, always.
     Lasting(String),
@@ -33,10 +36,10 @@ pub enum Proof {
 }
 
 /// As whom tokens are fetched.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Client {
-    /// Where, `http://host:port/path`.
-    pub token_url: String,
+    /// Where, the address whole.
+    pub tokens: Endpoint,
     /// Its id.
     pub id: String,
     /// Its secret.
@@ -56,9 +59,9 @@ impl fmt::Debug for Proof {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { token_url, id, .. } = self;
+        let Self { tokens, id, .. } = self;
         f.debug_struct("Client")
-            .field("token_url", token_url)
+            .field("tokens", &tokens.url)
             .field("id", id)
             .finish_non_exhaustive()
     }
@@ -122,16 +125,16 @@ impl Shaype {
     /// has ended costs no attempt. `None` is no answer, also of who gives tokens.
     pub(super) async fn post(&self, receiver: &Receiver, event: &[u8]) -> Option<u16> {
         let client = match &receiver.proof {
-            Proof::Lasting(token) => return post(&receiver.url, token, event).await,
+            Proof::Lasting(token) => return post(&receiver.to, token, event).await,
             Proof::Fetched(client) => client,
         };
         let token = self.token(client, None).await?;
-        let status = post(&receiver.url, &token, event).await;
+        let status = post(&receiver.to, &token, event).await;
         if status != Some(401) {
             return status;
         }
         let token = self.token(client, Some(&token)).await?;
-        post(&receiver.url, &token, event).await
+        post(&receiver.to, &token, event).await
     }
 
     /// A token that lasts for a while and is not this one. Who comes while one is fetched gets
@@ -163,22 +166,24 @@ impl Shaype {
     }
 }
 
-async fn post(url: &str, token: &str, event: &[u8]) -> Option<u16> {
-    let bearer = format!("Bearer {token}");
-    let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
-    let answer = courier::post(url, &headers, event.to_vec(), EVENT_TIME).await;
+async fn post(to: &Endpoint, token: &str, event: &[u8]) -> Option<u16> {
+    let headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("authorization", format!("Bearer {token}")),
+    ];
+    let answer = ask(to, headers, event.to_vec()).await;
     match &answer {
-        Ok(status) => debug!(status, "event answered"),
-        Err(error) => debug!(%error, "event not answered"),
+        Ok((status, _)) => debug!(status, "event answered"),
+        Err(missed) => debug!(?missed, "event not answered"),
     }
-    answer.ok()
+    answer.ok().map(|(status, _)| status)
 }
 
 async fn fetch(client: &Client) -> Option<(String, u64)> {
     let (header, body) = client.request();
-    let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
-    headers.extend(header.as_ref().map(|header| ("authorization", header.as_str())));
-    match courier::ask(&client.token_url, &headers, body, EVENT_TIME).await {
+    let mut headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+    headers.extend(header.map(|header| ("authorization", header)));
+    match ask(&client.tokens, headers, body.into_bytes()).await {
         Ok((200, body)) => {
             let given = given(&body);
             debug!(is_token = given.is_some(), "a token was asked for");
@@ -188,11 +193,21 @@ async fn fetch(client: &Client) -> Option<(String, u64)> {
             debug!(status, "no token is given");
             None
         }
-        Err(error) => {
-            debug!(%error, "no token can be had");
+        Err(missed) => {
+            debug!(?missed, "no token can be had");
             None
         }
     }
+}
+
+async fn ask(
+    to: &Endpoint,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+) -> Result<(u16, Bytes), Missed> {
+    let letter = Letter { method: Method::POST, to: to.clone(), headers, body };
+    let patience = Patience { connect: EVENT_TIME, request: EVENT_TIME };
+    timeout(EVENT_TIME, caller::ask(letter, patience)).await.unwrap_or(Err(Missed::Late))
 }
 
 /// A receiver of events has five seconds, and so has who gives tokens.
@@ -211,7 +226,8 @@ mod tests {
 
     fn client(is_in_body: bool) -> Client {
         let (id, secret) = ("the platform".to_owned(), "s&cr t:=%".to_owned());
-        Client { token_url: "http://127.0.0.1:1/token".to_owned(), id, secret, is_in_body }
+        let tokens = Endpoint { url: "http://127.0.0.1:1/token".to_owned(), tls: None };
+        Client { tokens, id, secret, is_in_body }
     }
 
     #[test]

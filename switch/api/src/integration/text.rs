@@ -1,7 +1,7 @@
 //! Values that callers send, each checked once where it is read. What is wrong is said without
 //! the value.
 
-use crate::answer::Refusal;
+use crate::answer::{Refusal, made_up};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -193,6 +193,9 @@ fn without_values(error: &serde_json::Error) -> String {
     let what = text.split(" at line ").next().unwrap_or_default();
     let what = what.split(", expected").next().unwrap_or_default();
     // The name of a field that nobody knows is the caller's own.
+    if let Some(name) = what.strip_prefix("unknown field ") {
+        return format!("unknown field {} ({place})", made_up(name.trim_matches('`')));
+    }
     format!("{} ({place})", what.escape_debug().to_string().replace("\\'", "'"))
 }
 
@@ -252,6 +255,8 @@ mod tests {
             ("{\"number\":\"4111111111111111\"}", "not of its type (line 1"),
             ("{\"number\":41111}", "not of its type"),
             ("{\"number\":1,\"more\":2}", "unknown field `more`"),
+            ("{\"4111111111111111\":2}", "unknown field a name full of digits (line 1"),
+            ("{\"more\\n4111 1111 11\":2}", "unknown field a name full of digits (line 1"),
             ("{\"number\":1", "no JSON (line 1, column 11)"),
             ("[]", ""),
             ("4111111111111111", ""),
