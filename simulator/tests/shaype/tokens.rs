@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use veksel_simulator::sandbox::shaype::{Client, Proof, Receiver, WAITS_S};
+use veksel_simulator::sandbox::shaype::{Client, Endpoint, Proof, Receiver, WAITS_S};
 
 const TOKENS: &str = "/api/hay/v0/oauth/token";
 const EVENTS: &str = "/api/hay/v0/communications/notifications";

@@ -122,6 +122,7 @@ impl Signs for Moody {
 
 #[tokio::test]
 async fn nothing_leaves_that_should_be_signed_and_is_not() {
+    let _watch = super::watching();
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let seen = Arc::new(AtomicUsize::new(0));
@@ -136,7 +137,7 @@ async fn nothing_leaves_that_should_be_signed_and_is_not() {
     for simulate in [false, true] {
         let config = ApiConfig::from_env("EXCHANGE", EXCHANGE, variables(&url, simulate)).unwrap();
         let ask = async |signed: Result<Signed, Failure>| {
-            let (sink, _) = audit(16);
+            let sink = crate::trail::trail();
             let client = ApiClient::new("exchange", &config, &secret, sink).unwrap();
             let exchange = Exchange(client.with_signer(Arc::new(Moody(signed))));
             let rate = exchange.rate(&within(), "EURNOK", 100).await;

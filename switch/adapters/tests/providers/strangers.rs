@@ -57,6 +57,7 @@ fn trusting(ca: &Path) -> String {
 
 #[tokio::test]
 async fn a_certificate_of_a_stranger_is_good_for_nobody_who_looks() {
+    let _watch = super::watching();
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (authority, _) = Authority::in_folder(folder.path()).unwrap();
     Authority::in_folder(other.path()).unwrap();
@@ -83,6 +84,7 @@ async fn a_certificate_of_a_stranger_is_good_for_nobody_who_looks() {
 
 #[tokio::test]
 async fn a_certificate_is_for_the_name_that_is_called() {
+    let _watch = super::watching();
     let folder = tempfile::tempdir().unwrap();
     let (authority, _) = Authority::in_folder(folder.path()).unwrap();
     let (running, _) = secured(&authority);

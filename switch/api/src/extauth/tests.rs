@@ -10,9 +10,7 @@ use veksel_codecs::Mti;
 use veksel_codecs::structured::{OriginalData, tags};
 use veksel_config::bridge::CallConfig;
 use veksel_config::{HoldChange, ProofHeaders, SignatureBase};
-use veksel_core::record::{
-    CallerKey, DuplicateKey, Outcome, Reason, TxnId, Undoing, Verdict,
-};
+use veksel_core::record::{CallerKey, DuplicateKey, Outcome, Reason, TxnId, Undoing, Verdict};
 use veksel_core::{Stored, Utc};
 
 const ACQUIRER: &str = "600001";

@@ -11,6 +11,7 @@ use veksel_api::{
 use veksel_config::bridge::CallConfig;
 use veksel_config::{ExtAuthConfig, HoldChange, ProofHeaders, SignatureBase};
 use veksel_core::enquiry::Secret;
+use veksel_core::plan::DigestKey;
 
 const TOKEN: &str = "/api/hay/v0/oauth/token";
 const EVENTS: &str = "/api/hay/v0/communications/notifications";
@@ -27,7 +28,7 @@ impl KeySource for Nothing {
 }
 
 impl Lives for Nothing {
-    fn life(&self, _: String) -> Looking<'_> {
+    fn life(&self, _: String, _: Option<[u8; 16]>) -> Looking<'_> {
         Box::pin(async { Ok(Vec::new()) })
     }
 }
@@ -70,6 +71,7 @@ pub(crate) fn external(notify_client: Option<NotifyClient>) -> External {
         config,
         acquirer: "500001".to_owned(),
         participant: "platform".to_owned(),
+        digest_key: DigestKey([7; 32]),
         exchange: Exchange::new(mpsc::channel(1).0),
         lives: Arc::new(Nothing),
         keys: Arc::new(Nothing),

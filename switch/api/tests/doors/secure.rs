@@ -248,10 +248,11 @@ fn connect_from(from: &str, address: SocketAddr) -> TcpStream {
 /// goes beyond that is closed at once, and whoever comes from elsewhere does not wait.
 #[test]
 fn an_address_has_a_share_of_the_handshakes() {
-    const SHARE: usize = 16;
+    const SHARE: u32 = 16;
+    let share = SHARE as usize;
     let papers = Papers::new();
     let client = papers.client(None);
-    let tls = ListenTls { handshakes_max: 20, handshake_ms: 120_000, ..papers.listen() };
+    let tls = ListenTls { handshakes_max: 2 * SHARE, handshake_ms: 120_000, ..papers.listen() };
     let (rig, _, heard) = start(&tls);
     let begun = (0..2 * SHARE).map(|_| {
         let mut stream = connect_from("127.0.0.2", rig.address);
@@ -261,15 +262,15 @@ fn an_address_has_a_share_of_the_handshakes() {
     });
     let begun: Vec<TcpStream> = begun.collect();
     let crowded = Err(HandshakeFault::Crowded);
-    until_count(&heard, crowded, SHARE);
+    until_count(&heard, crowded, share);
     assert_eq!(health_from("127.0.0.3", &client, rig.address), Some(200));
     assert_eq!(health_from("127.0.0.2", &client, rig.address), None);
-    until_count(&heard, crowded, SHARE + 1);
+    until_count(&heard, crowded, share + 1);
     let agreed = heard.lock().unwrap().iter().filter(|how| how.is_ok()).count();
-    assert_eq!((agreed, heard.lock().unwrap().len()), (1, SHARE + 2), "nothing else has ended");
+    assert_eq!((agreed, heard.lock().unwrap().len()), (1, share + 2), "nothing else has ended");
     // When they have gone, the address has its share again.
     drop(begun);
-    until_count(&heard, Err(HandshakeFault::Gone), SHARE);
+    until_count(&heard, Err(HandshakeFault::Gone), share);
     assert_eq!(health_from("127.0.0.2", &client, rig.address), Some(200));
 }
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Of all handshakes one address has this part, but never fewer than these.
-const PART: usize = 16;
-const SHARE_MIN: usize = 16;
+/// Of all handshakes one address has this part: a peer may well come with fifty at once, and what
+/// it does not finish must leave others room.
+const PART: usize = 2;
 
 /// See the module. An address is in the table only while one of its handshakes is under way, so
 /// that the table is never larger than their number.
@@ -27,7 +27,7 @@ pub(super) struct Entered<'c> {
 impl Crowd {
     /// For so many handshakes of all addresses.
     pub(super) fn new(handshakes_max: usize) -> Self {
-        Self { share: (handshakes_max / PART).max(SHARE_MIN), under_way: Mutex::default() }
+        Self { share: (handshakes_max / PART).max(1), under_way: Mutex::default() }
     }
 
     /// How many one address may have.
@@ -85,10 +85,10 @@ mod tests {
 
     #[test]
     fn an_address_has_its_share_and_leaves_the_rest() {
-        for (handshakes_max, share) in [(1, 16), (256, 16), (272, 17), (65_536, 4_096)] {
+        for (handshakes_max, share) in [(1, 1), (2, 1), (5, 2), (256, 128), (65_536, 32_768)] {
             assert_eq!(Crowd::new(handshakes_max).share(), share, "{handshakes_max}");
         }
-        let crowd = Crowd::new(256);
+        let crowd = Crowd::new(32);
         let first = address("127.0.0.1");
         let mut entered: Vec<_> = (0..16).map(|_| crowd.enter(first).unwrap()).collect();
         assert!(crowd.enter(first).is_none());
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_subscriber_of_ipv6_is_one_whatever_his_last_bits_are() {
-        let crowd = Crowd::new(256);
+        let crowd = Crowd::new(32);
         let own = |last: u16| address(&format!("2001:db8:0:1::{last:x}"));
         let entered: Vec<_> = (0..16).map(|last| crowd.enter(own(last)).unwrap()).collect();
         assert!(crowd.enter(own(99)).is_none());
