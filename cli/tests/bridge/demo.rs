@@ -2,7 +2,7 @@
 
 use crate::http;
 use crate::rig::ACCOUNT;
-use crate::stage::{PATIENCE, Process, until, veksel};
+use crate::stage::{PATIENCE, Process, program, run, until, veksel};
 use serde_json::Value;
 use std::process::Command;
 use std::thread;
@@ -173,12 +173,12 @@ fn a_newcomer_pays_from_the_account_that_the_demo_has_linked() {
     let (_, section) = readme.split_once("## An account at another bank").unwrap();
     let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
     let (first, again) = (blocks[0].replace("$(date -u +%m%d%H%M%S)", "1121095000"), blocks[2]);
-    let exe = env!("CARGO_BIN_EXE_veksel");
+    let exe = program().get_program().to_str().unwrap().to_owned();
     // As it stands there, but for the port.
     let by_hand = |script: &str| {
         let script = format!("veksel() {{ {exe} \"$@\" --to {to}; }}\n{script}");
-        let ran = Command::new("sh").args(["-uc", &script]).output().unwrap();
-        String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr)
+        let ran = run(Command::new("sh").args(["-uc", &script]).env("VEKSEL_LOG", "trace"));
+        String::from_utf8(ran.stdout).unwrap()
     };
     let said = by_hand(&first);
     let shown = "response 00 approved\nledger 45230.00 NOK\navailable 45230.00 NOK\n";

@@ -3,7 +3,7 @@
 //! keys, secrets that others may read, and a clock that is wrong.
 
 use crate::peer;
-use crate::stage::{PATIENCE, Process, free_port, no_sandbox_but, until};
+use crate::stage::{PATIENCE, Process, free_port, no_sandbox_but, program, run, until};
 use jiff::{SignedDuration, Timestamp};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -13,7 +13,6 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use tempfile::TempDir;
 use veksel_simulator::sandbox::ca::{Authority, Clients, Purpose, Wanted};
@@ -115,12 +114,12 @@ group = "cbs"
         let ran = |more: &[&str]| {
             let config = self.path("switch.toml").display().to_string();
             let arguments = ["doctor", "http", "--config", &config, "--timeout", "10s"];
-            let output = Command::new(env!("CARGO_BIN_EXE_veksel"))
-                .args([&arguments[..], more].concat())
-                .env_remove("SLACK_WEBHOOK_URL")
-                .envs(variables.iter().copied())
-                .output()
-                .unwrap();
+            let arguments = [&arguments[..], more].concat();
+            // Once with all that it can log, which is searched, and once as people see it.
+            run(program().args(&arguments).envs(variables.iter().copied()));
+            let mut plain = program();
+            plain.args(&arguments).env_remove("VEKSEL_LOG").envs(variables.iter().copied());
+            let output = run(&mut plain);
             let printed = String::from_utf8(output.stdout).unwrap()
                 + &String::from_utf8_lossy(&output.stderr);
             assert!(!printed.contains(HUSH), "{printed}");

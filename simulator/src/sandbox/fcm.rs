@@ -29,7 +29,7 @@ pub const PROJECT: &str = "veksel-sandbox";
 
 const EMAIL: &str = "sandbox@veksel-sandbox.iam.gserviceaccount.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
-const KEY_ID: &str = "sandbox-key-1";
+const KEY_ID: &str = "sandbox-account-1";
 
 /// A notice that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -449,6 +449,7 @@ fn the_example_names_a_bank_that_the_sandbox_has() {
 /// The address of the customer says that he is there, whatever the bank wants.
 #[tokio::test]
 async fn nobody_is_said_to_be_there_who_is_not() {
+    let _watch = watch();
     let token = r#"{"access_token":"t","token_type":"Bearer","expires_in":300}"#;
     let nothing = ("404 Not Found", r#"{"errorCode":"1003"}"#);
     let known = |resource: &str| {

@@ -270,6 +270,7 @@ async fn every_wrong_token_signs_nobody_in() {
 
 #[tokio::test]
 async fn somebody_whose_national_id_we_may_not_see_signs_in_by_sub() {
+    let _watch = watching();
     let rig = Rig::new();
     let (known, _) = rig.sign_in("kari").await.unwrap();
     assert!(rig.provider.break_with("no_pid"));

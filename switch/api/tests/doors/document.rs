@@ -67,7 +67,12 @@ fn what_is_described_is_served_and_nothing_else() {
                 folders.push(path);
                 continue;
             }
+            // Tests stand in files of their own, or behind everything else.
+            if path.ends_with("tests.rs") {
+                continue;
+            }
             let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
             let ways =
                 [".route(", ".route_service(", ".nest(", ".nest_service(", ".merge(", ".fallback"];
             let file = path.file_name().unwrap().to_str().unwrap();
@@ -77,8 +82,8 @@ fn what_is_described_is_served_and_nothing_else() {
         }
     }
     made.sort();
-    // What is not described is not found; the last is a test of connections.
-    assert_eq!(made, ["door.rs .fallback", "openapi.rs .route(", "serve.rs .fallback"]);
+    // What is not described is not found.
+    assert_eq!(made, ["door.rs .fallback", "openapi.rs .route("]);
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Of all handshakes one address has this part: a peer may well come with fifty at once, and what
-/// it does not finish must leave others room.
+/// Of all handshakes one address has this part, but never fewer than these: a peer may well come
+/// with fifty at once, and what it does not finish must leave others room.
 const PART: usize = 2;
+const SHARE_MIN: usize = 16;
 
 /// See the module. An address is in the table only while one of its handshakes is under way, so
 /// that the table is never larger than their number.
@@ -27,7 +28,7 @@ pub(super) struct Entered<'c> {
 impl Crowd {
     /// For so many handshakes of all addresses.
     pub(super) fn new(handshakes_max: usize) -> Self {
-        Self { share: (handshakes_max / PART).max(1), under_way: Mutex::default() }
+        Self { share: (handshakes_max / PART).max(SHARE_MIN), under_way: Mutex::default() }
     }
 
     /// How many one address may have.
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn an_address_has_its_share_and_leaves_the_rest() {
-        for (handshakes_max, share) in [(1, 1), (2, 1), (5, 2), (256, 128), (65_536, 32_768)] {
+        for (handshakes_max, share) in [(1, 16), (34, 17), (256, 128), (65_536, 32_768)] {
             assert_eq!(Crowd::new(handshakes_max).share(), share, "{handshakes_max}");
         }
         let crowd = Crowd::new(32);
