@@ -17,7 +17,7 @@ pub(crate) const PATIENT: Patience =
     Patience { connect: Duration::from_secs(20), request: Duration::from_secs(20) };
 
 /// The lasting token of events.
-const TOKEN: &str = "token-of-events";
+pub(crate) const TOKEN: &str = "token-of-events";
 
 /// The secret under which tokens of events are fetched, by this client.
 pub(crate) const SECRET: &str = "secret-of-the-platform";

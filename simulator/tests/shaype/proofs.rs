@@ -1,7 +1,9 @@
 //! Whose request it is: signatures, keys, times and addresses. What is not the platform's moves
 //! nothing.
 
-use crate::rig::{ACCOUNT, Asked, GENEROUS, Key, Rig, jwk};
+use crate::client;
+use crate::flows::{CLIENT, SECRET, TOKEN};
+use crate::rig::{ACCOUNT, Asked, GENEROUS, Key, Rig, jwk, write_secret};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -221,4 +223,23 @@ fn requests_from_elsewhere_are_not_heard() {
     let answer = rig.ask(&Asked::hold("a-1", ACCOUNT, "-1.00", "USD"));
     assert_eq!((answer.status, &answer.json()["error"]["code"]), (403, &"forbidden".into()));
     assert_eq!(rig.types().len(), 0);
+    // Nor is what a platform elsewhere tells of, whatever token it brings.
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, secret: &str| {
+        let file = folder.path().join(name);
+        write_secret(&file, secret);
+        file.display().to_string()
+    };
+    let extra = format!(
+        "{GENEROUS}allow = [\"10.0.0.0/8\"]\nnotify_token_file = \"{}\"\n\
+         notify_client_id = \"{CLIENT}\"\nnotify_client_secret_file = \"{}\"\n",
+        file("lasting", TOKEN),
+        file("secret", SECRET),
+    );
+    let rig = Rig::with(&extra, 7);
+    let (path, bearer) = ("/api/hay/v0/communications/notifications", format!("Bearer {TOKEN}"));
+    let told = client::call(rig.address(), "POST", path, &[("authorization", &bearer)], b"{}");
+    assert_eq!((told.status, &told.json()["error"]["code"]), (403, &"forbidden".into()));
+    let asked = client::call(rig.address(), "POST", "/api/hay/v0/oauth/token", &[], b"");
+    assert_eq!((asked.status, &asked.json()["error"]["code"]), (403, &"forbidden".into()));
 }

@@ -438,6 +438,7 @@ fn platform(config: &ExtAuthConfig) -> Vec<Endpoint> {
     all.push(
         Endpoint::new(Post, "/api/hay/v0/communications/{kind}", extauth::received)
             .about("platform", "What the platform tells of")
+            .one_of("kind", &extauth::KINDS)
             .secured(json!([{ "events": [] }]))
             .takes_json(json!({ "type": "object" }))
             .gives_json("200", "It was heard.", json!({ "type": "object" })),

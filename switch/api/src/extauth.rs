@@ -24,6 +24,7 @@ mod turns;
 pub use directory::{Directory, WrongDirectory};
 pub use keys::{Fetching, KeySource, keys_in};
 pub use life::{Lives, Looking};
+pub(crate) use notify::KINDS;
 pub use notify::Notice;
 pub use proof::Doubt;
 pub use token::{NotifyClient, ShortSecret};

@@ -163,6 +163,15 @@ impl Endpoint {
         self
     }
 
+    /// A part of the path is one of these words.
+    pub(crate) fn one_of(mut self, name: &str, words: &[&str]) -> Self {
+        let parameters = self.said["parameters"].as_array_mut();
+        for parameter in parameters.into_iter().flatten().filter(|it| it["name"] == name) {
+            parameter["schema"]["enum"] = json!(words);
+        }
+        self
+    }
+
     /// The body, as a type of ours.
     pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
         let schema = self.named::<T>();

@@ -6,9 +6,11 @@
 //! `updatedBalance` are not there, which is not the same as zero.
 
 use super::External;
+use super::proof::admit;
 use super::token::unix_ms;
 use crate::answer::{Answer, Refusal, Trace, json_response};
 use crate::door::{Desk, answered, only};
+use crate::serve::Arrival;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -21,7 +23,7 @@ use veksel_adapters::money;
 const TEXT_MAX: usize = 128;
 
 /// Where the platform sends what.
-const KINDS: [&str; 3] = ["email", "notifications", "sms"];
+pub(crate) const KINDS: [&str; 3] = ["email", "notifications", "sms"];
 
 /// Events about cards, and whether each may be of a hold.
 const CARD_EVENTS: [(&str, &[bool]); 3] = [
@@ -61,18 +63,26 @@ pub struct Notice {
 pub(crate) async fn received(
     State(desk): State<Desk>,
     trace: Trace,
+    arrival: Arrival,
     kind: Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answered(take(&desk, &trace, &kind, &headers, &body), &trace)
+    answered(take(&desk, (&trace, arrival), &kind, &headers, &body), &trace)
 }
 
-fn take(desk: &Desk, trace: &Trace, kind: &str, headers: &HeaderMap, body: &Bytes) -> Answer {
+fn take(
+    desk: &Desk,
+    (trace, arrival): (&Trace, Arrival),
+    kind: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Answer {
     let platform = desk.platform.as_ref().filter(|platform| platform.external.hears());
     let Some(platform) = platform.filter(|_| KINDS.contains(&kind)) else {
         return Err(Refusal::not_found("this path"));
     };
+    admit(&platform.external, arrival.peer)?;
     let given = bearer(headers);
     if !given.is_some_and(|token| is_known(&platform.external, token)) {
         return Ok(unknown(given.is_some(), trace));

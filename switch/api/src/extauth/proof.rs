@@ -100,6 +100,21 @@ pub(super) async fn prove(
     })
 }
 
+/// Lets in what comes from where the platform may be, whatever proves it then.
+pub(super) fn admit(external: &External, peer: Option<IpAddr>) -> Result<(), Refusal> {
+    if may_come_from(external, peer) {
+        return Ok(());
+    }
+    external.watcher.doubted(Doubt::Address);
+    tracing::warn!(why = Doubt::Address.word(), "an event is not the platform's");
+    Err(Doubt::Address.refusal())
+}
+
+fn may_come_from(external: &External, peer: Option<IpAddr>) -> bool {
+    let is_allowed = |peer: IpAddr| external.config.allow.iter().any(|own| own.holds(peer));
+    peer.is_some_and(is_allowed)
+}
+
 async fn judge(
     external: &External,
     keys: &Arc<KeyCache>,
@@ -109,8 +124,7 @@ async fn judge(
     until: Instant,
 ) -> Result<Proven, Doubt> {
     let config = &external.config;
-    let is_allowed = |peer: IpAddr| config.allow.iter().any(|network| network.holds(peer));
-    if !peer.is_some_and(is_allowed) {
+    if !may_come_from(external, peer) {
         return Err(Doubt::Address);
     }
     let names = &config.headers;

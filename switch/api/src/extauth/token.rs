@@ -5,12 +5,14 @@
 //! ends at once when the secret is another one. Refusals have the form of RFC 6749 5.2, because
 //! clients of `OAuth` read no other.
 
+use super::proof::admit;
 use super::proof::now_ms;
 use crate::answer::{Code, Refusal, Trace, after, json_response};
 use crate::door::{Desk, members, only};
 use crate::identity::Identity;
 use crate::origin::From;
 use crate::rate::Rate;
+use crate::serve::Arrival;
 use aws_lc_rs::{hmac, rand};
 use axum::body::Bytes;
 use axum::extract::State;
@@ -308,15 +310,18 @@ fn uncached(status: StatusCode, body: &Value) -> Response {
 pub(crate) async fn token(
     State(desk): State<Desk>,
     trace: Trace,
-    from: From,
+    (from, arrival): (From, Arrival),
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let platform = desk.platform.as_ref();
-    let client = platform.and_then(|platform| platform.external.notify_client.as_ref());
-    let Some(client) = client else {
+    let external = desk.platform.as_ref().map(|platform| &platform.external);
+    let client = external.and_then(|own| Some((own, own.notify_client.as_ref()?)));
+    let Some((external, client)) = client else {
         return Refusal::not_found("this path").respond(&trace);
     };
+    if let Err(refusal) = admit(external, arrival.peer) {
+        return refusal.respond(&trace);
+    }
     let proxies = desk.identity.as_ref().map(Identity::proxies).unwrap_or_default();
     let address = from.behind(&headers, proxies);
     match client.grant(Instant::now(), address, &headers, &body) {

@@ -9,7 +9,9 @@ use veksel_api::{
     Doubt, Exchange, External, Fetching, KeySource, Lives, Looking, Notice, NotifyClient, Watcher,
 };
 use veksel_config::bridge::CallConfig;
-use veksel_config::{ExtAuthConfig, HoldChange, ProofHeaders, SignatureBase};
+use veksel_config::{
+    BRIDGE_EXAMPLE, ExtAuthConfig, HoldChange, ProofHeaders, SignatureBase, Source, load_switch,
+};
 use veksel_core::enquiry::Secret;
 use veksel_core::plan::DigestKey;
 
@@ -43,6 +45,7 @@ impl Watcher for Nothing {
 /// A platform that nobody's requests are from.
 pub(crate) fn external(notify_client: Option<NotifyClient>) -> External {
     let header = str::to_owned;
+    let example = Source::text("bridge.toml", BRIDGE_EXAMPLE).known_dialects(&["cbs-ascii-bin"]);
     let config = ExtAuthConfig {
         caller: 0,
         keys: CallConfig::at("http://127.0.0.1:1"),
@@ -58,7 +61,7 @@ pub(crate) fn external(notify_client: Option<NotifyClient>) -> External {
         },
         base: SignatureBase::BodyKeyTime,
         skew_ms_max: 5_000,
-        allow: Vec::new(),
+        allow: load_switch(example).unwrap().bridge.extauth.unwrap().allow,
         change: HoldChange::Total,
         other_refusal_code: header("REFUSED_NOT_ENOUGH_FUNDS"),
         budget_ms: 350,
