@@ -189,6 +189,12 @@ fn included(folder: &Path, found: &mut BTreeSet<String>) {
 
 #[test]
 fn the_package_has_what_it_promises() {
+    // Whoever installs it can trace without building anything.
+    for recipe in ["deploy/package", "deploy/Dockerfile"] {
+        let build = read(recipe);
+        let build = build.lines().find(|line| line.contains("cargo build --release")).unwrap();
+        assert!(build.contains("--features otlp"), "{recipe}: {build}");
+    }
     let manifest = read("cli/Cargo.toml");
     let (_, assets) = manifest.split_once("assets = [\n").unwrap();
     let mut made = 0;

@@ -51,6 +51,35 @@ fn the_other_name_of_the_path_is_the_same_hold() {
     assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING - 1_000));
 }
 
+/// A card number is DE2 of everything about its hold, and stands in no log, metric or journal.
+#[test]
+fn the_number_of_a_card_goes_to_the_bank_and_is_masked_everywhere_else() {
+    const CARD: &str = "4111111111111111";
+    const OF_CARD: &str = "10000000001";
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("directory.csv");
+    std::fs::write(&directory, format!("account,a-1,{OF_CARD}\ncard,c-9,{CARD}\n")).unwrap();
+    for extra in [String::new(), format!("directory = \"{}\"\n", directory.display())] {
+        let (account, card) = if extra.is_empty() { (OF_CARD, CARD) } else { ("a-1", "c-9") };
+        let rig = Rig::with(&format!("{GENEROUS}{extra}"), 7);
+        let mut hold = Asked::hold("h-1", account, "-10.00", "NOK");
+        hold.body = hold.body.replace("c-1", card);
+        rig.approve(&hold);
+        rig.approve(&Asked::change("h-1", "-20.00", "NOK"));
+        rig.approve(&Asked::transaction("h-1", account, "-15.00", "NOK"));
+        assert_eq!(rig.types(), ["0100", "0100", "0220"]);
+        assert_eq!(rig.cards(), ["411111******1111"; 3]);
+        let refused = hold.clone().keyed("another");
+        let refused = rig.ask(&Asked { body: refused.body.replace("-10.00", "-10"), ..refused });
+        assert_eq!(refused.status, 409);
+        // The bank knows this card, and one that is not the account's.
+        let mut stolen = Asked::hold("h-2", account, "-1.00", "NOK");
+        stolen.body = stolen.body.replace("c-1", "4111111111111112");
+        let said = rig.ask(&stolen);
+        assert_ne!(said.status, 200, "{}", said.text());
+    }
+}
+
 #[test]
 fn what_the_platform_may_ask_is_described() {
     let rig = Rig::with(GENEROUS, 7);

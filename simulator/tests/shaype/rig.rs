@@ -347,6 +347,13 @@ impl Rig {
         rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 
+    /// Cards of the transactions in the journal, as it shows them, oldest first.
+    pub(crate) fn cards(&self) -> Vec<String> {
+        let journal = read_only(&self.journal());
+        let mut rows = journal.prepare("SELECT card FROM v_transactions ORDER BY txn").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
     /// The metrics page.
     pub(crate) fn metrics(&self) -> String {
         let admin = self.switch.as_ref().unwrap().admin().unwrap();

@@ -169,6 +169,7 @@ mod tests {
     use super::*;
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
+    use veksel_config::{Source, load_simulator, load_switch};
 
     #[test]
     fn the_platform_waits_nine_tenths_of_a_second_altogether() {
@@ -176,8 +177,19 @@ mod tests {
         assert_eq!(patience.connect, Duration::from_millis(400));
         assert_eq!(patience.request, Duration::from_millis(500));
         assert_eq!(patience.total(), Duration::from_millis(900));
-        // 1.5 s of the scheme: the way there and back, our own work, a reserve, the client.
-        assert_eq!(400 + 200 + 400 + 500, 1_500);
+        // Of the 1.5 s of the scheme the client has what the way, the platform's own work and its
+        // reserve leave, and the switch does not use up all of that.
+        let left = Duration::from_millis(1_500 - 400 - 200 - 400);
+        assert_eq!(patience.request, left);
+        let example = Source::text("bridge.toml", veksel_config::BRIDGE_EXAMPLE);
+        let switch = load_switch(example.known_dialects(&["cbs-ascii-bin"])).unwrap();
+        let budget = Duration::from_millis(switch.bridge.extauth.unwrap().budget_ms);
+        assert_eq!(budget, Duration::from_millis(350));
+        assert!(budget < left);
+        let example = Source::text("simulator.toml", veksel_config::SIMULATOR_EXAMPLE);
+        let world = load_simulator(example.known_dialects(&["cbs-ascii-bin"])).unwrap();
+        let platform = world.sandbox.and_then(|sandbox| sandbox.shaype).unwrap();
+        assert_eq!((platform.connect_ms, platform.request_ms), (400, 500));
     }
 
     #[test]
