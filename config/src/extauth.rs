@@ -32,7 +32,7 @@ pub struct ExtAuthConfig {
     pub change: HoldChange,
     /// What a refusal is called for which the platform has no code.
     pub other_refusal_code: String,
-    /// How long a request may take, from its last byte to the answer.
+    /// How long a request may take, from its head to the answer.
     pub budget_ms: u64,
     /// Requests that are remembered in memory, beside the journal.
     pub remembered_max: u32,

@@ -44,7 +44,7 @@ mod unit;
 pub use address::{Destination, DialectName};
 pub use cidr::Cidr;
 pub use extauth::{ExtAuthConfig, HoldChange, NotifyClientConfig, ProofHeaders, SignatureBase};
-pub use local::{Elsewhere, from_this_machine};
+pub use local::{Elsewhere, from_this_machine, is_plain_id};
 pub use mac::{MacAlgorithm, MacConfig, MacPadding};
 pub use private::is_private;
 pub use problem::{Colour, Problem, Problems, Rendering, Severity};

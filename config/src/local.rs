@@ -1,5 +1,5 @@
-//! Who is on this machine, as far as the headers of a request over HTTP tell. For doors that stand
-//! on a loopback address and ask for no password.
+//! What the headers of a request over HTTP tell: whether it comes from this machine, for doors that
+//! stand on a loopback address and ask for no password, and what it may be called.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -49,6 +49,49 @@ fn is_local(host: &str) -> bool {
     let address = address.or_else(|_| host.trim_matches(['[', ']']).parse());
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     address.is_ok_and(|address: IpAddr| address.is_loopback()) || name == "localhost"
+}
+
+/// Longest name of a request that is taken over.
+const ID_MAX: usize = 64;
+
+/// Digits in a row that may be a national id; card numbers have more.
+const NUMBER_MIN: usize = 11;
+
+/// Whether a request may be named like this (`X-Request-ID`) in answers and logs: a plain word in
+/// which no number of a card or a person can stand.
+#[must_use]
+pub fn is_plain_id(text: &str) -> bool {
+    (1..=ID_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && (is_hexadecimal(text) || !has_number(text))
+}
+
+/// Whether so many digits follow each other, people's hyphens between them or not.
+fn has_number(text: &str) -> bool {
+    let mut run = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'0'..=b'9' => run += 1,
+            b'-' | b'_' => {}
+            _ => run = 0,
+        }
+        run >= NUMBER_MIN
+    })
+}
+
+/// Whether it is a UUID or a trace id, which have digits in a row by chance: 32 of base 16, with
+/// the hyphens of a UUID or none.
+fn is_hexadecimal(text: &str) -> bool {
+    let is_hyphen = |at| matches!(at, 8 | 13 | 18 | 23);
+    let is_digit = |byte: u8| byte.is_ascii_hexdigit();
+    match text.len() {
+        32 => text.bytes().all(is_digit),
+        36 => text.bytes().enumerate().all(|(at, byte)| match is_hyphen(at) {
+            true => byte == b'-',
+            false => is_digit(byte),
+        }),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -109,12 +109,8 @@ fn refuse(headers: &HeaderMap, status: StatusCode, code: &str, message: &str) ->
 
 /// `X-Request-ID` if it is a plain one, else a number of ours.
 fn trace(headers: &HeaderMap) -> String {
-    let is_plain = |text: &&str| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        (1..=64).contains(&text.len()) && text.bytes().all(is_plain)
-    };
     let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
-    if let Some(given) = given.filter(is_plain) {
+    if let Some(given) = given.filter(|given| veksel_config::is_plain_id(given)) {
         return given.to_owned();
     }
     let mut bytes = [0_u8; 16];

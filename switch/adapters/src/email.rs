@@ -8,7 +8,7 @@
 use crate::adapters::AdapterError;
 use crate::executor::address::is_public;
 use crate::executor::audit::{AuditSink, CallEvent, Span};
-use crate::executor::failed;
+use crate::executor::{BROKEN, failed};
 use crate::files;
 use crate::providers::{Email, Issuer, Provided, Provides, Sent, Within};
 use core::fmt;
@@ -171,7 +171,13 @@ impl Mail {
             known.map_err(|error| said(&error))?;
         }
         let sent = connection.send(message.envelope(), &message.formatted()).await;
-        sent.map(|_| connection).map_err(|error| said(&error))
+        sent.map(|_| connection).map_err(|error| match said(&error) {
+            // The letter may have been read whole: only a server that says no has not taken it.
+            failure if error.status().is_none() && failure.why == Failed::Unavailable => {
+                failed(Failed::Unavailable, BROKEN)
+            }
+            failure => failure,
+        })
     }
 
     /// A connection to the first address that answers: each has its share of the time that is
@@ -290,6 +296,7 @@ const NAME: &str = "email";
 mod tests {
     use super::*;
     use crate::executor::audit::audit;
+    use std::io::{Read as _, Write as _};
     use std::sync::Arc;
     use tokio::net::TcpListener;
     use veksel_simulator::sandbox::mail::{MailConfig, Mailbox};
@@ -329,5 +336,63 @@ mod tests {
         assert_eq!(connect(&[at(3), at(2)], 400).await, Err("connect".to_owned()));
         assert_eq!(connect(&[at(2), at(3)], 400).await, Err("timeout".to_owned()));
         assert_eq!(connect(&[], 400).await, Err("address".to_owned()));
+    }
+
+    /// A server that has the whole letter and hangs up: nobody knows whether it was taken.
+    #[tokio::test]
+    async fn who_hangs_up_behind_the_letter_may_have_it() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = std::thread::spawn(move || {
+            for hangs_up_at in ["DATA\r\n", "EHLO"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut heard = String::new();
+                stream.write_all(b"220 there\r\n").unwrap();
+                loop {
+                    let mut piece = [0; 4_096];
+                    let count = stream.read(&mut piece).unwrap_or(0);
+                    heard.push_str(&String::from_utf8_lossy(&piece[..count]));
+                    let is_end = count == 0 || heard.contains(hangs_up_at);
+                    if is_end && !heard.ends_with("DATA\r\n") {
+                        break;
+                    }
+                    let answer = if is_end { "354 go on\r\n" } else { "250 so be it\r\n" };
+                    stream.write_all(answer.as_bytes()).unwrap();
+                    if is_end {
+                        // A letter that came and was not read makes it a reset and no farewell.
+                        let _ = stream.peek(&mut piece);
+                        break;
+                    }
+                }
+            }
+        });
+        let config = EmailConfig {
+            host: "127.0.0.1".to_owned(),
+            port,
+            security: MailSecurity::None,
+            login: None,
+            from: "bank@veksel.example".to_owned(),
+            timeout_ms: 30_000,
+            calls_max: 1,
+            allow_private: true,
+            trust: None,
+            is_relaxed: false,
+        };
+        let mail = Mail::new(&config, &|_| Ok(Secret::new("x")), audit(1).0).unwrap();
+        let send = async || {
+            let email = Email {
+                to: "kari@bank.example".to_owned(),
+                subject: "Hei".to_owned(),
+                text: "Hei".to_owned(),
+                key: "k-1".to_owned(),
+            };
+            let within = Within { ms: 30_000, trace: String::new() };
+            let failure = mail.send(&within, email).await.unwrap_err();
+            (failure.why, failure.code)
+        };
+        assert_eq!(send().await, (Failed::Unavailable, BROKEN.to_owned()));
+        let (_, code) = send().await;
+        assert_ne!(code, BROKEN, "nothing of a letter was said");
+        serving.join().unwrap();
     }
 }

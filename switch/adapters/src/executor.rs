@@ -38,6 +38,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use veksel_config::bridge::CallConfig;
 use veksel_core::enquiry::{Failed, Failure};
+pub use wire::BROKEN;
+pub(crate) use wire::refuses_us;
 use wire::{Caller, Missed};
 
 /// Tries of a call that can move money: the first, and one more if no connection came about.

@@ -123,18 +123,22 @@ where
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let mut landed = {
+        let (kept, (mut landed, task)) = {
             let mut known = self.known();
             match judge(&mut known) {
                 Step::Take(value) => return Ok(value),
                 Step::Refuse(failure) => return Err(Missed::Failed(failure)),
-                Step::Renew(value, fetch) => {
-                    self.begin(&mut known, fetch);
-                    return Ok(value);
-                }
-                Step::Fetch(fetch) => self.begin(&mut known, fetch),
+                Step::Renew(value, fetch) => (Some(value), self.begin(&mut known, fetch)),
+                Step::Fetch(fetch) => (None, self.begin(&mut known, fetch)),
             }
         };
+        // Not under the lock: a runtime that ends drops the task at once, which writes down that.
+        if let Some(task) = task {
+            tokio::spawn(task);
+        }
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
         let said = timeout_at(until, landed.wait_for(Option::is_some)).await;
         let said = said.ok().and_then(Result::ok).and_then(|said| said.clone());
         said.map_or(Err(Missed::Late), |said| said.map_err(Missed::Failed))
@@ -145,18 +149,22 @@ where
         look(&self.known())
     }
 
-    fn begin<F>(&self, known: &mut Known<T, E>, fetch: F) -> Landed<T, E>
+    /// What a fetch will say, and the task of one that has to be begun for that.
+    fn begin<F>(
+        &self,
+        known: &mut Known<T, E>,
+        fetch: F,
+    ) -> (Landed<T, E>, Option<impl Future<Output = ()> + Send + use<T, E, F>>)
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         if let Some(landed) = &known.under_way {
-            return landed.clone();
+            return (landed.clone(), None);
         }
         let (say, landed) = watch::channel(None);
         (known.under_way, known.begun) = (Some(landed.clone()), Some(Instant::now()));
         let landing = Landing { known: Arc::clone(&self.0), say, said: None };
-        tokio::spawn(landing.after(fetch));
-        landed
+        (landed, Some(landing.after(fetch)))
     }
 
     fn known(&self) -> MutexGuard<'_, Known<T, E>> {

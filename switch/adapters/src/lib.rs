@@ -44,9 +44,9 @@ pub mod sumsub;
 
 pub use adapters::{AdapterError, Adapters, Certificate};
 pub use berlin_group::{Pushed, pushed};
-pub use executor::Circuit;
 pub use executor::audit::{AuditSink, CallEvent, Span, audit};
 pub use executor::trace::Traces;
+pub use executor::{BROKEN, Circuit};
 #[cfg(feature = "otlp")]
 pub use otlp::{Collector, MessageEvent, Recorded};
 

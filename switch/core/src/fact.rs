@@ -231,7 +231,9 @@ impl Payment {
         }
         let is_left = self.case.is_some();
         Some(match self.state {
-            PaymentState::Cancelled | PaymentState::Rejected | PaymentState::Expired => {
+            PaymentState::Rejected => Undoing::Reversed,
+            // Until it is over the bank is asked whether it pays all the same.
+            PaymentState::Cancelled | PaymentState::Expired if self.is_over && !is_left => {
                 Undoing::Reversed
             }
             PaymentState::Accepted | PaymentState::Settled | PaymentState::Late
@@ -244,6 +246,8 @@ impl Payment {
             | PaymentState::Pending
             | PaymentState::Expiring
             | PaymentState::Cancelling
+            | PaymentState::Cancelled
+            | PaymentState::Expired
             | PaymentState::Accepted
             | PaymentState::Settled
             | PaymentState::Late => {
@@ -477,8 +481,10 @@ impl Customer {
     /// refusal. Whatever else the provider tells of the customer is no other refusal.
     pub(crate) fn unscreened_since(&self) -> Option<Utc> {
         let is_sure = self.is_refused() && !self.is_unconfirmed && !self.applicant.is_empty();
-        let screened = (Self::SCREENED.to_owned(), self.reviewed);
-        if !is_sure || self.events.contains(&screened) {
+        // Once it was noted when that was done, which is later.
+        let is_screened =
+            self.events.iter().any(|(kind, at)| kind == Self::SCREENED && *at >= self.reviewed);
+        if !is_sure || is_screened {
             return None;
         }
         let told = self.events.iter().rev().find(|(kind, _)| kind != Self::SCREENED);

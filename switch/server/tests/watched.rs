@@ -41,7 +41,7 @@ const USES: &[(&str, &[&str])] = &[
             "Process::start",
             "Rig::start",
             "veksel(",
-            "search(",
+            " search(",
             "run(&mut ",
             "run(program",
             "scanner.scan(",
@@ -246,6 +246,12 @@ fn a_suite_that_is_not_searched_is_seen() {
         (a, format!("use {server}::start;\nlet _watch = watch();\n"), "", Some(not(&server))),
         (a, "mod gone;\n".to_owned(), "", Some("a/tests/b.rs: there is no a/tests/gone.rs".into())),
         (cli, format!("{program}let child = Process::start();\n"), "", None),
+        (
+            cli,
+            format!("{program}use {server}::start;\nresearch(1);\n"),
+            "",
+            Some(format!("{cli}: it has `{server}` and is not searched for secrets")),
+        ),
         (
             cli,
             format!("{program}Process::start(); {binary}\n"),

@@ -213,7 +213,7 @@ async fn ask(
 /// A receiver of events has five seconds, and so has who gives tokens.
 const EVENT_TIME: Duration = Duration::from_secs(5);
 
-/// A token is not used in the last tenth of its life, nor in these last seconds if that is more.
+/// A token is not used in the last tenth of its life, or these last seconds if that is less.
 const LEFT_MS: u64 = 30_000;
 
 /// The life of a token of which nothing is said, and the longest that is believed, in seconds.

@@ -36,6 +36,15 @@ pub(super) enum Question {
     Keys(Count, u64),
 }
 
+impl Question {
+    /// Whether the configuration says all that the document would.
+    fn is_told_otherwise(&self) -> bool {
+        let Self::Discovery(config) = self else { return false };
+        let said = [&config.issuer, &config.authorize_url, &config.token_url, &config.jwks_url];
+        said.iter().all(|said| said.is_some())
+    }
+}
+
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -82,18 +91,29 @@ pub(super) async fn ask(
     };
     match (fix, is_document) {
         ("", _) => findings.took("request", format!("{said}, connecting included"), heard.took),
+        (_, true) if question.is_told_otherwise() => {
+            let fix = "the configuration says where everything is, so that nobody needs it";
+            findings.add("request", Mark::Doubtful, said, fix);
+        }
         (fix, true) => findings.add("request", Mark::Bad, said, fix),
         (fix, false) => findings.add("request", Mark::Doubtful, said, fix),
     }
     if heard.response.is_success() {
         content(findings, name, call, question, &heard.response, limit).await;
+    } else if let Question::Discovery(config) = question
+        && question.is_told_otherwise()
+        && let Some(keys_at) = &config.jwks_url
+    {
+        keys_at_issuer(findings, name, call, keys_at, limit).await;
     }
-    let most_ms = match question {
-        Question::Anything | Question::Document => 0,
-        Question::Discovery(config) => config.skew_ms,
-        Question::Keys(_, most_ms) => *most_ms,
+    let tolerance = match question {
+        Question::Anything | Question::Document => Tolerance::Unknown,
+        // The answer says whole seconds.
+        Question::Discovery(config) => Tolerance::Seconds((config.skew_ms / 1_000).max(1)),
+        Question::Keys(_, 0) => Tolerance::Any,
+        Question::Keys(_, most_ms) => Tolerance::Seconds((most_ms / 1_000).max(1)),
     };
-    clock(findings, &heard, most_ms);
+    clock(findings, &heard, &tolerance);
 }
 
 /// What a document says.
@@ -128,21 +148,32 @@ async fn content(
                 }
             };
             findings.add("document", Mark::Good, "the document is that of its issuer", "");
-            let keys = match get(name, call, &keys_at, limit).await {
-                Ok(heard) => oidc::keys_in(&heard.response),
-                Err(failure) => Err(failure),
-            };
-            let keys = keys.map_err(|failure| match failure.code.as_str() {
-                "" => failure.why.word().to_owned(),
-                code => code.to_owned(),
-            });
-            usable(findings, keys, "a token can be signed with (RS256, PS256 or ES256)");
+            keys_at_issuer(findings, name, call, &keys_at, limit).await;
         }
         Question::Keys(count, _) => {
             let keys = count(&response.body);
             usable(findings, keys, "a request can be signed with (RS256)");
         }
     }
+}
+
+/// Keys of a provider that signs people in.
+async fn keys_at_issuer(
+    findings: &mut Findings,
+    name: &str,
+    call: &CallConfig,
+    keys_at: &str,
+    limit: Duration,
+) {
+    let keys = match get(name, call, keys_at, limit).await {
+        Ok(heard) => oidc::keys_in(&heard.response),
+        Err(failure) => Err(failure),
+    };
+    let keys = keys.map_err(|failure| match failure.code.as_str() {
+        "" => failure.why.word().to_owned(),
+        code => code.to_owned(),
+    });
+    usable(findings, keys, "a token can be signed with (RS256, PS256 or ES256)");
 }
 
 fn usable(findings: &mut Findings, keys: Result<usize, String>, what: &str) {
@@ -208,8 +239,18 @@ fn nothing(
     findings.add("request", Mark::Bad, said, fix);
 }
 
+/// How far clocks may be apart before something is refused.
+enum Tolerance {
+    /// Nobody here looks at times of theirs; what they make of ours is not known.
+    Unknown,
+    /// As far as they like.
+    Any,
+    /// So far.
+    Seconds(u64),
+}
+
 /// How far the clock of an answer is off. It says whole seconds only.
-fn clock(findings: &mut Findings, heard: &Heard, most_ms: u64) {
+fn clock(findings: &mut Findings, heard: &Heard, tolerance: &Tolerance) {
     let theirs = dates::imf(heard.response.header("date"));
     let ours = heard.at.duration_since(SystemTime::UNIX_EPOCH).ok();
     let ours = ours.and_then(|since| i64::try_from(since.as_millis()).ok());
@@ -221,7 +262,11 @@ fn clock(findings: &mut Findings, heard: &Heard, most_ms: u64) {
     let ms = theirs.saturating_sub(ours);
     // It may be nearly a second later there than it says.
     let seconds = if ms < 0 { ms.saturating_add(999).min(0) / 1_000 } else { ms / 1_000 };
-    let allowed_s = if most_ms == 0 { SKEW_MAX_S } else { (most_ms / 1_000).min(SKEW_MAX_S) };
+    let (allowed_s, then) = match tolerance {
+        Tolerance::Unknown => (SKEW_MAX_S, "what bears a time may be refused"),
+        Tolerance::Any => (u64::MAX, ""),
+        Tolerance::Seconds(most) => (*most, "what bears a time is refused"),
+    };
     let said = format!("`Date` of the answer is {seconds:+} s from this clock");
     let fix = "let both sides ask a time server (NTP); if others are off as far, this machine is \
                the one";
@@ -229,7 +274,7 @@ fn clock(findings: &mut Findings, heard: &Heard, most_ms: u64) {
         off if off <= SKEW_GOOD_S.min(allowed_s) => findings.add("clock", Mark::Good, said, ""),
         off if off <= allowed_s => findings.add("clock", Mark::Doubtful, said, fix),
         _ => {
-            let said = format!("{said}: what bears a time is refused");
+            let said = format!("{said}: {then}");
             findings.add("clock", Mark::Bad, said, fix);
         }
     }
@@ -337,24 +382,28 @@ mod tests {
             moved_money: false,
             is_doubtful: false,
         };
-        for (ahead_ms, most_ms, mark, said) in [
-            (0, 0, Mark::Good, "+0 s"),
-            (-900, 0, Mark::Good, "+0 s"),
-            (-5_900, 0, Mark::Good, "-4 s"),
-            (5_900, 0, Mark::Good, "+5 s"),
-            (6_000, 0, Mark::Doubtful, "+6 s"),
-            (-7_100, 0, Mark::Doubtful, "-6 s"),
-            (60_000, 0, Mark::Doubtful, "+60 s"),
-            (61_000, 0, Mark::Bad, "+61 s"),
-            (-600_000, 0, Mark::Bad, "-599 s"),
-            (6_000, 5_000, Mark::Bad, "+6 s"),
-            (4_000, 3_000, Mark::Bad, "+4 s"),
-            (31_000, 60_000, Mark::Doubtful, "+31 s"),
+        let unknown = || Tolerance::Unknown;
+        for (ahead_ms, tolerance, mark, said) in [
+            (0, unknown(), Mark::Good, "+0 s"),
+            (-900, unknown(), Mark::Good, "+0 s"),
+            (-5_900, unknown(), Mark::Good, "-4 s"),
+            (5_900, unknown(), Mark::Good, "+5 s"),
+            (6_000, unknown(), Mark::Doubtful, "+6 s"),
+            (-7_100, unknown(), Mark::Doubtful, "-6 s"),
+            (60_000, unknown(), Mark::Doubtful, "+60 s"),
+            (61_000, unknown(), Mark::Bad, "+61 s"),
+            (-600_000, unknown(), Mark::Bad, "-599 s"),
+            (6_000, Tolerance::Seconds(5), Mark::Bad, "+6 s"),
+            (4_000, Tolerance::Seconds(3), Mark::Bad, "+4 s"),
+            (31_000, Tolerance::Seconds(60), Mark::Doubtful, "+31 s"),
+            (90_000, Tolerance::Seconds(300), Mark::Doubtful, "+90 s"),
+            (301_000, Tolerance::Seconds(300), Mark::Bad, "what bears a time is refused"),
+            (9_000_000, Tolerance::Any, Mark::Doubtful, "+9000 s"),
         ] {
             let took = Duration::ZERO;
             let heard = Heard { response: response.clone(), at: at(ahead_ms), took };
             let mut findings = Findings::default();
-            clock(&mut findings, &heard, most_ms);
+            clock(&mut findings, &heard, &tolerance);
             let found = &findings.0[0];
             assert_eq!(found.mark, mark, "{ahead_ms} {found:?}");
             assert!(found.said.contains(said), "{ahead_ms} {found:?}");

@@ -126,6 +126,10 @@ fn trust(findings: &mut Findings, path: &Path) {
             };
             findings.life("trust", &what, *longest, "who gave it to you");
         }
+        None if lives.is_empty() => {
+            let said = format!("no CA in {} can be read", path.display());
+            findings.add("trust", Mark::Bad, said, "put a file in PEM there, whole and unchanged");
+        }
         None => {
             let said = format!("every CA in {} has ended", path.display());
             let fix = "ask the other side for its present CA, and put it there";
@@ -154,14 +158,20 @@ fn known_by(findings: &mut Findings, what: &str, identity: &Identity) {
                    itself first in its file";
         return findings.add("certificate", Mark::Bad, said, fix);
     }
-    match chain.iter().filter_map(life).min_by_key(|(_, until)| *until) {
-        Some(first) => {
+    let mut lives = chain.iter().filter_map(life);
+    match lives.next() {
+        Some(own) => {
             findings.life(
                 "certificate",
                 &format!("{what}, with its key,"),
-                first,
+                own,
                 "whoever asks for ours",
             );
+            if lives.any(|(_, until)| until < super::now_s()) {
+                let said = format!("{what}: a certificate behind it in its file has ended");
+                let fix = "put the present ones of its CA behind it, or none";
+                findings.add("certificate", Mark::Doubtful, said, fix);
+            }
         }
         None => {
             let said = format!("{what}: {} cannot be read", certificate.display());

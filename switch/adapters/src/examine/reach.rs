@@ -2,10 +2,10 @@
 //! and TLS.
 
 use super::papers::life;
-use super::{Findings, Mark, date};
+use super::{Findings, Mark, date, now_s};
 use crate::adapters::AdapterError;
 use crate::executor::address::is_public;
-use crate::executor::{address_of, client_tls};
+use crate::executor::{address_of, client_tls, refuses_us};
 use reqwest::Url;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, ProtocolVersion};
@@ -149,8 +149,14 @@ pub(super) async fn shake(
 
 /// What the other side has shown.
 pub(super) fn peer(findings: &mut Findings, chain: &[CertificateDer<'_>], is_relaxed: bool) {
-    if let Some(first) = chain.iter().filter_map(life).min_by_key(|(_, until)| *until) {
-        findings.life("peer", "the certificate of the other side", first, "its operator");
+    let mut lives = chain.iter().filter_map(life);
+    if let Some(own) = lives.next() {
+        findings.life("peer", "the certificate of the other side", own, "its operator");
+    }
+    // A way to a CA that is believed was found without it.
+    if lives.any(|(_, until)| until < now_s()) {
+        let said = "the other side also shows a certificate that has ended; it is not needed";
+        findings.add("peer", Mark::Doubtful, said, "its operator may take it out of the chain");
     }
     if is_relaxed {
         let said = "anybody may be there: no certificate is looked at (`tls = \"relaxed\"`)";
@@ -205,10 +211,15 @@ fn in_words(error: &rustls::Error) -> (String, &'static str) {
                 (said, "its operator has to mend it")
             }
         },
-        rustls::Error::AlertReceived(alert) if is_about_us(*alert) => (
-            format!("the other side does not take us: {alert:?}"),
-            "name in `certificate` and `key` what the other side knows us by",
-        ),
+        // Some say no more than that hands cannot be shaken.
+        rustls::Error::AlertReceived(alert)
+            if refuses_us(*alert) || *alert == AlertDescription::HandshakeFailure =>
+        {
+            (
+                format!("the other side does not take us: {alert:?}"),
+                "name in `certificate` and `key` what the other side knows us by",
+            )
+        }
         rustls::Error::InvalidMessage(_) => (
             "what answers there does not speak TLS".to_owned(),
             "is it this port, and https:// rather than http://?",
@@ -218,22 +229,6 @@ fn in_words(error: &rustls::Error) -> (String, &'static str) {
             "does the other side speak TLS 1.2 or 1.3?",
         ),
     }
-}
-
-const fn is_about_us(alert: AlertDescription) -> bool {
-    use AlertDescription as Alert;
-    matches!(
-        alert,
-        Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied
-            | Alert::CertificateRequired
-            | Alert::HandshakeFailure
-    )
 }
 
 fn day(at: UnixTime) -> String {

@@ -203,9 +203,13 @@ impl Lost<'_> {
         if error.is_timeout() {
             return self.late();
         }
-        self.after(Failed::Unavailable, "broken", Retry::IdempotentOnly)
+        self.after(Failed::Unavailable, BROKEN, Retry::IdempotentOnly)
     }
 }
+
+/// `code` of a failure whose connection ended after something of the request had left: nobody knows
+/// whether it was read.
+pub const BROKEN: &str = "broken";
 
 /// What stands behind an error of the library.
 #[derive(Default)]
@@ -239,21 +243,24 @@ impl Causes {
 
 /// Whether a peer said that it does not accept our certificate, or what was signed with it.
 fn is_about_us(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::AlertReceived(alert) if refuses_us(*alert))
+}
+
+/// Whether an alert says so.
+pub(crate) const fn refuses_us(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
     matches!(
-        error,
-        rustls::Error::AlertReceived(
-            Alert::NoCertificate
-                | Alert::BadCertificate
-                | Alert::UnsupportedCertificate
-                | Alert::CertificateRevoked
-                | Alert::CertificateExpired
-                | Alert::CertificateUnknown
-                | Alert::UnknownCA
-                | Alert::AccessDenied
-                | Alert::CertificateRequired
-                | Alert::DecryptError
-        )
+        alert,
+        Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::CertificateRequired
+            | Alert::DecryptError
     )
 }
 

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use veksel_adapters::BROKEN;
 use veksel_adapters::providers::Sent;
 use veksel_core::enquiry::{Failed, Failure};
 
@@ -179,6 +180,7 @@ pub(super) async fn hand(
         Ok(Ok(sent)) => (Ok(sent.id), true),
         Ok(Err(failure)) => match failure.why {
             Failed::Late | Failed::Malfunction => (Err(unknown()), true),
+            Failed::Unavailable if failure.code == BROKEN => (Err(unknown()), true),
             Failed::Unavailable | Failed::BreakerOpen | Failed::Limited | Failed::Credentials => {
                 (Err(Refusal::of(&failure, UNAVAILABLE)), false)
             }

@@ -79,6 +79,10 @@ impl Provides for Echo {
             match text.as_str() {
                 "away" if number % 2 == 1 => failed(Failed::Unavailable),
                 "lost" => failed(Failed::Late),
+                "broken" => Err(Failure {
+                    code: veksel_adapters::BROKEN.to_owned(),
+                    ..Failure::before(Failed::Unavailable)
+                }),
                 "refused" => failed(Failed::Refused),
                 "slow" => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -216,9 +220,11 @@ fn a_message_that_was_not_taken_may_be_sent_again_and_one_nobody_knows_of_may_no
     assert!(!away.header("retry-after").is_empty(), "{away:?}");
     let sent = id(&ask("k1", "away"));
     assert_eq!((id(&ask("k1", "away")), handed()), (sent, 2));
-    for (key, text, status, expected) in
-        [("k2", "lost", 504, "outcome_unknown"), ("k3", "refused", 422, "refused")]
-    {
+    for (key, text, status, expected) in [
+        ("k2", "lost", 504, "outcome_unknown"),
+        ("k3", "refused", 422, "refused"),
+        ("k4", "broken", 504, "outcome_unknown"),
+    ] {
         let before = handed();
         for _ in 0..2 {
             assert_eq!(code(&ask(key, text)), (status, expected.to_owned()));
