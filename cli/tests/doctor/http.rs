@@ -480,9 +480,11 @@ fn answer(mut stream: TcpStream, ahead_s: i64) {
 #[test]
 fn a_clock_that_is_ten_minutes_off_is_wrong() {
     let folder = Folder::new();
-    for (ahead_s, result, part) in
-        [(0, "good", "from this clock"), (600, "bad", "time server"), (-600, "bad", "may be refused")]
-    {
+    for (ahead_s, result, part) in [
+        (0, "good", "from this clock"),
+        (600, "bad", "time server"),
+        (-600, "bad", "may be refused"),
+    ] {
         let to = peer(move |stream| answer(stream, ahead_s));
         folder.switch(&sms(&format!("http://{to}"), ""));
         let said = folder.examine(&[]);
