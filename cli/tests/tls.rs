@@ -135,6 +135,10 @@ fn only_who_has_the_right_certificate_is_served_and_only_as_himself() {
     });
     idle_sessions(&rig, &certs);
     listed(&rig);
+    // The terminals first: what they ask while the switch ends is answered by nobody.
+    let bank = rig.bank.take().unwrap();
+    bank.signal("TERM");
+    assert_eq!(bank.end(PATIENCE), Some(0));
     rig.stop();
     let audit = "SELECT count(*) FROM v_audit WHERE action = 'not-granted'
                  AND detail LIKE 'participant other sent 0200 with DE32%'";
