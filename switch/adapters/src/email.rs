@@ -302,6 +302,23 @@ mod tests {
     use veksel_simulator::sandbox::mail::{MailConfig, Mailbox};
     use veksel_simulator::sandbox::{Clock, Mount, start};
 
+    /// In clear, without a login.
+    fn mail_at(host: &str, port: u16) -> Mail {
+        let config = EmailConfig {
+            host: host.to_owned(),
+            port,
+            security: MailSecurity::None,
+            login: None,
+            from: "bank@veksel.example".to_owned(),
+            timeout_ms: 30_000,
+            calls_max: 1,
+            allow_private: true,
+            trust: None,
+            is_relaxed: false,
+        };
+        Mail::new(&config, &|_| Ok(Secret::new("x")), audit(1).0).unwrap()
+    }
+
     #[tokio::test]
     async fn every_address_of_the_server_is_tried_within_the_time_of_the_letter() {
         let clock = Clock::default();
@@ -314,19 +331,7 @@ mod tests {
         let at = |last: u8| SocketAddr::from(([127, 0, 0, last], there.port()));
         // One that accepts and says nothing, and one where nobody is.
         let _silent = TcpListener::bind(at(3)).await.unwrap();
-        let config = EmailConfig {
-            host: "mail.invalid".to_owned(),
-            port: there.port(),
-            security: MailSecurity::None,
-            login: None,
-            from: "bank@veksel.example".to_owned(),
-            timeout_ms: 30_000,
-            calls_max: 1,
-            allow_private: true,
-            trust: None,
-            is_relaxed: false,
-        };
-        let mail = Mail::new(&config, &|_| Ok(Secret::new("x")), audit(1).0).unwrap();
+        let mail = mail_at("mail.invalid", there.port());
         let connect = async |all: &[SocketAddr], ms: u64| {
             let until = Instant::now() + Duration::from_millis(ms);
             mail.connect(all, until).await.map(drop).map_err(|failure| failure.code)
@@ -366,19 +371,7 @@ mod tests {
                 }
             }
         });
-        let config = EmailConfig {
-            host: "127.0.0.1".to_owned(),
-            port,
-            security: MailSecurity::None,
-            login: None,
-            from: "bank@veksel.example".to_owned(),
-            timeout_ms: 30_000,
-            calls_max: 1,
-            allow_private: true,
-            trust: None,
-            is_relaxed: false,
-        };
-        let mail = Mail::new(&config, &|_| Ok(Secret::new("x")), audit(1).0).unwrap();
+        let mail = mail_at("127.0.0.1", port);
         let send = async || {
             let email = Email {
                 to: "kari@bank.example".to_owned(),

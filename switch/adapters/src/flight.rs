@@ -311,4 +311,24 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for what is over");
         assert_eq!(get(&flight, 100, ready(Ok(1))).await, Ok(1), "the next begins another");
     }
+
+    /// Its task is dropped before it is begun, on the thread that wanted it.
+    #[test]
+    fn a_runtime_that_has_ended_takes_no_fetch_and_holds_up_nobody() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        let (say, said) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let _entered = handle.enter();
+            let flight = Number::default();
+            let judge = |_: &mut Known<usize, &'static str>| Step::Renew(1, pending());
+            let mut getting = std::pin::pin!(flight.get(within(1_000), judge));
+            let waker = std::task::Waker::noop();
+            let found = getting.as_mut().poll(&mut std::task::Context::from_waker(waker));
+            let _ = say.send((found, flight.look(Known::is_under_way)));
+        });
+        let found = said.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(found, (std::task::Poll::Ready(Ok(1)), false));
+    }
 }

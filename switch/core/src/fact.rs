@@ -562,3 +562,51 @@ words!(
         ApprovePending = "approve_pending", "00 before the approval. The merchant takes the risk.";
     }
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_reversed_that_its_bank_is_still_asked_about() {
+        let payment = |state, is_over, case| Payment {
+            state,
+            is_over,
+            case,
+            is_cancelled: true,
+            ..Payment::default()
+        };
+        for state in [PaymentState::Cancelled, PaymentState::Expired] {
+            assert_eq!(payment(state, false, None).undoing(), Some(Undoing::Reversing));
+            assert_eq!(payment(state, true, None).undoing(), Some(Undoing::Reversed));
+            let left = payment(state, false, Some(Case::Unresolved));
+            assert_eq!(left.undoing(), Some(Undoing::Parked));
+        }
+        // What its bank has refused it does not pay.
+        let refused = payment(PaymentState::Rejected, false, None);
+        assert_eq!(refused.undoing(), Some(Undoing::Reversed));
+        let wanted = Payment { is_cancelled: false, ..refused };
+        assert_eq!(wanted.undoing(), None);
+    }
+
+    #[test]
+    fn a_refusal_that_was_looked_up_once_is_looked_up_no_more_however_that_was_noted() {
+        let told = ("applicantReviewed".to_owned(), Utc(1_000));
+        let customer = |screened: Option<u64>| {
+            let noted = screened.map(|at| (Customer::SCREENED.to_owned(), Utc(at)));
+            Customer {
+                status: KycStatus::Rejected,
+                applicant: "a-1".to_owned(),
+                reviewed: Utc(1_000),
+                events: [told.clone()].into_iter().chain(noted).collect(),
+                ..Customer::default()
+            }
+        };
+        assert_eq!(customer(None).unscreened_since(), Some(Utc(1_000)));
+        assert_eq!(customer(Some(1_000)).unscreened_since(), None);
+        // Once it was noted when it was done.
+        assert_eq!(customer(Some(1_500)).unscreened_since(), None);
+        // That was for a refusal before.
+        assert_eq!(customer(Some(900)).unscreened_since(), Some(Utc(1_000)));
+    }
+}
