@@ -318,7 +318,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
         let handle = runtime.handle().clone();
         drop(runtime);
-        let (say, said) = std::sync::mpsc::channel();
+        let (say, said) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
             let _entered = handle.enter();
             let flight = Number::default();
