@@ -194,6 +194,7 @@ impl<'m> Answer<'m> {
             ("balance_age_minutes", "P4"),
             ("provider_code", "P5"),
             ("reversal", "P6"),
+            ("ended", "P7"),
         ];
         let found = words.into_iter().filter_map(|(word, tag)| {
             let value = tags::find(&self.data, tag)?.trim();

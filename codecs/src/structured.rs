@@ -215,6 +215,8 @@ pub mod tags {
     /// In an answer to the question how a request ended, beside 68: how far it is undone, in a
     /// word.
     pub const REVERSAL: &str = "P6";
+    /// In an answer to the question how a request ended, beside 91: that it ended so.
+    pub const ENDED: &str = "P7";
 
     /// Reads all tags in order, known or not. `None` if the text is not of the form.
     #[must_use]

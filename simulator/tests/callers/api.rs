@@ -238,6 +238,59 @@ fn what_the_bank_refuses_is_said_and_may_be_asked_after() {
     rig.stop();
 }
 
+/// Who is told to come again under the same key is served when he does.
+#[test]
+fn a_payment_that_nobody_could_be_asked_for_is_made_by_the_same_key_later() {
+    let mut rig = Rig::start();
+    let keep_out = |rig: &Rig| {
+        let operators = Client { address: rig.switch().admin().unwrap(), key: "" };
+        let order = json!({ "action": "force-open", "operator": "ida", "reason": "a test" });
+        let said = operators.send("POST", "/breakers/cbs", &[], &order.to_string());
+        assert_eq!(said.status, 202, "{said:?}");
+        until("nobody to be let to the bank", || {
+            let ready = operators.send("GET", "/ready", &[], "");
+            (ready.body["breakers"]["cbs"] == "forced_open").then_some(())
+        });
+    };
+    keep_out(&rig);
+    let said = app(&rig).pay("order-1", &transfer(2_700));
+    assert_eq!(said.status, 503, "{said:?}");
+    assert_eq!((said.code(), said.header("retry-after")), ("unavailable", "1"), "{said:?}");
+    let id = rig.payment(2_700);
+    let standing = |rig: &Rig| {
+        let shown = app(rig).transaction(&id);
+        let text = |member: &str| good(&shown)[member].as_str().unwrap().to_owned();
+        (text("status"), text("responseCode"))
+    };
+    assert_eq!(standing(&rig), ("declined".to_owned(), "91".to_owned()));
+    assert_eq!(app(&rig).pay("order-1", &transfer(2_600)).code(), "duplicate");
+    // As often as it takes, and a restart forgets none of it.
+    let tries = |rig: &Rig| -> i64 {
+        let sql = "SELECT count(*) FROM v_transactions WHERE amount_minor = 2700";
+        rig.journal().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    until("another try", || {
+        assert_eq!(app(&rig).pay("order-1", &transfer(2_700)).status, 503);
+        (tries(&rig) > 1).then_some(())
+    });
+    assert_eq!(standing(&rig), ("declined".to_owned(), "91".to_owned()));
+    rig.stop_switch();
+    rig.start_switch();
+    let paid = until("the bank to be asked", || {
+        Some(app(&rig).pay("order-1", &transfer(2_700))).filter(|said| said.status == 200)
+    });
+    assert_eq!(paid.body["id"], id.as_str());
+    assert_eq!(standing(&rig), ("approved".to_owned(), "00".to_owned()));
+    let before = tries(&rig);
+    keep_out(&rig);
+    for _ in 0..3 {
+        let again = app(&rig).pay("order-1", &transfer(2_700));
+        assert_eq!(good(&again)["approvalCode"], paid.body["approvalCode"]);
+    }
+    assert_eq!((rig.ledger(&id[..12]), tries(&rig)), ((1, 2_700), before));
+    rig.stop();
+}
+
 #[test]
 fn a_payment_whose_caller_hangs_up_is_taken_back() {
     let rig = Rig::start();

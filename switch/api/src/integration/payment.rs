@@ -122,8 +122,10 @@ pub(crate) async fn show(id: Result<Path<String>, PathRejection>, asked: Admitte
         let answer = asked.ask(question).await?;
         match code(&answer) {
             ResponseCode::NOT_FOUND => Err(unknown()),
-            // That a host or the journal cannot be asked says nothing of the payment.
-            ResponseCode::HOST_UNAVAILABLE => Err(refusal(ResponseCode::HOST_UNAVAILABLE)),
+            // That the journal cannot be asked says nothing of the payment.
+            ResponseCode::HOST_UNAVAILABLE if tag(&answer, tags::ENDED).is_none() => {
+                Err(refusal(ResponseCode::HOST_UNAVAILABLE))
+            }
             code => shown(StatusCode::OK, &standing(&numbers, &answer, code)),
         }
     };

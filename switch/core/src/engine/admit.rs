@@ -226,8 +226,7 @@ impl Switch {
     /// The turn of a request that waited. Meanwhile its channel may have taken it back.
     fn resume(&mut self, now: Now, seeking: Seeking, route: Route) {
         if seeking.kind.moves_money() {
-            let repeat = seeking.message.mti().is_repeat();
-            if let Some(id) = self.durable.keys().find(&seeking.key, repeat) {
+            if let Some(id) = self.recognise(&seeking) {
                 return self.handle_duplicate(now, seeking, id);
             }
             if self.is_being_sought(&seeking) {
@@ -254,8 +253,7 @@ impl Switch {
     pub(super) fn shed(&mut self, now: Now, seeking: Seeking, why: Shedding) {
         self.count(Event::Shed { participant: seeking.participant, why });
         let moves_money = seeking.kind.moves_money();
-        if moves_money && (self.full || why == Shedding::Late && seeking.message.mti().is_repeat())
-        {
+        if moves_money && (self.full || why == Shedding::Late && self.is_repeat(&seeking)) {
             // Not even the refusal can be recorded; or nobody has looked for its original yet,
             // and nothing final can be said.
             let why_not = if self.full { Decline::HOST_UNAVAILABLE } else { Decline::IN_PROGRESS };

@@ -2,7 +2,7 @@
 
 use super::Switch;
 use super::choice::{Choice, Wish};
-use super::duplicate::{Seeking, answer_again, tell_undoing};
+use super::duplicate::{Seeking, answer_again, tell_ending};
 use crate::answer::{Decline, acknowledge, decline};
 use crate::breaker::{Health, Permit, Position};
 use crate::bug::{Bug, planted};
@@ -253,6 +253,7 @@ impl Switch {
 
     /// How an earlier request stands: its answer, 09 while there is none, 25 if nobody knows it. A
     /// 68 says in DE48 how far it is undone: until its host has confirmed, money may have moved.
+    /// A 91 without more is that nobody can be asked.
     pub(super) fn answer_question(&mut self, now: Now, seeking: Seeking) {
         let known = self.original(seeking.original.as_ref());
         let known = known.and_then(|id| self.durable.keys().get(id)).cloned();
@@ -266,9 +267,7 @@ impl Switch {
             Fate::Decided { outcome, record } => {
                 let undone = known.undone;
                 let mut message = answer_again(seeking.message, &outcome, undone.is_some());
-                if let Some(undone) = undone {
-                    tell_undoing(&mut message, undone.stage);
-                }
+                tell_ending(&mut message, undone.map(|undone| undone.stage));
                 let record = undone.map_or(record, |undone| undone.record.max(record));
                 self.send(seeking.connection, message, Some(record), None, None);
             }

@@ -39,11 +39,8 @@ impl Switch {
     /// A request that can move or hold money: recognised, looked up, or new.
     pub(super) fn handle_money(&mut self, now: Now, mut seeking: Seeking, has_sought: bool) {
         self.forget_duplicate_if_planted(&mut seeking);
-        let stamps_anew = self.plan.participants.get(usize::from(seeking.participant.0));
-        let stamps_anew = stamps_anew.is_some_and(|participant| participant.stamps_anew);
-        let repeat = seeking.message.mti().is_repeat() || stamps_anew;
-        let keys = self.durable.keys();
-        if let Some(id) = keys.find(&seeking.key, repeat) {
+        let repeat = self.is_repeat(&seeking);
+        if let Some(id) = self.recognise(&seeking) {
             self.handle_duplicate(now, seeking, id);
             return;
         }
@@ -73,6 +70,52 @@ impl Switch {
             Kind::Advice => self.handle_advice(now, seeking),
             Kind::Payment | Kind::Hold | Kind::Inquiry | Kind::Statement | Kind::Network => {
                 self.admit_and_open(now, seeking, has_sought);
+            }
+        }
+    }
+
+    /// Whether it may have come before with another DE7: it says so, or its participant stamps
+    /// whatever it sends again anew.
+    pub(super) fn is_repeat(&self, seeking: &Seeking) -> bool {
+        let participant = self.plan.participants.get(usize::from(seeking.participant.0));
+        seeking.message.mti().is_repeat() || participant.is_some_and(|plan| plan.stamps_anew)
+    }
+
+    /// The request that this one is a copy of.
+    pub(super) fn recognise(&self, seeking: &Seeking) -> Option<TxnId> {
+        let found = self.durable.keys().find(&seeking.key, self.is_repeat(seeking));
+        found.filter(|id| !self.may_try_anew(seeking, *id))
+    }
+
+    /// Whether what was asked then was not done, because nobody could be asked to, and may be
+    /// done now. A channel counts that as an end and takes other numbers; a participant whose
+    /// messages have their numbers from the key of a payment has no others, and is told to come
+    /// again. The same DE7 is the same message still: the store has no room for a second.
+    fn may_try_anew(&self, seeking: &Seeking, id: TxnId) -> bool {
+        let participant = self.plan.participants.get(usize::from(seeking.participant.0));
+        let Some(known) = self.durable.keys().get(id) else { return false };
+        let was_not_done = match &known.fate {
+            Fate::Pending => false,
+            Fate::Decided { outcome, .. } => {
+                [ResponseCode::HOST_UNAVAILABLE, ResponseCode::CUT_OFF].contains(&outcome.response)
+            }
+        };
+        participant.is_some_and(|plan| plan.stamps_anew)
+            && matches!(seeking.kind, Kind::Payment | Kind::Hold)
+            && was_not_done
+            && known.undone.is_none()
+            && known.intent.key != seeking.key
+            && known.intent.digest == intent::digest(&self.plan, &seeking.message)
+            && !self.is_refusal_open(id)
+    }
+
+    /// What is said while nobody can tell whether a request was executed before: nothing final,
+    /// if it asks for money. What is taken over comes again until it is.
+    fn untold(seeking: &Seeking) -> Decline {
+        match seeking.kind {
+            Kind::Payment | Kind::Hold => Decline::IN_PROGRESS,
+            Kind::Advice | Kind::Reversal | Kind::Inquiry | Kind::Statement | Kind::Network => {
+                Decline::HOST_UNAVAILABLE
             }
         }
     }
@@ -112,7 +155,8 @@ impl Switch {
         let own = |other: &&Seeking| other.participant == seeking.participant;
         let has_share = is_scarce && self.seeking.values().filter(own).count() >= share;
         if self.seeking.len() >= most || has_share {
-            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            let why = Self::untold(&seeking);
+            self.answer_at_once(seeking, why);
             return;
         }
         let (txn, rrn) = (self.durable.next_txn(), seeking.key.rrn.clone());
@@ -130,7 +174,8 @@ impl Switch {
         let Some(seeking) = self.seeking.remove(&txn) else { return };
         let Ok(stored) = stored else {
             // Not knowing whether it was executed, it may not be executed.
-            self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE);
+            let why = Self::untold(&seeking);
+            self.answer_at_once(seeking, why);
             return;
         };
         for stored in &stored {
@@ -188,7 +233,10 @@ impl Switch {
     fn handle_holder(&mut self, now: Now, seeking: Seeking, stored: Option<&Stored>) {
         match stored {
             Some(stored) => self.handle_duplicate(now, seeking, stored.intent.txn),
-            None => self.answer_at_once(seeking, Decline::HOST_UNAVAILABLE),
+            None => {
+                let why = Self::untold(&seeking);
+                self.answer_at_once(seeking, why);
+            }
         }
     }
 
@@ -331,10 +379,23 @@ pub(super) fn answer_again(mut message: Message, outcome: &Arc<Outcome>, undone:
     message
 }
 
-/// Says in DE48 of a 68 how far what it is about is undone.
-pub(super) fn tell_undoing(message: &mut Message, stage: Undoing) {
-    if message.get(field::RESPONSE_CODE) == Some(ResponseCode::OUTCOME_UNKNOWN) {
-        let text = tags::format([(tags::REVERSAL, stage.word())]);
-        message.set(field::ADDITIONAL_DATA, &text);
-    }
+/// Says in DE48 of a 68 how far what it is about is undone, and of a 91 that it is the answer
+/// which was given then, not the one to the question.
+pub(super) fn tell_ending(message: &mut Message, undoing: Option<Undoing>) {
+    let response = message.get(field::RESPONSE_CODE);
+    let own = match undoing {
+        Some(stage) if response == Some(ResponseCode::OUTCOME_UNKNOWN) => {
+            (tags::REVERSAL, stage.word())
+        }
+        _ if response == Some(ResponseCode::HOST_UNAVAILABLE) => (tags::ENDED, NOT_DONE),
+        _ => return,
+    };
+    let said = message.get(field::ADDITIONAL_DATA).map(|text| text.to_string());
+    let said = said.unwrap_or_default();
+    let said = tags::parse(&said).unwrap_or_default();
+    let text = tags::format(said.into_iter().chain([own]));
+    message.set(field::ADDITIONAL_DATA, &text);
 }
+
+/// How a request ended that was answered 91.
+const NOT_DONE: &str = "not_done";

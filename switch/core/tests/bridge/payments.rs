@@ -329,7 +329,7 @@ fn a_refused_intent_takes_its_payment_with_it() {
     let txn = world.payment().txn;
     world.tell(Input::Committed { upto: veksel_core::RecordId(4), refused: vec![txn] });
     world.tell(Input::Conflict { txn, stored: None });
-    assert_eq!(code(&world.answer()), "91", "the holder could not be read");
+    assert_eq!(code(&world.answer()), "09", "the holder could not be read");
     assert!(world.payment().is_over);
     assert_eq!(world.switch.payments_open(), 0);
     assert!(world.switch.is_idle());

@@ -1,10 +1,11 @@
 //! Who a channel is and what it may claim to be (guarantees 5.2, G14).
 
 use crate::{ATM, BANK, World, answer_to, balance, code, payment, plan, received};
+use veksel_codecs::structured::tags;
 use veksel_codecs::{Message, Mti, field};
 use veksel_core::plan::{Grant, Grants, LinkRole, ParticipantPlan, Plan, Span};
 use veksel_core::record::CallerKey;
-use veksel_core::{Event, Input, Output, ParticipantId, Record};
+use veksel_core::{Event, Input, Output, ParticipantId, Record, Resume, TxnId, Unreadable, Unsent};
 
 /// Two participants on one listener: the first is granted DE32 500001 and terminals ATM…, the
 /// second nothing of DE32 at all.
@@ -268,4 +269,122 @@ fn who_waits_in_line_is_recorded_with_what_the_caller_knows_it_by() {
         _ => None,
     });
     assert_eq!(waited, Some(caller_key));
+}
+
+/// Asks how payment 7 ended: DE39, and whether DE48 says that this is how.
+fn asked(world: &mut World) -> (String, bool) {
+    let mut question = payment(7);
+    question.set_mti(Mti::parse("0600").unwrap());
+    question.set(field::TRANSMISSION, "1120142959");
+    world.take();
+    world.tell(received(ATM, question));
+    let answer = world.sent_to(ATM);
+    let said = answer.get(field::ADDITIONAL_DATA).map(|text| text.to_string()).unwrap_or_default();
+    (code(&answer), tags::find(&said, tags::ENDED).is_some())
+}
+
+#[test]
+fn who_stamps_anew_may_try_again_what_was_not_done_and_nothing_else() {
+    let plan = || {
+        let mut plan = plan();
+        plan.participants[0].stamps_anew = true;
+        plan
+    };
+    let at = |second: &str| {
+        let mut message = payment(7);
+        message.set(field::TRANSMISSION, second);
+        received(ATM, message)
+    };
+    let not_done = |world: &mut World, second: &str| {
+        world.tell(at(second));
+        let (_, tag) = world.request();
+        world.tell(Input::Unsent { tag, why: Unsent::Expired });
+        assert_eq!(code(&world.sent_to(ATM)), "91");
+        assert_eq!(asked(world), ("91".to_owned(), true));
+    };
+    let mut world = World::online_with(plan());
+    not_done(&mut world, "1120142807");
+    // Within the second it is the same message, with the same answer.
+    world.tell(at("1120142807"));
+    assert_eq!(code(&world.sent_to(ATM)), "91");
+    // Another payment under the same numbers is none of it.
+    let mut other = payment(7);
+    other.set(field::TRANSMISSION, "1120142808");
+    other.set(field::AMOUNT, 77);
+    world.tell(received(ATM, other));
+    assert_eq!(code(&world.sent_to(ATM)), "94");
+    not_done(&mut world, "1120142809");
+    // In memory, after a restart, and where only the journal knows of it: once, and not twice.
+    let mut restarted = World::new(plan());
+    restarted.recover(&world);
+    restarted.tell(Input::LinkUp(ATM));
+    restarted.sign_on(BANK);
+    let mut forgetful = World::new(plan());
+    let (record, txn) = (world.journal.last().unwrap().0, TxnId(100));
+    forgetful.switch.recover(forgetful.now, Resume { record, txn, ..Resume::default() });
+    forgetful.journal.clone_from(&world.journal);
+    forgetful.tell(Input::LinkUp(ATM));
+    forgetful.sign_on(BANK);
+    for world in [&mut world, &mut restarted, &mut forgetful] {
+        world.take();
+        world.tell(at("1120142810"));
+        let (request, tag) = world.request();
+        world.tell(Input::Written(tag));
+        world.tell(at("1120142811"));
+        assert!(world.all_sent_to(BANK).is_empty(), "a copy waits");
+        world.tell(received(BANK, answer_to(&request, "00")));
+        let answers: Vec<_> = world.all_sent_to(ATM).iter().map(code).collect();
+        assert_eq!(answers, ["00", "00"]);
+        world.tell(at("1120142812"));
+        assert_eq!(code(&world.sent_to(ATM)), "00");
+        assert_eq!(asked(world), ("00".to_owned(), false));
+    }
+}
+
+/// A terminal that hears 91 has ended its payment; the next has other numbers.
+#[test]
+fn what_a_channel_repeats_that_was_not_done_stays_so() {
+    let mut world = World::online();
+    world.tell(received(ATM, payment(7)));
+    let (_, tag) = world.request();
+    world.tell(Input::Unsent { tag, why: Unsent::Expired });
+    world.take();
+    let mut repeat = payment(7);
+    repeat.set_mti(Mti::parse("0201").unwrap());
+    repeat.set(field::TRANSMISSION, "1120142999");
+    world.tell(received(ATM, repeat));
+    let answers: Vec<_> = world.all_sent_to(ATM).iter().map(code).collect();
+    assert_eq!(answers, ["91"]);
+}
+
+#[test]
+fn while_nobody_can_tell_whether_it_was_executed_nothing_final_is_said() {
+    let mut plan = plan();
+    plan.limits.in_flight_max = 4;
+    let mut world = World::online_with(plan);
+    world.answers = false;
+    let repeat = |stan: u64, mti: &str| {
+        let mut message = payment(stan);
+        message.set_mti(Mti::parse(mti).unwrap());
+        message.set(field::ORIGINAL_DATA, "020000000711201428070000050000100000000000");
+        received(ATM, message)
+    };
+    for (mti, expected) in [("0201", "09"), ("0400", "91")] {
+        world.tell(repeat(7, mti));
+        let txn = world.take().into_iter().find_map(|output| match output {
+            Output::Find { txn, .. } => Some(txn),
+            _ => None,
+        });
+        world.tell(Input::Found { txn: txn.unwrap(), stored: Err(Unreadable) });
+        assert_eq!(code(&world.sent_to(ATM)), expected, "{mti} that cannot be looked for");
+    }
+    // As many are looked for as there is room for; the last quarter is for others.
+    for stan in 11..=13 {
+        world.tell(repeat(stan, "0201"));
+    }
+    assert!(world.all_sent_to(ATM).is_empty());
+    world.tell(repeat(14, "0201"));
+    assert_eq!(code(&world.sent_to(ATM)), "09");
+    world.tell(repeat(15, "0400"));
+    assert_eq!(code(&world.sent_to(ATM)), "91");
 }
