@@ -181,6 +181,8 @@ impl ApiClient {
         let operation = self.operations.iter().find(|known| known.key == sending.key);
         let operation = operation.ok_or_else(|| failed(Failed::NotSupported, "operation"))?;
         let mut request = self.request(operation, &sending, &chain)?;
+        // Neither may it come twice, nor would the provider know it again.
+        let is_once = !sending.once.is_empty() && !sending.moves_money && !request.is_repeatable;
         let ready = |request: &mut Request| {
             self.sign(request)?;
             self.authorised(request)
@@ -201,6 +203,10 @@ impl ApiClient {
         let why = class(response.status);
         // A server that broke, or gave up waiting, states nothing.
         Err(match response.status {
+            // Said by what stands before the provider, unless it says when to come back.
+            502 | 503 if is_once && (response.status == 502 || response.retry_ms().is_none()) => {
+                response.unclear(Failed::Late, &code)
+            }
             408 | 500.. => response.unclear(why, &code),
             _ => response.refused(why, &code),
         })

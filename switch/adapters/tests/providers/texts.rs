@@ -33,6 +33,9 @@ async fn a_text_is_sent_once_and_refusals_are_told_apart() {
         ("+4790000404", "a", Failed::NotFound, "NUMBER_UNKNOWN"),
         ("+4790000429", "a", Failed::Limited, "TOO_MANY"),
         ("+4790000500", "a", Failed::Malfunction, "BROKEN"),
+        // Whoever stands before the gateway does not know what it did.
+        ("+4790000502", "a", Failed::Late, "NO_ANSWER"),
+        ("+4790000503", "a", Failed::Late, "CLOSED"),
         ("4790000001", "a", Failed::Format, "to"),
         ("+4790000001", "", Failed::Format, "text"),
     ] {
@@ -45,5 +48,13 @@ async fn a_text_is_sent_once_and_refusals_are_told_apart() {
     let entries = running.log("it").unwrap().entries();
     let tries = |status| entries.iter().filter(|entry| entry.status == Some(status)).count();
     // Too many is tried again; what broke is not, because it may have been sent.
-    assert_eq!((tries(429), tries(500)), (2, 1));
+    assert_eq!((tries(429), tries(500), tries(502), tries(503)), (2, 1, 1, 1));
+    // A gateway that knows a key again may be told it as often as it takes.
+    let (all, _events) = providers(&format!("{section}deduplicates = true\n"));
+    for (to, code) in [("+4790000502", "NO_ANSWER"), ("+4790000503", "CLOSED")] {
+        let mut one = sms(to, "a");
+        one.key = format!("d{to}");
+        let failure = all.sms(within(), one).await.unwrap_err();
+        assert_eq!((failure.why, failure.code.as_str()), (Failed::Unavailable, code), "{to}");
+    }
 }
