@@ -53,7 +53,7 @@ const UNITS: [(&str, &str); 2] = [
 fn units_start_what_there_is_and_may_do_little() {
     for (path, config) in UNITS {
         let unit = read(path);
-        for command in values(&unit, "ExecStart").iter().chain(&values(&unit, "ExecStartPre")) {
+        for command in values(&unit, "ExecStart") {
             understood(command);
             let file = Path::new(config).file_name().unwrap().to_str().unwrap();
             assert!(command.contains(&format!("/etc/veksel/{file}")), "{path}: {command}");
@@ -69,6 +69,11 @@ fn units_start_what_there_is_and_may_do_little() {
         }
         // The exit codes of wrong usage and of a wrong configuration, which no restart mends.
         assert_eq!(values(&unit, "RestartPreventExitStatus"), ["2 64"]);
+        // They are looked at in the service's own process only (systemd.service(5)).
+        assert_eq!(values(&unit, "ExecStartPre"), [""; 0], "{path}");
+        // Whatever else it ends with, it is started again for as long as it takes.
+        assert_eq!(values(&unit, "Restart"), ["on-failure"]);
+        assert_eq!(values(&unit, "StartLimitIntervalSec"), ["0"]);
     }
 }
 

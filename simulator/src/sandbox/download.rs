@@ -32,14 +32,14 @@ struct Counter {
     database: PathBuf,
     title: String,
     /// A report is held in memory while it is written: one at a time.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
 }
 
 impl Download {
     /// Reports about the book in `database`, headed by `title`.
     #[must_use]
     pub fn new(database: PathBuf, title: String) -> Self {
-        Self { desk: Arc::new(Counter { database, title, turn: Semaphore::new(1) }) }
+        Self { desk: Arc::new(Counter { database, title, turn: Arc::new(Semaphore::new(1)) }) }
     }
 }
 
@@ -72,11 +72,16 @@ async fn download(
         Err(wrong) => return refused(StatusCode::BAD_REQUEST, "invalid_request", &wrong),
     };
     // It is never closed.
-    let Ok(_turn) = desk.turn.acquire().await else {
+    let Ok(turn) = Arc::clone(&desk.turn).acquire_owned().await else {
         return refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the bank has ended");
     };
     let (reader, format) = (Arc::clone(&desk), wish.format);
-    let read = tokio::task::spawn_blocking(move || wish.render(&reader)).await;
+    let read = tokio::task::spawn_blocking(move || {
+        // Whoever hangs up ends the asking, not the writing.
+        let _turn = turn;
+        wish.render(&reader)
+    });
+    let read = read.await;
     match read {
         Ok(Ok(bytes)) => file(format, bytes),
         Ok(Err(error @ ReportError::Sheet { .. })) => {

@@ -21,7 +21,7 @@ pub use claims::{Claim, Name};
 use crate::adapters::AdapterError;
 use crate::executor::audit::AuditSink;
 use crate::executor::retry::REGISTERED;
-use crate::executor::{Chain, Executor, Request, Response};
+use crate::executor::{Chain, Circuit, Executor, Request, Response};
 use crate::oauth::encode;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::{hmac, rand};
@@ -178,7 +178,7 @@ struct Provider {
     /// For what may be asked twice.
     executor: Arc<Executor>,
     /// For codes, which are exchanged at most once.
-    exchange: Executor,
+    exchange: Arc<Executor>,
     alarms: Alarms,
 }
 
@@ -234,6 +234,15 @@ impl Oidc {
             )),
             config: config.clone(),
         })
+    }
+
+    /// What says how the breakers of the provider stand; there are none if it is not asked.
+    pub fn circuits(&self) -> impl Fn() -> Vec<Circuit> + Send + Sync + 'static {
+        let executors = self.provider.as_ref().map(|provider| {
+            let Provider { executor, exchange, .. } = provider;
+            [Arc::clone(executor), Arc::clone(exchange)]
+        });
+        move || executors.iter().flatten().flat_map(|executor| executor.circuits()).collect()
     }
 
     /// Begins a way.
@@ -410,7 +419,7 @@ impl Provider {
                 Duration::from_millis(config.jwks_floor_ms),
             ),
             executor: Arc::new(executor),
-            exchange: Executor::new("bankid", &once, REGISTERED, audit.clone())?,
+            exchange: Arc::new(Executor::new("bankid", &once, REGISTERED, audit.clone())?),
             alarms,
         })
     }

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use veksel_config::Cidr;
 
 /// The other end of the connection. Without one everybody is the same.
@@ -34,11 +34,17 @@ impl From {
             if !is_proxy(address) {
                 break;
             }
-            let Ok(before) = hop.trim().parse() else { break };
+            let Some(before) = read(hop.trim()) else { break };
             address = before;
         }
         address
     }
+}
+
+/// An address as proxies write them: plain, in brackets, or with the port it came from.
+fn read(hop: &str) -> Option<IpAddr> {
+    let plain = || hop.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    hop.parse::<SocketAddr>().map(|address| address.ip()).ok().or_else(plain)
 }
 
 #[cfg(test)]
@@ -64,6 +70,10 @@ mod tests {
             ("10.0.0.1", &["unknown"], "10.0.0.1"),
             ("10.0.0.1", &["1.1.1.1, unknown, 10.9.9.9"], "10.9.9.9"),
             ("::1", &["2001:db8::7"], "2001:db8::7"),
+            ("10.0.0.1", &["198.51.100.1:41234"], "198.51.100.1"),
+            ("10.0.0.1", &["1.1.1.1:1, [2001:db8::7]:443, 10.9.9.9:80"], "2001:db8::7"),
+            ("10.0.0.1", &["[2001:db8::7]"], "2001:db8::7"),
+            ("10.0.0.1", &["198.51.100.1:port"], "10.0.0.1"),
         ] {
             assert_eq!(found(peer, lines), expected, "{peer} {lines:?}");
         }

@@ -61,13 +61,13 @@ async fn take(desk: &Desk, trace: &Trace, headers: &HeaderMap, body: &Bytes) -> 
     let Some(webhooks) = &desk.webhooks else { return Err(Refusal::not_found("this path")) };
     let event = webhooks.verify(&Signed(headers), body).map_err(|unwelcome| match unwelcome {
         Unwelcome::Forged => {
-            // Ours or theirs is wrong, or somebody tries: a person wants to know.
-            tracing::error!(trace = trace.0, "a webhook with a wrong digest");
+            // Anybody can send one, so it is counted, and has a rule of its own.
+            tracing::warn!(trace = trace.0, "a webhook with a wrong digest");
             let message = "the digest is not that of the body";
             Refusal::new(StatusCode::UNAUTHORIZED, "invalid_digest", message)
         }
         Unwelcome::Unreadable => {
-            tracing::error!(trace = trace.0, "a webhook that cannot be read");
+            tracing::warn!(trace = trace.0, "a webhook that cannot be read");
             Refusal::bad("the body cannot be read")
         }
     })?;

@@ -54,11 +54,7 @@ impl Post {
         headers: &HeaderMap,
         body: Result<Bytes, BytesRejection>,
     ) -> Result<Alert, Refusal> {
-        if !self.is_loopback {
-            let why = "operators are heard only if admin.listen is a loopback address";
-            return Err((StatusCode::FORBIDDEN, why.to_owned()));
-        }
-        check_sender(headers)?;
+        check_sender(headers, self.is_loopback)?;
         let body = body.map_err(|error| (error.status(), error.body_text()))?;
         wish(&body).map_err(|why| (StatusCode::BAD_REQUEST, why))
     }

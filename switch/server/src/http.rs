@@ -6,7 +6,7 @@ use crate::enquirer::{Asks, Enquirer};
 use crate::material::{secret, webhook_secrets};
 use crate::notices::Notifier;
 use crate::observe::Metrics;
-use crate::outside::{configured, identity};
+use crate::outside::{Circuits, configured, identity};
 use crate::platform::external;
 use crate::spans::Spans;
 use crate::start::{StartError, socket};
@@ -60,6 +60,8 @@ pub(crate) struct Http {
     /// What is to be served, until it is.
     door: Option<(TcpListener, Option<Secure>, Doors)>,
     tls: Option<TlsServer>,
+    /// How the breakers of whoever signs people in stand.
+    circuits: Option<Circuits>,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -103,9 +105,10 @@ impl Http {
         };
         let enquirer = Enquirer::new(asking.map(|asks| (runtime.handle().clone(), asks)));
         let enquirer = enquirer.with_notifier(notifier);
-        let mut http = Self { runtime, address: None, door: None, tls: None, stop: None };
+        let (address, door, tls, circuits, stop) = (None, None, None, None, None);
+        let mut http = Self { runtime, address, door, tls, circuits, stop };
         if let Some(http_config) = &bridge.http {
-            http.tls = tls(http_config)?;
+            http.tls = self::tls(http_config)?;
             let listener = http.bind(http_config)?;
             let nobody: Arc<dyn Provides> = Arc::new(Providers::default());
             let (webhooks, providers) = match outside {
@@ -115,11 +118,14 @@ impl Http {
             let integration = integration(config, http_config, &exchange, providers)?;
             let external = external(config, exchange, journal, metrics, http.runtime.handle())?;
             let (counted, status) = (metrics.clone(), status.clone());
+            let identity = identity(bridge, http.runtime.handle(), metrics, alerts)?;
+            let (identity, circuits) = identity.unzip();
+            http.circuits = circuits;
             let checks = bridge.kyc.as_ref().map(|kyc| kyc.provider.clone());
             let doors = Doors {
                 engine: Engine::new(calling),
                 webhooks,
-                identity: identity(bridge, http.runtime.handle(), metrics, alerts)?,
+                identity,
                 banks: banks(&bridge.banks)?,
                 token: token(http_config)?,
                 external,
@@ -171,6 +177,11 @@ impl Http {
     /// What it shakes hands with, if it speaks TLS.
     pub(crate) const fn tls(&self) -> Option<&TlsServer> {
         self.tls.as_ref()
+    }
+
+    /// How the breakers of whoever signs people in stand.
+    pub(crate) const fn circuits(&self) -> Option<&Circuits> {
+        self.circuits.as_ref()
     }
 
     /// Ends it, once the shard has ended.

@@ -2,8 +2,9 @@
 //! breaker shall stand ([`breakers`]).
 //!
 //! It asks nobody who he is, so it works only on a listener that only this machine can reach. A
-//! browser on this machine cannot be made to use it: a form cannot send JSON, and what a script
-//! sends names its origin. Decisions are the engine's; it records each with who asked and why.
+//! browser on this machine cannot be made to use it: a form cannot send JSON, what a script sends
+//! names its origin, and a name that was made to lead here is not one of this machine. Nor can
+//! somebody behind a proxy. Decisions are the engine's; it records each with who asked and why.
 
 mod breakers;
 
@@ -18,6 +19,7 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc;
+use veksel_config::Elsewhere;
 use veksel_core::plan::{LinkRole, Plan};
 use veksel_core::{Action, Command, GroupId, Input, LinkId, Target, TxnId};
 
@@ -107,11 +109,7 @@ impl Desk {
         headers: &HeaderMap,
         body: Result<Bytes, BytesRejection>,
     ) -> Result<Bytes, Refusal> {
-        if !self.is_loopback {
-            let why = "operators are heard only if admin.listen is a loopback address";
-            return Err((StatusCode::FORBIDDEN, why.to_owned()));
-        }
-        check_sender(headers)?;
+        check_sender(headers, self.is_loopback)?;
         body.map_err(|error| (error.status(), error.body_text()))
     }
 
@@ -140,17 +138,34 @@ impl Desk {
     }
 }
 
-/// Refuses what a page in a browser could send.
-pub(crate) fn check_sender(headers: &HeaderMap) -> Result<(), Refusal> {
-    if headers.contains_key(header::ORIGIN) {
-        return Err((StatusCode::FORBIDDEN, "a browser may not decide".to_owned()));
+/// Whether a decision may be heard: over a loopback address, from a program of this machine, and
+/// in a form that no page in a browser can send.
+pub(crate) fn check_sender(headers: &HeaderMap, is_loopback: bool) -> Result<(), Refusal> {
+    if !is_loopback {
+        let why = "operators are heard only if admin.listen is a loopback address";
+        return Err((StatusCode::FORBIDDEN, why.to_owned()));
     }
+    from_here(headers)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
     if kind.trim().eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
     Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json".to_owned()))
+}
+
+/// Refuses what a page in a browser sends, or what a proxy of this machine hands on.
+pub(crate) fn from_here(headers: &HeaderMap) -> Result<(), Refusal> {
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    veksel_config::from_this_machine(headers).map_err(|elsewhere| {
+        let why = match elsewhere {
+            Elsewhere::Page => {
+                "only programs of this machine are heard, under an address of this machine"
+            }
+            Elsewhere::Proxy => "nobody is heard through a proxy",
+        };
+        (StatusCode::FORBIDDEN, why.to_owned())
+    })
 }
 
 /// `{"action": "retry", "operator": "ida", "reason": "the host is back"}`
@@ -261,8 +276,8 @@ mod tests {
 
     #[test]
     fn a_browser_is_not_heard() {
-        let kind = header::CONTENT_TYPE;
-        for (pairs, expected) in [
+        let (kind, host) = (header::CONTENT_TYPE, || (header::HOST, "127.0.0.1:8580"));
+        for (mut pairs, expected) in [
             (vec![(kind.clone(), "application/json")], None),
             (vec![(kind.clone(), "Application/JSON; charset=utf-8")], None),
             (vec![], Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
@@ -276,14 +291,27 @@ mod tests {
                 Some(StatusCode::FORBIDDEN),
             ),
         ] {
-            let refused = check_sender(&headers(&pairs)).err().map(|(code, _)| code);
-            assert_eq!(refused, expected, "{pairs:?}");
+            pairs.push(host());
+            let refused = |here| check_sender(&headers(&pairs), here).err().map(|(code, _)| code);
+            assert_eq!(refused(true), expected, "{pairs:?}");
+            assert_eq!(refused(false), Some(StatusCode::FORBIDDEN), "{pairs:?}");
+        }
+        let json = (header::CONTENT_TYPE, "application/json");
+        for elsewhere in [
+            vec![json.clone()],
+            // A name that was made to lead here.
+            vec![json.clone(), (header::HOST, "evil.example:8580")],
+            vec![json.clone(), host(), (header::FORWARDED, "for=203.0.113.1")],
+        ] {
+            let refused = check_sender(&headers(&elsewhere), true).err().map(|(code, _)| code);
+            assert_eq!(refused, Some(StatusCode::FORBIDDEN), "{elsewhere:?}");
         }
     }
 
     #[test]
     fn what_cannot_wait_is_refused() {
-        let json = headers(&[(header::CONTENT_TYPE, "application/json")]);
+        let json = (header::CONTENT_TYPE, "application/json");
+        let json = headers(&[json, (header::HOST, "localhost:8580")]);
         let (commands, mut taken) = mpsc::channel(1);
         let desk = Desk { commands, targets: Targets::default(), is_loopback: true };
         let code = |desk: &Desk| {

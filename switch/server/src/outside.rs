@@ -25,6 +25,9 @@ use veksel_core::enquiry::{Addressee, Ask, Event};
 /// Calls whose audit line waits to be written.
 const AUDIT_MAX: usize = 4_096;
 
+/// Tells how breakers stand, whenever it is asked.
+pub(crate) type Circuits = Arc<dyn Fn() -> Vec<Circuit> + Send + Sync>;
+
 /// Asks third parties by their adapters, and shows how the breakers of all of them stand.
 struct Configured(Adapters, Arc<Providers>);
 
@@ -118,7 +121,7 @@ pub(crate) fn identity(
     handle: &Handle,
     metrics: &Metrics,
     alerts: &Alerts,
-) -> Result<Option<Identity>, StartError> {
+) -> Result<Option<(Identity, Circuits)>, StartError> {
     let (Some(config), Some(http)) = (&bridge.identity, &bridge.http) else { return Ok(None) };
     let (sink, events) = audit(AUDIT_MAX);
     let alerts = alerts.clone();
@@ -128,7 +131,8 @@ pub(crate) fn identity(
     let oidc = Oidc::new(config, http, &read_secret, &sink, alarms);
     let oidc = oidc.map_err(|error| StartError::Outside(format!("[identity]: {error}")))?;
     handle.spawn(write_down(events, metrics.clone(), None));
-    Ok(Some(Identity::new(oidc, config, http)))
+    let circuits: Circuits = Arc::new(oidc.circuits());
+    Ok(Some((Identity::new(oidc, config, http), circuits)))
 }
 
 /// What knows the webhooks of the provider of identity checks.

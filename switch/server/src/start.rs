@@ -267,12 +267,14 @@ fn launch(
     let approvals = Approvals::new(config.alert.approval_window_ms);
     let asks = enquirer.asks();
     let tls = http.as_ref().and_then(Http::tls).cloned();
+    let circuits = http.as_ref().and_then(Http::circuits).cloned();
     let watched = Watched {
         alerts: alerts.clone(),
         approvals: approvals.clone(),
         metrics: metrics.clone(),
         status: status.clone(),
         asks: asks.clone(),
+        circuits,
         tls: tls.clone(),
     };
     let watch = Watch::start(&config, watched)?;

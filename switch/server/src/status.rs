@@ -71,12 +71,16 @@ impl Status {
         }
     }
 
-    /// Ready: listening, recording, and signed on to at least one host. A dead host among others
-    /// does not make the switch unready, or one bank's trouble would become every bank's.
+    /// Ready: healthy, and signed on to at least one host. A dead host among others does not make
+    /// the switch unready, or one bank's trouble would become every bank's.
     pub(crate) fn is_ready(&self) -> bool {
-        let picture = self.get();
-        let online = picture.groups.is_empty() || picture.groups.iter().any(|(_, n)| *n > 0);
-        picture.serving && picture.store && online
+        self.is_ready_at(Instant::now())
+    }
+
+    fn is_ready_at(&self, now: Instant) -> bool {
+        let groups = self.get().groups;
+        let online = groups.is_empty() || groups.iter().any(|(_, online)| *online > 0);
+        online && self.health_at(now).is_ok()
     }
 
     /// The same for people.
@@ -117,8 +121,10 @@ mod tests {
         let well = || Picture { serving: true, store: true, ..Picture::default() };
         status.set(well());
         assert_eq!(status.health(), Ok(()));
+        assert!(status.is_ready());
         status.set(Picture { journal: Some("the journal is full"), ..well() });
         assert_eq!(status.health(), Err("the journal is full"));
+        assert!(!status.is_ready(), "who is sent elsewhere is answered there");
         status.set(Picture { serving: false, ..well() });
         assert_eq!(status.health(), Err("stopping"));
         status.set(Picture { store: false, serving: false, ..well() });
@@ -131,8 +137,10 @@ mod tests {
         let now = Instant::now();
         status.set(Picture { serving: true, store: true, ..Picture::default() });
         assert_eq!(status.health_at(now + PICTURE_MAX), Ok(()));
+        assert!(status.is_ready_at(now + PICTURE_MAX));
         let later = Instant::now() + PICTURE_MAX + Duration::from_secs(1);
         assert_eq!(status.health_at(later), Err("the switch does not answer"));
+        assert!(!status.is_ready_at(later));
     }
 
     #[test]

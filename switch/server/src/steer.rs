@@ -3,7 +3,7 @@
 //! As with other decisions, who reloads is asked for his name and is not asked to prove it, so it
 //! works only where this machine alone can reach it.
 
-use crate::operate::{BODY_MAX, OPERATOR_MAX, Refusal, check_sender, text};
+use crate::operate::{BODY_MAX, OPERATOR_MAX, Refusal, check_sender, from_here, text};
 use crate::orders::Order;
 use crate::reload::{ReloadError, Reloaded, Reloader};
 use axum::Router;
@@ -47,7 +47,12 @@ fn answer((code, said): (StatusCode, Value)) -> Response {
     (code, [(header::CONTENT_TYPE, "application/json")], format!("{said}\n")).into_response()
 }
 
-async fn status(State(seat): State<Seat>) -> Response {
+async fn status(State(seat): State<Seat>, headers: HeaderMap) -> Response {
+    if seat.is_loopback
+        && let Err((code, why)) = from_here(&headers)
+    {
+        return answer((code, json!({ "error": why })));
+    }
     let (reply, report) = oneshot::channel();
     let asked = async {
         seat.desk.orders.send(Order::Report(reply)).await.ok()?;
@@ -96,11 +101,7 @@ impl Seat {
         headers: &HeaderMap,
         body: Result<Bytes, BytesRejection>,
     ) -> Result<(String, bool), Refusal> {
-        if !self.is_loopback {
-            let why = "operators are heard only if admin.listen is a loopback address";
-            return Err((StatusCode::FORBIDDEN, why.to_owned()));
-        }
-        check_sender(headers)?;
+        check_sender(headers, self.is_loopback)?;
         let body = body.map_err(|error| (error.status(), error.body_text()))?;
         wish(&body).map_err(|why| (StatusCode::BAD_REQUEST, why))
     }

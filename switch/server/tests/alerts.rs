@@ -431,13 +431,16 @@ fn that_the_provider_does_not_know_us_is_told_once_however_many_try_to_sign_in()
     let said = channel.wait_for("Title: client id invalid");
     assert!(said.contains("Alert \u{2014} Critical\n"), "{said}");
     // And what is less bad, once.
+    let breaker = "veksel_provider_breaker_open{provider=\"bankid\",service=\"token\"}";
+    wait_for_line(&running, &format!("{breaker} 0"));
     assert!(provider.break_with("token_down"));
-    for _ in 0..2 {
+    for _ in 0..3 {
         let said = sign_in(switch, address);
         assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
     }
     let said = channel.wait_for("Title: identity provider unreachable");
     assert!(said.contains("Alert \u{2014} High\n"), "{said}");
+    wait_for_line(&running, &format!("{breaker} 1"));
     assert_eq!(running.stop(), Stopped::Asked);
     let all = channel.said("slack");
     for title in ["client id invalid", "identity provider unreachable"] {

@@ -178,6 +178,7 @@ fn metrics_are_told_from_what_stands_around_them() {
         ("histogram_quantile(0.99, sum by (le) (rate(a_b_bucket[5m]))) > 0.25", &["a_b_bucket"]),
         ("a_b - time() < 30 * 86400", &["a_b"]),
         ("up{job=\"x_y\"} == 0", &[]),
+        ("sum without (position) (a_b{position=~\"c_d|e_f\"}) == 1", &["a_b"]),
     ] {
         let found: Vec<_> = metrics(expression).into_iter().collect();
         assert_eq!(found, expected, "{expression}");

@@ -5,6 +5,8 @@
 use crate::dates::{DAY_MS, day};
 use aws_lc_rs::{digest, hmac};
 use core::fmt;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 /// A national id whose check digits fit. It is shown nowhere and leaves only as a hash.
@@ -103,10 +105,21 @@ pub(super) fn synthetic((year, month, day): (u32, u32, u32), individual: u32) ->
     Some(digits.iter().map(|digit| char::from(digit + b'0')).collect())
 }
 
-/// Whole years between a day of birth and an instant, in milliseconds since 1970. Whoever is born
-/// on 29 February has his birthday on 1 March where there is none. `None` for no day.
+/// The time of Norway, where a birthday begins: an hour before that of UTC, in summer two.
+const OSLO: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+
+/// The midnight of UTC that has the date of an instant in Norway, both in milliseconds since 1970.
+fn date_in_norway(now_ms: u64) -> Option<i64> {
+    let oslo = TimeZone::posix(OSLO).ok()?;
+    let now = Timestamp::from_millisecond(i64::try_from(now_ms).ok()?).ok()?;
+    day(&oslo.to_datetime(now).date().to_string())
+}
+
+/// Whole years between a day of birth and an instant, in milliseconds since 1970, by the calendar
+/// of Norway. Whoever is born on 29 February has his birthday on 1 March where there is none.
+/// `None` for no day.
 pub(super) fn age((year, month, day_of_month): (u32, u32, u32), now_ms: u64) -> Option<u32> {
-    let now = i64::try_from(now_ms).ok()?;
+    let now = date_in_norway(now_ms)?;
     let born = day(&format!("{year:04}-{month:02}-{day_of_month:02}"))?;
     if born > now {
         return None;
@@ -231,6 +244,22 @@ pub(super) mod tests {
             ((2000, 13, 1), "2026-01-01", None),
         ] {
             assert_eq!(age(born, at(now)), years, "{born:?} {now}");
+        }
+    }
+
+    #[test]
+    fn a_birthday_begins_at_midnight_in_norway() {
+        for (born, now, years) in [
+            ((2008, 6, 15), "2026-06-14T21:59:59Z", 17),
+            ((2008, 6, 15), "2026-06-14T22:00:00Z", 18),
+            ((2008, 1, 15), "2026-01-14T22:59:59Z", 17),
+            ((2008, 1, 15), "2026-01-14T23:00:00Z", 18),
+            // The clocks are changed in the night before.
+            ((2008, 3, 30), "2026-03-29T21:59:59Z", 17),
+            ((2008, 3, 30), "2026-03-29T22:00:00Z", 18),
+        ] {
+            let now_ms = crate::dates::instant(now).unwrap().0;
+            assert_eq!(age(born, now_ms), Some(years), "{born:?} {now}");
         }
     }
 

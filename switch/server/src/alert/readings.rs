@@ -2,15 +2,18 @@
 //! of third parties, which nobody counts.
 
 use super::rules::{Open, Readings};
-use crate::enquirer::Asks;
 use crate::observe::Metrics;
 use crate::status::Picture;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use veksel_adapters::{Certificate, Circuit};
 use veksel_config::HTTP;
 
 /// Parts that the window of decisions is kept in.
 const PARTS: u64 = 60;
+
+/// How a breaker of a group or a link stands that keeps nobody out.
+const PASSING: [&str; 2] = ["closed", "forced_closed"];
 
 /// The service whose breaker keeps payments from a bank.
 const PAYMENTS: &str = "payments";
@@ -70,14 +73,14 @@ impl Decided {
 pub(super) fn read(
     metrics: &Metrics,
     picture: &Picture,
-    asks: Option<&dyn Asks>,
+    (circuits, held): (Vec<Circuit>, Vec<Certificate>),
     expires: Option<i64>,
     (approved, decided): (u64, u64),
 ) -> Readings {
     let mut open: Vec<Open> = picture
         .breakers
         .iter()
-        .filter(|(_, position)| *position != "closed")
+        .filter(|(_, position)| !PASSING.contains(position))
         .map(|(name, _)| Open { name: name.clone(), is_pisp: false })
         .collect();
     let mut certificates = picture.certificates.clone();
@@ -85,7 +88,7 @@ pub(super) fn read(
         metrics.tls_expires.with_label_values(&[HTTP]).set(expires);
         certificates.push((HTTP.to_owned(), expires));
     }
-    for circuit in asks.map(Asks::circuits).unwrap_or_default() {
+    for circuit in circuits {
         let labels = [circuit.provider.as_str(), circuit.service];
         metrics.provider_breaker.with_label_values(&labels).set(circuit.is_open.into());
         if circuit.is_open {
@@ -94,7 +97,7 @@ pub(super) fn read(
         }
     }
     metrics.pisp_open.set(open.iter().any(|open| open.is_pisp).into());
-    for held in asks.map(Asks::certificates).unwrap_or_default() {
+    for held in held {
         let labels = [held.provider.as_str(), held.usage];
         metrics.client_certificate.with_label_values(&labels).set(held.not_after);
         certificates.push((format!("{} {}", held.provider, held.usage), held.not_after));
@@ -143,8 +146,27 @@ mod tests {
     fn ages_are_those_of_the_picture() {
         let picture =
             Picture { balance_age_ms: HOUR, payments_lag_ms: 61_000, ..Picture::default() };
-        let readings = read(&Metrics::new().unwrap(), &picture, None, None, (0, 0));
+        let readings = read(&Metrics::new().unwrap(), &picture, Default::default(), None, (0, 0));
         assert_eq!((readings.staleness_ms, readings.lag_ms), (HOUR, 61_000));
+    }
+
+    #[test]
+    fn a_breaker_that_lets_everything_through_is_not_open() {
+        let positions = ["closed", "open", "half_open", "forced_open", "forced_closed", "disabled"];
+        let breakers = positions.map(|position| (position.to_owned(), position)).to_vec();
+        let picture = Picture { breakers, ..Picture::default() };
+        let circuit = |service, is_open| Circuit { provider: "dnb".to_owned(), service, is_open };
+        let asked = (vec![circuit("accounts", false), circuit("payments", true)], Vec::new());
+        let readings = read(&Metrics::new().unwrap(), &picture, asked, None, (0, 0));
+        let open = readings.open.iter().map(|open| (open.name.as_str(), open.is_pisp));
+        let expected = [
+            ("open", false),
+            ("half_open", false),
+            ("forced_open", false),
+            ("disabled", false),
+            ("dnb payments", true),
+        ];
+        assert_eq!(open.collect::<Vec<_>>(), expected);
     }
 
     #[test]

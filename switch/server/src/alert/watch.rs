@@ -7,7 +7,7 @@ use super::{Alert, Alerts, Approvals, panics, readings, text, utc};
 use crate::enquirer::Asks;
 use crate::material;
 use crate::observe::Metrics;
-use crate::outside::write_down;
+use crate::outside::{Circuits, write_down};
 use crate::start::StartError;
 use crate::status::Status;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +43,8 @@ pub(crate) struct Watched {
     pub(crate) metrics: Metrics,
     pub(crate) status: Status,
     pub(crate) asks: Option<Arc<dyn Asks>>,
+    /// The breakers of whoever signs people in.
+    pub(crate) circuits: Option<Circuits>,
     /// The HTTP listener, if it speaks TLS.
     pub(crate) tls: Option<TlsServer>,
 }
@@ -117,7 +119,7 @@ async fn run(
     teller: Teller,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    let Watched { alerts, approvals, metrics, status, asks, tls } = watched;
+    let Watched { alerts, approvals, metrics, status, asks, circuits, tls } = watched;
     let teller = Arc::new(teller);
     let mut telling = tokio::spawn(Arc::clone(&teller).tell_all(alerts.clone()));
     let look = |alerts: &Alerts| {
@@ -126,7 +128,10 @@ async fn run(
         metrics.healthy.set(status.health().is_ok().into());
         let expires = tls.as_ref().and_then(TlsServer::expires);
         let decided = approvals.count(now);
-        (now, readings::read(&metrics, &picture, asks.as_deref(), expires, decided))
+        let mut standing = asks.as_deref().map(Asks::circuits).unwrap_or_default();
+        standing.extend(circuits.iter().flat_map(|circuits| circuits()));
+        let held = asks.as_deref().map(Asks::certificates).unwrap_or_default();
+        (now, readings::read(&metrics, &picture, (standing, held), expires, decided))
     };
     let (now, first) = look(&alerts);
     // Breakers and certificates are judged from the start, totals by what they rise.

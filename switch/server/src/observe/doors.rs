@@ -24,7 +24,8 @@ impl Metrics {
         let text = status.to_string();
         self.calls.with_label_values(&[endpoint, text.as_str()]).inc();
         self.call_seconds.with_label_values(&[endpoint]).observe(elapsed.as_secs_f64());
-        if status < 400 {
+        // What asks with a method that nothing is served for, nobody who means it does.
+        if status < 400 || status == 405 {
             return;
         }
         if WEBHOOKS.contains(&endpoint) {
@@ -64,6 +65,8 @@ mod tests {
             (callback, 403, Some("underage")),
             (callback, 503, Some("unavailable")),
             (callback, 502, Some("jwks_verification_failed")),
+            (callback, 405, Some("method_not_allowed")),
+            ("/v1/webhooks/sumsub", 405, Some("method_not_allowed")),
             ("/api/accounts", 401, Some("unauthorized")),
             ("/v1/webhooks/sumsub", 200, None),
             ("/v1/webhooks/sumsub", 401, Some("unauthorized")),
@@ -80,7 +83,7 @@ mod tests {
         assert_eq!(metrics.webhook_failures.get(), 2);
         assert_eq!(metrics.didit_webhook_failures.get(), 0);
         let page = metrics.page().unwrap();
-        let counted = "veksel_http_request_seconds_count{endpoint=\"/api/auth/bankid/callback\"} 8";
+        let counted = "veksel_http_request_seconds_count{endpoint=\"/api/auth/bankid/callback\"} 9";
         assert!(page.contains(counted), "{page}");
     }
 

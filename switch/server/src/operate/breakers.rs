@@ -117,6 +117,7 @@ mod tests {
         let desk = Desk { commands, targets, is_loopback: true };
         let mut json = HeaderMap::new();
         json.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        json.insert(header::HOST, header::HeaderValue::from_static("[::1]:8580"));
         let body = || Ok(Bytes::from_static(BODY.as_bytes()));
         let refused = desk.control("atm", &json, body()).unwrap_err();
         assert_eq!(refused.0, StatusCode::NOT_FOUND);
