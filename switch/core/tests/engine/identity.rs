@@ -341,6 +341,33 @@ fn who_stamps_anew_may_try_again_what_was_not_done_and_nothing_else() {
     }
 }
 
+#[test]
+fn a_refusal_that_is_not_durable_is_tried_again_only_once_it_is() {
+    let mut plan = plan();
+    plan.participants[0].stamps_anew = true;
+    let mut world = World::online_with(plan);
+    world.tell(Input::LinkDown(BANK));
+    let at = |world: &mut World, second: &str| {
+        let mut message = payment(7);
+        message.set(field::TRANSMISSION, second);
+        world.take();
+        world.tell(received(ATM, message));
+    };
+    at(&mut world, "1120142807");
+    assert_eq!(code(&world.sent_to(ATM)), "91");
+    let recorded = world.journal.len();
+    world.sign_on(BANK);
+    // The store may hold its key for another that was paid.
+    at(&mut world, "1120142808");
+    assert_eq!(code(&world.sent_to(ATM)), "91");
+    assert_eq!(world.journal.len(), recorded);
+    let upto = world.journal.last().unwrap().0;
+    world.tell(Input::Committed { upto, refused: Vec::new() });
+    at(&mut world, "1120142809");
+    let (request, _) = world.request();
+    assert_eq!(request.get(field::AMOUNT), Some(4_500));
+}
+
 /// A terminal that hears 91 has ended its payment; the next has other numbers.
 #[test]
 fn what_a_channel_repeats_that_was_not_done_stays_so() {
