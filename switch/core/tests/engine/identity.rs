@@ -368,6 +368,30 @@ fn a_refusal_that_is_not_durable_is_tried_again_only_once_it_is() {
     assert_eq!(request.get(field::AMOUNT), Some(4_500));
 }
 
+#[test]
+fn what_is_tried_again_may_wait_in_line() {
+    let mut plan = plan();
+    plan.participants[0].stamps_anew = true;
+    plan.groups[0].window_max = 1;
+    plan.groups[0].queue_max = 8;
+    let mut world = World::online_with(plan);
+    world.tell(received(ATM, payment(7)));
+    let (_, tag) = world.request();
+    world.tell(Input::Unsent { tag, why: Unsent::Expired });
+    world.tell(received(ATM, payment(8)));
+    let (other, tag) = world.request();
+    world.tell(Input::Written(tag));
+    let mut again = payment(7);
+    again.set(field::TRANSMISSION, "1120142808");
+    world.tell(received(ATM, again));
+    assert!(world.all_sent_to(BANK).is_empty(), "there is room for one");
+    world.tell(received(BANK, answer_to(&other, "00")));
+    let (request, tag) = world.request();
+    world.tell(Input::Written(tag));
+    world.tell(received(BANK, answer_to(&request, "00")));
+    assert_eq!(code(&world.sent_to(ATM)), "00");
+}
+
 /// A terminal that hears 91 has ended its payment; the next has other numbers.
 #[test]
 fn what_a_channel_repeats_that_was_not_done_stays_so() {
