@@ -234,10 +234,37 @@ fn the_package_has_what_it_promises() {
             assert!(line.contains(part), "{name}: {part}");
         }
     }
-    assert_eq!(made, 4, "pages of the manual and completions for three shells");
+    assert_eq!(made, 5, "pages of the manual, completions for three shells, licences");
     for file in ["/etc/veksel/switch.toml", "/etc/veksel/simulator.toml"] {
         assert!(manifest.contains(&format!("    \"{file}\",")), "{file}");
     }
+}
+
+/// Every crate of others is named, and nearly all bring their texts.
+#[test]
+fn the_licences_of_what_is_linked_are_collected() {
+    let Ok(done) = Command::new("python3").arg(root().join("deploy/licences")).output() else {
+        println!("!!! SKIPPED: python3 is not here, licences are NOT collected");
+        return;
+    };
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let said = String::from_utf8(done.stdout).unwrap();
+    let (list, texts) = said.split_once("\n\n---").unwrap();
+    let crates: Vec<&str> = list.lines().skip(2).collect();
+    for linked in ["aws-lc-sys", "axum", "lettre", "rustls", "tokio"] {
+        let name = crates.iter().find(|line| line.starts_with(&format!("{linked} "))).unwrap();
+        let (name, licence) = name.split_once(": ").unwrap();
+        assert!(!licence.is_empty() && !licence.contains("no text"), "{name}: {licence}");
+        assert!(texts.contains(name), "{name} has no text");
+    }
+    let otlp = crates.iter().find(|line| line.starts_with("opentelemetry-otlp "));
+    assert!(otlp.is_some(), "the package has the feature");
+    // Not ours, nor what only tests and benches need.
+    for other in ["veksel", "proptest", "criterion"] {
+        assert!(crates.iter().all(|line| !line.starts_with(other)), "{other}");
+    }
+    let without = crates.iter().filter(|line| line.contains("it brings no text")).count();
+    assert!(crates.len() > 200 && without < 20, "{without} of {}", crates.len());
 }
 
 #[test]
