@@ -264,6 +264,11 @@ impl Keys {
         if exact.is_some() || !repeat {
             return exact;
         }
+        self.newest(key)
+    }
+
+    /// The last request with this key but for DE7, whatever its DE7.
+    pub(crate) fn newest(&self, key: &DuplicateKey) -> Option<TxnId> {
         let id = *self.by_trace.get(&number(key, false))?;
         let known = self.known.get(&id)?;
         same_trace(&known.intent.key, key).then_some(id)

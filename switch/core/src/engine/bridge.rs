@@ -290,6 +290,7 @@ impl Switch {
             return None;
         }
         let known = self.durable.keys().find(&seeking.key, true);
+        let known = known.filter(|id| !self.may_try_anew(&seeking, *id));
         let known = known.and_then(|id| self.durable.keys().get(id));
         let seen = known.filter(|known| since(now, known.intent.utc) < DAY_MS);
         let Some(txn) = seen.map(|known| known.intent.txn) else { return Some(seeking) };

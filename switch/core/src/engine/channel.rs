@@ -258,6 +258,7 @@ impl Switch {
         let known = self.original(seeking.original.as_ref());
         let known = known.and_then(|id| self.durable.keys().get(id)).cloned();
         let Some(known) = known else { return self.answer_at_once(seeking, Decline::NOT_FOUND) };
+        let was_not_done = self.was_not_done(&known);
         match known.fate {
             Fate::Pending => {
                 if let Some(seeking) = self.tell_standing(now, seeking, known.intent.txn) {
@@ -266,8 +267,12 @@ impl Switch {
             }
             Fate::Decided { outcome, record } => {
                 let undone = known.undone;
+                if was_not_done && self.is_on_its_way(&known.intent.key) {
+                    // It is tried again.
+                    return self.answer_at_once(seeking, Decline::IN_PROGRESS);
+                }
                 let mut message = answer_again(seeking.message, &outcome, undone.is_some());
-                tell_ending(&mut message, undone.map(|undone| undone.stage));
+                tell_ending(&mut message, undone.map(|undone| undone.stage), was_not_done);
                 let record = undone.map_or(record, |undone| undone.record.max(record));
                 self.send(seeking.connection, message, Some(record), None, None);
             }

@@ -10,10 +10,10 @@ use crate::bug::{Bug, planted};
 use crate::contract::{Leg, Output, Tag, Unreadable};
 use crate::event::{Event, Kind, Shedding};
 use crate::intent;
-use crate::keys::{Fate, Stored, same_trace};
+use crate::keys::{self, Fate, Known, Stored, same_trace};
 use crate::pending::{Copy, Stage};
 use crate::plan::{ConnectionId, ParticipantId};
-use crate::record::{CallerKey, DuplicateKey, Outcome, RecordId, TxnId, Undoing};
+use crate::record::{CallerKey, DuplicateKey, Outcome, Reason, RecordId, TxnId, Undoing, Verdict};
 use crate::time::{Now, Tick};
 use std::sync::Arc;
 use veksel_codecs::structured::tags;
@@ -74,39 +74,67 @@ impl Switch {
         }
     }
 
-    /// Whether it may have come before with another DE7: it says so, or its participant stamps
-    /// whatever it sends again anew.
+    /// Whether a participant stamps whatever it sends again anew.
+    pub(super) fn stamps_anew(&self, participant: ParticipantId) -> bool {
+        let plan = self.plan.participants.get(usize::from(participant.0));
+        plan.is_some_and(|participant| participant.stamps_anew)
+    }
+
+    /// Whether it may have come before with another DE7.
     pub(super) fn is_repeat(&self, seeking: &Seeking) -> bool {
-        let participant = self.plan.participants.get(usize::from(seeking.participant.0));
-        seeking.message.mti().is_repeat() || participant.is_some_and(|plan| plan.stamps_anew)
+        seeking.message.mti().is_repeat() || self.stamps_anew(seeking.participant)
     }
 
     /// The request that this one is a copy of.
     pub(super) fn recognise(&self, seeking: &Seeking) -> Option<TxnId> {
-        let found = self.durable.keys().find(&seeking.key, self.is_repeat(seeking));
-        found.filter(|id| !self.may_try_anew(seeking, *id))
+        let keys = self.durable.keys();
+        if !self.stamps_anew(seeking.participant) {
+            return keys.find(&seeking.key, seeking.message.mti().is_repeat());
+        }
+        // Of several tries the last one counts, whatever the clock says.
+        let newest = keys.newest(&seeking.key)?;
+        if !self.may_try_anew(seeking, newest) {
+            return Some(newest);
+        }
+        // The same DE7 is the same message still: the store has no room for a second.
+        keys.find(&seeking.key, false)
     }
 
     /// Whether what was asked then was not done, because nobody could be asked to, and may be
     /// done now. A channel counts that as an end and takes other numbers; a participant whose
     /// messages have their numbers from the key of a payment has no others, and is told to come
-    /// again. The same DE7 is the same message still: the store has no room for a second.
-    fn may_try_anew(&self, seeking: &Seeking, id: TxnId) -> bool {
-        let participant = self.plan.participants.get(usize::from(seeking.participant.0));
+    /// again.
+    pub(super) fn may_try_anew(&self, seeking: &Seeking, id: TxnId) -> bool {
         let Some(known) = self.durable.keys().get(id) else { return false };
-        let was_not_done = match &known.fate {
-            Fate::Pending => false,
-            Fate::Decided { outcome, .. } => {
-                [ResponseCode::HOST_UNAVAILABLE, ResponseCode::CUT_OFF].contains(&outcome.response)
-            }
-        };
-        participant.is_some_and(|plan| plan.stamps_anew)
+        self.stamps_anew(seeking.participant)
             && matches!(seeking.kind, Kind::Payment | Kind::Hold)
-            && was_not_done
-            && known.undone.is_none()
-            && known.intent.key != seeking.key
+            && self.was_not_done(known)
             && known.intent.digest == intent::digest(&self.plan, &seeking.message)
             && !self.is_refusal_open(id)
+    }
+
+    /// Whether a request that ended with 90 or 91 surely moved nothing: it never left, or its host
+    /// says so. A bank that is reached over HTTP is not believed, because what it did may be
+    /// found out later.
+    pub(super) fn was_not_done(&self, known: &Known) -> bool {
+        let Fate::Decided { outcome, .. } = &known.fate else { return false };
+        let is_certain = match outcome.verdict {
+            Verdict::NotSent => true,
+            Verdict::Answered => outcome.reason == Reason::Host && !known.intent.is_at_bank(),
+            Verdict::Indefinite | Verdict::Accepted => false,
+        };
+        let payment = self.durable.facts().payment(known.intent.txn);
+        [ResponseCode::HOST_UNAVAILABLE, ResponseCode::CUT_OFF].contains(&outcome.response)
+            && is_certain
+            && known.undone.is_none()
+            && payment.is_none_or(|payment| payment.is_over)
+    }
+
+    /// Whether a request with these numbers is on its way to be recorded.
+    pub(super) fn is_on_its_way(&self, key: &DuplicateKey) -> bool {
+        let number = keys::number(key, false);
+        self.seeking.values().any(|seeking| same_trace(&seeking.key, key))
+            || self.groups.iter().any(|group| group.waiting.contains(number))
     }
 
     /// What is said while nobody can tell whether a request was executed before: nothing final,
@@ -341,8 +369,8 @@ impl Switch {
             kind: seeking.kind,
             group: None,
             response: why.code(),
-            verdict: crate::record::Verdict::NotSent,
-            reason: crate::record::Reason::Duplicate,
+            verdict: Verdict::NotSent,
+            reason: Reason::Duplicate,
             elapsed: 0,
         };
         self.count_answered(event, &message, (None, None));
@@ -351,7 +379,12 @@ impl Switch {
 
     /// What is known of the original that a message names, by its key but for DE7.
     pub(super) fn original(&self, named: Option<&DuplicateKey>) -> Option<TxnId> {
-        self.durable.keys().find(named?, true)
+        let (keys, named) = (self.durable.keys(), named?);
+        let mut participants = self.plan.participants.iter();
+        match participants.any(|plan| plan.stamps_anew && plan.name == named.participant) {
+            true => keys.newest(named),
+            false => keys.find(named, true),
+        }
     }
 }
 
@@ -379,15 +412,15 @@ pub(super) fn answer_again(mut message: Message, outcome: &Arc<Outcome>, undone:
     message
 }
 
-/// Says in DE48 of a 68 how far what it is about is undone, and of a 91 that it is the answer
-/// which was given then, not the one to the question.
-pub(super) fn tell_ending(message: &mut Message, undoing: Option<Undoing>) {
+/// Says in DE48 of a 68 how far what it is about is undone, and of a 91 that it is how that ended
+/// and nothing was done, not that the question cannot be answered.
+pub(super) fn tell_ending(message: &mut Message, undoing: Option<Undoing>, was_not_done: bool) {
     let response = message.get(field::RESPONSE_CODE);
     let own = match undoing {
         Some(stage) if response == Some(ResponseCode::OUTCOME_UNKNOWN) => {
             (tags::REVERSAL, stage.word())
         }
-        _ if response == Some(ResponseCode::HOST_UNAVAILABLE) => (tags::ENDED, NOT_DONE),
+        _ if was_not_done => (tags::ENDED, NOT_DONE),
         _ => return,
     };
     let said = message.get(field::ADDITIONAL_DATA).map(|text| text.to_string());
@@ -397,5 +430,5 @@ pub(super) fn tell_ending(message: &mut Message, undoing: Option<Undoing>) {
     message.set(field::ADDITIONAL_DATA, &text);
 }
 
-/// How a request ended that was answered 91.
+/// How a request ended that was answered 90 or 91 and never carried out.
 const NOT_DONE: &str = "not_done";

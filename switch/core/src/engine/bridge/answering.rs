@@ -20,7 +20,12 @@ const ANSWER_MS: u64 = 1_500;
 impl Switch {
     /// Nobody knows whether the bank has the payment. Its channel hears so, and it is looked for.
     pub(super) fn lose(&mut self, now: Now, txn: TxnId, failure: &Failure) {
-        let response = response(failure.why);
+        // Whoever asks over HTTP takes 91 for not done, and comes again under the same key.
+        let held = self.bridge.held.get(&txn);
+        let response = match held.is_some_and(|held| self.stamps_anew(held.participant)) {
+            true => ResponseCode::OUTCOME_UNKNOWN,
+            false => response(failure.why),
+        };
         let is_held = self.bridge.held.contains_key(&txn);
         let record = self.change(now, txn, |payment| {
             payment.state = PaymentState::Unknown;
