@@ -6,6 +6,8 @@
 
 #[path = "bridge/accounts.rs"]
 mod accounts;
+#[path = "bridge/again.rs"]
+mod again;
 #[path = "bridge/bills.rs"]
 mod bills;
 #[path = "bridge/cards.rs"]
