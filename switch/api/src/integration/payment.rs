@@ -32,30 +32,77 @@ pub(crate) const KEY_MAX: usize = 255;
 
 /// What is to be paid: a transfer or a bill.
 #[derive(Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(untagged)]
 pub(crate) enum PaymentRequest {
-    /// From one account to another.
-    Transfer {
-        from: Account,
-        to: Account,
-        amount: Amount,
-        #[serde(rename = "fromType")]
-        from_type: Option<AccountType>,
-        #[serde(rename = "toType")]
-        to_type: Option<AccountType>,
-        narration: Option<Narration>,
-    },
-    /// From an account to a biller.
-    Bill {
-        from: Account,
-        biller: BillerId,
-        reference: BillText,
-        bill: Option<BillText>,
-        amount: Amount,
-        #[serde(rename = "fromType")]
-        from_type: Option<AccountType>,
-        narration: Option<Narration>,
-    },
+    Transfer(Transfer),
+    Bill(BillPayment),
+}
+
+/// From one account to another.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Transfer {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: OfTransfer,
+    from: Account,
+    to: Account,
+    amount: Amount,
+    from_type: Option<AccountType>,
+    to_type: Option<AccountType>,
+    narration: Option<Narration>,
+}
+
+/// From an account to a biller.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct BillPayment {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: OfBill,
+    from: Account,
+    biller: BillerId,
+    reference: BillText,
+    bill: Option<BillText>,
+    amount: Amount,
+    from_type: Option<AccountType>,
+    narration: Option<Narration>,
+}
+
+#[derive(Deserialize, ToSchema)]
+enum OfTransfer {
+    #[serde(rename = "transfer")]
+    Transfer,
+}
+
+#[derive(Deserialize, ToSchema)]
+enum OfBill {
+    #[serde(rename = "bill")]
+    Bill,
+}
+
+/// Says which of them a request is, whatever else it says.
+#[derive(Deserialize)]
+struct Typed {
+    #[serde(rename = "type")]
+    kind: PaymentType,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PaymentType {
+    Transfer,
+    Bill,
+}
+
+impl PaymentRequest {
+    /// Reads its type first, so that what is wrong is said of one of them.
+    fn read(asked: &Admitted) -> Result<Self, Refusal> {
+        Ok(match asked.read::<Typed>()?.kind {
+            PaymentType::Transfer => Self::Transfer(asked.read()?),
+            PaymentType::Bill => Self::Bill(asked.read()?),
+        })
+    }
 }
 
 /// How much.
@@ -102,7 +149,7 @@ pub(crate) struct PaymentAnswer {
 pub(crate) async fn create(asked: Admitted) -> Response {
     let said = async {
         let key = key(asked.headers())?;
-        let wanted: PaymentRequest = asked.read()?;
+        let wanted = PaymentRequest::read(&asked)?;
         let numbers = Numbers::of_key(asked.name(), key);
         let message = message(&asked, &numbers, &wanted)?;
         let answer = asked.ask(message).await;
@@ -190,11 +237,28 @@ fn message(
     let kind =
         |kind: &Option<AccountType>| kind.as_ref().map_or("00", AccountType::as_str).to_owned();
     let (code, from, to, amount, narration) = match wanted {
-        PaymentRequest::Transfer { from, to, amount, from_type, to_type, narration } => {
+        PaymentRequest::Transfer(Transfer {
+            from,
+            to,
+            amount,
+            from_type,
+            to_type,
+            narration,
+            ..
+        }) => {
             let code = format!("{TRANSFER}{}{}", kind(from_type), kind(to_type));
             (code, from, to.as_str(), amount, narration)
         }
-        PaymentRequest::Bill { from, biller, reference, bill, amount, from_type, narration } => {
+        PaymentRequest::Bill(BillPayment {
+            from,
+            biller,
+            reference,
+            bill,
+            amount,
+            from_type,
+            narration,
+            ..
+        }) => {
             let wanted = [
                 (tags::BILLER, Some(biller.as_str())),
                 (tags::REFERENCE, Some(reference.as_str())),
@@ -221,11 +285,15 @@ fn message(
 
 /// `Idempotency-Key`: without one nobody could tell a payment that is sent again from another.
 pub(super) fn key(headers: &HeaderMap) -> Result<&str, Refusal> {
-    let given = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let mut all = headers.get_all("idempotency-key").iter();
+    // Of two nobody could say which one the payment is known by.
+    let given = all.next().filter(|_| all.next().is_none()).and_then(|key| key.to_str().ok());
     let given = given.map(str::trim).filter(|key| (1..=KEY_MAX).contains(&key.len()));
     let plain = given.filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
     plain.ok_or_else(|| {
-        let message = format!("`Idempotency-Key` must be 1 to {KEY_MAX} characters without spaces");
+        let message = format!(
+            "`Idempotency-Key` must be there once, 1 to {KEY_MAX} ASCII characters without spaces"
+        );
         Refusal::new(StatusCode::BAD_REQUEST, "idempotency_key", message)
     })
 }

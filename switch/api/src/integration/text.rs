@@ -51,10 +51,10 @@ macro_rules! texts {
 texts! {
     /// DE102 or DE103.
     Account = |text| is_graphic(text, 28), "^[!-~]{1,28}$",
-        "an account is 1 to 28 characters without spaces";
+        "an account is 1 to 28 ASCII characters without spaces";
     /// Account number or IBAN that is searched for.
     AccountOrIban = |text| is_graphic(text, 34), "^[!-~]{1,34}$",
-        "an account or IBAN is 1 to 34 characters without spaces";
+        "an account or IBAN is 1 to 34 ASCII characters without spaces";
     /// Two digits of DE3.
     AccountType = |text| is_digits(text, 2..=2), "^[0-9]{2}$", "an account type is two digits";
     /// DE49.
@@ -73,13 +73,13 @@ texts! {
         "a name is 1 to 64 printable ASCII characters";
     /// What a bank calls its customer.
     CustomerId = |text| is_graphic(text, 32), "^[!-~]{1,32}$",
-        "a customer is 1 to 32 characters without spaces";
+        "a customer is 1 to 32 ASCII characters without spaces";
     /// The code of a bank in the dictionary.
     BankCode = |text| is_graphic(text, 11), "^[!-~]{1,11}$",
-        "a bank is 1 to 11 characters without spaces";
+        "a bank is 1 to 11 ASCII characters without spaces";
     /// A biller in the bank's list.
     BillerId = |text| is_graphic(text, 28), "^[!-~]{1,28}$",
-        "a biller is 1 to 28 characters without spaces";
+        "a biller is 1 to 28 ASCII characters without spaces";
     /// What the biller calls its customer, and the number of a bill.
     BillText = |text| is_printable(text, 40), "^[!-~]([ -~]{0,38}[!-~])?$",
         "a reference or bill number is 1 to 40 printable ASCII characters";
@@ -161,8 +161,12 @@ pub(crate) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Re
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Refusal::new(status, "unsupported_media_type", message));
     }
-    let read =
-        serde_json::from_slice(body).map_err(|error| Refusal::bad(without_values(&error)))?;
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        Refusal::bad(without_values(error.inner(), &path))
+    })?;
+    reader.end().map_err(|error| Refusal::bad(without_values(&error, ROOT)))?;
     // A list of values would do for an object without their names, and no request has a list.
     let all: Value = serde_json::from_slice(body).unwrap_or_default();
     if has_list(&all) {
@@ -179,16 +183,25 @@ fn has_list(value: &Value) -> bool {
     }
 }
 
-fn without_values(error: &serde_json::Error) -> String {
+/// The path of a body itself.
+const ROOT: &str = ".";
+
+/// What is wrong, and the member it is about.
+fn without_values(error: &serde_json::Error, path: &str) -> String {
     let text = error.to_string();
     let (line, column) = (error.line(), error.column());
     let place = format!("line {line}, column {column}");
     if !error.is_data() {
         return format!("the body is no JSON ({place})");
     }
+    let member = (path != ROOT && !path.contains('?')).then(|| made_up(path));
     let quotes = ["invalid type", "invalid value", "invalid length", "unknown variant"];
     if quotes.iter().any(|begin| text.starts_with(begin)) {
-        return format!("a value is not of its type ({place})");
+        // What stands last is ours; what stands before it is the value.
+        let wanted = text.rsplit_once(", expected ").map_or("", |(_, wanted)| wanted);
+        let wanted = in_words(wanted.split(" at line ").next().unwrap_or_default());
+        let member = member.as_deref().unwrap_or("a value");
+        return format!("{member} must be {wanted} ({place})");
     }
     let what = text.split(" at line ").next().unwrap_or_default();
     let what = what.split(", expected").next().unwrap_or_default();
@@ -196,18 +209,54 @@ fn without_values(error: &serde_json::Error) -> String {
     if let Some(name) = what.strip_prefix("unknown field ") {
         return format!("unknown field {} ({place})", made_up(name.trim_matches('`')));
     }
-    format!("{} ({place})", what.escape_debug().to_string().replace("\\'", "'"))
+    let what = what.escape_debug().to_string().replace("\\'", "'");
+    match member {
+        Some(member) if what.starts_with("missing field") => {
+            format!("{what} of {member} ({place})")
+        }
+        Some(member) => format!("{member}: {what} ({place})"),
+        None => format!("{what} ({place})"),
+    }
+}
+
+/// A type as people call it.
+fn in_words(wanted: &str) -> &str {
+    match wanted {
+        "u8" | "u16" | "u32" | "u64" | "i64" => "a whole number",
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        "" => "of its type",
+        wanted if wanted.starts_with("struct ") => "an object",
+        wanted => wanted,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Wanted {
         #[expect(dead_code, reason = "only reading it matters")]
         number: u8,
+        #[expect(dead_code, reason = "only reading it matters")]
+        within: Option<Within>,
+        #[expect(dead_code, reason = "only reading it matters")]
+        word: Option<Word>,
+    }
+
+    #[derive(Deserialize)]
+    struct Within {
+        #[expect(dead_code, reason = "only reading it matters")]
+        name: Account,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Word {
+        One,
+        Other,
     }
 
     fn said(body: &'static str) -> String {
@@ -215,7 +264,7 @@ mod tests {
             header::CONTENT_TYPE,
             "application/json; charset=utf-8".parse().unwrap(),
         )]);
-        let refused = read::<Wanted>(&headers, &Bytes::from_static(body.as_bytes())).unwrap_err();
+        let refused = read::<Wanted>(&headers, &Bytes::from_static(body.as_bytes())).err().unwrap();
         format!("{refused:?}")
     }
 
@@ -252,8 +301,14 @@ mod tests {
     fn what_is_wrong_is_said_without_the_value() {
         for (body, expected) in [
             ("{}", "missing field `number`"),
-            ("{\"number\":\"4111111111111111\"}", "not of its type (line 1"),
-            ("{\"number\":41111}", "not of its type"),
+            ("{\"number\":\"4111111111111111\"}", "`number` must be a whole number (line 1"),
+            ("{\"number\":41111}", "`number` must be a whole number"),
+            ("{\"number\":\", expected 4111\"}", "`number` must be a whole number"),
+            ("{\"within\":{}}", "missing field `name` of `within` (line 1"),
+            ("{\"within\":4111}", "`within` must be an object"),
+            ("{\"within\":{\"name\":true}}", "`within.name` must be a text"),
+            ("{\"within\":{\"name\":\"4111 1\"}}", "`within.name`: an account is 1 to 28"),
+            ("{\"word\":\"4111\"}", "`word` must be `one` or `other`"),
             ("{\"number\":1,\"more\":2}", "unknown field `more`"),
             ("{\"4111111111111111\":2}", "unknown field a name full of digits (line 1"),
             ("{\"more\\n4111 1111 11\":2}", "unknown field a name full of digits (line 1"),
