@@ -27,12 +27,16 @@ impl Agreement {
     }
 }
 
-/// Payments by what the journal says of them, and transfers that stand. A hold moves nothing, and
+/// Payments by what the journal says of them, and transfers that stand. An advice that its host
+/// has taken is approved, as the completion of a hold. A hold moves nothing, and
 /// neither does an inquiry. What banks of Open Banking post (their terminal is XS2A) has an RRN of
 /// theirs; the text of such a payment begins with ours.
 const VIEWS: &str = "
     CREATE TEMP VIEW payments AS
-        SELECT rrn, amount_minor AS minor, currency, state FROM main.v_transactions
+        SELECT rrn, amount_minor AS minor, currency,
+            CASE WHEN state = 'delivered' AND substr(mti, 3, 1) = '2' THEN 'approved' ELSE state
+            END AS state
+        FROM main.v_transactions
         WHERE substr(mti, 2, 1) = '2'
           AND substr(code, 1, 2) IN ('00', '01', '09', '20', '21', '40', '50');
     CREATE TEMP VIEW approved AS
@@ -133,6 +137,20 @@ mod tests {
         let twice = "('BANK', 100, 'NOK', NULL, NULL), ('BANK', 100, 'NOK', NULL, NULL)";
         assert!(!compare(row, twice).holds());
         assert_eq!(compare(row, "('BANK', 200, 'NOK', NULL, NULL)").only_in_ledger, 1);
+    }
+
+    #[test]
+    fn an_advice_is_approved_once_it_is_delivered() {
+        let moved = "('A', 100, 'NOK', NULL, NULL)";
+        let found = compare("('A', 100, 'NOK', '0220', '000000', 'delivered')", moved);
+        assert_eq!(found, Agreement { approved: 1, ..Agreement::default() });
+        let found = compare("('A', 100, 'NOK', '0221', '000000', 'delivering')", moved);
+        assert_eq!(found, Agreement { open: 1, ..Agreement::default() });
+        let found = compare(
+            "('A', 100, 'NOK', '0220', '000000', 'delivered')",
+            "(NULL, 1, 'NOK', NULL, NULL)",
+        );
+        assert_eq!(found.only_in_journal, 1);
     }
 
     #[test]

@@ -110,8 +110,15 @@ impl Mail {
         let outcome = match &result {
             Ok(()) => "ok",
             Err(failure) if failure.code.starts_with("smtp_") => "answered",
-            Err(_) => "failed",
+            Err(failure) => {
+                let known = OUTCOMES.into_iter().find(|outcome| *outcome == failure.code);
+                known.unwrap_or("failed")
+            }
         };
+        if let Err(failure) = &result {
+            // The audit has no room for the code of a server.
+            tracing::warn!(trace = within.trace, code = failure.code, "a letter was not taken");
+        }
         self.audit.note(CallEvent {
             provider: NAME.to_owned(),
             service: "email_send",
@@ -253,6 +260,9 @@ pub(crate) fn parameters(config: &EmailConfig) -> Result<TlsParameters, AdapterE
     }
     builder.build_rustls().map_err(wrong)
 }
+
+/// Codes of failures without an answer, which the audit has as outcomes.
+const OUTCOMES: [&str; 7] = ["address", "connect", "tls", "starttls", "timeout", "schema", BROKEN];
 
 /// What an error of the library means. Nothing of what the server wrote is passed on but its code.
 fn said(error: &Error) -> Failure {

@@ -197,10 +197,13 @@ pub enum Event {
         /// Whether its original was still in flight.
         in_flight: bool,
     },
-    /// A reversal was recorded.
+    /// A reversal was recorded, or an advice that was taken over: both are sent until they are
+    /// settled.
     ReversalQueued {
         /// For which group.
         group: GroupId,
+        /// Whether it is an advice, or a channel's own reversal.
+        is_taken_over: bool,
     },
     /// A reversal was sent.
     ReversalSent {

@@ -184,10 +184,14 @@ impl Observer {
                 let labels = [self.link(link), if in_flight { "yes" } else { "no" }];
                 self.metrics.recognised.with_label_values(&labels).inc();
             }
-            Event::ReversalQueued { group } => {
+            Event::ReversalQueued { group, is_taken_over } => {
                 let group = self.group(group);
                 self.metrics.reversals_queued.with_label_values(&[group]).inc();
-                tracing::warn!(group, "outcome unknown, reversal recorded");
+                if is_taken_over {
+                    tracing::debug!(group, "an advice is to be delivered");
+                } else {
+                    tracing::warn!(group, "outcome unknown, reversal recorded");
+                }
             }
             Event::ReversalSent { group, repeat } => {
                 let labels = [self.group(group), if repeat { "yes" } else { "no" }];

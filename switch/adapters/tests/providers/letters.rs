@@ -135,6 +135,6 @@ async fn every_refusal_of_the_server_has_its_meaning() {
     let late = all.email(no_time, letter("kari@example.org")).await.unwrap_err();
     assert_eq!(late.why, Failed::Late);
     let event = events.recv().await.unwrap();
-    assert_eq!((event.provider.as_str(), event.outcome), ("email", "failed"));
+    assert_eq!((event.provider.as_str(), event.outcome), ("email", "timeout"));
     assert_eq!(post.mailbox.letters().len(), 1);
 }

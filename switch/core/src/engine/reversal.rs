@@ -77,7 +77,8 @@ impl Switch {
                 live.reversals.park(txn, now.tick);
             }
         }
-        self.count(Event::ReversalQueued { group });
+        let is_taken_over = intent.is_taken_over();
+        self.count(Event::ReversalQueued { group, is_taken_over });
     }
 
     /// Sends every reversal whose turn has come, as far as the window and the host allow.

@@ -80,7 +80,7 @@ fn no_event_opens_a_label_set() {
     for number in 0..1_000 {
         let (link, group) = (LinkId(9_000 + number), GroupId(9_000 + number));
         observer.event(Event::Clash { link });
-        observer.event(Event::ReversalQueued { group });
+        observer.event(Event::ReversalQueued { group, is_taken_over: false });
         observer.event(Event::Asked {
             to: Addressee::Bank(BankId(9_000 + number)),
             failed: Some(Failed::Late),
