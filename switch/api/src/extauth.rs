@@ -43,7 +43,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use keys::{KeyCache, Times};
-use life::{Held, Life, Numbers, Trail, is_others};
+use life::{COMPLETION, HOLD, Held, Life, Numbers, RELEASE, TRANSACTION, Trail, is_others};
 use message::{Amount, Desk, Identity, Owner, transmission, undoing};
 use outcome::{Decision, Direction, decision};
 use proof::{now_ms, prove};
@@ -52,7 +52,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use turns::Turns;
-use veksel_codecs::{ResponseCode, field};
+use veksel_codecs::{Mti, ResponseCode, field};
 use veksel_config::ExtAuthConfig;
 use veksel_core::enquiry::Secret;
 use veksel_core::plan::DigestKey;
@@ -210,8 +210,8 @@ struct Way<'w> {
 
 /// One message of a request.
 struct Step<'s> {
-    /// Second digit of its type.
-    class: u8,
+    /// Its type.
+    mti: Mti,
     /// Its numbers; without a terminal those of any.
     numbers: &'s Numbers,
     direction: Direction,
@@ -302,7 +302,7 @@ impl Platform {
         card: Option<&str>,
     ) -> Result<Decision, Refusal> {
         let numbers = &way.identity.numbers;
-        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: false };
+        let step = Step { mti: HOLD, numbers, direction: Direction::Debit, is_change: false };
         if way.life.is_used() && self.trail(way, &step) == Trail::None {
             // Another request has placed it.
             return Ok(Decision::Conflict);
@@ -315,9 +315,9 @@ impl Platform {
     }
 
     async fn alter(&self, way: &Way<'_>, change: Change) -> Result<Decision, Refusal> {
-        let released = self.anywhere(way, b'4');
+        let released = self.anywhere(way, RELEASE);
         let numbers = &way.identity.numbers;
-        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
+        let step = Step { mti: HOLD, numbers, direction: Direction::Debit, is_change: true };
         for earlier in [&released.as_step(), &step] {
             match self.trail(way, earlier) {
                 Trail::Decided(decision) => return Ok(decision),
@@ -359,8 +359,8 @@ impl Platform {
         account: &str,
     ) -> Result<Decision, Refusal> {
         let numbers = &way.identity.numbers;
-        let completion = self.anywhere(way, b'2');
-        let own = Step { class: b'2', numbers, direction: amount.direction, is_change: false };
+        let completion = self.anywhere(way, COMPLETION);
+        let own = Step { mti: TRANSACTION, numbers, direction: amount.direction, is_change: false };
         match (self.trail(way, &completion.as_step()), self.trail(way, &own)) {
             (_, Trail::Approved(sent)) => return self.send_again(way, &own, &sent).await,
             (Trail::Decided(decision), _) | (_, Trail::Decided(decision)) => return Ok(decision),
@@ -384,7 +384,7 @@ impl Platform {
             return Err(Refusal::bad("the hold of this id is on another account or currency"));
         }
         let most = held.total.saturating_mul(COMPLETION_PERCENT_MAX) / 100;
-        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
+        let step = Step { mti: HOLD, numbers, direction: Direction::Debit, is_change: true };
         let grown = match self.trail(way, &step) {
             Trail::Approved(sent) => self.send_again(way, &step, &sent).await?,
             Trail::Decided(decision) if amount.minor > most => decision,
@@ -400,15 +400,15 @@ impl Platform {
     }
 
     fn trail(&self, way: &Way<'_>, step: &Step<'_>) -> Trail {
-        let Step { class, numbers, direction, is_change } = *step;
+        let Step { mti, numbers, direction, is_change } = *step;
         let other = &self.external.config.other_refusal_code;
-        way.life.trail(class, numbers, direction, is_change, other)
+        way.life.trail(mti, numbers, direction, is_change, other)
     }
 
     /// A message that shares its terminal with the one it names, whichever that is.
-    fn anywhere(&self, way: &Way<'_>, class: u8) -> Anywhere {
+    fn anywhere(&self, way: &Way<'_>, mti: Mti) -> Anywhere {
         let stan = way.identity.numbers.stan;
-        Anywhere { class, numbers: Numbers { stan, ..Numbers::default() } }
+        Anywhere { mti, numbers: Numbers { stan, ..Numbers::default() } }
     }
 
     /// Sends a message once: what was sent before is what it was.
@@ -429,7 +429,7 @@ impl Platform {
         let sent = sent.unwrap_or_else(|| transmission(now_ms()));
         let rrn = &way.identity.rrn;
         let desk = Desk { acquirer: &external.acquirer, rrn, transmission: &sent };
-        let stan = way.life.next_stan(step.class, step.numbers);
+        let stan = way.life.next_stan(step.mti, step.numbers);
         let message = message(&desk, &Numbers { stan, ..step.numbers.clone() });
         self.carry(way, step, &sent, message).await
     }
@@ -532,14 +532,14 @@ fn code_of(answer: &Spoken) -> Option<ResponseCode> {
 
 /// See [`Platform::anywhere`].
 struct Anywhere {
-    class: u8,
+    mti: Mti,
     numbers: Numbers,
 }
 
 impl Anywhere {
     const fn as_step(&self) -> Step<'_> {
-        let (class, numbers) = (self.class, &self.numbers);
-        Step { class, numbers, direction: Direction::Debit, is_change: true }
+        let (mti, numbers) = (self.mti, &self.numbers);
+        Step { mti, numbers, direction: Direction::Debit, is_change: true }
     }
 }
 

@@ -10,9 +10,17 @@ use veksel_codecs::{Mti, ResponseCode, field};
 use veksel_core::record::{CallerKey, Intent, Outcome, TxnId, Verdict};
 use veksel_core::{Stored, Unreadable};
 
-const HOLD: Mti = Mti::known(b"0100");
+/// A hold, new or of another amount.
+pub(super) const HOLD: Mti = Mti::known(b"0100");
 
-const COMPLETION: Mti = Mti::known(b"0220");
+/// A transaction without a hold.
+pub(super) const TRANSACTION: Mti = Mti::known(b"0200");
+
+/// The transaction that ends a hold.
+pub(super) const COMPLETION: Mti = Mti::known(b"0220");
+
+/// What lets a hold go, or takes an approved part back.
+pub(super) const RELEASE: Mti = Mti::known(b"0400");
 
 /// Trace numbers that there are.
 pub(super) const STANS: u32 = 999_999;
@@ -165,10 +173,10 @@ impl Life {
         })
     }
 
-    /// What came of the message with these numbers, of this class.
+    /// What came of the message with these numbers, of this type.
     pub(super) fn trail(
         &self,
-        class: u8,
+        mti: Mti,
         numbers: &Numbers,
         direction: Direction,
         is_change: bool,
@@ -176,7 +184,7 @@ impl Life {
     ) -> Trail {
         let mut trail = Trail::None;
         let ended = self.ended();
-        for stored in self.attempts(class, numbers) {
+        for stored in self.attempts(mti, numbers) {
             if !numbers.terminal.is_empty() && stored.intent.key.acceptor != numbers.acceptor {
                 return Trail::Other;
             }
@@ -196,22 +204,23 @@ impl Life {
     }
 
     /// The trace number of the next attempt: one for which nothing was done has used up its own.
-    pub(super) fn next_stan(&self, class: u8, numbers: &Numbers) -> u32 {
+    pub(super) fn next_stan(&self, mti: Mti, numbers: &Numbers) -> u32 {
         let is_undone = |stored: &&Stored| {
             stored.outcome.as_ref().is_some_and(|end| {
                 end.response == ResponseCode::HOST_UNAVAILABLE && !stored.is_undone()
             })
         };
-        let spent = self.attempts(class, numbers).filter(is_undone).count();
+        let spent = self.attempts(mti, numbers).filter(is_undone).count();
         let spent = u32::try_from(spent).unwrap_or(u32::MAX);
         numbers.stan.saturating_sub(1).saturating_add(spent) % STANS + 1
     }
 
     /// Of a message with a terminal of its own, every attempt; of one that shares another's, those
-    /// with its trace number.
+    /// with its trace number. A transaction and a completion of one request have the same number,
+    /// so that the type tells them apart.
     fn attempts<'l>(
         &'l self,
-        class: u8,
+        mti: Mti,
         numbers: &'l Numbers,
     ) -> impl Iterator<Item = &'l Stored> + 'l {
         self.0.iter().filter(move |stored| {
@@ -220,7 +229,7 @@ impl Life {
                 "" => key.stan == numbers.stan,
                 terminal => key.terminal == terminal,
             };
-            key.class == class && is_it
+            stored.intent.mti.original() == mti && is_it
         })
     }
 }

@@ -259,6 +259,35 @@ async fn refusals_and_what_is_taken_over_are_believed_without_asking() {
     assert_eq!(decided, Decision::Approved);
 }
 
+/// A transaction has the trace number that its completion would have, and is none.
+#[tokio::test]
+async fn a_refused_transaction_gets_the_same_decision_from_the_journal() {
+    let deposit = HOLD.replace("-10.00", "10.00");
+    let too_much = "REFUSED_MAX_BALANCE_EXCEEDED";
+    for (body, code, expected) in [
+        (deposit.as_str(), "61", too_much),
+        (deposit.as_str(), "13", too_much),
+        (deposit.as_str(), "21", "OTHER"),
+        (HOLD, "61", "OTHER"),
+        (HOLD, "21", "OTHER"),
+        (HOLD, "25", "OTHER"),
+    ] {
+        let paid = request(Wanted::Transaction, "k-1", body);
+        let (first, sent) = decide(&[], &paid, &[Some(code)]).await;
+        assert_eq!(sent[0][&0], "0200");
+        assert!(matches!(&first, Decision::Refused { code, .. } if code == expected), "{first:?}");
+        let (again, _) = decide(&[stored(&paid, 1, *b"0200", 1_000, code)], &paid, &[]).await;
+        assert_eq!(again, first, "{body} {code}");
+    }
+    // And what has its numbers with something else is not it.
+    let mut other = stored(&request(Wanted::Transaction, "k-1", HOLD), 1, *b"0200", 1_000, "61");
+    let mut intent = (*other.intent).clone();
+    (intent.key.acceptor, intent.caller_key) = ("ANOTHER".to_owned(), None);
+    other.intent = Arc::new(intent);
+    let paid = request(Wanted::Transaction, "k-1", HOLD);
+    assert_eq!(decide(&[other], &paid, &[]).await.0, Decision::Conflict);
+}
+
 /// A release undoes the message that placed the hold. That one was approved all the same.
 #[tokio::test]
 async fn a_hold_that_was_let_go_was_approved() {
