@@ -23,7 +23,7 @@ mod turns;
 
 pub use directory::{Directory, WrongDirectory};
 pub use keys::{Fetching, KeySource, keys_in};
-pub use life::{Lives, Looking};
+pub use life::{LIFE_MAX, Lives, Looking};
 pub(crate) use notify::KINDS;
 pub use notify::Notice;
 pub use proof::Doubt;
@@ -43,7 +43,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use keys::{KeyCache, Times};
-use life::{COMPLETION, HOLD, Held, Life, Numbers, RELEASE, TRANSACTION, Trail, is_others};
+use life::{COMPLETION, CUT, HOLD, Held, Life, Numbers, RELEASE, TRANSACTION, Trail, is_others};
 use message::{Amount, Desk, Identity, Owner, transmission, undoing};
 use outcome::{Decision, Direction, decision};
 use proof::{now_ms, prove};
@@ -303,9 +303,14 @@ impl Platform {
     ) -> Result<Decision, Refusal> {
         let numbers = &way.identity.numbers;
         let step = Step { mti: HOLD, numbers, direction: Direction::Debit, is_change: false };
-        if way.life.is_used() && self.trail(way, &step) == Trail::None {
-            // Another request has placed it.
-            return Ok(Decision::Conflict);
+        if self.trail(way, &step) == Trail::None {
+            if way.life.is_used() {
+                // Another request has placed it.
+                return Ok(Decision::Conflict);
+            }
+            if way.life.is_cut() {
+                return Ok(Decision::Failed(CUT));
+            }
         }
         let owner = match self.owner(account, card) {
             Ok(owner) => owner,
@@ -325,7 +330,11 @@ impl Platform {
                 Trail::None | Trail::Open(_) | Trail::Other => {}
             }
         }
-        let Some(held) = way.life.held() else { return Ok(Decision::NoHold) };
+        let held = match way.life.held() {
+            Ok(Some(held)) => held,
+            Ok(None) => return Ok(Decision::NoHold),
+            Err(why) => return Ok(Decision::Failed(why)),
+        };
         if change.currency != held.original.currency {
             return Err(Refusal::bad("the hold is in another currency"));
         }
@@ -374,7 +383,10 @@ impl Platform {
             Ok(owner) => owner,
             Err(refused) => return Ok(refused),
         };
-        let held = way.life.held().filter(|_| amount.direction == Direction::Debit);
+        let held = match way.life.held() {
+            Ok(held) => held.filter(|_| amount.direction == Direction::Debit),
+            Err(why) => return Ok(Decision::Failed(why)),
+        };
         let Some(held) = held else {
             return self
                 .send(way, &own, |desk, numbers| desk.transaction(numbers, amount, &owner))

@@ -129,6 +129,9 @@ fn request(wanted: Wanted, idempotency: &str, body: &str) -> Request {
 fn stored(of: &Request, txn: u64, mti: [u8; 4], amount: u64, code: &str) -> Stored {
     let Numbers { stan, terminal, acceptor } = of.identity.numbers.clone();
     let mti = Mti::known(&mti);
+    let tag = tags::format([(tags::HOLD, "H77")]);
+    // The engine keeps which hold a message names.
+    let is_change = mti == super::HOLD && !matches!(of.asked, Asked::Hold { .. });
     let key = DuplicateKey {
         participant: "platform".to_owned(),
         class: mti.digits()[1],
@@ -159,10 +162,9 @@ fn stored(of: &Request, txn: u64, mti: [u8; 4], amount: u64, code: &str) -> Stor
         account: "1".to_owned(),
         counter_account: String::new(),
         original: String::new(),
-        carried: Vec::new(),
+        carried: if is_change { vec![(48, tag.clone())] } else { Vec::new() },
         caller_key: of.identity.caller_key,
     };
-    let tag = tags::format([(tags::HOLD, "H77")]);
     let verdict = if intent.is_taken_over() { Verdict::Accepted } else { Verdict::Answered };
     let outcome = Outcome {
         txn: TxnId(txn),
@@ -360,9 +362,84 @@ async fn a_part_of_a_change_that_was_taken_back_leaves_the_hold() {
     let journal = vec![placed, part, stored(&change, 3, *b"0400", 2_000, "00")];
     let rrn = &hold.identity.rrn;
     let life = Life::new(journal.clone(), "platform", rrn);
-    assert_eq!(life.held().map(|held| held.total), Some(1_000));
+    assert_eq!(life.held().unwrap().map(|held| held.total), Some(1_000));
     let released = [journal, vec![stored(&hold, 4, *b"0400", 1_000, "00")]].concat();
-    assert_eq!(Life::new(released, "platform", rrn).held(), None);
+    assert_eq!(Life::new(released, "platform", rrn).held(), Ok(None));
+}
+
+/// What it would be released or completed by is not known, and what is left is not it.
+#[tokio::test]
+async fn a_change_without_what_it_changed_is_nobodys_hold() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let of_hold = |key: &str, amount: &str| {
+        let body = format!(r#"{{"amount":{{"amount":"{amount}","currency":"USD"}}}}"#);
+        request(Wanted::Change("h-1".to_owned()), key, &body)
+    };
+    let grown = of_hold("k-2", "-50.00");
+    let asking = [
+        of_hold("k-3", "0.00"),
+        of_hold("k-3", "-60.00"),
+        request(Wanted::Transaction, "k-3", HOLD),
+        request(Wanted::Transaction, "k-3", &HOLD.replace("-10.00", "10.00")),
+    ];
+    let change = stored(&grown, 2, *b"0100", 5_000, "00");
+    for asked in &asking {
+        let (decided, _) = decide(std::slice::from_ref(&change), asked, &[]).await;
+        assert!(matches!(decided, Decision::Failed(_)), "{:?}: {decided:?}", asked.asked);
+    }
+    // Its own request is known by it all the same.
+    let again = [Some("00")];
+    let (decided, _) = decide(std::slice::from_ref(&change), &grown, &again).await;
+    assert_eq!(decided, Decision::Approved);
+    // If what placed the hold was taken back, so is what it was changed to.
+    let mut placed = stored(&hold, 1, *b"0100", 1_000, "00");
+    placed.undoing = Some(Undoing::Reversing);
+    let journal = [placed, change.clone()];
+    assert_eq!(decide(&journal, &asking[0], &[]).await.0, Decision::NoHold);
+    // And what was completed is over, whatever is left of it.
+    let journal =
+        [change, stored(&request(Wanted::Transaction, "k-4", HOLD), 3, *b"0220", 1, "00")];
+    assert_eq!(decide(&journal, &asking[1], &[]).await.0, Decision::NoHold);
+    assert_eq!(decide(&journal, &asking[2], &[]).await.0, Decision::Conflict);
+}
+
+/// One look-up finds no more; the oldest may be what placed the hold.
+#[tokio::test]
+async fn a_life_too_long_to_be_seen_whole_is_left_as_it_is() {
+    let body =
+        |minor: usize| format!(r#"{{"amount":{{"amount":"-{minor}.00","currency":"USD"}}}}"#);
+    let change = |number: usize| {
+        request(Wanted::Change("h-1".to_owned()), &format!("k-{number}"), &body(number))
+    };
+    let hold = request(Wanted::Hold, "k-0", HOLD);
+    let life = |changes: usize| {
+        let placed = stored(&hold, 0, *b"0100", 1_000, "00");
+        let changes = (1..=changes)
+            .map(|n| stored(&change(n), u64::try_from(n).unwrap(), *b"0100", 100 * n as u64, "00"));
+        std::iter::once(placed).chain(changes).collect::<Vec<_>>()
+    };
+    let most = LIFE_MAX;
+    let next = change(most + 1);
+    let (decided, sent) = decide(&life(most - 2), &next, &[Some("00")]).await;
+    assert_eq!((decided, sent[0][&0].as_str()), (Decision::Approved, "0100"));
+    let cut = life(most - 1);
+    for asked in [&next, &request(Wanted::Transaction, "k-x", HOLD)] {
+        let (decided, _) = decide(&cut, asked, &[]).await;
+        assert_eq!(decided, Decision::Failed(CUT));
+    }
+    // Also if of all of it nothing was approved that can still be seen.
+    let refused: Vec<Stored> = cut
+        .iter()
+        .map(|stored| {
+            let mut end = (**stored.outcome.as_ref().unwrap()).clone();
+            end.response = ResponseCode::INSUFFICIENT_FUNDS;
+            Stored { outcome: Some(Arc::new(end)), ..stored.clone() }
+        })
+        .collect();
+    let placing = request(Wanted::Hold, "k-y", HOLD);
+    assert_eq!(decide(&refused, &placing, &[]).await.0, Decision::Failed(CUT));
+    // What is known of a request is said.
+    assert_eq!(decide(&cut, &change(7), &[Some("00")]).await.0, Decision::Approved);
 }
 
 /// Of a completion neither DE41 nor DE42 is its own, and of another id not even DE37.
