@@ -63,6 +63,8 @@ const COMPLETION_PERCENT_MAX: u64 = 115;
 
 const TOO_LONG: &str = "it took too long";
 
+const NO_NAME: &str = "the bank does not name its holds";
+
 /// Hears what is worth counting.
 pub trait Watcher: Send + Sync {
     /// A request was not believed.
@@ -356,9 +358,27 @@ impl Platform {
         total: u64,
     ) -> Result<Decision, Refusal> {
         if held.tag.is_empty() {
-            return Ok(Decision::Failed("the bank does not name its holds"));
+            return Ok(Decision::Failed(NO_NAME));
         }
         self.send(way, step, |desk, numbers| desk.change(numbers, held, total)).await
+    }
+
+    /// Asks for more money once again, behind what was asked and approved before: a message of its
+    /// own, with the next trace number.
+    async fn grow_anew(
+        &self,
+        way: &Way<'_>,
+        step: &Step<'_>,
+        held: &Held,
+        (total, before): (u64, &Intent),
+    ) -> Result<Decision, Refusal> {
+        if held.tag.is_empty() {
+            return Ok(Decision::Failed(NO_NAME));
+        }
+        let stan = way.life.stan_behind(step.mti, step.numbers);
+        // What is remembered may be the last message before.
+        let sent = way.sent.clone().filter(|sent| *sent != before.key.transmission);
+        self.post(way, step, (stan, sent), |desk, numbers| desk.change(numbers, held, total)).await
     }
 
     async fn transact(
@@ -398,8 +418,14 @@ impl Platform {
         let most = held.total.saturating_mul(COMPLETION_PERCENT_MAX) / 100;
         let step = Step { mti: HOLD, numbers, direction: Direction::Debit, is_change: true };
         let grown = match self.trail(way, &step) {
-            Trail::Approved(sent) => self.send_again(way, &step, &sent).await?,
-            Trail::Decided(decision) if amount.minor > most => decision,
+            Trail::Approved(sent) => match self.send_again(way, &step, &sent).await? {
+                // The hold was given another amount since, and that holds.
+                Decision::Approved if amount.minor > most => {
+                    self.grow_anew(way, &step, &held, (amount.minor, &sent)).await?
+                }
+                decided => decided,
+            },
+            Trail::Decided(decision) if amount.minor > most || decision.is_final() => decision,
             // More than was promised: whether that much is there is asked first.
             _ if amount.minor > most => self.set_total(way, &step, &held, amount.minor).await?,
             _ => Decision::Approved,
@@ -430,18 +456,28 @@ impl Platform {
         step: &Step<'_>,
         message: impl FnOnce(&Desk<'_>, &Numbers) -> Spoken,
     ) -> Result<Decision, Refusal> {
-        let external = &self.external;
-        let sent = match self.trail(way, step) {
+        let numbered = match self.trail(way, step) {
             Trail::Decided(decision) => return Ok(decision),
             Trail::Other => return Ok(Decision::Conflict),
             Trail::Approved(sent) => return self.send_again(way, step, &sent).await,
-            Trail::Open(transmission) => Some(transmission),
-            Trail::None => way.sent.clone(),
+            Trail::Open(sent) => (sent.key.stan, Some(sent.key.transmission.clone())),
+            Trail::None => (way.life.next_stan(step.mti, step.numbers), way.sent.clone()),
         };
+        self.post(way, step, numbered, message).await
+    }
+
+    /// With this trace number and DE7, or that of now.
+    async fn post(
+        &self,
+        way: &Way<'_>,
+        step: &Step<'_>,
+        (stan, sent): (u32, Option<String>),
+        message: impl FnOnce(&Desk<'_>, &Numbers) -> Spoken,
+    ) -> Result<Decision, Refusal> {
+        let external = &self.external;
         let sent = sent.unwrap_or_else(|| transmission(now_ms()));
         let rrn = &way.identity.rrn;
         let desk = Desk { acquirer: &external.acquirer, rrn, transmission: &sent };
-        let stan = way.life.next_stan(step.mti, step.numbers);
         let message = message(&desk, &Numbers { stan, ..step.numbers.clone() });
         self.carry(way, step, &sent, message).await
     }

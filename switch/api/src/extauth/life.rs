@@ -84,8 +84,8 @@ pub(super) struct Held {
 pub(super) enum Trail {
     /// It never was, or nothing was done for it.
     None,
-    /// It is under way, with this DE7.
-    Open(String),
+    /// It is under way, with these numbers.
+    Open(Arc<Intent>),
     /// It has this end.
     Decided(Decision),
     /// The bank approved it, all of it or a part. Whether that stands only the engine knows: that
@@ -223,7 +223,7 @@ impl Life {
                 return Trail::Other;
             }
             trail = match &stored.outcome {
-                None => Trail::Open(stored.intent.key.transmission.clone()),
+                None => Trail::Open(Arc::clone(&stored.intent)),
                 Some(end) if end.response.is_approval() => match decision_of(stored, end, &ended) {
                     Some(decided) => Trail::Decided(decided),
                     None => Trail::Approved(Arc::clone(&stored.intent)),
@@ -244,9 +244,12 @@ impl Life {
                 end.response == ResponseCode::HOST_UNAVAILABLE && !stored.is_undone()
             })
         };
-        let spent = self.attempts(mti, numbers).filter(is_undone).count();
-        let spent = u32::try_from(spent).unwrap_or(u32::MAX);
-        numbers.stan.saturating_sub(1).saturating_add(spent) % STANS + 1
+        stan_after(numbers, self.attempts(mti, numbers).filter(is_undone).count())
+    }
+
+    /// The trace number of another attempt, whatever became of those before.
+    pub(super) fn stan_behind(&self, mti: Mti, numbers: &Numbers) -> u32 {
+        stan_after(numbers, self.attempts(mti, numbers).count())
     }
 
     /// Of a message with a terminal of its own, every attempt; of one that shares another's, those
@@ -266,6 +269,12 @@ impl Life {
             stored.intent.mti.original() == mti && is_it
         })
     }
+}
+
+/// The trace number of an attempt behind so many.
+fn stan_after(numbers: &Numbers, spent: usize) -> u32 {
+    let spent = u32::try_from(spent).unwrap_or(u32::MAX);
+    numbers.stan.saturating_sub(1).saturating_add(spent) % STANS + 1
 }
 
 /// What came of an approved message, if the journal alone can tell: an approval that is taken back

@@ -442,6 +442,73 @@ async fn a_life_too_long_to_be_seen_whole_is_left_as_it_is() {
     assert_eq!(decide(&cut, &change(7), &[Some("00")]).await.0, Decision::Approved);
 }
 
+/// That more money was held once says nothing after the hold was given another amount: the bank
+/// takes no more than 115 % of what is held, and an advice is not declined.
+#[tokio::test]
+async fn what_a_hold_grew_to_counts_only_while_it_is_of_that_amount() {
+    let hold = request(Wanted::Hold, "k-1", &HOLD.replace("10.00", "100.00"));
+    let paid = request(Wanted::Transaction, "k-2", &HOLD.replace("10.00", "200.00"));
+    let to = |amount: &str| {
+        let body = format!(r#"{{"amount":{{"amount":"{amount}","currency":"USD"}}}}"#);
+        request(Wanted::Change("h-1".to_owned()), "k-3", &body)
+    };
+    let numbers = &paid.identity.numbers;
+    let second = |txn, code| {
+        let mut second = stored(&paid, txn, *b"0100", 20_000, code);
+        let mut intent = (*second.intent).clone();
+        intent.key.stan = numbers.stan % 999_999 + 1;
+        second.intent = Arc::new(intent);
+        second
+    };
+    let grown =
+        [stored(&hold, 1, *b"0100", 10_000, "00"), stored(&paid, 2, *b"0100", 20_000, "00")];
+    let with = |more: &[Stored]| [&grown, more].concat();
+    let smaller = stored(&to("-60.00"), 3, *b"0100", 6_000, "00");
+    let types = |sent: &[BTreeMap<u8, String>]| {
+        sent.iter().map(|sent| (sent[&0].clone(), sent[&11].clone())).collect::<Vec<_>>()
+    };
+    let stan = |number: u32| format!("{:06}", (numbers.stan - 1 + number) % 999_999 + 1);
+    let first = ("0100".to_owned(), stan(0));
+    let anew = ("0100".to_owned(), stan(1));
+    let completion = ("0220".to_owned(), stan(0));
+    let ok = Some("00");
+
+    // It is what the hold is of, or near enough.
+    for journal in [with(&[]), with(&[stored(&to("-190.00"), 3, *b"0100", 19_000, "00")])] {
+        let (decided, sent) = decide(&journal, &paid, &[ok, ok]).await;
+        assert_eq!(
+            (decided, types(&sent)),
+            (Decision::Approved, vec![first.clone(), completion.clone()])
+        );
+    }
+    // It is not any more: the bank is asked again, and may refuse.
+    let journal = with(std::slice::from_ref(&smaller));
+    let (decided, sent) = decide(&journal, &paid, &[ok, ok, ok]).await;
+    let all = vec![first.clone(), anew.clone(), completion.clone()];
+    assert_eq!((decided, types(&sent)), (Decision::Approved, all));
+    assert_eq!((&sent[1][&4], &sent[1][&41]), (&"000000020000".to_owned(), &numbers.terminal));
+    assert!(sent[1][&7] != DE7 && tags::find(&sent[1][&48], tags::HOLD).is_some());
+    let (decided, sent) = decide(&journal, &paid, &[ok, Some("51")]).await;
+    assert!(matches!(decided, Decision::Refused { .. }), "{decided:?}");
+    assert_eq!(types(&sent), [first, anew.clone()]);
+    // What was refused stays so, also if there is enough by now.
+    let [placed, _] = grown.clone();
+    let refused = stored(&paid, 2, *b"0100", 20_000, "51");
+    let more = stored(&to("-300.00"), 3, *b"0100", 30_000, "00");
+    assert_eq!(decide(&[placed, refused, more], &paid, &[]).await.0, decided);
+    // The journal tells what came of that.
+    let journal = with(&[smaller.clone(), second(4, "51")]);
+    assert_eq!(decide(&journal, &paid, &[]).await.0, decided);
+    let journal = with(&[smaller.clone(), second(4, "00")]);
+    let (decided, sent) = decide(&journal, &paid, &[ok, ok]).await;
+    assert_eq!((decided, types(&sent)), (Decision::Approved, vec![anew.clone(), completion]));
+    let mut open = second(4, "00");
+    open.outcome = None;
+    let (decided, sent) = decide(&with(&[smaller, open]), &paid, &[Some("09")]).await;
+    assert!(matches!(decided, Decision::Failed(_)), "{decided:?}");
+    assert_eq!((types(&sent), sent[0][&7].as_str()), (vec![anew], DE7));
+}
+
 /// Of a completion neither DE41 nor DE42 is its own, and of another id not even DE37.
 #[tokio::test]
 async fn a_key_that_the_journal_has_with_something_else_is_a_conflict() {
