@@ -182,7 +182,8 @@ impl Life {
 
     /// From what a release names to the release. It names what placed the hold, by whose terminal
     /// it is known, and ends every change of it too; of these the journal says nothing. One that
-    /// takes an approved part back may name a change, and then ends nothing else.
+    /// takes an approved part back may name a change, and then ends nothing else: what the hold was
+    /// changed to meanwhile holds.
     fn ended(&self) -> Vec<RangeInclusive<TxnId>> {
         let releases = self.own.iter().filter(|stored| {
             let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
@@ -194,7 +195,9 @@ impl Life {
                 let is_of = (&key.terminal, &key.acceptor) == (&of.terminal, &of.acceptor);
                 is_of && is_approved_hold(stored)
             });
-            Some(named?.intent.txn..=release.intent.txn)
+            let named = &named?.intent;
+            let last = if is_change(named) { named.txn } else { release.intent.txn };
+            Some(named.txn..=last)
         };
         releases.filter_map(range).collect()
     }

@@ -367,6 +367,46 @@ async fn a_part_of_a_change_that_was_taken_back_leaves_the_hold() {
     assert_eq!(Life::new(released, "platform", rrn).held(), Ok(None));
 }
 
+/// The bank leaves the hold as the last change has made it, whatever an earlier one was.
+#[tokio::test]
+async fn a_part_that_is_taken_back_late_ends_no_later_change() {
+    let to = |key: &str, amount: &str| {
+        let body = format!(r#"{{"amount":{{"amount":"{amount}","currency":"USD"}}}}"#);
+        request(Wanted::Change("h-1".to_owned()), key, &body)
+    };
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let (part, later) = (to("k-2", "-50.00"), to("k-3", "-80.00"));
+    let mut taken = stored(&part, 2, *b"0100", 5_000, "10");
+    let journal = vec![
+        stored(&hold, 1, *b"0100", 1_000, "00"),
+        taken.clone(),
+        stored(&later, 3, *b"0100", 8_000, "00"),
+    ];
+    // Its 0400 was not taken over in time, so that its request comes again.
+    let again = [Some("10"), Some("00")];
+    let (decided, sent) = decide(&journal, &part, &again).await;
+    assert_eq!((&decided, sent[1][&0].as_str()), (&Decision::part_taken_back(), "0400"));
+    taken.undoing = Some(Undoing::Reversing);
+    let mut journal = journal;
+    journal[1] = taken;
+    let mut back = stored(&part, 4, *b"0400", 5_000, "00");
+    let mut intent = (*back.intent).clone();
+    intent.key.stan = sent[1][&11].parse().unwrap();
+    back.intent = Arc::new(intent);
+    journal.push(back);
+    let life = Life::new(journal.clone(), "platform", &hold.identity.rrn);
+    assert_eq!(life.held().unwrap().map(|held| held.total), Some(8_000));
+    // So it is completed as it is, and let go whole.
+    let paid = request(Wanted::Transaction, "k-4", &HOLD.replace("10.00", "80.00"));
+    let (decided, sent) = decide(&journal, &paid, &[Some("00")]).await;
+    assert_eq!((decided, sent[0][&0].as_str()), (Decision::Approved, "0220"));
+    let known = [Some("00")];
+    assert_eq!(decide(&journal, &later, &known).await.0, Decision::Approved);
+    assert_eq!(decide(&journal, &part, &[]).await.0, Decision::part_taken_back());
+    let released = [journal, vec![stored(&hold, 5, *b"0400", 1_000, "00")]].concat();
+    assert_eq!(Life::new(released, "platform", &hold.identity.rrn).held(), Ok(None));
+}
+
 /// What it would be released or completed by is not known, and what is left is not it.
 #[tokio::test]
 async fn a_change_without_what_it_changed_is_nobodys_hold() {
