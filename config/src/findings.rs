@@ -81,6 +81,15 @@ impl Findings {
         &self.source
     }
 
+    /// Gives a setting that is at its default another one, because of what other sections say.
+    pub(crate) fn restate(&mut self, path: &str, value: &str) {
+        let found = self.settings.iter_mut().find(|setting| setting.path == path);
+        if let Some(setting) = found.filter(|setting| setting.origin == Origin::Default) {
+            value.clone_into(&mut setting.value);
+            setting.default = Some(value.to_owned());
+        }
+    }
+
     /// Notes something that stops the start. An empty `help` says nothing.
     pub(crate) fn error(
         &mut self,

@@ -159,6 +159,29 @@ fn defaults_of_the_bridge_are_those_of_the_engine_and_the_adapters() {
     assert_eq!(again.bridge, config.bridge);
 }
 
+/// Whoever says nothing about it forgets no hold that may still be completed.
+#[test]
+fn the_journal_keeps_holds_for_as_long_as_they_may_be_asked_about() {
+    const HOUR: u64 = 3_600_000;
+    let kept = |text: &str| {
+        let config = load_switch(switch(text)).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert_eq!(config.plan.keep_ms, config.store.keep_ms);
+        let shown = config.settings.get("store.keep").unwrap().clone();
+        let same = load_switch(switch(&config.settings.to_string())).unwrap();
+        assert_eq!(same.store.keep_ms, config.store.keep_ms);
+        (config.store.keep_ms / HOUR, shown.value, shown.origin == Origin::Default)
+    };
+    let life = |life: &str| BRIDGE_EXAMPLE.replace("hold_life = \"720h\"", life);
+    assert_eq!(kept(BRIDGE_EXAMPLE), (720, "\"720h\"".to_owned(), true));
+    assert_eq!(kept(&life("")), (720, "\"720h\"".to_owned(), true));
+    assert_eq!(kept(&life("hold_life = \"168h\"")), (168, "\"168h\"".to_owned(), true));
+    assert_eq!(kept(&life("hold_life = \"8784h\"")), (8_784, "\"8784h\"".to_owned(), true));
+    let set = format!("{BRIDGE_EXAMPLE}\n[store]\nkeep = \"1000h\"\n");
+    assert_eq!(kept(&set), (1_000, "\"1000h\"".to_owned(), false));
+    let keys = kept(SWITCH_EXAMPLE);
+    assert_eq!((keys.0, keys.1), (168, "\"168h\"".to_owned()));
+}
+
 #[test]
 fn variables_of_other_programs_say_what_nothing_else_says() {
     let load = |text: &str, variables: &[(&str, &str)]| {

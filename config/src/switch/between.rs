@@ -12,9 +12,6 @@ use crate::unit::show_duration;
 use std::net::IpAddr;
 use veksel_core::fact::ApprovalMode;
 
-/// How long a request is known, and a hold lives (http-contracts 4.3 and 4.5).
-const REMEMBERED_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
-
 pub(super) fn check(switch: &Switch, findings: &mut Findings) {
     let outside = &switch.outside;
     let is_production =
@@ -346,12 +343,18 @@ fn callers(switch: &Switch, findings: &mut Findings) {
     }
 }
 
-/// The platform is told what it was told before for as long as it may ask again.
+/// The platform is told what it was told before, and its holds are known, for as long as it asks.
 fn external(switch: &Switch, extauth: &ExtAuth, findings: &mut Findings) {
-    let keep = &switch.store.keep;
-    if keep.is_sound() && keep.value < REMEMBERED_MS {
-        let message = "[extauth] needs what was decided for seven days";
-        let help = "`keep` of [store] is at least \"168h\"";
+    let (keep, life) = (&switch.store.keep, &extauth.hold_life);
+    if keep.is_sound() && life.is_sound() && keep.value < life.value {
+        let (kept, asked) = (show_duration(keep.value), show_duration(life.value));
+        let message = format!(
+            "`keep` of [store] is {kept}, and holds of [extauth] may be asked about for {asked}"
+        );
+        let help = format!(
+            "a hold that is forgotten is neither completed nor let go: make `keep` \"{asked}\" or \
+             more, or `hold_life` of [extauth] less"
+        );
         findings.error(keep.place.or(extauth.caller.place), message, help);
     }
     if switch.outside.http.is_none() {

@@ -9,11 +9,12 @@ use super::{LogFormat, LogLevel, ServiceMode, TcpKeepAlive, TraceConfig};
 use crate::address::{Destination, DialectName, parse_listen};
 use crate::alert::AlertConfig;
 use crate::cidr::Cidr;
-use crate::findings::{Found, Place};
+use crate::findings::{Findings, Found, Place};
 use crate::framing::framing;
 use crate::mac::{MacConfig, mac};
-use crate::section::{Missing, Section, as_name};
+use crate::section::{Missing, Section, as_name, quoted};
 use crate::tls::{Clients, DialTls, ListenTls, Pin, San, dial_tls, grant, listen_tls, pins, sans};
+use crate::unit::show_duration;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use veksel_codecs::{Framing, Mti};
@@ -225,13 +226,16 @@ impl Switch {
         let trace = trace(root.table("trace"), service_mode.value);
         let admin_default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8580));
         let admin = listen(&mut root.table("admin"), Missing::Default(admin_default));
-        let store = Store::read(root.table("store"));
+        let mut store = Store::read(root.table("store"));
         let (limits, connections_max) = limits(root.table("limits"));
         let participants = each(&mut root, "participant", PARTICIPANTS_MAX, Participant::read);
         let listeners = each(&mut root, "listener", LISTENERS_MAX, Listener::read);
         let groups = each(&mut root, "group", GROUPS_MAX, Group::read);
         let routes = each(&mut root, "route", ROUTES_MAX, Route::read);
         let outside = Outside::read(&mut root);
+        if let Some(extauth) = &outside.extauth {
+            store.keep_holds(&extauth.hold_life, root.findings);
+        }
         Self {
             name,
             institution,
@@ -312,6 +316,14 @@ impl Store {
             queue_max: section.integer("queue_max", 8_192, 1..=1_000_000),
             keep: section.duration("keep", 168 * HOUR, HOUR..=87_600 * HOUR),
             records_max: section.integer("records_max", 50_000_000, 1_000..=u32::MAX),
+        }
+    }
+
+    /// If nobody says how long, no hold is forgotten that may still be asked about.
+    fn keep_holds(&mut self, life: &Found<u64>, findings: &mut Findings) {
+        if self.keep.place == Place::Default && life.is_sound() && self.keep.value < life.value {
+            self.keep.value = life.value;
+            findings.restate("store.keep", &quoted(&show_duration(life.value)));
         }
     }
 }

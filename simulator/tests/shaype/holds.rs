@@ -1,7 +1,7 @@
 //! What becomes of holds: placed, changed, completed, released, expired.
 
 use crate::client;
-use crate::rig::{ACCOUNT, Asked, GENEROUS, Rig};
+use crate::rig::{ACCOUNT, Asked, GENEROUS, Rig, read_only, turn_of_time, until};
 
 const OPENING: i64 = 11_061_105;
 
@@ -122,6 +122,36 @@ fn a_hold_that_was_changed_is_let_go_too() {
     rig.approve(&Asked::transaction("h-1", ACCOUNT, "-20.00", "USD"));
     rig.await_balance(ACCOUNT, (OPENING - 2_000, OPENING - 2_000));
     assert_eq!(rig.types(), ["0100", "0100", "0400", "0200"]);
+}
+
+/// What the journal forgets is forgotten with everything that belongs to it, or a change would be
+/// what is let go: the bank would give back the amount before it, and keep holding that.
+#[test]
+fn a_hold_is_remembered_whole_while_anything_of_it_is_young() {
+    let mut rig = Rig::with(GENEROUS, 7);
+    for id in ["h-1", "h-2", "h-3"] {
+        rig.approve(&Asked::hold(id, ACCOUNT, "-10.00", "USD"));
+    }
+    let old = turn_of_time();
+    rig.approve(&Asked::change("h-1", "-50.00", "USD"));
+    rig.approve(&Asked::change("h-2", "-50.00", "USD"));
+    assert_eq!(rig.balance(ACCOUNT), (OPENING, OPENING - 11_000));
+    rig.restart_without(old);
+    assert_eq!(rig.types().len(), 4);
+    rig.approve(&Asked::change("h-1", "0.00", "USD"));
+    rig.await_balance(ACCOUNT, (OPENING, OPENING - 6_000));
+    rig.approve(&Asked::transaction("h-2", ACCOUNT, "-45.00", "USD"));
+    rig.await_balance(ACCOUNT, (OPENING - 4_500, OPENING - 5_500));
+    until("what ended them to be delivered", || {
+        let journal = read_only(&rig.journal());
+        let sql = "SELECT count(*) FROM v_transactions WHERE state = 'delivering'";
+        (journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() == 0).then_some(())
+    });
+    // Nobody knows the third any more but the bank.
+    assert_eq!(rig.ask(&Asked::change("h-3", "0.00", "USD")).status, 404);
+    rig.restart_without(turn_of_time());
+    assert_eq!(rig.types(), Vec::<String>::new());
+    assert_eq!(rig.ask(&Asked::change("h-2", "0.00", "USD")).status, 404);
 }
 
 #[test]

@@ -45,6 +45,32 @@ fn refusals_have_the_platforms_codes_and_the_truth() {
     assert_eq!(said["errorCode"], NOT_ENOUGH);
 }
 
+/// The journal is what tells then, and has no more than the code of the bank.
+#[test]
+fn a_refusal_is_the_same_after_a_restart() {
+    let other = "other_refusal_code = \"REFUSED_OTHERWISE\"\n";
+    let mut rig = Rig::with(&format!("{GENEROUS}{other}"), 7);
+    rig.approve(&Asked::hold("h-1", ACCOUNT, "-10.00", "USD"));
+    let before = rig.balance(ACCOUNT);
+    let refused = [
+        (Asked::transaction("t-1", ACCOUNT, "1.61", "USD"), TOO_MUCH),
+        (Asked::transaction("t-2", ACCOUNT, "-1.61", "USD"), "REFUSED_OTHERWISE"),
+        (Asked::transaction("t-3", ACCOUNT, "-1.51", "USD"), NOT_ENOUGH),
+        (Asked::hold("h-2", ACCOUNT, "-1.61", "USD"), "REFUSED_OTHERWISE"),
+        (Asked::change("h-1", "-999999.00", "USD"), NOT_ENOUGH),
+    ];
+    let ask = |rig: &Rig| refused.clone().map(|(asked, _)| rig.ask(&asked));
+    let first = ask(&rig).map(|answer| (answer.status, answer.text()));
+    for ((status, said), (_, code)) in first.iter().zip(&refused) {
+        assert!(*status == 470 && said.contains(code), "{status} {said}");
+    }
+    let messages = rig.types().len();
+    rig.restart();
+    let again = ask(&rig).map(|answer| (answer.status, answer.text()));
+    assert_eq!(again, first);
+    assert_eq!((rig.balance(ACCOUNT), rig.types().len()), (before, messages));
+}
+
 #[test]
 fn a_refused_increase_leaves_the_hold_as_it_was() {
     let rig = Rig::with(GENEROUS, 7);

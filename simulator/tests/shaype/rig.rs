@@ -17,8 +17,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use veksel_codecs::Framing;
 use veksel_config::{BankConfig, BankProfile, DialectName, Faults, Source, load_switch};
+use veksel_core::time::Utc;
 use veksel_server::{Running, Stopped};
 use veksel_simulator::bank::{self, Desk, RunningBank};
+use veksel_store::{Keys, SqliteStore, Store as _};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::RSAPublicKey;
 
@@ -30,6 +32,16 @@ pub(crate) const LATE_MS: u64 = 2_500;
 
 /// USD, with money on it.
 pub(crate) const ACCOUNT: &str = "10000000011";
+
+/// Milliseconds since 1970, after everything that was recorded and before everything that will be.
+pub(crate) fn turn_of_time() -> u64 {
+    let now = || {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        u64::try_from(now.as_millis()).unwrap()
+    };
+    let turn = now() + 1;
+    until("the clock to go on", || (now() > turn).then_some(turn))
+}
 
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -277,6 +289,17 @@ impl Rig {
     /// Stops the switch and starts another on its journal.
     pub(crate) fn restart(&mut self) {
         assert_eq!(self.switch.take().unwrap().stop(), Stopped::Asked);
+        self.start_switch();
+    }
+
+    /// The same, and what is older than this many milliseconds since 1970 is forgotten meanwhile.
+    pub(crate) fn restart_without(&mut self, before_ms: u64) {
+        assert_eq!(self.switch.take().unwrap().stop(), Stopped::Asked);
+        let keys = Arc::new(Keys::load(&self.folder.path().join("veksel.key")).unwrap());
+        let mut journal = SqliteStore::open(&self.journal(), keys).unwrap();
+        while journal.trim(Utc(before_ms), 64).unwrap().more {}
+        journal.close().unwrap();
+        drop(journal);
         self.start_switch();
     }
 

@@ -23,7 +23,7 @@ mod turns;
 
 pub use directory::{Directory, WrongDirectory};
 pub use keys::{Fetching, KeySource, keys_in};
-pub use life::{Lives, Looking};
+pub use life::{LIFE_MAX, Lives, Looking};
 pub(crate) use notify::KINDS;
 pub use notify::Notice;
 pub use proof::Doubt;
@@ -43,7 +43,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use keys::{KeyCache, Times};
-use life::{Held, Life, Numbers, Trail, is_others};
+use life::{COMPLETION, CUT, HOLD, Held, Life, Numbers, RELEASE, TRANSACTION, Trail, is_others};
 use message::{Amount, Desk, Identity, Owner, transmission, undoing};
 use outcome::{Decision, Direction, decision};
 use proof::{now_ms, prove};
@@ -52,7 +52,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use turns::Turns;
-use veksel_codecs::{ResponseCode, field};
+use veksel_codecs::{Mti, ResponseCode, field};
 use veksel_config::ExtAuthConfig;
 use veksel_core::enquiry::Secret;
 use veksel_core::plan::DigestKey;
@@ -62,6 +62,8 @@ use veksel_core::record::Intent;
 const COMPLETION_PERCENT_MAX: u64 = 115;
 
 const TOO_LONG: &str = "it took too long";
+
+const NO_NAME: &str = "the bank does not name its holds";
 
 /// Hears what is worth counting.
 pub trait Watcher: Send + Sync {
@@ -210,8 +212,8 @@ struct Way<'w> {
 
 /// One message of a request.
 struct Step<'s> {
-    /// Second digit of its type.
-    class: u8,
+    /// Its type.
+    mti: Mti,
     /// Its numbers; without a terminal those of any.
     numbers: &'s Numbers,
     direction: Direction,
@@ -302,10 +304,15 @@ impl Platform {
         card: Option<&str>,
     ) -> Result<Decision, Refusal> {
         let numbers = &way.identity.numbers;
-        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: false };
-        if way.life.is_used() && self.trail(way, &step) == Trail::None {
-            // Another request has placed it.
-            return Ok(Decision::Conflict);
+        let step = Step { mti: HOLD, numbers, direction: Direction::Debit, is_change: false };
+        if self.trail(way, &step) == Trail::None {
+            if way.life.is_used() {
+                // Another request has placed it.
+                return Ok(Decision::Conflict);
+            }
+            if way.life.is_cut() {
+                return Ok(Decision::Failed(CUT));
+            }
         }
         let owner = match self.owner(account, card) {
             Ok(owner) => owner,
@@ -315,9 +322,9 @@ impl Platform {
     }
 
     async fn alter(&self, way: &Way<'_>, change: Change) -> Result<Decision, Refusal> {
-        let released = self.anywhere(way, b'4');
+        let released = self.anywhere(way, RELEASE);
         let numbers = &way.identity.numbers;
-        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
+        let step = Step { mti: HOLD, numbers, direction: Direction::Debit, is_change: true };
         for earlier in [&released.as_step(), &step] {
             match self.trail(way, earlier) {
                 Trail::Decided(decision) => return Ok(decision),
@@ -325,7 +332,11 @@ impl Platform {
                 Trail::None | Trail::Open(_) | Trail::Other => {}
             }
         }
-        let Some(held) = way.life.held() else { return Ok(Decision::NoHold) };
+        let held = match way.life.held() {
+            Ok(Some(held)) => held,
+            Ok(None) => return Ok(Decision::NoHold),
+            Err(why) => return Ok(Decision::Failed(why)),
+        };
         if change.currency != held.original.currency {
             return Err(Refusal::bad("the hold is in another currency"));
         }
@@ -347,9 +358,27 @@ impl Platform {
         total: u64,
     ) -> Result<Decision, Refusal> {
         if held.tag.is_empty() {
-            return Ok(Decision::Failed("the bank does not name its holds"));
+            return Ok(Decision::Failed(NO_NAME));
         }
         self.send(way, step, |desk, numbers| desk.change(numbers, held, total)).await
+    }
+
+    /// Asks for more money once again, behind what was asked and approved before: a message of its
+    /// own, with the next trace number.
+    async fn grow_anew(
+        &self,
+        way: &Way<'_>,
+        step: &Step<'_>,
+        held: &Held,
+        (total, before): (u64, &Intent),
+    ) -> Result<Decision, Refusal> {
+        if held.tag.is_empty() {
+            return Ok(Decision::Failed(NO_NAME));
+        }
+        let stan = way.life.stan_behind(step.mti, step.numbers);
+        // What is remembered may be the last message before.
+        let sent = way.sent.clone().filter(|sent| *sent != before.key.transmission);
+        self.post(way, step, (stan, sent), |desk, numbers| desk.change(numbers, held, total)).await
     }
 
     async fn transact(
@@ -359,8 +388,8 @@ impl Platform {
         account: &str,
     ) -> Result<Decision, Refusal> {
         let numbers = &way.identity.numbers;
-        let completion = self.anywhere(way, b'2');
-        let own = Step { class: b'2', numbers, direction: amount.direction, is_change: false };
+        let completion = self.anywhere(way, COMPLETION);
+        let own = Step { mti: TRANSACTION, numbers, direction: amount.direction, is_change: false };
         match (self.trail(way, &completion.as_step()), self.trail(way, &own)) {
             (_, Trail::Approved(sent)) => return self.send_again(way, &own, &sent).await,
             (Trail::Decided(decision), _) | (_, Trail::Decided(decision)) => return Ok(decision),
@@ -374,7 +403,10 @@ impl Platform {
             Ok(owner) => owner,
             Err(refused) => return Ok(refused),
         };
-        let held = way.life.held().filter(|_| amount.direction == Direction::Debit);
+        let held = match way.life.held() {
+            Ok(held) => held.filter(|_| amount.direction == Direction::Debit),
+            Err(why) => return Ok(Decision::Failed(why)),
+        };
         let Some(held) = held else {
             return self
                 .send(way, &own, |desk, numbers| desk.transaction(numbers, amount, &owner))
@@ -384,10 +416,16 @@ impl Platform {
             return Err(Refusal::bad("the hold of this id is on another account or currency"));
         }
         let most = held.total.saturating_mul(COMPLETION_PERCENT_MAX) / 100;
-        let step = Step { class: b'1', numbers, direction: Direction::Debit, is_change: true };
+        let step = Step { mti: HOLD, numbers, direction: Direction::Debit, is_change: true };
         let grown = match self.trail(way, &step) {
-            Trail::Approved(sent) => self.send_again(way, &step, &sent).await?,
-            Trail::Decided(decision) if amount.minor > most => decision,
+            Trail::Approved(sent) => match self.send_again(way, &step, &sent).await? {
+                // The hold was given another amount since, and that holds.
+                Decision::Approved if amount.minor > most => {
+                    self.grow_anew(way, &step, &held, (amount.minor, &sent)).await?
+                }
+                decided => decided,
+            },
+            Trail::Decided(decision) if amount.minor > most || decision.is_final() => decision,
             // More than was promised: whether that much is there is asked first.
             _ if amount.minor > most => self.set_total(way, &step, &held, amount.minor).await?,
             _ => Decision::Approved,
@@ -400,15 +438,15 @@ impl Platform {
     }
 
     fn trail(&self, way: &Way<'_>, step: &Step<'_>) -> Trail {
-        let Step { class, numbers, direction, is_change } = *step;
+        let Step { mti, numbers, direction, is_change } = *step;
         let other = &self.external.config.other_refusal_code;
-        way.life.trail(class, numbers, direction, is_change, other)
+        way.life.trail(mti, numbers, direction, is_change, other)
     }
 
     /// A message that shares its terminal with the one it names, whichever that is.
-    fn anywhere(&self, way: &Way<'_>, class: u8) -> Anywhere {
+    fn anywhere(&self, way: &Way<'_>, mti: Mti) -> Anywhere {
         let stan = way.identity.numbers.stan;
-        Anywhere { class, numbers: Numbers { stan, ..Numbers::default() } }
+        Anywhere { mti, numbers: Numbers { stan, ..Numbers::default() } }
     }
 
     /// Sends a message once: what was sent before is what it was.
@@ -418,18 +456,28 @@ impl Platform {
         step: &Step<'_>,
         message: impl FnOnce(&Desk<'_>, &Numbers) -> Spoken,
     ) -> Result<Decision, Refusal> {
-        let external = &self.external;
-        let sent = match self.trail(way, step) {
+        let numbered = match self.trail(way, step) {
             Trail::Decided(decision) => return Ok(decision),
             Trail::Other => return Ok(Decision::Conflict),
             Trail::Approved(sent) => return self.send_again(way, step, &sent).await,
-            Trail::Open(transmission) => Some(transmission),
-            Trail::None => way.sent.clone(),
+            Trail::Open(sent) => (sent.key.stan, Some(sent.key.transmission.clone())),
+            Trail::None => (way.life.next_stan(step.mti, step.numbers), way.sent.clone()),
         };
+        self.post(way, step, numbered, message).await
+    }
+
+    /// With this trace number and DE7, or that of now.
+    async fn post(
+        &self,
+        way: &Way<'_>,
+        step: &Step<'_>,
+        (stan, sent): (u32, Option<String>),
+        message: impl FnOnce(&Desk<'_>, &Numbers) -> Spoken,
+    ) -> Result<Decision, Refusal> {
+        let external = &self.external;
         let sent = sent.unwrap_or_else(|| transmission(now_ms()));
         let rrn = &way.identity.rrn;
         let desk = Desk { acquirer: &external.acquirer, rrn, transmission: &sent };
-        let stan = way.life.next_stan(step.class, step.numbers);
         let message = message(&desk, &Numbers { stan, ..step.numbers.clone() });
         self.carry(way, step, &sent, message).await
     }
@@ -532,14 +580,14 @@ fn code_of(answer: &Spoken) -> Option<ResponseCode> {
 
 /// See [`Platform::anywhere`].
 struct Anywhere {
-    class: u8,
+    mti: Mti,
     numbers: Numbers,
 }
 
 impl Anywhere {
     const fn as_step(&self) -> Step<'_> {
-        let (class, numbers) = (self.class, &self.numbers);
-        Step { class, numbers, direction: Direction::Debit, is_change: true }
+        let (mti, numbers) = (self.mti, &self.numbers);
+        Step { mti, numbers, direction: Direction::Debit, is_change: true }
     }
 }
 

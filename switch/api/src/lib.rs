@@ -56,8 +56,8 @@ pub use calls::{Asked, Engine};
 pub use door::{Bank, Count, Doors, HEALTH_PATHS, Health, Seen, health, router};
 pub use exchange::{CallerId, Exchange, Posted, Replied, Spoken};
 pub use extauth::{
-    Directory, Doubt, External, Fetching, KeySource, Lives, Looking, Notice, NotifyClient,
-    ShortSecret, Watcher, WrongDirectory, keys_in,
+    Directory, Doubt, External, Fetching, KeySource, LIFE_MAX, Lives, Looking, Notice,
+    NotifyClient, ShortSecret, Watcher, WrongDirectory, keys_in,
 };
 pub use identity::Identity;
 pub use integration::{Caller, Handed, Integration, TokenError, Tokens};

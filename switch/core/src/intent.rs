@@ -94,9 +94,21 @@ pub(crate) fn of(
         account: account(request, field::ACCOUNT),
         counter_account: account(request, field::COUNTER_ACCOUNT),
         original: text(request, field::ORIGINAL_DATA),
-        carried: Vec::new(),
+        carried: changed_hold(request),
         caller_key: way.caller_key,
     }
+}
+
+/// Which hold a 0100 gives another amount (DE48 tag 30), so that it is never taken for one that
+/// places a hold. Nothing of it is sent again: the reversal names the message.
+fn changed_hold(request: &Message) -> Vec<(u8, String)> {
+    if request.mti().class() != Class::Authorisation {
+        return Vec::new();
+    }
+    let data = request.get(field::ADDITIONAL_DATA);
+    let hold = data.as_ref().and_then(|data| tags::find(data.trimmed(), tags::HOLD));
+    let number = field::ADDITIONAL_DATA.number().get();
+    hold.map(|hold| (number, tags::format([(tags::HOLD, hold)]))).into_iter().collect()
 }
 
 /// What an advice carries beside what every intent holds: its open text fields.

@@ -88,8 +88,8 @@ pub struct Intent {
     /// DE90 of an advice or reversal that names an earlier message, by the numbers that the host
     /// knows; empty if absent.
     pub original: String,
-    /// What else an advice must carry whenever it is sent, as (field number, canonical value).
-    /// Never a sensitive field.
+    /// What else an advice must carry whenever it is sent, as (field number, canonical value); of a
+    /// 0100 that gives a hold another amount, which hold. Never a sensitive field.
     pub carried: Vec<(u8, String)>,
     /// What a caller over HTTP knows the request by that this message is of. A request that becomes
     /// several messages has one for all of them. `None` for what comes over a channel, and for a

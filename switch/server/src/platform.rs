@@ -15,15 +15,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use veksel_adapters::{KeyHost, audit};
 use veksel_api::{
-    Directory, Doubt, Exchange, External, Fetching, KeySource, Lives, Looking, Notice,
+    Directory, Doubt, Exchange, External, Fetching, KeySource, LIFE_MAX, Lives, Looking, Notice,
     NotifyClient, Watcher,
 };
 use veksel_config::{NotifyClientConfig, SwitchConfig};
 use veksel_core::{Stored, Unreadable};
-use veksel_store::{Journal, Lookup, StoreError};
+use veksel_store::{FIND_MAX, Journal, Lookup, StoreError};
 
 /// Questions that may wait for the journal to be read.
 const QUESTIONS_MAX: usize = 1_024;
+
+/// Whoever is given fewer has them all.
+const _: () = assert!(FIND_MAX >= LIFE_MAX);
 
 /// Calls whose audit line waits to be written.
 const AUDIT_MAX: usize = 256;

@@ -76,8 +76,13 @@ pub trait Store: Journal {
 
     /// Removes transactions whose every record is older than `before`, and notices of that age,
     /// oldest first, looking at no more than `limit` records. Transactions that are unfinished
-    /// or parked stay, and so does the last record of a fact that is not over, however old. Call
-    /// again while [`Trimmed::more`].
+    /// or parked stay, and so does the last record of a fact that is not over, however old; one
+    /// that another has followed may stay a while longer. Call again while [`Trimmed::more`].
+    ///
+    /// Transactions of one participant with one DE37, about one account and card, go together or
+    /// stay together: one that is young or unfinished keeps all of them, so that the life of a
+    /// hold is there from its beginning. They are at most [`FIND_MAX`]: of a DE37 that more have,
+    /// the older ones go by themselves.
     ///
     /// # Errors
     /// Nothing was removed.

@@ -6,11 +6,11 @@
 
 use crate::pending::Pending;
 use crate::{Entry, FIND_MAX, Journal, Lookup, PAGE_MAX, Recovered, Refused, Store};
-use crate::{StoreError, Trimmed};
+use crate::{StoreError, Trimmed, last_four};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use veksel_core::record::{DuplicateKey, Record, RecordId, TxnId};
+use veksel_core::record::{CardNumber, DuplicateKey, Intent, Record, RecordId, TxnId};
 use veksel_core::time::Utc;
 
 /// A journal in memory.
@@ -174,14 +174,55 @@ impl Shared {
         };
         let is_old =
             |id: &RecordId| self.records.get(id).is_none_or(|record| record.utc() < before);
-        let is_all_old = self.by_txn.get(&txn).is_none_or(|all| all.iter().all(is_old));
-        is_all_old && !self.pending.contains(txn)
+        let goes = |txn: TxnId| {
+            let is_all_old = self.by_txn.get(&txn).is_none_or(|all| all.iter().all(is_old));
+            is_all_old && !self.pending.contains(txn)
+        };
+        goes(txn) && self.life(txn).into_iter().all(goes)
     }
 
-    /// Removes the whole transaction the record belongs to, or the notice.
+    fn intent(&self, txn: TxnId) -> Option<&Intent> {
+        let records = self.by_txn.get(&txn)?.iter().filter_map(|id| self.records.get(id));
+        records.into_iter().find_map(|record| match record {
+            Record::Intent(intent) => Some(&**intent),
+            Record::Outcome(_)
+            | Record::Reversal(_)
+            | Record::Inquiry(_)
+            | Record::Notice(_)
+            | Record::Fact(_) => None,
+        })
+    }
+
+    /// The transactions that are trimmed together with this one, and itself: of one participant,
+    /// with one DE37 and about one account and card, among the newest with this DE37.
+    fn life(&self, txn: TxnId) -> Vec<TxnId> {
+        let alone = vec![txn];
+        let Some(own) = self.intent(txn) else { return alone };
+        let Some(key) = life_key(own) else { return alone };
+        let has_rrn = |record: &&Record| match record {
+            Record::Intent(intent) => intent.key.rrn == own.key.rrn,
+            Record::Inquiry(inquiry) => inquiry.rrn == own.key.rrn,
+            Record::Outcome(_) | Record::Reversal(_) | Record::Notice(_) | Record::Fact(_) => false,
+        };
+        let newest = self.records.values().rev().filter(has_rrn).take(FIND_MAX);
+        let life: Vec<TxnId> = newest
+            .filter_map(Record::txn)
+            .filter(|txn| self.intent(*txn).and_then(life_key).as_ref() == Some(&key))
+            .collect();
+        if life.contains(&txn) { life } else { alone }
+    }
+
+    /// Removes the transaction that the record belongs to and those that go with it, or the
+    /// notice.
     fn remove(&mut self, id: RecordId) -> u64 {
         let Some(record) = self.records.get(&id) else { return 0 };
-        let all = record.txn().and_then(|txn| self.by_txn.remove(&txn)).unwrap_or(vec![id]);
+        let all = match record.txn() {
+            None => vec![id],
+            Some(txn) => {
+                let life = self.life(txn);
+                life.iter().filter_map(|txn| self.by_txn.remove(txn)).flatten().collect()
+            }
+        };
         let mut removed = 0;
         for id in all {
             let Some(record) = self.records.remove(&id) else { continue };
@@ -192,6 +233,15 @@ impl Shared {
         }
         removed
     }
+}
+
+/// What transactions have in common that are trimmed together: participant, DE37, and of account
+/// and card what other stores keep in clear. `None` if nothing tells whose it is.
+fn life_key(intent: &Intent) -> Option<(&str, &str, Option<&str>, Option<String>)> {
+    let account = last_four(&intent.account);
+    let card = intent.pan.as_ref().map(CardNumber::masked);
+    let is_known = !intent.key.rrn.is_empty() && (account.is_some() || card.is_some());
+    is_known.then_some((&intent.key.participant, &intent.key.rrn, account, card))
 }
 
 /// Refuses a batch that skips or repeats a number.

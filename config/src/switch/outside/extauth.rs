@@ -25,6 +25,8 @@ const FETCH_MS: u64 = 2_000;
 pub(in crate::switch) struct ExtAuth {
     pub(in crate::switch) caller: Found<String>,
     pub(in crate::switch) url: Found<String>,
+    /// How long after its last message a hold may be asked about, in milliseconds.
+    pub(in crate::switch) hold_life: Found<u64>,
     config: ExtAuthConfig,
 }
 
@@ -51,6 +53,8 @@ impl ExtAuth {
             let help = "whoever sends an old request again can write another time into it";
             section.findings.warning(base.place.or(skew.place), message, help);
         }
+        // What was decided must be known for seven days (http-contracts 4.3 and 4.5).
+        let hold_life = section.duration("hold_life", 30 * DAY, 7 * DAY..=87_600 * HOUR);
         let config = ExtAuthConfig {
             caller: 0,
             keys,
@@ -74,7 +78,7 @@ impl ExtAuth {
             ),
             notify_client: notify_client(&mut section),
         };
-        Self { caller, url, config }
+        Self { caller, url, hold_life, config }
     }
 
     /// As the caller at this place.

@@ -10,20 +10,33 @@ use veksel_codecs::{Mti, ResponseCode, field};
 use veksel_core::record::{CallerKey, Intent, Outcome, TxnId, Verdict};
 use veksel_core::{Stored, Unreadable};
 
-const HOLD: Mti = Mti::known(b"0100");
+/// A hold, new or of another amount.
+pub(super) const HOLD: Mti = Mti::known(b"0100");
 
-const COMPLETION: Mti = Mti::known(b"0220");
+/// A transaction without a hold.
+pub(super) const TRANSACTION: Mti = Mti::known(b"0200");
+
+/// The transaction that ends a hold.
+pub(super) const COMPLETION: Mti = Mti::known(b"0220");
+
+/// What lets a hold go, or takes an approved part back.
+pub(super) const RELEASE: Mti = Mti::known(b"0400");
 
 /// Trace numbers that there are.
 pub(super) const STANS: u32 = 999_999;
+
+/// Messages of one life from which on they may not be all: whoever reads the journal finds as many
+/// and of more the newest.
+pub const LIFE_MAX: usize = 256;
 
 /// What was found, oldest first, or that it could not be read.
 pub type Looking<'l> = Pin<Box<dyn Future<Output = Result<Vec<Stored>, Unreadable>> + Send + 'l>>;
 
 /// Reads the journal.
 pub trait Lives: Send + Sync {
-    /// Every transaction with this DE37, and every one of a request that its caller knows by this
-    /// key ([`CallerKey::key`]), whatever it is about. One question, because there is little time.
+    /// Every transaction with this DE37 ([`LIFE_MAX`] of them at least), and every one of a request
+    /// that its caller knows by this key ([`CallerKey::key`]), whatever it is about. One question,
+    /// because there is little time.
     fn life(&self, rrn: String, key: Option<[u8; 16]>) -> Looking<'_>;
 }
 
@@ -43,7 +56,17 @@ pub(super) fn is_others(
 
 /// Transactions of one life, oldest first.
 #[derive(Debug)]
-pub(super) struct Life(Vec<Stored>);
+pub(super) struct Life {
+    own: Vec<Stored>,
+    /// Whether there may be older ones that were not looked at.
+    is_cut: bool,
+}
+
+/// There are more messages of the id than one look-up finds.
+pub(super) const CUT: &str = "there are too many messages of this id to see all of them";
+
+/// A change of a hold is there, and what placed the hold is not.
+const BEHEADED: &str = "the journal has a change of the hold and not what placed it";
 
 /// A hold that is open, as far as the switch knows: that its time is over only the bank knows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,8 +84,8 @@ pub(super) struct Held {
 pub(super) enum Trail {
     /// It never was, or nothing was done for it.
     None,
-    /// It is under way, with this DE7.
-    Open(String),
+    /// It is under way, with these numbers.
+    Open(Arc<Intent>),
     /// It has this end.
     Decided(Decision),
     /// The bank approved it, all of it or a part. Whether that stands only the engine knows: that
@@ -86,29 +109,48 @@ pub(super) struct Numbers {
 impl Life {
     /// Those with this DE37 of one participant: another may have used the number by chance.
     pub(super) fn new(stored: Vec<Stored>, participant: &str, rrn: &str) -> Self {
+        let has_rrn = |stored: &&Stored| stored.intent.key.rrn == rrn;
+        let is_cut = stored.iter().filter(has_rrn).count() >= LIFE_MAX;
         let is_own = |stored: &Stored| {
             let key = &stored.intent.key;
             key.participant == participant && key.rrn == rrn
         };
         let mut own: Vec<Stored> = stored.into_iter().filter(is_own).collect();
         own.sort_by_key(|stored| stored.intent.txn);
-        Self(own)
+        Self { own, is_cut }
+    }
+
+    /// Whether there may be messages that were not looked at.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The hold, if one was approved and neither completed nor released.
-    pub(super) fn held(&self) -> Option<Held> {
-        let mut placed = self.standing();
-        let first = placed.next()?;
-        let last = placed.next_back().unwrap_or(first);
-        let is_completed = self.0.iter().any(|stored| {
+    ///
+    /// # Errors
+    /// Not all of its life is there, so that nobody can say; and why. A change that were taken for
+    /// the hold would be what a release names, and only its own amount be given back.
+    pub(super) fn held(&self) -> Result<Option<Held>, &'static str> {
+        if self.is_cut {
+            return Err(CUT);
+        }
+        let is_completed = self.own.iter().any(|stored| {
             let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
             stored.intent.mti.original() == COMPLETION && is_approved && !stored.is_undone()
         });
-        (!is_completed).then(|| Held {
-            original: (*first.intent).clone(),
-            tag: tag(first),
-            total: last.intent.amount,
-        })
+        let mut placed = self.standing();
+        let Some(first) = placed.next().filter(|_| !is_completed) else { return Ok(None) };
+        if is_change(&first.intent) {
+            // What placed it may have been taken back, and what it was changed to went with it.
+            let is_there = |stored: &Stored| {
+                let intent = &stored.intent;
+                intent.txn < first.intent.txn && is_approved_hold(stored) && !is_change(intent)
+            };
+            return if self.own.iter().any(is_there) { Ok(None) } else { Err(BEHEADED) };
+        }
+        let last = placed.next_back().unwrap_or(first);
+        let (original, tag) = ((*first.intent).clone(), tag(first));
+        Ok(Some(Held { original, tag, total: last.intent.amount }))
     }
 
     /// What the bank called the hold that this message changed, also if it is over; empty if it
@@ -116,7 +158,7 @@ impl Life {
     pub(super) fn tag_at(&self, change: TxnId) -> String {
         let mut ended = self.ended();
         ended.retain(|ended| *ended.end() < change);
-        let mut holds = self.0.iter().filter(|stored| {
+        let mut holds = self.own.iter().filter(|stored| {
             let txn = stored.intent.txn;
             let is_before = txn <= change && !ended.iter().any(|ended| ended.contains(&txn));
             is_before && is_approved_hold(stored)
@@ -132,7 +174,7 @@ impl Life {
     /// What placed a hold or gave one another amount, and was not ended by a release.
     fn standing(&self) -> impl DoubleEndedIterator<Item = &Stored> {
         let ended = self.ended();
-        self.0.iter().filter(move |stored| {
+        self.own.iter().filter(move |stored| {
             let txn = stored.intent.txn;
             is_placed(stored) && !ended.iter().any(|ended| ended.contains(&txn))
         })
@@ -140,35 +182,38 @@ impl Life {
 
     /// From what a release names to the release. It names what placed the hold, by whose terminal
     /// it is known, and ends every change of it too; of these the journal says nothing. One that
-    /// takes an approved part back may name a change, and then ends nothing else.
+    /// takes an approved part back may name a change, and then ends nothing else: what the hold was
+    /// changed to meanwhile holds.
     fn ended(&self) -> Vec<RangeInclusive<TxnId>> {
-        let releases = self.0.iter().filter(|stored| {
+        let releases = self.own.iter().filter(|stored| {
             let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
             stored.intent.key.class == b'4' && is_approved
         });
         let range = |release: &Stored| {
-            let named = self.0.iter().find(|stored| {
+            let named = self.own.iter().find(|stored| {
                 let (key, of) = (&stored.intent.key, &release.intent.key);
                 let is_of = (&key.terminal, &key.acceptor) == (&of.terminal, &of.acceptor);
                 is_of && is_approved_hold(stored)
             });
-            Some(named?.intent.txn..=release.intent.txn)
+            let named = &named?.intent;
+            let last = if is_change(named) { named.txn } else { release.intent.txn };
+            Some(named.txn..=last)
         };
         releases.filter_map(range).collect()
     }
 
     /// Whether money was posted under this id and not taken back.
     pub(super) fn is_posted(&self) -> bool {
-        self.0.iter().any(|stored| {
+        self.own.iter().any(|stored| {
             let is_approved = stored.outcome.as_ref().is_some_and(|end| end.response.is_approval());
             stored.intent.key.class == b'2' && is_approved && !stored.is_undone()
         })
     }
 
-    /// What came of the message with these numbers, of this class.
+    /// What came of the message with these numbers, of this type.
     pub(super) fn trail(
         &self,
-        class: u8,
+        mti: Mti,
         numbers: &Numbers,
         direction: Direction,
         is_change: bool,
@@ -176,12 +221,12 @@ impl Life {
     ) -> Trail {
         let mut trail = Trail::None;
         let ended = self.ended();
-        for stored in self.attempts(class, numbers) {
+        for stored in self.attempts(mti, numbers) {
             if !numbers.terminal.is_empty() && stored.intent.key.acceptor != numbers.acceptor {
                 return Trail::Other;
             }
             trail = match &stored.outcome {
-                None => Trail::Open(stored.intent.key.transmission.clone()),
+                None => Trail::Open(Arc::clone(&stored.intent)),
                 Some(end) if end.response.is_approval() => match decision_of(stored, end, &ended) {
                     Some(decided) => Trail::Decided(decided),
                     None => Trail::Approved(Arc::clone(&stored.intent)),
@@ -196,33 +241,43 @@ impl Life {
     }
 
     /// The trace number of the next attempt: one for which nothing was done has used up its own.
-    pub(super) fn next_stan(&self, class: u8, numbers: &Numbers) -> u32 {
+    pub(super) fn next_stan(&self, mti: Mti, numbers: &Numbers) -> u32 {
         let is_undone = |stored: &&Stored| {
             stored.outcome.as_ref().is_some_and(|end| {
                 end.response == ResponseCode::HOST_UNAVAILABLE && !stored.is_undone()
             })
         };
-        let spent = self.attempts(class, numbers).filter(is_undone).count();
-        let spent = u32::try_from(spent).unwrap_or(u32::MAX);
-        numbers.stan.saturating_sub(1).saturating_add(spent) % STANS + 1
+        stan_after(numbers, self.attempts(mti, numbers).filter(is_undone).count())
+    }
+
+    /// The trace number of another attempt, whatever became of those before.
+    pub(super) fn stan_behind(&self, mti: Mti, numbers: &Numbers) -> u32 {
+        stan_after(numbers, self.attempts(mti, numbers).count())
     }
 
     /// Of a message with a terminal of its own, every attempt; of one that shares another's, those
-    /// with its trace number.
+    /// with its trace number. A transaction and a completion of one request have the same number,
+    /// so that the type tells them apart.
     fn attempts<'l>(
         &'l self,
-        class: u8,
+        mti: Mti,
         numbers: &'l Numbers,
     ) -> impl Iterator<Item = &'l Stored> + 'l {
-        self.0.iter().filter(move |stored| {
+        self.own.iter().filter(move |stored| {
             let key = &stored.intent.key;
             let is_it = match numbers.terminal.as_str() {
                 "" => key.stan == numbers.stan,
                 terminal => key.terminal == terminal,
             };
-            key.class == class && is_it
+            stored.intent.mti.original() == mti && is_it
         })
     }
+}
+
+/// The trace number of an attempt behind so many.
+fn stan_after(numbers: &Numbers, spent: usize) -> u32 {
+    let spent = u32::try_from(spent).unwrap_or(u32::MAX);
+    numbers.stan.saturating_sub(1).saturating_add(spent) % STANS + 1
 }
 
 /// What came of an approved message, if the journal alone can tell: an approval that is taken back
@@ -245,6 +300,15 @@ fn decision_of(
 /// Whether it placed a hold, or gave one another amount, and that still is so.
 fn is_placed(stored: &Stored) -> bool {
     is_approved_hold(stored) && !stored.is_undone()
+}
+
+/// Whether it gives a hold that it names (DE48 tag 30) another amount. Messages that were recorded
+/// before that was kept do not say.
+fn is_change(intent: &Intent) -> bool {
+    let additional = field::ADDITIONAL_DATA.number().get();
+    let mut carried = intent.carried.iter().filter(|(number, _)| *number == additional);
+    let names = |text: &str| tags::find(text, tags::HOLD).is_some();
+    intent.mti.original() == HOLD && carried.any(|(_, text)| names(text))
 }
 
 fn is_approved_hold(stored: &Stored) -> bool {

@@ -129,6 +129,9 @@ fn request(wanted: Wanted, idempotency: &str, body: &str) -> Request {
 fn stored(of: &Request, txn: u64, mti: [u8; 4], amount: u64, code: &str) -> Stored {
     let Numbers { stan, terminal, acceptor } = of.identity.numbers.clone();
     let mti = Mti::known(&mti);
+    let tag = tags::format([(tags::HOLD, "H77")]);
+    // The engine keeps which hold a message names.
+    let is_change = mti == super::HOLD && !matches!(of.asked, Asked::Hold { .. });
     let key = DuplicateKey {
         participant: "platform".to_owned(),
         class: mti.digits()[1],
@@ -159,10 +162,9 @@ fn stored(of: &Request, txn: u64, mti: [u8; 4], amount: u64, code: &str) -> Stor
         account: "1".to_owned(),
         counter_account: String::new(),
         original: String::new(),
-        carried: Vec::new(),
+        carried: if is_change { vec![(48, tag.clone())] } else { Vec::new() },
         caller_key: of.identity.caller_key,
     };
-    let tag = tags::format([(tags::HOLD, "H77")]);
     let verdict = if intent.is_taken_over() { Verdict::Accepted } else { Verdict::Answered };
     let outcome = Outcome {
         txn: TxnId(txn),
@@ -259,6 +261,35 @@ async fn refusals_and_what_is_taken_over_are_believed_without_asking() {
     assert_eq!(decided, Decision::Approved);
 }
 
+/// A transaction has the trace number that its completion would have, and is none.
+#[tokio::test]
+async fn a_refused_transaction_gets_the_same_decision_from_the_journal() {
+    let deposit = HOLD.replace("-10.00", "10.00");
+    let too_much = "REFUSED_MAX_BALANCE_EXCEEDED";
+    for (body, code, expected) in [
+        (deposit.as_str(), "61", too_much),
+        (deposit.as_str(), "13", too_much),
+        (deposit.as_str(), "21", "OTHER"),
+        (HOLD, "61", "OTHER"),
+        (HOLD, "21", "OTHER"),
+        (HOLD, "25", "OTHER"),
+    ] {
+        let paid = request(Wanted::Transaction, "k-1", body);
+        let (first, sent) = decide(&[], &paid, &[Some(code)]).await;
+        assert_eq!(sent[0][&0], "0200");
+        assert!(matches!(&first, Decision::Refused { code, .. } if code == expected), "{first:?}");
+        let (again, _) = decide(&[stored(&paid, 1, *b"0200", 1_000, code)], &paid, &[]).await;
+        assert_eq!(again, first, "{body} {code}");
+    }
+    // And what has its numbers with something else is not it.
+    let mut other = stored(&request(Wanted::Transaction, "k-1", HOLD), 1, *b"0200", 1_000, "61");
+    let mut intent = (*other.intent).clone();
+    (intent.key.acceptor, intent.caller_key) = ("ANOTHER".to_owned(), None);
+    other.intent = Arc::new(intent);
+    let paid = request(Wanted::Transaction, "k-1", HOLD);
+    assert_eq!(decide(&[other], &paid, &[]).await.0, Decision::Conflict);
+}
+
 /// A release undoes the message that placed the hold. That one was approved all the same.
 #[tokio::test]
 async fn a_hold_that_was_let_go_was_approved() {
@@ -331,9 +362,191 @@ async fn a_part_of_a_change_that_was_taken_back_leaves_the_hold() {
     let journal = vec![placed, part, stored(&change, 3, *b"0400", 2_000, "00")];
     let rrn = &hold.identity.rrn;
     let life = Life::new(journal.clone(), "platform", rrn);
-    assert_eq!(life.held().map(|held| held.total), Some(1_000));
+    assert_eq!(life.held().unwrap().map(|held| held.total), Some(1_000));
     let released = [journal, vec![stored(&hold, 4, *b"0400", 1_000, "00")]].concat();
-    assert_eq!(Life::new(released, "platform", rrn).held(), None);
+    assert_eq!(Life::new(released, "platform", rrn).held(), Ok(None));
+}
+
+/// The bank leaves the hold as the last change has made it, whatever an earlier one was.
+#[tokio::test]
+async fn a_part_that_is_taken_back_late_ends_no_later_change() {
+    let to = |key: &str, amount: &str| {
+        let body = format!(r#"{{"amount":{{"amount":"{amount}","currency":"USD"}}}}"#);
+        request(Wanted::Change("h-1".to_owned()), key, &body)
+    };
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let (part, later) = (to("k-2", "-50.00"), to("k-3", "-80.00"));
+    let mut taken = stored(&part, 2, *b"0100", 5_000, "10");
+    let journal = vec![
+        stored(&hold, 1, *b"0100", 1_000, "00"),
+        taken.clone(),
+        stored(&later, 3, *b"0100", 8_000, "00"),
+    ];
+    // Its 0400 was not taken over in time, so that its request comes again.
+    let again = [Some("10"), Some("00")];
+    let (decided, sent) = decide(&journal, &part, &again).await;
+    assert_eq!((&decided, sent[1][&0].as_str()), (&Decision::part_taken_back(), "0400"));
+    taken.undoing = Some(Undoing::Reversing);
+    let mut journal = journal;
+    journal[1] = taken;
+    let mut back = stored(&part, 4, *b"0400", 5_000, "00");
+    let mut intent = (*back.intent).clone();
+    intent.key.stan = sent[1][&11].parse().unwrap();
+    back.intent = Arc::new(intent);
+    journal.push(back);
+    let life = Life::new(journal.clone(), "platform", &hold.identity.rrn);
+    assert_eq!(life.held().unwrap().map(|held| held.total), Some(8_000));
+    // So it is completed as it is, and let go whole.
+    let paid = request(Wanted::Transaction, "k-4", &HOLD.replace("10.00", "80.00"));
+    let (decided, sent) = decide(&journal, &paid, &[Some("00")]).await;
+    assert_eq!((decided, sent[0][&0].as_str()), (Decision::Approved, "0220"));
+    let known = [Some("00")];
+    assert_eq!(decide(&journal, &later, &known).await.0, Decision::Approved);
+    assert_eq!(decide(&journal, &part, &[]).await.0, Decision::part_taken_back());
+    let released = [journal, vec![stored(&hold, 5, *b"0400", 1_000, "00")]].concat();
+    assert_eq!(Life::new(released, "platform", &hold.identity.rrn).held(), Ok(None));
+}
+
+/// What it would be released or completed by is not known, and what is left is not it.
+#[tokio::test]
+async fn a_change_without_what_it_changed_is_nobodys_hold() {
+    let hold = request(Wanted::Hold, "k-1", HOLD);
+    let of_hold = |key: &str, amount: &str| {
+        let body = format!(r#"{{"amount":{{"amount":"{amount}","currency":"USD"}}}}"#);
+        request(Wanted::Change("h-1".to_owned()), key, &body)
+    };
+    let grown = of_hold("k-2", "-50.00");
+    let asking = [
+        of_hold("k-3", "0.00"),
+        of_hold("k-3", "-60.00"),
+        request(Wanted::Transaction, "k-3", HOLD),
+        request(Wanted::Transaction, "k-3", &HOLD.replace("-10.00", "10.00")),
+    ];
+    let change = stored(&grown, 2, *b"0100", 5_000, "00");
+    for asked in &asking {
+        let (decided, _) = decide(std::slice::from_ref(&change), asked, &[]).await;
+        assert!(matches!(decided, Decision::Failed(_)), "{:?}: {decided:?}", asked.asked);
+    }
+    // Its own request is known by it all the same.
+    let again = [Some("00")];
+    let (decided, _) = decide(std::slice::from_ref(&change), &grown, &again).await;
+    assert_eq!(decided, Decision::Approved);
+    // If what placed the hold was taken back, so is what it was changed to.
+    let mut placed = stored(&hold, 1, *b"0100", 1_000, "00");
+    placed.undoing = Some(Undoing::Reversing);
+    let journal = [placed, change.clone()];
+    assert_eq!(decide(&journal, &asking[0], &[]).await.0, Decision::NoHold);
+    // And what was completed is over, whatever is left of it.
+    let journal =
+        [change, stored(&request(Wanted::Transaction, "k-4", HOLD), 3, *b"0220", 1, "00")];
+    assert_eq!(decide(&journal, &asking[1], &[]).await.0, Decision::NoHold);
+    assert_eq!(decide(&journal, &asking[2], &[]).await.0, Decision::Conflict);
+}
+
+/// One look-up finds no more; the oldest may be what placed the hold.
+#[tokio::test]
+async fn a_life_too_long_to_be_seen_whole_is_left_as_it_is() {
+    let body =
+        |minor: usize| format!(r#"{{"amount":{{"amount":"-{minor}.00","currency":"USD"}}}}"#);
+    let change = |number: usize| {
+        request(Wanted::Change("h-1".to_owned()), &format!("k-{number}"), &body(number))
+    };
+    let hold = request(Wanted::Hold, "k-0", HOLD);
+    let life = |changes: usize| {
+        let placed = stored(&hold, 0, *b"0100", 1_000, "00");
+        let changes = (1..=changes)
+            .map(|n| stored(&change(n), u64::try_from(n).unwrap(), *b"0100", 100 * n as u64, "00"));
+        std::iter::once(placed).chain(changes).collect::<Vec<_>>()
+    };
+    let most = LIFE_MAX;
+    let next = change(most + 1);
+    let (decided, sent) = decide(&life(most - 2), &next, &[Some("00")]).await;
+    assert_eq!((decided, sent[0][&0].as_str()), (Decision::Approved, "0100"));
+    let cut = life(most - 1);
+    for asked in [&next, &request(Wanted::Transaction, "k-x", HOLD)] {
+        let (decided, _) = decide(&cut, asked, &[]).await;
+        assert_eq!(decided, Decision::Failed(CUT));
+    }
+    // Also if of all of it nothing was approved that can still be seen.
+    let refused: Vec<Stored> = cut
+        .iter()
+        .map(|stored| {
+            let mut end = (**stored.outcome.as_ref().unwrap()).clone();
+            end.response = ResponseCode::INSUFFICIENT_FUNDS;
+            Stored { outcome: Some(Arc::new(end)), ..stored.clone() }
+        })
+        .collect();
+    let placing = request(Wanted::Hold, "k-y", HOLD);
+    assert_eq!(decide(&refused, &placing, &[]).await.0, Decision::Failed(CUT));
+    // What is known of a request is said.
+    assert_eq!(decide(&cut, &change(7), &[Some("00")]).await.0, Decision::Approved);
+}
+
+/// That more money was held once says nothing after the hold was given another amount: the bank
+/// takes no more than 115 % of what is held, and an advice is not declined.
+#[tokio::test]
+async fn what_a_hold_grew_to_counts_only_while_it_is_of_that_amount() {
+    let hold = request(Wanted::Hold, "k-1", &HOLD.replace("10.00", "100.00"));
+    let paid = request(Wanted::Transaction, "k-2", &HOLD.replace("10.00", "200.00"));
+    let to = |amount: &str| {
+        let body = format!(r#"{{"amount":{{"amount":"{amount}","currency":"USD"}}}}"#);
+        request(Wanted::Change("h-1".to_owned()), "k-3", &body)
+    };
+    let numbers = &paid.identity.numbers;
+    let second = |txn, code| {
+        let mut second = stored(&paid, txn, *b"0100", 20_000, code);
+        let mut intent = (*second.intent).clone();
+        intent.key.stan = numbers.stan % 999_999 + 1;
+        second.intent = Arc::new(intent);
+        second
+    };
+    let grown =
+        [stored(&hold, 1, *b"0100", 10_000, "00"), stored(&paid, 2, *b"0100", 20_000, "00")];
+    let with = |more: &[Stored]| [&grown, more].concat();
+    let smaller = stored(&to("-60.00"), 3, *b"0100", 6_000, "00");
+    let types = |sent: &[BTreeMap<u8, String>]| {
+        sent.iter().map(|sent| (sent[&0].clone(), sent[&11].clone())).collect::<Vec<_>>()
+    };
+    let stan = |number: u32| format!("{:06}", (numbers.stan - 1 + number) % 999_999 + 1);
+    let first = ("0100".to_owned(), stan(0));
+    let anew = ("0100".to_owned(), stan(1));
+    let completion = ("0220".to_owned(), stan(0));
+    let ok = Some("00");
+
+    // It is what the hold is of, or near enough.
+    for journal in [with(&[]), with(&[stored(&to("-190.00"), 3, *b"0100", 19_000, "00")])] {
+        let (decided, sent) = decide(&journal, &paid, &[ok, ok]).await;
+        assert_eq!(
+            (decided, types(&sent)),
+            (Decision::Approved, vec![first.clone(), completion.clone()])
+        );
+    }
+    // It is not any more: the bank is asked again, and may refuse.
+    let journal = with(std::slice::from_ref(&smaller));
+    let (decided, sent) = decide(&journal, &paid, &[ok, ok, ok]).await;
+    let all = vec![first.clone(), anew.clone(), completion.clone()];
+    assert_eq!((decided, types(&sent)), (Decision::Approved, all));
+    assert_eq!((&sent[1][&4], &sent[1][&41]), (&"000000020000".to_owned(), &numbers.terminal));
+    assert!(sent[1][&7] != DE7 && tags::find(&sent[1][&48], tags::HOLD).is_some());
+    let (decided, sent) = decide(&journal, &paid, &[ok, Some("51")]).await;
+    assert!(matches!(decided, Decision::Refused { .. }), "{decided:?}");
+    assert_eq!(types(&sent), [first, anew.clone()]);
+    // What was refused stays so, also if there is enough by now.
+    let [placed, _] = grown.clone();
+    let refused = stored(&paid, 2, *b"0100", 20_000, "51");
+    let more = stored(&to("-300.00"), 3, *b"0100", 30_000, "00");
+    assert_eq!(decide(&[placed, refused, more], &paid, &[]).await.0, decided);
+    // The journal tells what came of that.
+    let journal = with(&[smaller.clone(), second(4, "51")]);
+    assert_eq!(decide(&journal, &paid, &[]).await.0, decided);
+    let journal = with(&[smaller.clone(), second(4, "00")]);
+    let (decided, sent) = decide(&journal, &paid, &[ok, ok]).await;
+    assert_eq!((decided, types(&sent)), (Decision::Approved, vec![anew.clone(), completion]));
+    let mut open = second(4, "00");
+    open.outcome = None;
+    let (decided, sent) = decide(&with(&[smaller, open]), &paid, &[Some("09")]).await;
+    assert!(matches!(decided, Decision::Failed(_)), "{decided:?}");
+    assert_eq!((types(&sent), sent[0][&7].as_str()), (vec![anew], DE7));
 }
 
 /// Of a completion neither DE41 nor DE42 is its own, and of another id not even DE37.

@@ -359,7 +359,7 @@ fn build(message: &mut Message, item: &Item, undoing: Mti, repeat: bool) {
     for (name, value) in accounts.into_iter().filter(|(_, value)| !value.is_empty()) {
         message.set(name, value);
     }
-    for (number, value) in &intent.carried {
+    for (number, value) in intent.carried.iter().filter(|_| is_advice) {
         if let Some(number) = FieldNumber::new(*number) {
             message.set_text(number, value);
         }

@@ -450,3 +450,35 @@ fn while_nobody_can_tell_whether_it_was_executed_nothing_final_is_said() {
     world.tell(repeat(15, "0400"));
     assert_eq!(code(&world.sent_to(ATM)), "91");
 }
+
+/// Nothing else tells a hold from its change in the journal; on the wire its reversal is as ever.
+#[test]
+fn a_change_of_a_hold_is_recorded_with_the_hold_it_names_and_undone_without() {
+    let mut world = World::online();
+    let said = [(7, ""), (8, "2103K773003H77"), (9, "2103K77")];
+    for (stan, additional) in said {
+        let mut hold = payment(stan);
+        hold.set_mti(Mti::parse("0100").unwrap());
+        if !additional.is_empty() {
+            hold.set(field::ADDITIONAL_DATA, additional);
+        }
+        world.tell(received(ATM, hold));
+        let (request, tag) = world.request();
+        assert_eq!(request.has(field::ADDITIONAL_DATA), !additional.is_empty());
+        world.tell(Input::Written(tag));
+        world.tell(received(BANK, answer_to(&request, "00")));
+        world.take();
+    }
+    let carried = world.journal.iter().filter_map(|(_, record)| match record {
+        Record::Intent(intent) => Some(intent.carried.clone()),
+        _ => None,
+    });
+    let carried: Vec<_> = carried.collect();
+    assert_eq!(carried, [vec![], vec![(48, "3003H77".to_owned())], vec![]]);
+    let mut undoing = payment(10);
+    undoing.set_mti(Mti::parse("0400").unwrap());
+    undoing.set(field::ORIGINAL_DATA, "010000000811201428070000050000100000000000");
+    world.tell(received(ATM, undoing));
+    let sent = world.sent_to(BANK);
+    assert!(sent.has(field::ORIGINAL_DATA) && !sent.has(field::ADDITIONAL_DATA), "{sent:?}");
+}

@@ -1,5 +1,8 @@
 //! Trimming: old transactions go, and the chain can still be followed across where they were.
 //!
+//! Transactions that belong together go together, or a reader would take what is left for all
+//! there was: a change of a hold for the hold, a reversal for one of nothing.
+//!
 //! What goes is checked before, or trimming would wipe out the traces of a change: records that
 //! do not fit the chain, and everything with them, stay until a person has looked.
 
@@ -7,18 +10,29 @@ use super::walk::{gap_of, place, value};
 use super::{Pending, add_missing, failed};
 use crate::chain::{Chain, Gap, Preimage, Signer};
 use crate::finding::{Break, Finding};
-use crate::{StoreError, Trimmed};
+use crate::{FIND_MAX, StoreError, Trimmed};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeSet;
 use veksel_core::record::{RecordId, TxnId};
 use veksel_core::time::Utc;
 
 /// How far the trimming of a journal has come.
+///
+/// What stays although it is old is not looked at again and again: it goes with what keeps it, or
+/// with the record that finishes it, and both come later in the journal. Only what was set free by
+/// something else, such as a fact that another has followed, is found by beginning anew.
 #[derive(Debug, Default)]
 pub(super) struct Trimming {
     /// The record behind which the next round goes on.
     after: RecordId,
+    /// What was old when the last round that began anew did.
+    since: Option<Utc>,
+    /// Whether there is more before what is young.
+    is_under_way: bool,
 }
+
+/// How often a round begins anew at the oldest record.
+const ANEW_MS: u64 = 3_600_000;
 
 impl Trimming {
     /// One round; see [`crate::Store::trim`].
@@ -34,18 +48,27 @@ impl Trimming {
         let tx = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed(doing))?;
+        let is_recent = |since: Utc| before.0.abs_diff(since.0) < ANEW_MS;
+        if !self.is_under_way && !self.since.is_some_and(is_recent) {
+            (self.after, self.since) = (RecordId(0), Some(before));
+        }
         let rows = oldest(&tx, self.after, limit).map_err(failed(doing))?;
-        let mut gone = Vec::new();
-        let mut seen = BTreeSet::new();
-        for (id, txn, utc) in &rows {
+        let mut taking =
+            Taking { tx: &tx, pending, before, gone: Vec::new(), seen: BTreeSet::new() };
+        let mut looked = rows.as_slice();
+        for (place, (id, txn, utc)) in rows.iter().enumerate() {
+            if taking.gone.len() >= limit.saturating_mul(GONE_FACTOR) {
+                looked = rows.get(..place).unwrap_or_default();
+                break;
+            }
             let found = match txn {
-                None if *utc < before => take_single(&tx, *id, &mut gone),
+                None if *utc < before => taking.single(*id),
                 None => Ok(()),
-                Some(txn) if pending.contains(*txn) || !seen.insert(*txn) => Ok(()),
-                Some(txn) => take_transaction(&tx, *txn, before, &mut gone),
+                Some(txn) => taking.transaction(*txn),
             };
             found.map_err(failed(doing))?;
         }
+        let mut gone = taking.gone;
         gone.sort_unstable_by_key(|gone| gone.id);
         if let Err(finding) = bridge(&tx, signer, &gone).map_err(failed(doing))? {
             tracing::error!(%finding, "the journal is damaged; nothing is trimmed");
@@ -57,12 +80,16 @@ impl Trimming {
         }
         tx.commit().map_err(failed(doing))?;
         // A page that ends with a young record is where the old ones end, give or take a clock
-        // that was set back; what it hid is found by the next round from the start.
-        let more = rows.len() >= limit && rows.last().is_some_and(|(_, _, utc)| *utc < before);
-        self.after = match rows.last() {
-            Some((id, _, _)) if more => *id,
-            Some(_) | None => RecordId(0),
+        // that was set back; what it hid is found from the first young one on.
+        let is_old = looked.last().is_some_and(|(_, _, utc)| *utc < before);
+        let more = looked.len() < rows.len() || (rows.len() >= limit && is_old);
+        let young = looked.iter().find(|(_, _, utc)| !more && *utc >= before);
+        self.after = match (young, looked.last()) {
+            (Some((id, _, _)), _) => RecordId(id.0.saturating_sub(1)),
+            (None, Some((id, _, _))) => *id,
+            (None, None) => self.after,
         };
+        self.is_under_way = more;
         Ok(Trimmed { removed, more })
     }
 }
@@ -90,32 +117,92 @@ fn gone_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Gone> {
     Ok(Gone { id: RecordId(row.get(0)?), body: row.get(1)?, chain: value(row, 2)? })
 }
 
-/// Takes a record that belongs to no transaction: a notice, or a fact that another has followed.
-fn take_single(tx: &Connection, id: RecordId, gone: &mut Vec<Gone>) -> rusqlite::Result<()> {
-    let sql = "SELECT id, body, chain FROM records
-        WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM facts WHERE record = ?1)";
-    gone.extend(tx.prepare_cached(sql)?.query_row([id.0], gone_of).optional()?);
-    Ok(())
+/// What a round takes.
+struct Taking<'t> {
+    tx: &'t Connection,
+    pending: &'t Pending,
+    before: Utc,
+    gone: Vec<Gone>,
+    /// Transactions of which it is known whether they go.
+    seen: BTreeSet<TxnId>,
 }
 
-/// Takes every record of a transaction, if the youngest is old enough.
-fn take_transaction(
-    tx: &Connection,
-    txn: TxnId,
-    before: Utc,
-    gone: &mut Vec<Gone>,
-) -> rusqlite::Result<()> {
-    let mut youngest = tx.prepare_cached("SELECT max(utc) FROM records WHERE txn = ?1")?;
-    let utc: Option<Option<u64>> = youngest.query_row([txn.0], |row| row.get(0)).optional()?;
-    if utc.flatten().is_none_or(|utc| utc >= before.0) {
-        return Ok(());
+impl Taking<'_> {
+    /// Takes a record that belongs to no transaction: a notice, or a fact that another has
+    /// followed.
+    fn single(&mut self, id: RecordId) -> rusqlite::Result<()> {
+        let sql = "SELECT id, body, chain FROM records
+            WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM facts WHERE record = ?1)";
+        self.gone.extend(self.tx.prepare_cached(sql)?.query_row([id.0], gone_of).optional()?);
+        Ok(())
     }
-    let mut select = tx.prepare_cached("SELECT id, body, chain FROM records WHERE txn = ?1")?;
-    for row in select.query_map([txn.0], gone_of)? {
-        gone.push(row?);
+
+    /// Takes every record of a transaction and of those that go with it, if all of them are
+    /// finished and their youngest record is old enough.
+    fn transaction(&mut self, txn: TxnId) -> rusqlite::Result<()> {
+        if !self.seen.insert(txn) || self.stays(txn)? {
+            return Ok(());
+        }
+        let life = self.life(txn)?;
+        self.seen.extend(&life);
+        for other in &life {
+            if self.stays(*other)? {
+                return Ok(());
+            }
+        }
+        let sql = "SELECT id, body, chain FROM records WHERE txn = ?1";
+        let mut select = self.tx.prepare_cached(sql)?;
+        for txn in life {
+            for row in select.query_map([txn.0], gone_of)? {
+                self.gone.push(row?);
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Whether it is unfinished or has a young record.
+    fn stays(&self, txn: TxnId) -> rusqlite::Result<bool> {
+        if self.pending.contains(txn) {
+            return Ok(true);
+        }
+        let sql = "SELECT max(utc) FROM records WHERE txn = ?1";
+        let utc: Option<u64> = self.tx.prepare_cached(sql)?.query_row([txn.0], |row| row.get(0))?;
+        Ok(utc.is_none_or(|utc| utc >= self.before.0))
+    }
+
+    /// The transactions that belong together with this one, and itself, newest first: a hold, its
+    /// changes and its end; a payment and its reversal. They have one DE37 of one participant and
+    /// one account and card. A DE37 that comes again and again means nothing any more, and no
+    /// look-up finds more than [`FIND_MAX`]: what is behind these is by itself.
+    fn life(&self, txn: TxnId) -> rusqlite::Result<Vec<TxnId>> {
+        let own = self.tx.prepare_cached(OWN)?.query_row([txn.0], |row| {
+            let (rrn, participant): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
+            let (account, card): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            Ok((rrn, participant, account, card))
+        });
+        let Some((rrn, participant, account, card)) = own.optional()? else {
+            return Ok(vec![txn]);
+        };
+        let mut select = self.tx.prepare_cached(LIFE)?;
+        let params = params![rrn, FIND_MAX, participant, account, card];
+        let rows = select.query_map(params, |row| row.get(0).map(TxnId))?;
+        let life = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(if life.contains(&txn) { life } else { vec![txn] })
+    }
 }
+
+/// Records that a round removes before it ends, for each that it may look at: lives are long, and
+/// a commit waits.
+const GONE_FACTOR: usize = 4;
+
+/// Without an account and a card nothing tells whose it is.
+const OWN: &str = "SELECT rrn, participant, account, card FROM records
+    WHERE txn = ?1 AND kind = 1 AND rrn IS NOT NULL AND coalesce(account, card) IS NOT NULL";
+
+const LIFE: &str = "SELECT txn FROM
+    (SELECT txn, kind, participant, account, card FROM records
+        WHERE rrn = ?1 ORDER BY id DESC LIMIT ?2)
+    WHERE kind = 1 AND participant IS ?3 AND account IS ?4 AND card IS ?5";
 
 fn remove(tx: &Connection, gone: &[Gone]) -> rusqlite::Result<u64> {
     let mut delete = tx.prepare_cached("DELETE FROM records WHERE id = ?1")?;

@@ -13,7 +13,8 @@ use veksel_core::fact::*;
 use veksel_core::record::*;
 use veksel_core::time::Utc;
 use veksel_store::{
-    Entry, Journal, Lookup, MemoryStore, Recovered, Refused, SqliteStore, Store, StoreError,
+    Entry, FIND_MAX, Journal, Lookup, MemoryStore, Recovered, Refused, SqliteStore, Store,
+    StoreError,
 };
 
 /// Somewhere a journal is.
@@ -556,6 +557,103 @@ fn trimming_keeps_what_is_open_and_what_is_young(place: &dyn Place) {
     assert_eq!(place.open().open().unwrap().held, 2);
 }
 
+/// The n-th payment, with this DE37, of this participant, about this account, and its approval.
+fn lived(n: u64, rrn: &str, participant: &str, account: &str) -> [Record; 2] {
+    let key = DuplicateKey { rrn: rrn.into(), participant: participant.into(), ..key(n) };
+    let intent = Intent { key, account: account.into(), pan: None, ..intent(n) };
+    [Record::Intent(Arc::new(intent)), approved(n)]
+}
+
+fn trimming_keeps_the_life_of_a_hold_whole(place: &dyn Place) {
+    let (hold, number) = ("HOLD00000001", "10000000001");
+    let young = 50_000;
+    let unfinished = reversal(7, ReversalStep::Parked { response: None });
+    let mut records = Vec::new();
+    for n in [1, 2] {
+        records.extend(lived(n, hold, "platform", number));
+    }
+    // The same DE37 of somebody else, or about something else, is another matter.
+    records.extend(lived(3, hold, "pos", number));
+    records.extend(lived(4, hold, "platform", "10000000002"));
+    // None at all brings nothing together, and neither does nobody's account.
+    let apart = [(5, "", number), (6, "HOLD00000002", "")];
+    for (n, rrn, account) in apart {
+        records.extend(lived(n, rrn, "platform", account));
+    }
+    // One that is unfinished counts as young.
+    records.extend(lived(7, "HOLD00000003", "platform", number));
+    records.extend(lived(8, "HOLD00000003", "platform", number));
+    records.extend([queued(7), unfinished]);
+    records.extend(lived(young, hold, "platform", number));
+    for (n, rrn, account) in apart {
+        records.extend(lived(young + n, rrn, "platform", account));
+    }
+    let mut store = place.open();
+    append(&mut *store, 1, records);
+    let rest = |store: &mut dyn Store| -> Vec<u64> {
+        txns(&all(store)).into_iter().map(|txn| txn.0).collect()
+    };
+    let trim = |store: &mut dyn Store, before: u64, limit| {
+        let mut removed = 0;
+        loop {
+            let trimmed = store.trim(Utc(NOON + before), limit).unwrap();
+            removed += trimmed.removed;
+            if !trimmed.more {
+                return removed;
+            }
+        }
+    };
+    assert_eq!(trim(&mut *store, 40_000, 3), 8);
+    assert_eq!(rest(&mut *store), [1, 2, 7, 8, young, young + 5, young + 6]);
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(trim(&mut *store, 40_000, 3), 0);
+    // All of it is found as before.
+    assert_eq!(ids(&store.find(&Lookup::Rrn(hold.to_owned())).unwrap()).len(), 6);
+    append(&mut *store, 25, [settled(7)]);
+    drop(store);
+    let mut store = place.open();
+    assert_eq!(trim(&mut *store, 40_000, 3), 7);
+    assert_eq!(rest(&mut *store), [1, 2, young, young + 5, young + 6]);
+    // What goes together goes at once, however few records are looked at.
+    assert_eq!(store.trim(Utc(NOON + 1_000_000), 1).unwrap().removed, 6);
+    assert_eq!(rest(&mut *store), [young + 5, young + 6]);
+    trim(&mut *store, 1_000_000, 1);
+    assert_eq!(rest(&mut *store), Vec::<u64>::new());
+}
+
+/// What is old and stays costs nothing: it goes with what keeps it, which is further on.
+fn what_stays_goes_with_what_kept_it(place: &dyn Place) {
+    let hold = |n| lived(n, "HOLD00000001", "platform", "10000000001");
+    let mut store = place.open();
+    append(&mut *store, 1, hold(1).into_iter().chain([payment(2)]));
+    append(&mut *store, 4, payments(100..200));
+    append(&mut *store, 204, hold(5_000));
+    let trim = |store: &mut dyn Store, before: u64| {
+        while store.trim(Utc(NOON + before), 16).unwrap().more {}
+        txns(&all(store)).into_iter().map(|txn| txn.0).collect::<Vec<_>>()
+    };
+    assert_eq!(trim(&mut *store, 1_000), [1, 2, 5_000]);
+    append(&mut *store, 206, [outcome_at(2, NOON + 6_000)]);
+    assert_eq!(trim(&mut *store, 2_000), [1, 2, 5_000]);
+    append(&mut *store, 207, payments(9_000..9_010));
+    assert_eq!(trim(&mut *store, 7_000), (9_000..9_010).collect::<Vec<_>>());
+}
+
+/// A number that always comes again would keep everything for ever.
+fn a_number_without_end_keeps_no_more_than_is_found(place: &dyn Place) {
+    let most = u64::try_from(FIND_MAX).unwrap();
+    let old = most + 40;
+    let mut store = place.open();
+    let each = |n| lived(n, "000000000000", "platform", "10000000001");
+    append(&mut *store, 1, (1..=old).flat_map(each));
+    append(&mut *store, 2 * old + 1, each(50_000));
+    while store.trim(Utc(NOON + 40_000), 64).unwrap().more {}
+    let left = store.open().unwrap().held;
+    assert_eq!(left, 2 * most);
+    assert_eq!(store.page(RecordId(0), 1).unwrap()[0].1.txn(), Some(TxnId(42)));
+}
+
 fn outcome_at(n: u64, utc: u64) -> Record {
     match approved(n) {
         Record::Outcome(mut outcome) => {
@@ -617,5 +715,8 @@ contract! {
     pages_follow_each_other
     a_huge_batch_is_one_batch
     trimming_keeps_what_is_open_and_what_is_young
+    trimming_keeps_the_life_of_a_hold_whole
+    what_stays_goes_with_what_kept_it
+    a_number_without_end_keeps_no_more_than_is_found
     a_reader_sees_whole_batches_while_they_are_written
 }

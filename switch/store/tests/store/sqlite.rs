@@ -170,6 +170,19 @@ fn keys_of_callers_have_an_index_of_their_own() {
     assert!(plan.contains("records_caller_key") && !plan.contains("TEMP B-TREE"), "{plan}");
 }
 
+/// However long the history is: what goes with a transaction is found by its DE37.
+#[test]
+fn trimming_finds_what_belongs_together_by_an_index() {
+    let place = Sqlite::new();
+    fill(&place, payments(1..10));
+    let sql = "SELECT txn FROM (SELECT txn, kind, participant, account, card FROM records
+            WHERE rrn = '632414000005' ORDER BY id DESC LIMIT 256)
+        WHERE kind = 1 AND participant IS 1 AND account IS '0001' AND card IS NULL";
+    let plan = query(&place, &format!("EXPLAIN QUERY PLAN {sql}")).concat();
+    let is_sorted = !plan.contains("TEMP B-TREE");
+    assert!(plan.contains("records_rrn") && !plan.contains("SCAN records") && is_sorted, "{plan}");
+}
+
 #[test]
 fn a_journal_of_a_newer_version_is_refused() {
     let place = Sqlite::new();
