@@ -145,7 +145,8 @@ impl Switch {
     fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.admin).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         search(path, answer.as_bytes());
@@ -158,7 +159,7 @@ impl Switch {
         stream.set_read_timeout(Some(SOON)).unwrap();
         let length = body.len();
         let request = format!(
-            "POST /reversals/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\
+            "POST /reversals/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
              Content-Length: {length}\r\n\r\n{body}"
         );
         // A server that refuses a long body may close before it has read all of it.
@@ -285,6 +286,10 @@ fn operators_decide_and_it_is_recorded() {
     assert_eq!(place.state(), "parked");
     assert_eq!(decide("resolve", admin).code, 0);
     place.await_state("");
+    // Who mistypes a number hears so.
+    let over = decide("retry", admin);
+    assert_eq!((over.code, over.out.as_str()), (1, ""), "{}", over.err);
+    assert!(over.err.contains("transaction 1 is neither undone nor delivered"), "{}", over.err);
     switch.stop();
     // It was anchored up to the end, and says who did what.
     let verified = place.veksel("journal verify", &["--json"]).json();
@@ -294,6 +299,7 @@ fn operators_decide_and_it_is_recorded() {
         "ida park transaction 1: asked the bank",
         "ida resolve transaction 1: asked the bank",
         "ida reversal-resolved asked the bank",
+        "ida retry transaction 1 is not open: asked the bank",
     ] {
         assert!(audit.iter().any(|row| row == line), "{audit:?}");
     }

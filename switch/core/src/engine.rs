@@ -366,6 +366,14 @@ impl Switch {
         self.durable.reversals_open()
     }
 
+    /// Whether a person can decide anything about a transaction: it is being undone or delivered,
+    /// or it is a payment at a bank that is a case.
+    #[must_use]
+    pub fn is_for_decision(&self, txn: TxnId) -> bool {
+        let payment = self.durable.facts().payment(txn);
+        self.durable.reversal(txn).is_some() || payment.is_some_and(|known| known.case.is_some())
+    }
+
     /// How many of them need a person.
     #[must_use]
     pub fn reversals_parked(&self) -> usize {

@@ -8,6 +8,7 @@
 
 mod breakers;
 
+use crate::orders::Order;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -18,13 +19,18 @@ use axum::routing::post;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use veksel_config::Elsewhere;
 use veksel_core::plan::{LinkRole, Plan};
 use veksel_core::{Action, Command, GroupId, Input, LinkId, Target, TxnId};
 
 /// Decisions that may wait for the engine.
 pub(crate) const COMMANDS_MAX: usize = 64;
+
+/// How long the shard may take to say whether there is anything to decide about.
+const FIND_MAX: Duration = Duration::from_secs(5);
 
 /// Longest body.
 pub(crate) const BODY_MAX: usize = 64 * 1024;
@@ -40,6 +46,7 @@ pub(crate) type Refusal = (StatusCode, String);
 #[derive(Clone)]
 pub(crate) struct Desk {
     commands: mpsc::Sender<Input>,
+    orders: mpsc::Sender<Order>,
     /// What has a breaker, by name.
     targets: Targets,
     is_loopback: bool,
@@ -83,7 +90,23 @@ async fn decide(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let (code, said) = match desk.decide(&txn, &headers, body) {
+    let decided = async {
+        let command = desk.read(&txn, &headers, body)?;
+        let txn = command.txn;
+        let is_open = desk.find_open(txn).await;
+        // It is in the audit trail in any case.
+        desk.tell(Input::Operator(command))?;
+        if !is_open? {
+            let why = format!(
+                "transaction {} is neither undone nor delivered at present, and no case of a \
+                 payment: there is nothing to decide about",
+                txn.0
+            );
+            return Err((StatusCode::NOT_FOUND, why));
+        }
+        Ok(txn)
+    };
+    let (code, said) = match decided.await {
         Ok(txn) => (StatusCode::ACCEPTED, json!({ "accepted": txn.0 })),
         Err((code, why)) => (code, json!({ "error": why })),
     };
@@ -91,11 +114,15 @@ async fn decide(
 }
 
 impl Desk {
-    /// Decisions go to `commands`; the plan says what there is to decide about.
-    pub(crate) fn new(commands: mpsc::Sender<Input>, plan: &Plan) -> Self {
+    /// Decisions go to `commands` and questions to `orders`; the plan says what breakers there are.
+    pub(crate) fn new(
+        commands: mpsc::Sender<Input>,
+        orders: mpsc::Sender<Order>,
+        plan: &Plan,
+    ) -> Self {
         let targets = Targets::default();
         targets.replan(plan);
-        Self { commands, targets, is_loopback: false }
+        Self { commands, orders, targets, is_loopback: false }
     }
 
     /// What there is to decide about, to be told of another plan.
@@ -124,17 +151,27 @@ impl Desk {
         })
     }
 
-    fn decide(
+    fn read(
         &self,
         txn: &str,
         headers: &HeaderMap,
         body: Result<Bytes, BytesRejection>,
-    ) -> Result<TxnId, Refusal> {
+    ) -> Result<Command, Refusal> {
         let body = self.hear(headers, body)?;
-        let command = command(txn, &body).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
-        let txn = command.txn;
-        self.tell(Input::Operator(command))?;
-        Ok(txn)
+        command(txn, &body).map_err(|why| (StatusCode::BAD_REQUEST, why))
+    }
+
+    /// Whether there is anything to decide about a transaction.
+    async fn find_open(&self, txn: TxnId) -> Result<bool, Refusal> {
+        let (reply, found) = oneshot::channel();
+        let asked = async {
+            self.orders.send(Order::Find(txn, reply)).await.ok()?;
+            found.await.ok()
+        };
+        timeout(FIND_MAX, asked).await.ok().flatten().ok_or_else(|| {
+            let why = "the decision is handed on; the switch does not say what about";
+            (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
+        })
     }
 }
 
@@ -313,12 +350,14 @@ mod tests {
         let json = (header::CONTENT_TYPE, "application/json");
         let json = headers(&[json, (header::HOST, "localhost:8580")]);
         let (commands, mut taken) = mpsc::channel(1);
-        let desk = Desk { commands, targets: Targets::default(), is_loopback: true };
+        let (orders, _) = mpsc::channel(1);
+        let desk = Desk { commands, orders, targets: Targets::default(), is_loopback: true };
         let code = |desk: &Desk| {
-            let decided = desk.decide("42", &json, Ok(Bytes::from_static(BODY.as_bytes())));
-            decided.map_err(|(code, _)| code)
+            let read = desk.read("42", &json, Ok(Bytes::from_static(BODY.as_bytes())));
+            let told = read.and_then(|command| desk.tell(Input::Operator(command)));
+            told.map_err(|(code, _)| code)
         };
-        assert_eq!(code(&desk), Ok(TxnId(42)));
+        assert_eq!(code(&desk), Ok(()));
         assert_eq!(code(&desk), Err(StatusCode::SERVICE_UNAVAILABLE));
         let told = taken.try_recv().unwrap();
         assert!(matches!(told, Input::Operator(command) if command.txn == TxnId(42)));

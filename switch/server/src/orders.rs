@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use veksel_codecs::Dialect;
 use veksel_config::{Socket, SwitchConfig};
+use veksel_core::TxnId;
 
 /// Orders that may wait for the shard.
 pub(crate) const ORDERS_MAX: usize = 16;
@@ -14,6 +15,8 @@ pub(crate) enum Order {
     Swap(Box<Swap>, oneshot::Sender<Result<Swapped, Vec<String>>>),
     /// Say how everything is.
     Report(oneshot::Sender<Value>),
+    /// Say whether a person can decide anything about a transaction.
+    Find(TxnId, oneshot::Sender<bool>),
 }
 
 /// A configuration that was read, checked and merged with what runs.

@@ -164,6 +164,7 @@ impl Turning {
             Order::Swap(..) if self.draining_until.is_some() => {}
             Order::Swap(swap, reply) => drop(reply.send(self.swap(*swap))),
             Order::Report(reply) => drop(reply.send(self.report())),
+            Order::Find(txn, reply) => drop(reply.send(self.shard.switch.is_for_decision(txn))),
         }
     }
 

@@ -279,9 +279,9 @@ fn launch(
     };
     let watch = Watch::start(&config, watched)?;
     let (deciding, commands) = mpsc::channel(COMMANDS_MAX);
-    let deciding = operate::Desk::new(deciding, &config.plan);
-    let targets = deciding.targets();
     let (ordering, orders) = mpsc::channel(ORDERS_MAX);
+    let deciding = operate::Desk::new(deciding, ordering.clone(), &config.plan);
+    let targets = deciding.targets();
     let reloader = Reloader::new(config.clone(), loader, ordering.clone(), Others { asks, tls });
     let desk = Desk { decisions: deciding, orders: ordering, reloader: reloader.clone() };
     let admin =

@@ -114,7 +114,8 @@ mod tests {
         let (commands, mut taken) = mpsc::channel(4);
         let targets = crate::operate::Targets::default();
         targets.0.write().unwrap().insert("cbs".to_owned(), Target::Group(GroupId(0)));
-        let desk = Desk { commands, targets, is_loopback: true };
+        let (orders, _) = mpsc::channel(1);
+        let desk = Desk { commands, orders, targets, is_loopback: true };
         let mut json = HeaderMap::new();
         json.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
         json.insert(header::HOST, header::HeaderValue::from_static("[::1]:8580"));
