@@ -3,6 +3,10 @@
 //!
 //! It speaks just enough HTTP/1.1 for these listeners.
 
+mod name;
+
+pub(crate) use name::name;
+
 use crate::output::Failure;
 use crate::wire::Carrier;
 use serde_json::Value;
