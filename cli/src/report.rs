@@ -10,6 +10,7 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use veksel_config::load_simulator;
+use veksel_simulator::book::BookError;
 use veksel_simulator::report::{Cell, Kind, Report, ReportError, Sheet};
 use veksel_store::Filter;
 
@@ -27,7 +28,19 @@ pub(crate) fn report(arguments: &Arguments, output: Output) -> Result<Exit, Fail
     let rows = usize::try_from(arguments.rows).unwrap_or(usize::MAX);
     let made_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let read = Report::of_book(&database, &title, kind, rows, made_at);
-    let mut report = read.map_err(|error| unusable(&error))?;
+    let mut report = read.map_err(|error| match error {
+        ReportError::Book(error) => {
+            let message = format!("{} cannot be read: {error}", database.display());
+            let failure = Failure::no("report", message);
+            match error {
+                BookError::NotABook => failure.help(
+                    "`veksel journal` reads what a switch recorded, and --switch adds it to a report",
+                ),
+                _ => failure,
+            }
+        }
+        error => unusable(&error),
+    })?;
     if let Some(switch) = &arguments.switch {
         report.sheets.extend(journal(switch, arguments.rows)?);
     }

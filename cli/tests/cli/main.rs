@@ -8,6 +8,7 @@ mod config;
 mod decode;
 mod dialect;
 mod long;
+mod mistaken;
 mod operator;
 mod outside;
 mod ran;

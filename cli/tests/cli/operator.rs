@@ -14,6 +14,7 @@ fn who_decides_is_known_without_a_shell() {
         let ran = run_as_nobody(&[command, &admin].concat());
         assert_eq!(ran.code, 1, "{command:?}: {}", ran.err);
         assert!(ran.err.contains("nobody answers on 127.0.0.1:1"), "{}", ran.err);
+        assert!(ran.err.contains("`admin.listen` is reached with --admin"), "{}", ran.err);
         let ran = run_as_nobody(&[command, &admin, &["--operator", " "]].concat());
         assert_eq!(ran.code, 2, "{command:?}: {}", ran.err);
         assert!(ran.err.contains("--operator must say something"), "{}", ran.err);
