@@ -158,7 +158,7 @@ impl Switch {
         stream.set_read_timeout(Some(SOON)).unwrap();
         let length = body.len();
         let request = format!(
-            "POST /reversals/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\
+            "POST /reversals/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
              Content-Length: {length}\r\n\r\n{body}"
         );
         // A server that refuses a long body may close before it has read all of it.
