@@ -155,6 +155,25 @@ fn what_others_know_us_or_are_known_by_is_missed() {
     assert_eq!(warned_of(&known), (false, true));
 }
 
+/// Whoever checks may not be whoever runs it, so it is no error.
+#[test]
+fn a_secret_that_is_not_there_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("app.key");
+    let text = BRIDGE_EXAMPLE
+        .replacen("\nkey_file = \"\"", &format!("\nkey_file = {key:?}"), 1)
+        .replace("webhook_secret_files = []", &format!("webhook_secret_files = [{key:?}]"));
+    let missed = || {
+        let config = load_switch(switch(&text)).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let said = warned(&config).into_iter().filter(|said| said.ends_with("is not there"));
+        said.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let names = ["key_file", "webhook_secret_files"];
+    assert_eq!(missed(), names.map(|key| format!("`{key}` names a file that is not there")));
+    std::fs::write(&key, "x").unwrap();
+    assert_eq!(missed(), Vec::<String>::new());
+}
+
 #[test]
 fn a_bank_that_wants_its_customer_there_is_not_read_without() {
     let reads = |word: &str| {
