@@ -68,7 +68,10 @@ impl Input {
     fn of(arguments: &Decode) -> Result<Self, Failure> {
         let inline = arguments.hex.join(" ");
         if !inline.is_empty() && inline != "-" {
-            let blocks = hex::parse(&inline).map_err(|error| Failure::usage(error.to_string()))?;
+            let blocks = hex::parse(&inline).map_err(|error| {
+                let failure = Failure::usage(error.to_string());
+                failure.help("what stands in a file is read with --file, or from standard input")
+            })?;
             return Ok(Self { blocks, note: None });
         }
         let (name, mut bytes) = (arguments.file.as_deref(), Vec::new());

@@ -53,7 +53,14 @@ pub(crate) fn open(place: &Place) -> Result<(PathBuf, SqliteReader), Failure> {
         return Err(Failure::no("journal", message).help("the switch makes it when it first runs"));
     }
     let keys = Keys::load(&keys).map_err(|error| Failure::no("keys", error.to_string()))?;
-    let reader = SqliteReader::open(&path, Arc::new(keys)).map_err(|error| unread(&error))?;
+    let reader = SqliteReader::open(&path, Arc::new(keys)).map_err(|error| match &error {
+        StoreError::Database { retryable: false, source, .. } => {
+            let name = path.display();
+            let message = format!("{name} cannot be read as the journal of a switch: {source}");
+            Failure::no("journal", message).help("`veksel report` reads the database of a bank")
+        }
+        _ => unread(&error),
+    })?;
     Ok((path, reader))
 }
 

@@ -47,7 +47,7 @@ impl Link {
         settings.extend(tls.map(|_| ("terminals.tls.enabled".to_owned(), "true".to_owned())));
         let sections = "[terminals]\n[terminals.framing]\n[terminals.mac]\n[terminals.tls]\n";
         let source = Source::text("flags", sections).known_dialects(&dialects()).flags(settings);
-        let config = load_simulator(source).map_err(refused)?;
+        let config = load_simulator(source).map_err(|wrong| refused(wrong, to))?;
         let Some(TerminalsConfig { connect, dialect, framing, mac, tls, .. }) = config.terminals
         else {
             return Err(Failure::usage("the flags describe no link"));
@@ -130,24 +130,20 @@ pub(crate) fn codec(name: &DialectName) -> Result<Codec, Failure> {
 }
 
 /// The same complaint about the flag that the user wrote.
-fn refused(problems: Problems) -> Failure {
+fn refused(problems: Problems, to: Option<&str>) -> Failure {
     let Some(problem) = problems.0.into_iter().next() else {
         return Failure::usage("the flags describe no link");
     };
     let source = problem.source.unwrap_or_default();
-    let flag = match source.trim_start_matches("flag --terminals.") {
-        "connect" => "--to",
-        "dialect" => "--dialect",
-        key if key.starts_with("mac") => "--mac",
-        key if key.starts_with("tls") => "--tls",
-        _ => "--framing",
+    let message = match (source.trim_start_matches("flag --terminals."), to) {
+        // An option of one command and the argument of another.
+        ("connect", Some(to)) => format!("{to:?} is not HOST:PORT"),
+        ("dialect", _) => format!("--dialect: {}", problem.message),
+        (key, _) if key.starts_with("mac") => format!("--mac: {}", problem.message),
+        (key, _) if key.starts_with("tls") => format!("--tls: {}", problem.message),
+        _ => format!("--framing: {}", problem.message),
     };
-    Failure::Said {
-        exit: Exit::Usage,
-        kind: "usage",
-        message: format!("{flag}: {}", problem.message),
-        help: problem.help,
-    }
+    Failure::Said { exit: Exit::Usage, kind: "usage", message, help: problem.help }
 }
 
 #[cfg(test)]

@@ -3,6 +3,10 @@
 //!
 //! It speaks just enough HTTP/1.1 for these listeners.
 
+mod name;
+
+pub(crate) use name::name;
+
 use crate::output::Failure;
 use crate::wire::Carrier;
 use serde_json::Value;
@@ -17,6 +21,12 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// The same where the switch asks somebody else first.
 const ENQUIRY_MAX: Duration = Duration::from_secs(60);
+
+/// What to do where nobody answers: on the admin listener, and on that of programs.
+const ADMIN_HELP: &str = "`veksel run` starts it; one that was started with another `admin.listen` \
+                          is reached with --admin";
+const HTTP_HELP: &str = "`veksel run` starts it; one that was started with another `listen` of \
+                         [http] is reached with --http";
 
 /// Longest answer that is read.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -36,7 +46,7 @@ pub(crate) struct Answer {
 /// When nobody listens there, or it is not a switch.
 pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answer, Failure> {
     let request = Request { method: "POST", path, body: &body.to_string(), token: None };
-    ask(address, None, &request, ANSWER_MAX)
+    ask(address, None, &request, (ANSWER_MAX, ADMIN_HELP))
 }
 
 /// Asks for something and waits for the answer.
@@ -44,7 +54,8 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Result<Answ
 /// # Errors
 /// When nobody listens there, or it is not a switch.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer, Failure> {
-    ask(address, None, &Request { method: "GET", path, body: "", token: None }, ANSWER_MAX)
+    let request = Request { method: "GET", path, body: "", token: None };
+    ask(address, None, &request, (ANSWER_MAX, ADMIN_HELP))
 }
 
 /// Asks the listener that programs use, which may have to ask somebody else, and may speak TLS.
@@ -56,7 +67,7 @@ pub(crate) fn call(
     tls: Option<&TlsClient>,
     request: &Request<'_>,
 ) -> Result<Answer, Failure> {
-    ask(address, tls, request, ENQUIRY_MAX)
+    ask(address, tls, request, (ENQUIRY_MAX, HTTP_HELP))
 }
 
 /// What is asked.
@@ -107,7 +118,7 @@ fn ask(
     address: SocketAddr,
     tls: Option<&TlsClient>,
     request: &Request<'_>,
-    most: Duration,
+    (most, help): (Duration, &str),
 ) -> Result<Answer, Failure> {
     let bytes = exchange(address, tls, request, most).map_err(|error| match error.kind() {
         ErrorKind::InvalidData if tls.is_some() => {
@@ -115,8 +126,8 @@ fn ask(
             failure.help("does --tls name the CA of the switch, and a certificate that it wants?")
         }
         ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            let message = format!("the switch is not running: nobody answers on {address}");
-            let help = "only a running switch can decide; start it, or see `veksel journal show`";
+            let message =
+                format!("nobody answers on {address}: the switch is not running, or not there");
             Failure::no("not_running", message).help(help)
         }
         _ => Failure::no("connection", format!("the switch at {address} is lost: {error}")),

@@ -4,7 +4,7 @@
 use crate::arguments::{Reload, Switch};
 use crate::operator::{self, Answer};
 use crate::output::{Exit, Failure, Output};
-use crate::reversals::{admin_of, user};
+use crate::reversals::admin_of;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -13,10 +13,7 @@ use std::net::SocketAddr;
 /// # Errors
 /// When nothing was changed, and why.
 pub(crate) fn reload(arguments: &Reload, output: Output) -> Result<Exit, Failure> {
-    let operator = arguments.operator.clone().or_else(user);
-    let Some(operator) = operator.filter(|name| !name.trim().is_empty()) else {
-        return Err(Failure::usage("the system does not say who you are; give --operator"));
-    };
+    let operator = operator::name(arguments.operator.as_deref())?;
     let body = json!({ "operator": operator, "trial": arguments.trial });
     let Answer { code, body } = operator::post(address(&arguments.switch)?, "/reload", &body)?;
     if code != 200 {

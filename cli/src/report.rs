@@ -10,8 +10,12 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use veksel_config::load_simulator;
+use veksel_simulator::book::BookError;
 use veksel_simulator::report::{Cell, Kind, Report, ReportError, Sheet};
 use veksel_store::Filter;
+
+/// What who says nothing of tables sees on the screen, as from a running simulator.
+const FIRST: &str = "accounts";
 
 /// Reads the books and writes what was asked for.
 ///
@@ -19,19 +23,42 @@ use veksel_store::Filter;
 /// A book cannot be read, or the files cannot be written.
 pub(crate) fn report(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
     let (database, title) = book(arguments)?;
-    let kind = match arguments.sheet {
+    let kind = match (&arguments.sheet, arguments.tables) {
+        (None, Some(tables)) => tables.kind(),
         // The table is looked for among all of them.
-        Some(_) => Kind::All,
-        None => arguments.tables.kind(),
+        (Some(_), _) | (None, None) => Kind::All,
     };
     let rows = usize::try_from(arguments.rows).unwrap_or(usize::MAX);
     let made_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let read = Report::of_book(&database, &title, kind, rows, made_at);
-    let mut report = read.map_err(|error| unusable(&error))?;
+    let mut report = read.map_err(|error| match error {
+        ReportError::Book(error) => {
+            let message = format!("{} cannot be read: {error}", database.display());
+            let failure = Failure::no("report", message);
+            match error {
+                BookError::NotABook => failure.help(
+                    "`veksel journal` reads what a switch recorded, and --switch adds it to a report",
+                ),
+                _ => failure,
+            }
+        }
+        error => unusable(&error),
+    })?;
     if let Some(switch) = &arguments.switch {
         report.sheets.extend(journal(switch, arguments.rows)?);
     }
-    let sheet = arguments.sheet.as_deref();
+    let is_open = arguments.tables.is_none() && arguments.switch.is_none();
+    let is_for_screen = matches!(arguments.format, Paper::Csv) && arguments.out.is_none();
+    let sheet = match arguments.sheet.as_deref() {
+        None if is_open && is_for_screen => {
+            let others = report.sheets.len().saturating_sub(1);
+            output.warn(format!(
+                "note: this is `{FIRST}`; --sheet names one of {others} others, --format json has all\n"
+            ));
+            Some(FIRST)
+        }
+        sheet => sheet,
+    };
     let format = arguments.format.format();
     let bytes =
         |sheet: Option<&str>| report.render(format, sheet).map_err(|error| unusable(&error));

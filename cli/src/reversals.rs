@@ -145,10 +145,7 @@ pub(crate) fn tell(
     if decision.reason.trim().is_empty() {
         return Err(Failure::usage("--reason must say something"));
     }
-    let operator = decision.operator.clone().or_else(user);
-    let Some(operator) = operator.filter(|name| !name.trim().is_empty()) else {
-        return Err(Failure::usage("the system does not say who you are; give --operator"));
-    };
+    let operator = operator::name(decision.operator.as_deref())?;
     let address = reload::address(&decision.switch)?;
     body.insert("operator".to_owned(), operator.as_str().into());
     body.insert("reason".to_owned(), decision.reason.as_str().into());
@@ -159,11 +156,6 @@ pub(crate) fn tell(
         return Err(Failure::no("refused", format!("the switch did not take it: {why}")));
     }
     Ok(operator)
-}
-
-/// The name of the user, as the shell has it.
-pub(crate) fn user() -> Option<String> {
-    ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok())
 }
 
 /// The admin listener that the configuration names, as it is reached from this machine.

@@ -7,9 +7,11 @@ use crate::demo::report;
 use crate::output::{Exit, Failure, Output};
 use crate::signals::Signals;
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 use std::time::Duration;
 use veksel_config::{SandboxConfig, load_simulator};
-use veksel_simulator::bank::RunningBank;
+use veksel_simulator::bank::{BankError, RunningBank};
+use veksel_simulator::sandbox::SandboxError;
 use veksel_simulator::sandbox::stage::{self, Reported, Stage};
 use veksel_simulator::{bank, magic, terminals};
 
@@ -31,7 +33,15 @@ pub(crate) fn simulate(arguments: &Simulate, output: Output) -> Result<Exit, Fai
     let name = config.bank.name.clone();
     let reported = Reported { name: name.clone(), database: config.bank.database.clone() };
     let database = reported.database.display();
-    let bank = bank::start(config.bank).map_err(|error| Failure::no("start", error.to_string()))?;
+    let bank = bank::start(config.bank).map_err(|error| {
+        let failure = Failure::no("start", error.to_string());
+        match error {
+            BankError::Listen(why) if why.kind() == ErrorKind::AddrInUse => {
+                failure.help("`--set bank.listen=IP:PORT` names another")
+            }
+            _ => failure,
+        }
+    })?;
     if !output.json {
         let (version, address) = (env!("CARGO_PKG_VERSION"), bank.address());
         output.print(format!(
@@ -81,7 +91,21 @@ pub(crate) fn stage(
 ) -> Result<Stage, Failure> {
     let ended = || Failure::no("bank", "the bank stopped");
     let desk = bank.desk().ok_or_else(ended)?;
-    stage::set(config, reported, desk).map_err(|error| Failure::no("start", error.to_string()))
+    stage::set(config, reported, desk).map_err(|error| {
+        let failure = Failure::no("start", error.to_string());
+        match error {
+            SandboxError::Listen { name, source, .. } if source.kind() == ErrorKind::AddrInUse => {
+                let section = match name.as_str() {
+                    "smtp" | "smtps" => "mail",
+                    name => name.trim_end_matches("-tls"),
+                };
+                failure.help(format!(
+                    "[sandbox.{section}] names another; `enabled = false` there leaves it out"
+                ))
+            }
+            _ => failure,
+        }
+    })
 }
 
 fn print_magic(output: Output) -> Result<Exit, Failure> {

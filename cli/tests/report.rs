@@ -160,6 +160,19 @@ fn every_format_has_the_same_figures() {
     let written = bank.report(&["--sheet", "accounts"]);
     let (_, _, given) = bank.get("/simulator/download");
     assert_eq!(written.stdout, given);
+    // Who says nothing of tables has the same, and hears of the others.
+    let plain = bank.report(&[]);
+    let note = String::from_utf8(plain.stderr).unwrap();
+    assert!(plain.status.success() && plain.stdout == given, "{note}");
+    assert!(note.contains("this is `accounts`; --sheet names one of 9 others"), "{note}");
+    // A table is found whichever report it is of, and a pipe takes a workbook.
+    let settlement = bank.report(&["--sheet", "settlement"]).stdout;
+    let (status, _, body) = bank.get("/simulator/download?sheet=settlement");
+    assert_eq!((status, body), (200, settlement.clone()));
+    let (status, _, body) = bank.get("/simulator/download?report=settlement");
+    assert_eq!((status, body), (200, settlement));
+    let book = bank.report(&["--format", "xlsx"]);
+    assert!(book.status.success() && book.stdout.starts_with(b"PK"));
     // And where the integration API has it.
     let (status, _, body) = bank.get("/api/v1/integration/simulator/download");
     assert_eq!((status, body), (200, given.clone()));
@@ -202,6 +215,11 @@ fn what_cannot_be_had_is_said() {
         ("rows=0", 400, "invalid_request", "1 to 1048575"),
         ("formt=csv", 400, "invalid_request", "formt"),
         ("sheet=taxes", 404, "not_found", "accounts"),
+        ("sheet=settlement&report=state", 404, "not_found", "accounts"),
+        ("report=all&format=csv", 400, "invalid_request", "a CSV file has one table"),
+        ("report=state", 400, "invalid_request", "`sheet`"),
+        ("sheet=cards&sheet=holds", 400, "invalid_request", "`sheet` is given twice"),
+        ("rows=1&rows=2&sheet=cards", 400, "invalid_request", "`rows` is given twice"),
     ] {
         for path in ["/simulator/download", "/api/v1/integration/simulator/download"] {
             let (found, head, body) = bank.get(&format!("{path}?{wish}"));
@@ -216,9 +234,12 @@ fn what_cannot_be_had_is_said() {
             assert!(head.contains(&format!("x-request-id: {trace}")), "{head}");
         }
     }
-    let both = bank.report(&[]);
-    let complaint = String::from_utf8(both.stderr).unwrap();
-    assert!(!both.status.success() && complaint.contains("--sheet"), "{complaint}");
+    for more in [&["--report", "all"][..], &["--out", bank.path("one.csv").to_str().unwrap()]] {
+        let all = bank.report(more);
+        let complaint = String::from_utf8(all.stderr).unwrap();
+        assert_eq!(all.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains("--sheet"), "{complaint}");
+    }
     let none = run(program().args(["report", "--db", "/nowhere/bank.db"]));
     let complaint = String::from_utf8(none.stderr).unwrap();
     assert!(!none.status.success() && complaint.contains("/nowhere/bank.db"), "{complaint}");

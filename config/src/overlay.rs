@@ -96,6 +96,24 @@ fn lay_aliases(table: &mut Table, findings: &mut Findings, own: Layout) {
     }
 }
 
+/// Notes that the file is one of another program: it has sections of `other` and none of `own`.
+/// What else is wrong with it would only hide that.
+pub(crate) fn is_of_another(
+    table: &Table,
+    findings: &mut Findings,
+    (own, other): (Layout, Layout),
+    (message, help): (&str, &str),
+) -> bool {
+    if table.0.iter().any(|entry| has(own, &entry.key)) {
+        return false;
+    }
+    let telling = table.0.iter().find(|entry| has(other, &entry.key));
+    if let Some(entry) = telling {
+        findings.error(entry.key_place, message, help);
+    }
+    telling.is_some()
+}
+
 fn has(layout: Layout, section: &str) -> bool {
     layout.iter().any(|(name, _)| *name == section)
 }

@@ -6,7 +6,7 @@ use crate::address::{Destination, DialectName, parse_listen};
 use crate::findings::{Findings, Found};
 use crate::framing::framing;
 use crate::mac::{MacConfig, mac};
-use crate::overlay::{Layout, Shape, lay};
+use crate::overlay::{Layout, Shape, is_of_another, lay};
 use crate::problem::Problems;
 use crate::sandbox::{SandboxConfig, sandbox};
 use crate::section::{Missing, Section};
@@ -195,6 +195,10 @@ pub fn load_simulator(source: Source) -> Result<SimulatorConfig, Problems> {
     let Some(mut table) = tree::parse(&mut findings) else {
         return Err(findings.into_problems());
     };
+    let words = ("this is the file of a switch", "`veksel run` takes it; a simulator has [bank]");
+    if is_of_another(&table, &mut findings, (LAYOUT, switch::LAYOUT), words) {
+        return Err(findings.into_problems());
+    }
     lay(&mut table, &mut findings, LAYOUT, switch::LAYOUT);
     let mut root = Section::root(&mut findings, &table);
     let bank = bank(root.table("bank"));

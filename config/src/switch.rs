@@ -21,7 +21,7 @@ use crate::bridge::BridgeConfig;
 use crate::cidr::Cidr;
 use crate::findings::Findings;
 use crate::mac::MacConfig;
-use crate::overlay::{Layout, Shape, lay};
+use crate::overlay::{Layout, Shape, is_of_another, lay};
 use crate::problem::Problems;
 use crate::section::Section;
 use crate::settings::Settings;
@@ -340,6 +340,11 @@ pub fn load_switch(source: Source) -> Result<SwitchConfig, Problems> {
     let Some(mut table) = tree::parse(&mut findings) else {
         return Err(findings.into_problems());
     };
+    let words =
+        ("this is the file of a simulator", "`veksel simulate` takes it; a switch has [[group]]");
+    if is_of_another(&table, &mut findings, (LAYOUT, simulator::LAYOUT), words) {
+        return Err(findings.into_problems());
+    }
     lay(&mut table, &mut findings, LAYOUT, simulator::LAYOUT);
     let raw = raw::Switch::read(Section::root(&mut findings, &table));
     checks::check(&raw, &mut findings);

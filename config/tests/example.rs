@@ -115,12 +115,63 @@ fn complain_of_bridge(text: &str, settings: &Settings) -> Vec<String> {
 fn the_example_of_a_bridge_covers_every_key_of_it() {
     let config = load_switch(switch(BRIDGE_EXAMPLE)).unwrap_or_else(|wrong| panic!("{wrong}"));
     assert_eq!(complain_of_bridge(BRIDGE_EXAMPLE, &config.settings), Vec::<String>::new());
-    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    let missing = [
+        "caller \"app\" has no key and no token",
+        "bank \"droppay\" knows callers by a certificate, and there is none",
+    ];
+    assert_eq!(warned(&config), missing);
     // Taking one out is noticed.
     let without = BRIDGE_EXAMPLE.replace("unattended_max = 4\n", "");
     let config = load_switch(switch(&without)).unwrap();
     let complaints = complain_of_bridge(&without, &config.settings);
     assert_eq!(complaints, ["aspsp.unattended_max"]);
+}
+
+fn warned(config: &veksel_config::SwitchConfig) -> Vec<&str> {
+    config.warnings.0.iter().map(|it| it.message.as_str()).collect()
+}
+
+/// Nobody is heard as a caller without a key, and nobody at `DropPay` without a certificate.
+#[test]
+fn what_others_know_us_or_are_known_by_is_missed() {
+    // Files that are named have to be there; any will do.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let warned_of = |text: &str| {
+        let config = load_switch(switch(text)).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let said = warned(&config).join("; ");
+        (said.contains("bank \"droppay\""), said.contains("caller \"app\""))
+    };
+    assert_eq!(warned_of(BRIDGE_EXAMPLE), (true, true));
+    let keyed = BRIDGE_EXAMPLE.replacen("\nkey_env = \"\"", "\nkey_env = \"APP_KEY\"", 1);
+    assert_eq!(warned_of(&keyed), (true, false));
+    let mut tokens = BRIDGE_EXAMPLE.to_owned();
+    for (key, value) in [("token_keys", file), ("token_issuer", "x"), ("token_audience", "x")] {
+        tokens = tokens.replace(&format!("{key} = \"\""), &format!("{key} = \"{value}\""));
+    }
+    assert_eq!(warned_of(&tokens), (true, false));
+    let (before, droppay) = BRIDGE_EXAMPLE.split_once("profile = \"droppay\"\n").unwrap();
+    let identity = format!("certificate = \"{file}\"\nkey = \"{file}\"\n");
+    let known = format!("{before}profile = \"droppay\"\n{identity}{droppay}");
+    assert_eq!(warned_of(&known), (false, true));
+}
+
+/// Whoever checks may not be whoever runs it, so it is no error.
+#[test]
+fn a_secret_that_is_not_there_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("app.key");
+    let text = BRIDGE_EXAMPLE
+        .replacen("\nkey_file = \"\"", &format!("\nkey_file = {key:?}"), 1)
+        .replace("webhook_secret_files = []", &format!("webhook_secret_files = [{key:?}]"));
+    let missed = || {
+        let config = load_switch(switch(&text)).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let said = warned(&config).into_iter().filter(|said| said.ends_with("is not there"));
+        said.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let names = ["key_file", "webhook_secret_files"];
+    assert_eq!(missed(), names.map(|key| format!("`{key}` names a file that is not there")));
+    std::fs::write(&key, "x").unwrap();
+    assert_eq!(missed(), Vec::<String>::new());
 }
 
 #[test]
@@ -205,7 +256,8 @@ fn variables_of_other_programs_say_what_nothing_else_says() {
     );
     let config = load(BRIDGE_EXAMPLE, &[sandbox, alias]);
     assert_eq!((config.mode, url(&config)), (ServiceMode::Mock, "http://127.0.0.1:8603".into()));
-    let ignored: Vec<&str> = config.warnings.0.iter().map(|it| it.message.as_str()).collect();
+    let mut ignored = warned(&config);
+    ignored.retain(|message| message.contains("ignored"));
     assert_eq!(
         ignored,
         [
@@ -226,7 +278,7 @@ fn variables_of_other_programs_say_what_nothing_else_says() {
     // What says the same, or what an empty text leaves open, needs no word.
     let (same, issuer) = (("SERVICE_MODE", "mock"), ("BANKID_ISSUER", "http://127.0.0.1:1"));
     let config = load(BRIDGE_EXAMPLE, &[same, issuer]);
-    assert_eq!(config.warnings.0.len(), 0);
+    assert!(warned(&config).iter().all(|message| !message.contains("ignored")));
     let said = config.bridge.identity.unwrap().issuer;
     assert_eq!(said.as_deref(), Some("http://127.0.0.1:1"));
     let named = ("VEKSEL_SWITCH__SERVICE_MODE", "sandbox");

@@ -11,6 +11,7 @@ Reads beside a running bank and a running switch, and changes nothing. Card numb
 A running simulator gives the same at http://127.0.0.1:8595/simulator/download?format=html.
 
 Examples:
+  veksel report --config simulator.toml                               the accounts, as CSV
   veksel report --config simulator.toml --format html --out bank.html
   veksel report --db bank.db --report settlement                      on the screen, as CSV
   veksel report --db bank.db --sheet postings --rows 100
@@ -26,9 +27,10 @@ pub(crate) struct Report {
     /// The configuration of a switch: its transactions and reversals are tables too
     #[arg(long, value_name = "FILE")]
     pub(crate) switch: Option<PathBuf>,
-    /// Which tables
-    #[arg(long = "report", value_enum, default_value_t = Tables::All)]
-    pub(crate) tables: Tables,
+    /// Which tables; without this all of them, but on the screen `accounts` alone where CSV is
+    /// written
+    #[arg(long = "report", value_enum)]
+    pub(crate) tables: Option<Tables>,
     /// Only this table
     #[arg(long, value_name = "NAME")]
     pub(crate) sheet: Option<String>,

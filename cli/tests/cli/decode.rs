@@ -320,7 +320,8 @@ fn messages_one_after_another_are_told_apart_by_their_dialect() {
 fn what_is_no_input() {
     assert_eq!(run_with(&["decode"], b"", &[]).code, 1);
     let ran = run(&["decode", "xyz"]);
-    assert_eq!((ran.code, ran.err.as_str()), (2, "error: not hexadecimal at line 1, column 1\n"));
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.starts_with("error: not hexadecimal at line 1, column 1\n"), "{}", ran.err);
     assert_eq!(run(&["decode", "--file", "/nowhere/at/all"]).code, 1);
     assert_eq!(run(&["decode", "--dialect", "nothing", "30"]).code, 2);
 }

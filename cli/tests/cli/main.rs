@@ -8,6 +8,8 @@ mod config;
 mod decode;
 mod dialect;
 mod long;
+mod mistaken;
+mod operator;
 mod outside;
 mod ran;
 mod send;

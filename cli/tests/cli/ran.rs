@@ -2,7 +2,7 @@
 
 use crate::stage::{program, search};
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// What a run left behind.
 pub(crate) struct Ran {
@@ -17,12 +17,32 @@ pub(crate) fn run(arguments: &[&str]) -> Ran {
     run_with(arguments, b"", &[])
 }
 
+/// Runs `veksel` as cron does: no variable says who the user is.
+#[track_caller]
+pub(crate) fn run_as_nobody(arguments: &[&str]) -> Ran {
+    let mut command = program();
+    for variable in ["USER", "LOGNAME", "USERNAME"] {
+        command.env_remove(variable);
+    }
+    run_command(&mut command, arguments, b"", &[])
+}
+
 /// Runs `veksel` with input and variables. Nothing else of this process's environment that could
 /// change the output gets through. What it says has no secret in it, unless that is what it is told
 /// to show.
 #[track_caller]
 pub(crate) fn run_with(arguments: &[&str], input: &[u8], variables: &[(&str, &str)]) -> Ran {
-    let mut child = program()
+    run_command(&mut program(), arguments, input, variables)
+}
+
+#[track_caller]
+fn run_command(
+    command: &mut Command,
+    arguments: &[&str],
+    input: &[u8],
+    variables: &[(&str, &str)],
+) -> Ran {
+    let mut child = command
         .args(arguments)
         .env_remove("NO_COLOR")
         .envs(variables.iter().copied())

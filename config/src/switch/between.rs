@@ -2,7 +2,9 @@
 //! come back, that a production switch calls nobody of this machine, that routes and banks fit.
 
 use super::checks::{Patience, patience};
-use super::outside::{Api, Bank, BankId, ExtAuth, Http, bare_addresses, host_of, is_private_host};
+use super::outside::{
+    Api, Bank, BankId, Caller, ExtAuth, Http, bare_addresses, host_of, is_private_host,
+};
 use super::raw::{Route, Switch};
 use super::{DEADLINE_MARGIN_MS, ServiceMode};
 use crate::bridge::{BankProfile, IdHash};
@@ -275,6 +277,12 @@ fn one(switch: &Switch, bank: &Bank, findings: &mut Findings) {
         let help = "if the customer never does, the merchant is not paid";
         findings.warning(bank.mode.place, message, help);
     }
+    let is_droppay = matches!(bank.config.profile, BankProfile::DropPay { .. });
+    if is_droppay && bank.config.call.identity.is_none() {
+        let message = format!("bank \"{name}\" knows callers by a certificate, and there is none");
+        let help = "the switch does not start without `certificate` and `key` of its [[aspsp]]";
+        findings.warning(bank.name.place, message, help);
+    }
     for Patience { key, of: whose, wait: timeout, .. } in patience(switch) {
         let latest = timeout.value.saturating_sub(DEADLINE_MARGIN_MS);
         for (service, deadline) in &bank.deadlines {
@@ -326,6 +334,15 @@ fn callers(switch: &Switch, findings: &mut Findings) {
     if let (None, Some(caller)) = (&switch.outside.http, callers.first()) {
         let message = format!("caller \"{}\" and no [http]", caller.name.value);
         findings.error(caller.name.place, message, "callers come there");
+    }
+    let has_tokens = switch.outside.http.iter().all(|http| http.config.tokens.is_some());
+    let platform = switch.outside.extauth.as_ref().map(|extauth| &extauth.caller.value);
+    let is_alone = |caller: &&Caller| !caller.has_key() && Some(&caller.name.value) != platform;
+    for caller in callers.iter().filter(is_alone).filter(|_| !has_tokens) {
+        let message = format!("caller \"{}\" has no key and no token", caller.name.value);
+        let help = "whatever it asks is 401: name its key by `key_file` or `key_env`, or whose \
+                    tokens are believed by `token_keys` of [http]";
+        findings.warning(caller.name.place, message, help);
     }
     for (index, caller) in callers.iter().enumerate().filter(|(_, c)| c.participant.is_sound()) {
         let own = &caller.participant;

@@ -23,7 +23,7 @@ pub(super) use bankid::{BankId, bare as bare_addresses};
 pub(super) use caller::Caller;
 pub(super) use extauth::ExtAuth;
 pub(super) use kinds::{as_url, host_of, is_private_host, one_line, optional_secret, secret};
-use kinds::{call, named_file, url, variable};
+use kinds::{call, missed, named_file, url, variable};
 pub(crate) use provider::read_api;
 pub(super) use provider::{Api, Email, Push, Sms};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -174,7 +174,11 @@ impl Kyc {
             true if is_didit.value => vec![SecretSource::Env(didit_secret)],
             true => vec![SecretSource::Env(variable.value)],
             false => {
-                let path = |item: Found<String>| SecretSource::File(folder.join(item.value));
+                let path = |item: Found<String>| {
+                    let path = folder.join(item.value);
+                    missed(&mut section, "webhook_secret_files", item.place, Some(&path));
+                    SecretSource::File(path)
+                };
                 files.value.into_iter().map(path).collect()
             }
         };

@@ -150,8 +150,13 @@ struct Wish {
 impl Wish {
     fn read(text: &str) -> Result<Self, String> {
         const KNOWN: [&str; 4] = ["report", "format", "sheet", "rows"];
-        if let Some((name, _)) = query::pairs(text).iter().find(|(n, _)| !KNOWN.contains(&&**n)) {
+        let pairs = query::pairs(text);
+        if let Some((name, _)) = pairs.iter().find(|(n, _)| !KNOWN.contains(&&**n)) {
             return Err(format!("{name:?} is not known here; {} are", KNOWN.join(", ")));
+        }
+        let times = |name: &str| pairs.iter().filter(|(known, _)| known == name).count();
+        if let Some(name) = KNOWN.into_iter().find(|name| times(name) > 1) {
+            return Err(format!("`{name}` is given twice"));
         }
         let rows = match query::value(text, "rows") {
             None => ROWS,
@@ -161,12 +166,19 @@ impl Wish {
                 .filter(|rows| (1..=ROWS_MAX).contains(rows))
                 .ok_or_else(|| format!("rows must be a number from 1 to {ROWS_MAX}"))?,
         };
-        Ok(Self {
-            kind: word(&Kind::ALL, text, "report", Kind::State)?,
-            format: word(&Format::ALL, text, "format", Format::Csv)?,
-            sheet: query::value(text, "sheet"),
-            rows,
-        })
+        let (report, sheet) = (times("report") > 0, query::value(text, "sheet"));
+        // A table is looked for among all of them, unless somebody says where.
+        let default = if sheet.is_some() { Kind::All } else { Kind::State };
+        let kind = word(&Kind::ALL, text, "report", default)?;
+        let format = word(&Format::ALL, text, "format", Format::Csv)?;
+        // Who names neither has the accounts.
+        let is_one = sheet.is_some() || !report || !matches!(kind, Kind::State | Kind::All);
+        if format == Format::Csv && !is_one {
+            let why = "a CSV file has one table, and this report has more: name one by `sheet`, \
+                       or another `format`";
+            return Err(why.to_owned());
+        }
+        Ok(Self { kind, format, sheet, rows })
     }
 
     fn render(&self, desk: &Counter) -> Result<Vec<u8>, ReportError> {

@@ -57,7 +57,9 @@ impl DropPay {
         let wrong =
             |why: &str| AdapterError::Config { provider: config.name.clone(), why: why.to_owned() };
         if config.call.identity.is_none() {
-            return Err(wrong("DropPay knows callers by a certificate (QWAC), and there is none"));
+            let why = "DropPay knows callers by a certificate (QWAC), and there is none: set \
+                       `certificate` and `key` of its [[aspsp]]";
+            return Err(wrong(why));
         }
         let username = (parts.secret)(username)?;
         if !wire::is_msisdn(username.expose()) {

@@ -426,7 +426,7 @@ fn what_cannot_work_is_refused_before_anything_is_called() {
     let _watch = watch();
     let rig = rig();
     let error = rig.adapters_as(None, "393351234567", "x").unwrap_err().to_string();
-    assert!(error.contains("QWAC"), "{error}");
+    assert!(error.contains("QWAC") && error.contains("`certificate` and `key`"), "{error}");
     let issued = rig.authority.issue(&Wanted::of(Purpose::Web, ALL)).unwrap();
     let (certificate, key) = (rig.folder.path().join("a.pem"), rig.folder.path().join("a.key"));
     write(&certificate, &issued.certificate);

@@ -75,6 +75,11 @@ impl Caller {
         }
     }
 
+    /// Whether it may come with a key.
+    pub(in crate::switch) const fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// With the institution of the switch where it names none.
     pub(in crate::switch) fn config(
         &self,

@@ -6,7 +6,7 @@ use crate::findings::{Found, Place};
 use crate::section::{Missing, Section};
 use crate::source::Given;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -136,7 +136,8 @@ fn both(
     }
 }
 
-/// It is read at the start, and need not be there to check a configuration.
+/// It is read at the start. Where a configuration is checked it may not be there yet, or not for
+/// the eyes of whoever checks it: one that is surely missing is a warning.
 pub(super) fn secret_file(section: &mut Section<'_>, key: &'static str) -> Found<Option<PathBuf>> {
     let folder = section.findings.source().folder.clone();
     let parse = |text: &str| match text.contains('\0') {
@@ -146,7 +147,16 @@ pub(super) fn secret_file(section: &mut Section<'_>, key: &'static str) -> Found
     let missing = Missing::Default(String::new());
     let found = section.parsed(key, missing, "the name of a file, or empty", parse, String::clone);
     let value = Some(found.value).filter(|name| !name.is_empty()).map(|name| folder.join(name));
+    missed(section, key, found.place, value.as_deref());
     Found { value, place: found.place }
+}
+
+/// Warns of a file that is not there. One in a folder that may not be looked into is none.
+pub(super) fn missed(section: &mut Section<'_>, key: &str, place: Place, path: Option<&Path>) {
+    if path.is_some_and(|path| path.try_exists().is_ok_and(|is_there| !is_there)) {
+        let message = format!("`{key}` names a file that is not there");
+        section.findings.warning(place, message, "the switch reads it when it starts");
+    }
 }
 
 pub(super) fn variable(
