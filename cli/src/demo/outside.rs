@@ -127,6 +127,8 @@ impl Door {
         let address = self.address;
         drop(self.held);
         Ok(vec![
+            // Holds may be asked about for so long (`extauth.hold_life`).
+            ("store.keep", "720h".to_owned()),
             ("http.listen", address.to_string()),
             ("http.public_url", format!("http://{address}")),
             ("identity.url", format!("http://{}/auth/realms/current", place("oidc")?)),
