@@ -229,6 +229,12 @@ fn the_journal_keeps_holds_for_as_long_as_they_may_be_asked_about() {
     assert_eq!(kept(&life("hold_life = \"8784h\"")), (8_784, "\"8784h\"".to_owned(), true));
     let set = format!("{BRIDGE_EXAMPLE}\n[store]\nkeep = \"1000h\"\n");
     assert_eq!(kept(&set), (1_000, "\"1000h\"".to_owned(), false));
+    // Who has written how long goes on, and hears what that means for holds.
+    let old = format!("{}\n[store]\nkeep = \"168h\"\n", life(""));
+    let config = load_switch(switch(&old)).unwrap();
+    assert_eq!(config.store.keep_ms, 168 * HOUR);
+    let warned = config.warnings.to_string();
+    assert!(warned.contains("holds of [extauth] may be asked about for 720h"), "{warned}");
     let keys = kept(SWITCH_EXAMPLE);
     assert_eq!((keys.0, keys.1), (168, "\"168h\"".to_owned()));
 }

@@ -3,7 +3,8 @@
 
 use super::checks::{Patience, patience};
 use super::outside::{
-    Api, Bank, BankId, Caller, ExtAuth, Http, bare_addresses, host_of, is_private_host,
+    Api, Bank, BankId, Caller, ExtAuth, HOLD_LIFE_MIN, Http, bare_addresses, host_of,
+    is_private_host,
 };
 use super::raw::{Route, Switch};
 use super::{DEADLINE_MARGIN_MS, ServiceMode};
@@ -372,7 +373,13 @@ fn external(switch: &Switch, extauth: &ExtAuth, findings: &mut Findings) {
             "a hold that is forgotten is neither completed nor let go: make `keep` \"{asked}\" or \
              more, or `hold_life` of [extauth] less"
         );
-        findings.error(keep.place.or(extauth.caller.place), message, help);
+        let place = keep.place.or(extauth.caller.place);
+        // Files that were written before there was `hold_life` go on as they did.
+        if life.place == Place::Default && keep.value >= HOLD_LIFE_MIN {
+            findings.warning(place, message, help);
+        } else {
+            findings.error(place, message, help);
+        }
     }
     if switch.outside.http.is_none() {
         let message = "[extauth] and no [http]";

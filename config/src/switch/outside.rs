@@ -21,7 +21,7 @@ use crate::section::{Missing, Section};
 use crate::tls::{Clients, ListenTls, listen_tls};
 pub(super) use bankid::{BankId, bare as bare_addresses};
 pub(super) use caller::Caller;
-pub(super) use extauth::ExtAuth;
+pub(super) use extauth::{ExtAuth, HOLD_LIFE_MIN};
 pub(super) use kinds::{as_url, host_of, is_private_host, one_line, optional_secret, secret};
 use kinds::{call, missed, named_file, url, variable};
 pub(crate) use provider::read_api;

@@ -296,7 +296,8 @@ impl Rig {
     pub(crate) fn restart_without(&mut self, before_ms: u64) {
         assert_eq!(self.switch.take().unwrap().stop(), Stopped::Asked);
         let keys = Arc::new(Keys::load(&self.folder.path().join("veksel.key")).unwrap());
-        let mut journal = SqliteStore::open(&self.journal(), keys).unwrap();
+        let journal = SqliteStore::open(&self.journal(), keys).unwrap();
+        let mut journal = journal.keeping_whole(["platform".to_owned()]);
         while journal.trim(Utc(before_ms), 64).unwrap().more {}
         journal.close().unwrap();
         drop(journal);

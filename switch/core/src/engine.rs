@@ -30,7 +30,7 @@ mod reversal;
 use crate::admission::{Bucket, Waiting};
 use crate::breaker::{Breaker, Position};
 use crate::bug::{Bug, planted};
-use crate::contract::{Closing, Input, Leg, Output, Tag, Unsent};
+use crate::contract::{Action, Closing, Input, Leg, Output, Tag, Unsent};
 use crate::durable::Durable;
 use crate::event::Event;
 use crate::map::Table;
@@ -366,12 +366,13 @@ impl Switch {
         self.durable.reversals_open()
     }
 
-    /// Whether a person can decide anything about a transaction: it is being undone or delivered,
-    /// or it is a payment at a bank that is a case.
+    /// Whether a person can decide this about a transaction: it is being undone or delivered, or
+    /// it is a payment at a bank that is a case, which nobody parks.
     #[must_use]
-    pub fn is_for_decision(&self, txn: TxnId) -> bool {
+    pub fn is_for_decision(&self, txn: TxnId, action: Action) -> bool {
         let payment = self.durable.facts().payment(txn);
-        self.durable.reversal(txn).is_some() || payment.is_some_and(|known| known.case.is_some())
+        let is_case = payment.is_some_and(|known| known.case.is_some());
+        self.durable.reversal(txn).is_some() || is_case && action != Action::Park
     }
 
     /// How many of them need a person.

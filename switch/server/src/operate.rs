@@ -30,7 +30,7 @@ use veksel_core::{Action, Command, GroupId, Input, LinkId, Target, TxnId};
 pub(crate) const COMMANDS_MAX: usize = 64;
 
 /// How long the shard may take to say whether there is anything to decide about.
-const FIND_MAX: Duration = Duration::from_secs(5);
+const REPLY_MAX: Duration = Duration::from_secs(5);
 
 /// Longest body.
 pub(crate) const BODY_MAX: usize = 64 * 1024;
@@ -93,18 +93,15 @@ async fn decide(
     let decided = async {
         let command = desk.read(&txn, &headers, body)?;
         let txn = command.txn;
-        let is_open = desk.find_open(txn).await;
-        // It is in the audit trail in any case.
-        desk.tell(Input::Operator(command))?;
-        if !is_open? {
-            let why = format!(
-                "transaction {} is neither undone nor delivered at present, and no case of a \
-                 payment: there is nothing to decide about",
-                txn.0
-            );
-            return Err((StatusCode::NOT_FOUND, why));
+        if desk.order(command)?.await? {
+            return Ok(txn);
         }
-        Ok(txn)
+        let why = format!(
+            "transaction {} is neither undone nor delivered at present, and no case of a payment: \
+             there is nothing to decide about",
+            txn.0
+        );
+        Err((StatusCode::NOT_FOUND, why))
     };
     let (code, said) = match decided.await {
         Ok(txn) => (StatusCode::ACCEPTED, json!({ "accepted": txn.0 })),
@@ -142,13 +139,7 @@ impl Desk {
 
     /// Hands a decision to the engine.
     fn tell(&self, input: Input) -> Result<(), Refusal> {
-        self.commands.try_send(input).map_err(|error| {
-            let why = match error {
-                mpsc::error::TrySendError::Full(_) => "too many decisions wait; try again",
-                mpsc::error::TrySendError::Closed(_) => "the switch is stopping",
-            };
-            (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
-        })
+        self.commands.try_send(input).map_err(refused)
     }
 
     fn read(
@@ -161,18 +152,29 @@ impl Desk {
         command(txn, &body).map_err(|why| (StatusCode::BAD_REQUEST, why))
     }
 
-    /// Whether there is anything to decide about a transaction.
-    async fn find_open(&self, txn: TxnId) -> Result<bool, Refusal> {
+    /// Hands a decision about a transaction to the shard, whoever waits for what it says: whether
+    /// there is anything to decide about.
+    fn order(
+        &self,
+        command: Command,
+    ) -> Result<impl Future<Output = Result<bool, Refusal>> + use<>, Refusal> {
         let (reply, found) = oneshot::channel();
-        let asked = async {
-            self.orders.send(Order::Find(txn, reply)).await.ok()?;
-            found.await.ok()
-        };
-        timeout(FIND_MAX, asked).await.ok().flatten().ok_or_else(|| {
-            let why = "the decision is handed on; the switch does not say what about";
-            (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
+        self.orders.try_send(Order::Decide(Box::new(command), reply)).map_err(refused)?;
+        Ok(async {
+            timeout(REPLY_MAX, found).await.ok().and_then(Result::ok).ok_or_else(|| {
+                let why = "the decision is handed on; the switch does not say what came of it";
+                (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
+            })
         })
     }
+}
+
+fn refused<T>(error: mpsc::error::TrySendError<T>) -> Refusal {
+    let why = match error {
+        mpsc::error::TrySendError::Full(_) => "too many decisions wait; try again",
+        mpsc::error::TrySendError::Closed(_) => "the switch is stopping",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
 }
 
 /// Whether a decision may be heard: over a loopback address, from a program of this machine, and
@@ -349,18 +351,18 @@ mod tests {
     fn what_cannot_wait_is_refused() {
         let json = (header::CONTENT_TYPE, "application/json");
         let json = headers(&[json, (header::HOST, "localhost:8580")]);
-        let (commands, mut taken) = mpsc::channel(1);
-        let (orders, _) = mpsc::channel(1);
+        let (commands, _) = mpsc::channel(1);
+        let (orders, mut taken) = mpsc::channel(1);
         let desk = Desk { commands, orders, targets: Targets::default(), is_loopback: true };
         let code = |desk: &Desk| {
             let read = desk.read("42", &json, Ok(Bytes::from_static(BODY.as_bytes())));
-            let told = read.and_then(|command| desk.tell(Input::Operator(command)));
-            told.map_err(|(code, _)| code)
+            let told = read.and_then(|command| desk.order(command));
+            told.map(drop).map_err(|(code, _)| code)
         };
         assert_eq!(code(&desk), Ok(()));
         assert_eq!(code(&desk), Err(StatusCode::SERVICE_UNAVAILABLE));
         let told = taken.try_recv().unwrap();
-        assert!(matches!(told, Input::Operator(command) if command.txn == TxnId(42)));
+        assert!(matches!(told, Order::Decide(command, _) if command.txn == TxnId(42)));
         taken.close();
         assert_eq!(code(&desk), Err(StatusCode::SERVICE_UNAVAILABLE));
         let far = Desk { is_loopback: false, ..desk };

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use veksel_codecs::Dialect;
 use veksel_config::{Socket, SwitchConfig};
-use veksel_core::TxnId;
+use veksel_core::Command;
 
 /// Orders that may wait for the shard.
 pub(crate) const ORDERS_MAX: usize = 16;
@@ -15,8 +15,9 @@ pub(crate) enum Order {
     Swap(Box<Swap>, oneshot::Sender<Result<Swapped, Vec<String>>>),
     /// Say how everything is.
     Report(oneshot::Sender<Value>),
-    /// Say whether a person can decide anything about a transaction.
-    Find(TxnId, oneshot::Sender<bool>),
+    /// Do what a person has decided about a transaction, and say whether there was anything to
+    /// decide about. It is recorded in any case.
+    Decide(Box<Command>, oneshot::Sender<bool>),
 }
 
 /// A configuration that was read, checked and merged with what runs.

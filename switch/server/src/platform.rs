@@ -7,6 +7,7 @@ use crate::material::secret;
 use crate::observe::Metrics;
 use crate::outside::write_down;
 use crate::start::StartError;
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 use std::thread;
@@ -128,7 +129,7 @@ impl Reader {
                     tracing::error!(%error, "the journal could not be read");
                     Unreadable
                 });
-                let _ = reply.send(found);
+                let _ = reply.send(found.and_then(|found| found.ok_or(Unreadable)));
             }
         })?;
         Ok(Self(questions))
@@ -136,19 +137,27 @@ impl Reader {
 }
 
 /// Everything with this DE37, and everything of a request that its caller knows by this key. Most
-/// of it is the same.
+/// of it is the same. `None` if there is more with this DE37 than a look-up finds, and nobody can
+/// say of what.
 fn look(
     journal: &mut dyn Journal,
     rrn: String,
     key: Option<[u8; 16]>,
-) -> Result<Vec<Stored>, StoreError> {
+) -> Result<Option<Vec<Stored>>, StoreError> {
     let mut found = journal.find(&Lookup::Rrn(rrn))?;
+    // Inquiries count as well, whoever made them, and are left out below.
+    let number = found.iter().filter_map(|(_, record)| record.txn()).collect::<BTreeSet<_>>().len();
+    let known = Stored::gather(found.iter().map(|(_, record)| record)).len();
+    if number >= FIND_MAX && known < FIND_MAX {
+        tracing::error!("a DE37 of a hold is that of too many inquiries to look at");
+        return Ok(None);
+    }
     if let Some(key) = key {
         found.extend(journal.find(&Lookup::CallerKey(key))?);
         found.sort_by_key(|(id, _)| *id);
         found.dedup_by_key(|(id, _)| *id);
     }
-    Ok(Stored::gather(found.iter().map(|(_, record)| record)))
+    Ok(Some(Stored::gather(found.iter().map(|(_, record)| record))))
 }
 
 impl Lives for Reader {
@@ -179,5 +188,46 @@ impl Watcher for Counted {
 
     fn noticed(&self, notice: &Notice) {
         self.0.platform_notices.with_label_values(&[notice.kind]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veksel_codecs::{Mti, ResponseCode};
+    use veksel_core::record::{Inquiry, Reason, Record, RecordId, TxnId, Verdict};
+    use veksel_core::time::Utc;
+    use veksel_store::{MemoryStore, Store};
+
+    fn asked(number: u64) -> Record {
+        Record::Inquiry(Box::new(Inquiry {
+            txn: TxnId(number),
+            utc: Utc(number),
+            participant: "atm".to_owned(),
+            link: "atm".to_owned(),
+            route: "all".to_owned(),
+            mti: Mti::known(b"0200"),
+            code: "310000".to_owned(),
+            stan: 1,
+            rrn: "HOLD00000001".to_owned(),
+            terminal: String::new(),
+            account: String::new(),
+            verdict: Verdict::Answered,
+            response: ResponseCode::APPROVED,
+            reason: Reason::Host,
+        }))
+    }
+
+    /// Whoever asks for balances under the number of a hold does not hide it.
+    #[test]
+    fn a_number_of_too_many_inquiries_is_no_life() {
+        let mut store = MemoryStore::new();
+        let most = u64::try_from(FIND_MAX).unwrap();
+        let records: Vec<_> = (1..most).map(|n| (RecordId(n), asked(n))).collect();
+        store.append(&records).unwrap();
+        let look = |store: &mut MemoryStore| look(store, "HOLD00000001".to_owned(), None).unwrap();
+        assert!(look(&mut store).is_some_and(|found| found.is_empty()));
+        store.append(&[(RecordId(most), asked(most))]).unwrap();
+        assert!(look(&mut store).is_none());
     }
 }

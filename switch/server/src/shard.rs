@@ -164,7 +164,11 @@ impl Turning {
             Order::Swap(..) if self.draining_until.is_some() => {}
             Order::Swap(swap, reply) => drop(reply.send(self.swap(*swap))),
             Order::Report(reply) => drop(reply.send(self.report())),
-            Order::Find(txn, reply) => drop(reply.send(self.shard.switch.is_for_decision(txn))),
+            Order::Decide(command, reply) => {
+                let is_open = self.shard.switch.is_for_decision(command.txn, command.action);
+                self.shard.switch.handle(self.shard.clock.now(), Input::Operator(*command));
+                let _ = reply.send(is_open);
+            }
         }
     }
 

@@ -201,7 +201,7 @@ pub fn start(mut config: SwitchConfig) -> Result<Running, StartError> {
     let dialects = dialects(&config)?;
     let keys = Arc::new(keys(&config.store.keys)?);
     config.plan.digest_key = DigestKey(*keys.secret(Purpose::Digest));
-    let store = SqliteStore::open(&config.store.path, keys)?;
+    let store = SqliteStore::open(&config.store.path, keys)?.keeping_whole(platform(&config));
     launch(config, dialects, Box::new(store), None, None)
 }
 
@@ -214,8 +214,15 @@ pub fn start_from(mut config: SwitchConfig, loader: Loader) -> Result<Running, S
     let dialects = dialects(&config)?;
     let keys = Arc::new(keys(&config.store.keys)?);
     config.plan.digest_key = DigestKey(*keys.secret(Purpose::Digest));
-    let store = SqliteStore::open(&config.store.path, keys)?;
+    let store = SqliteStore::open(&config.store.path, keys)?.keeping_whole(platform(&config));
     launch(config, dialects, Box::new(store), Some(loader), None)
+}
+
+/// The participant whose holds are known by what the journal has of them.
+fn platform(config: &SwitchConfig) -> Option<String> {
+    let caller = config.bridge.callers.get(usize::from(config.bridge.extauth.as_ref()?.caller))?;
+    let participant = config.plan.participants.get(usize::from(caller.participant.0))?;
+    Some(participant.name.clone())
 }
 
 /// Starts a switch on a store of the caller's; nothing else about it differs. For tests and
@@ -342,4 +349,27 @@ fn launch(
 
 pub(crate) fn socket(part: String, source: io::Error) -> StartError {
     StartError::Socket { part, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veksel_config::{Source, load_switch};
+
+    const BASE: &str = r#"
+        participant = [{ name = "channels" }, { name = "cards" }]
+        listener = [{ name = "a", listen = "127.0.0.1:1", participant = "channels" }]
+        group = [{ name = "cbs", connect = ["127.0.0.1:2"] }]
+        route = [{ name = "all", group = "cbs" }]
+        http = { listen = "127.0.0.1:3" }
+        caller = [{ name = "platform", participant = "cards" }]
+    "#;
+
+    #[test]
+    fn the_lives_that_are_kept_whole_are_those_of_the_card_platform() {
+        let named = |text: &str| platform(&load_switch(Source::text("a.toml", text)).unwrap());
+        assert_eq!(named(BASE), None);
+        let extauth = "extauth = { caller = \"platform\", keys_url = \"https://a.example/keys\" }";
+        assert_eq!(named(&format!("{BASE}\n{extauth}")).as_deref(), Some("cards"));
+    }
 }

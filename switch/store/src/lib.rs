@@ -79,10 +79,10 @@ pub trait Store: Journal {
     /// or parked stay, and so does the last record of a fact that is not over, however old; one
     /// that another has followed may stay a while longer. Call again while [`Trimmed::more`].
     ///
-    /// Transactions of one participant with one DE37, about one account and card, go together or
-    /// stay together: one that is young or unfinished keeps all of them, so that the life of a
-    /// hold is there from its beginning. They are at most [`FIND_MAX`]: of a DE37 that more have,
-    /// the older ones go by themselves.
+    /// Of participants that it was told to keep whole, transactions with one DE37, about one
+    /// account and card, go together or stay together: one that is young or unfinished keeps all
+    /// of them, so that the life of a hold is there from its beginning. They are at most
+    /// [`FIND_MAX`]: of a DE37 that more have, the older ones go by themselves.
     ///
     /// # Errors
     /// Nothing was removed.

@@ -28,6 +28,8 @@ struct Shared {
     /// The last record of each fact that is not over, by the key of the fact.
     facts: BTreeMap<String, RecordId>,
     pending: Pending,
+    /// Participants whose transactions of one life go together.
+    whole: BTreeSet<String>,
     last: RecordId,
     txn: TxnId,
 }
@@ -37,6 +39,14 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Keeps every transaction of these participants for as long as one of the same life
+    /// ([`Store::trim`]).
+    #[must_use]
+    pub fn keeping_whole(self, participants: impl IntoIterator<Item = String>) -> Self {
+        self.lock().whole = participants.into_iter().collect();
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -198,7 +208,8 @@ impl Shared {
     fn life(&self, txn: TxnId) -> Vec<TxnId> {
         let alone = vec![txn];
         let Some(own) = self.intent(txn) else { return alone };
-        let Some(key) = life_key(own) else { return alone };
+        let is_whole = self.whole.contains(&own.key.participant);
+        let Some(key) = life_key(own).filter(|_| is_whole) else { return alone };
         let has_rrn = |record: &&Record| match record {
             Record::Intent(intent) => intent.key.rrn == own.key.rrn,
             Record::Inquiry(inquiry) => inquiry.rrn == own.key.rrn,

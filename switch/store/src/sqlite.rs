@@ -64,6 +64,14 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// Keeps every transaction of these participants for as long as one of the same life
+    /// ([`Store::trim`]).
+    #[must_use]
+    pub fn keeping_whole(mut self, participants: impl IntoIterator<Item = String>) -> Self {
+        self.trimming.whole = participants.into_iter().collect();
+        self
+    }
+
     /// Opens the journal in this file, makes it if there is none, and brings its tables up to
     /// this version. The file is readable by its owner only.
     ///

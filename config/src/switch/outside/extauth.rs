@@ -19,6 +19,9 @@ const BASES: &[(&str, SignatureBase)] = &[
 const CHANGES: &[(&str, HoldChange)] =
     &[("total", HoldChange::Total), ("delta", HoldChange::Delta)];
 
+/// As long as anybody keeps a hold at least, in milliseconds.
+pub(in crate::switch) const HOLD_LIFE_MIN: u64 = 7 * DAY;
+
 /// Nobody waits longer, so that keys are fetched in a part of a second or not in time.
 const FETCH_MS: u64 = 2_000;
 
@@ -54,7 +57,7 @@ impl ExtAuth {
             section.findings.warning(base.place.or(skew.place), message, help);
         }
         // What was decided must be known for seven days (http-contracts 4.3 and 4.5).
-        let hold_life = section.duration("hold_life", 30 * DAY, 7 * DAY..=87_600 * HOUR);
+        let hold_life = section.duration("hold_life", 30 * DAY, HOLD_LIFE_MIN..=87_600 * HOUR);
         let config = ExtAuthConfig {
             caller: 0,
             keys,

@@ -1,7 +1,9 @@
 //! Trimming: old transactions go, and the chain can still be followed across where they were.
 //!
-//! Transactions that belong together go together, or a reader would take what is left for all
-//! there was: a change of a hold for the hold, a reversal for one of nothing.
+//! Transactions of a life that somebody reads as a whole go together, or what is left would be
+//! taken for all there was: a change of a hold for the hold, a reversal for one of nothing. Whose
+//! lives are read is said when the journal is opened; anybody else's go one by one, because a DE37
+//! that comes again and again would keep everything.
 //!
 //! What goes is checked before, or trimming would wipe out the traces of a change: records that
 //! do not fit the chain, and everything with them, stay until a person has looked.
@@ -29,6 +31,8 @@ pub(super) struct Trimming {
     since: Option<Utc>,
     /// Whether there is more before what is young.
     is_under_way: bool,
+    /// Participants whose transactions of one life go together.
+    pub(super) whole: Vec<String>,
 }
 
 /// How often a round begins anew at the oldest record.
@@ -53,8 +57,11 @@ impl Trimming {
             (self.after, self.since) = (RecordId(0), Some(before));
         }
         let rows = oldest(&tx, self.after, limit).map_err(failed(doing))?;
-        let mut taking =
-            Taking { tx: &tx, pending, before, gone: Vec::new(), seen: BTreeSet::new() };
+        let whole = self.whole.iter().map(|name| number(&tx, name));
+        let whole: rusqlite::Result<Vec<_>> = whole.collect();
+        let whole = whole.map_err(failed(doing))?.into_iter().flatten().collect();
+        let (gone, seen) = (Vec::new(), BTreeSet::new());
+        let mut taking = Taking { tx: &tx, pending, before, whole, gone, seen };
         let mut looked = rows.as_slice();
         for (place, (id, txn, utc)) in rows.iter().enumerate() {
             if taking.gone.len() >= limit.saturating_mul(GONE_FACTOR) {
@@ -122,6 +129,8 @@ struct Taking<'t> {
     tx: &'t Connection,
     pending: &'t Pending,
     before: Utc,
+    /// Numbers of the participants whose transactions of one life go together.
+    whole: Vec<i64>,
     gone: Vec<Gone>,
     /// Transactions of which it is known whether they go.
     seen: BTreeSet<TxnId>,
@@ -175,14 +184,18 @@ impl Taking<'_> {
     /// one account and card. A DE37 that comes again and again means nothing any more, and no
     /// look-up finds more than [`FIND_MAX`]: what is behind these is by itself.
     fn life(&self, txn: TxnId) -> rusqlite::Result<Vec<TxnId>> {
+        if self.whole.is_empty() {
+            return Ok(vec![txn]);
+        }
         let own = self.tx.prepare_cached(OWN)?.query_row([txn.0], |row| {
             let (rrn, participant): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
             let (account, card): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
             Ok((rrn, participant, account, card))
         });
-        let Some((rrn, participant, account, card)) = own.optional()? else {
-            return Ok(vec![txn]);
-        };
+        let is_whole =
+            |participant: Option<i64>| participant.is_some_and(|p| self.whole.contains(&p));
+        let own = own.optional()?.filter(|(_, participant, _, _)| is_whole(*participant));
+        let Some((rrn, participant, account, card)) = own else { return Ok(vec![txn]) };
         let mut select = self.tx.prepare_cached(LIFE)?;
         let params = params![rrn, FIND_MAX, participant, account, card];
         let rows = select.query_map(params, |row| row.get(0).map(TxnId))?;
@@ -203,6 +216,12 @@ const LIFE: &str = "SELECT txn FROM
     (SELECT txn, kind, participant, account, card FROM records
         WHERE rrn = ?1 ORDER BY id DESC LIMIT ?2)
     WHERE kind = 1 AND participant IS ?3 AND account IS ?4 AND card IS ?5";
+
+/// The number of a name, if the journal has it.
+fn number(tx: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    let mut select = tx.prepare_cached("SELECT id FROM names WHERE name = ?1")?;
+    select.query_row([name], |row| row.get(0)).optional()
+}
 
 fn remove(tx: &Connection, gone: &[Gone]) -> rusqlite::Result<u64> {
     let mut delete = tx.prepare_cached("DELETE FROM records WHERE id = ?1")?;

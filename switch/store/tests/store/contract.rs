@@ -17,6 +17,9 @@ use veksel_store::{
     StoreError,
 };
 
+/// The participant whose transactions of one life go together.
+const WHOLE: &str = "platform";
+
 /// Somewhere a journal is.
 pub(crate) trait Place {
     /// Opens it. The store that was opened before is gone by then.
@@ -41,7 +44,7 @@ impl Sqlite {
     }
 
     pub(crate) fn store(&self) -> SqliteStore {
-        SqliteStore::open(&self.path(), keys()).unwrap()
+        SqliteStore::open(&self.path(), keys()).unwrap().keeping_whole([WHOLE.to_owned()])
     }
 }
 
@@ -49,6 +52,10 @@ impl Place for Sqlite {
     fn open(&self) -> Box<dyn Store> {
         Box::new(self.store())
     }
+}
+
+fn memory() -> MemoryStore {
+    MemoryStore::new().keeping_whole([WHOLE.to_owned()])
 }
 
 impl Place for MemoryStore {
@@ -640,6 +647,18 @@ fn what_stays_goes_with_what_kept_it(place: &dyn Place) {
     assert_eq!(trim(&mut *store, 7_000), (9_000..9_010).collect::<Vec<_>>());
 }
 
+/// Numbers of a channel come round, and nobody reads them as a life.
+fn what_nobody_reads_as_a_whole_goes_one_by_one(place: &dyn Place) {
+    let mut store = place.open();
+    for (first, n) in [(1, 0), (201, 50_000)] {
+        let each = |k: u64| lived(n + k, &format!("{k:012}"), "pos", "10000000001");
+        append(&mut *store, first, (1..=100).flat_map(each));
+    }
+    while store.trim(Utc(NOON + 40_000), 16).unwrap().more {}
+    let left: Vec<u64> = txns(&all(&mut *store)).into_iter().map(|txn| txn.0).collect();
+    assert_eq!(left, (50_001..=50_100).collect::<Vec<_>>());
+}
+
 /// A number that always comes again would keep everything for ever.
 fn a_number_without_end_keeps_no_more_than_is_found(place: &dyn Place) {
     let most = u64::try_from(FIND_MAX).unwrap();
@@ -689,7 +708,7 @@ fn a_reader_sees_whole_batches_while_they_are_written(place: &dyn Place) {
 macro_rules! contract {
     ($($case:ident)*) => {
         mod memory {
-            $(#[test] fn $case() { super::$case(&super::MemoryStore::new()); })*
+            $(#[test] fn $case() { super::$case(&super::memory()); })*
         }
         mod sqlite {
             $(#[test] fn $case() { super::$case(&super::Sqlite::new()); })*
@@ -717,6 +736,7 @@ contract! {
     trimming_keeps_what_is_open_and_what_is_young
     trimming_keeps_the_life_of_a_hold_whole
     what_stays_goes_with_what_kept_it
+    what_nobody_reads_as_a_whole_goes_one_by_one
     a_number_without_end_keeps_no_more_than_is_found
     a_reader_sees_whole_batches_while_they_are_written
 }
