@@ -166,7 +166,7 @@ impl Turning {
             Order::Report(reply) => drop(reply.send(self.report())),
             Order::Decide(command, reply) => {
                 let is_open = self.shard.switch.is_for_decision(command.txn, command.action);
-                self.shard.switch.handle(self.shard.clock.now(), Input::Operator(*command));
+                self.hear(Input::Operator(*command));
                 let _ = reply.send(is_open);
             }
         }
