@@ -28,9 +28,9 @@ impl Agreement {
 }
 
 /// Payments by what the journal says of them, and transfers that stand. An advice that its host
-/// has taken is approved, as the completion of a hold. A hold moves nothing, and
-/// neither does an inquiry. What banks of Open Banking post (their terminal is XS2A) has an RRN of
-/// theirs; the text of such a payment begins with ours.
+/// has taken is approved, as the completion of a hold. A hold moves nothing, and neither does an
+/// inquiry. What banks of Open Banking post (their terminal is XS2A) has an RRN of theirs; the text
+/// of such a payment begins with ours.
 const VIEWS: &str = "
     CREATE TEMP VIEW payments AS
         SELECT rrn, amount_minor AS minor, currency,

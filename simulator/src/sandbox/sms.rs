@@ -100,9 +100,9 @@ impl SmsGateway {
         match digits.get(digits.len().saturating_sub(4)..).unwrap_or_default() {
             "0404" => return Err((StatusCode::NOT_FOUND, "NUMBER_UNKNOWN")),
             "0429" => return Err((StatusCode::TOO_MANY_REQUESTS, "TOO_MANY")),
+            "0500" => return Err((StatusCode::INTERNAL_SERVER_ERROR, "BROKEN")),
             "0502" => return Err((StatusCode::BAD_GATEWAY, "NO_ANSWER")),
             "0503" => return Err((StatusCode::SERVICE_UNAVAILABLE, "CLOSED")),
-            "0500" => return Err((StatusCode::INTERNAL_SERVER_ERROR, "BROKEN")),
             _ => {}
         }
         let at_ms = self.0.clock.now_ms();

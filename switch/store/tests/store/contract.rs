@@ -654,9 +654,11 @@ fn what_nobody_reads_as_a_whole_goes_one_by_one(place: &dyn Place) {
         let each = |k: u64| lived(n + k, &format!("{k:012}"), "pos", "10000000001");
         append(&mut *store, first, (1..=100).flat_map(each));
     }
+    // Somebody's lives are read, and not these.
+    append(&mut *store, 401, lived(50_101, "HOLD00000001", WHOLE, "10000000001"));
     while store.trim(Utc(NOON + 40_000), 16).unwrap().more {}
     let left: Vec<u64> = txns(&all(&mut *store)).into_iter().map(|txn| txn.0).collect();
-    assert_eq!(left, (50_001..=50_100).collect::<Vec<_>>());
+    assert_eq!(left, (50_001..=50_101).collect::<Vec<_>>());
 }
 
 /// A number that always comes again would keep everything for ever.
